@@ -7,5 +7,7 @@ extern crate alloc;
 
 pub mod bencode;
 mod info_hash;
+pub mod metainfo;
 
 pub use info_hash::{IdError, InfoHash, PeerId};
+pub use metainfo::{Info, Metainfo};

@@ -6,6 +6,7 @@ extern crate alloc;
 #[cfg(any(feature = "node", test))]
 extern crate std;
 
+pub mod chunk;
 mod cx;
 mod effect;
 pub mod hash;
@@ -18,6 +19,7 @@ mod rng;
 mod time;
 
 pub use bytes::Bytes;
+pub use chunk::Pieces;
 pub use cx::{Cx, Source};
 pub use effect::{
     ConnId, Effect, Group, IoError, JobId, ListenerId, LookupId, OpId, Security, SocketId, Target,
