@@ -51,11 +51,7 @@ def open_session(listen, args):
         settings["hashing_threads"] = args.threads
     if getattr(args, "memory", None):
         settings["checking_mem_usage"] = args.memory
-    if getattr(args, "up", None):
-        settings["upload_rate_limit"] = args.up
-        settings["rate_limit_ip_overhead"] = False
-    if getattr(args, "down", None):
-        settings["download_rate_limit"] = args.down
+    settings["rate_limit_ip_overhead"] = False
     return lt.session(settings)
 
 
@@ -86,7 +82,13 @@ def add(session, args, folder):
     params.flags &= ~lt.torrent_flags.auto_managed
     params.flags &= ~lt.torrent_flags.paused
     params.flags |= lt.torrent_flags.disable_dht | lt.torrent_flags.disable_lsd | lt.torrent_flags.disable_pex
-    return session.add_torrent(params)
+    handle = session.add_torrent(params)
+    # The session's own limits spare peers of the local network, a torrent's do not.
+    if getattr(args, "up", None):
+        handle.set_upload_limit(args.up)
+    if getattr(args, "down", None):
+        handle.set_download_limit(args.down)
+    return handle
 
 
 def run(args, folder, seeding):
