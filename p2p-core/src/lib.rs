@@ -1,16 +1,21 @@
 //! The vocabulary shared by every system of the workspace.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 extern crate alloc;
 #[cfg(any(feature = "node", test))]
 extern crate std;
 
+pub mod bitfield;
 pub mod chunk;
 mod cx;
 mod effect;
+pub mod frames;
 pub mod hash;
+pub mod http;
 mod job;
+pub mod limit;
 mod machine;
 mod part;
 pub mod path;
@@ -18,14 +23,17 @@ mod primitives;
 mod rng;
 mod time;
 
+pub use bitfield::Bitfield;
 pub use bytes::Bytes;
 pub use chunk::Pieces;
 pub use cx::{Cx, Source};
 pub use effect::{
     ConnId, Effect, Group, IoError, JobId, ListenerId, LookupId, OpId, Security, SocketId, Target,
 };
+pub use frames::{Frames, Wire, WireError};
 pub use hash::{Digest, DigestKind, Digester};
 pub use job::{Cost, Entry, Job, JobDone, Span, Stat};
+pub use limit::TokenBucket;
 pub use machine::{Datagram, Input, Machine, OpInput, StreamInput};
 pub use part::Own;
 pub use path::{FileId, RelPath, Root};
