@@ -6,8 +6,10 @@
 extern crate alloc;
 
 pub mod bencode;
+pub mod compact;
 mod info_hash;
 pub mod metainfo;
+pub mod tracker;
 
 pub use info_hash::{IdError, InfoHash, PeerId};
 pub use metainfo::{Info, Metainfo};
