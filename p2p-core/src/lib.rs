@@ -17,6 +17,8 @@ pub mod http;
 mod job;
 pub mod limit;
 mod machine;
+#[cfg(feature = "node")]
+pub mod node;
 mod part;
 pub mod path;
 mod primitives;
@@ -35,6 +37,8 @@ pub use hash::{Digest, DigestKind, Digester};
 pub use job::{Cost, Entry, Job, JobDone, Span, Stat};
 pub use limit::TokenBucket;
 pub use machine::{Datagram, Input, Machine, OpInput, StreamInput};
+#[cfg(feature = "node")]
+pub use node::{Desk, DeskLimits, News, Node, OpError, Operation};
 pub use part::Own;
 pub use path::{FileId, RelPath, Root};
 pub use primitives::{Chunk, Fetch, Join, Publish, Reach, Search};
