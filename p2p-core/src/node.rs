@@ -639,6 +639,7 @@ mod tests {
     use core::sync::atomic::AtomicUsize;
 
     /// A machine that is never run: the tests play its driver.
+    #[derive(Debug)]
     struct Mute;
 
     #[derive(Debug, PartialEq, Eq, thiserror::Error)]
