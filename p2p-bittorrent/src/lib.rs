@@ -6,9 +6,13 @@
 extern crate alloc;
 
 pub mod bencode;
+pub mod choke;
 pub mod compact;
 mod info_hash;
 pub mod metainfo;
+pub mod peer;
+pub mod picker;
+pub mod rate;
 pub mod tracker;
 
 pub use info_hash::{IdError, InfoHash, PeerId};

@@ -1,0 +1,326 @@
+//! Whom to upload to: tit for tat while we download (Cohen 2003), taking turns while we seed (Legout et al. 2006).
+//!
+//! Every ten seconds, among the peers that are interested:
+//!
+//! - **Leech.** The peers that gave us most over the last 20 seconds are unchoked. A peer that has us unchoked and sent
+//!   nothing for a minute has snubbed us: it is only ever unchoked optimistically, and there is one more optimistic
+//!   slot to find a better one.
+//! - **Seed.** The "new seed choke": peers are ordered by how lately they were unchoked, so each is served for the same
+//!   number of rounds and then falls off the end, whatever its rate; in two rounds of three a quarter of the slots goes
+//!   to peers drawn by lot among the choked. A fast free rider gets no more than its turn.
+//! - **Optimistic**, in both roles of a leech's kind: one peer in five is unchoked whatever it gave, another one every
+//!   30 seconds, newly connected peers with three times the weight.
+//!
+//! A peer that wants something while a slot is free does not wait for the round: see [`Choker::fill`].
+
+use alloc::vec::Vec;
+use p2p_core::{Duration, Instant, Rng};
+
+/// The name of a peer, as in [`crate::picker`].
+pub type PeerKey = u32;
+
+/// What we are to the swarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// We want pieces.
+    Leech,
+    /// We have all that we want.
+    Seed,
+}
+
+/// How many peers are unchoked at a time, the optimistic ones aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slots {
+    /// Always so many.
+    Fixed(u16),
+    /// From `least` to `most`, by trial. While all slots are taken, somebody waits and a slot carries
+    /// [`Config::worth_a_slot`] on average, slots are added by a quarter at a time; if two rounds later the upload rate
+    /// has not grown by a tenth, they are taken away again and the next trial waits for two minutes. A small uplink so
+    /// stays at `least`, a large one opens slots until it is full.
+    Auto {
+        /// The number to begin with: 4 in BEP 3's day and still right for up to a few Mbit/s.
+        least: u16,
+        /// More are never opened.
+        most: u16,
+    },
+}
+
+/// How the choker decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The number of regular slots.
+    pub slots: Slots,
+    /// Between two rounds: 10 s, long enough for TCP to reach its rate (Cohen 2003).
+    pub round: Duration,
+    /// Between two changes of the optimistic unchokes: 30 s.
+    pub optimistic: Duration,
+    /// A peer is new for so long, and three times as likely to be unchoked optimistically: 60 s.
+    pub newly: Duration,
+    /// Bytes per second that a slot carries at least before another is opened. 20 kB/s is a piece of 1 MiB in a minute.
+    pub worth_a_slot: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            slots: Slots::Auto { least: 4, most: 200 },
+            round: Duration::from_secs(10),
+            optimistic: Duration::from_secs(30),
+            newly: Duration::from_secs(60),
+            worth_a_slot: 20_000,
+        }
+    }
+}
+
+/// After so long without a block from a peer that has us unchoked and owes us some, we are snubbed (Cohen 2003).
+pub const SNUBBED_AFTER: Duration = Duration::from_secs(60);
+
+/// What the choker has to know of a peer. Peers that are neither interested nor unchoked can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The peer's name.
+    pub key: PeerKey,
+    /// It wants something of us.
+    pub interested: bool,
+    /// We have it unchoked.
+    pub unchoked: bool,
+    /// See [`SNUBBED_AFTER`].
+    pub snubbed: bool,
+    /// Bytes per second that it sends us.
+    pub rate_in: u64,
+    /// Bytes per second that we send it.
+    pub rate_out: u64,
+    /// When we last unchoked it; `None` if never.
+    pub unchoked_at: Option<Instant>,
+    /// When the connection was made.
+    pub connected_at: Instant,
+}
+
+/// The choker of one torrent (or of a whole client: it decides among whatever candidates it is shown).
+#[derive(Clone, Debug)]
+pub struct Choker {
+    config: Config,
+    slots: u16,
+    trial: Trial,
+    rounds: u32,
+    rotated_at: Option<Instant>,
+    optimistic: Vec<PeerKey>,
+    chosen: Vec<PeerKey>,
+    ranked: Vec<(u64, u64, u32)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Trial {
+    None { not_before: Instant },
+    Running { before: u16, rate: u64, since: Instant },
+}
+
+/// A slot is on trial for so long: two rounds, as long as the rates look back.
+const TRIAL: Duration = Duration::from_secs(20);
+const TRIAL_PAUSE: Duration = Duration::from_secs(120);
+
+impl Choker {
+    /// A choker that has unchoked nobody.
+    #[must_use]
+    pub const fn new(config: Config) -> Self {
+        let slots = match config.slots {
+            Slots::Fixed(slots) | Slots::Auto { least: slots, .. } => slots,
+        };
+        Self {
+            config,
+            slots,
+            trial: Trial::None { not_before: Instant::ZERO },
+            rounds: 0,
+            rotated_at: None,
+            optimistic: Vec::new(),
+            chosen: Vec::new(),
+            ranked: Vec::new(),
+        }
+    }
+
+    /// The time between two rounds.
+    #[must_use]
+    pub const fn period(&self) -> Duration {
+        self.config.round
+    }
+
+    /// How many peers are unchoked by merit or by turn.
+    #[must_use]
+    pub const fn regular_slots(&self) -> usize {
+        self.slots as usize
+    }
+
+    /// How many are unchoked optimistically: one, and one more per five slots beyond the first four.
+    #[must_use]
+    pub const fn optimistic_slots(&self) -> usize {
+        let slots = self.slots as usize / 4;
+        if slots == 0 { 1 } else { slots }
+    }
+
+    /// Whether a peer that becomes interested while `unchoked` interested peers are unchoked can be unchoked at once.
+    #[must_use]
+    pub const fn has_room(&self, unchoked: usize) -> bool {
+        unchoked < self.regular_slots() + self.optimistic_slots()
+    }
+
+    /// Decides anew: the peers to be unchoked, in ascending order; all others are to be choked. `upload_rate` is what
+    /// goes out to all of them, in bytes per second.
+    pub fn round(
+        &mut self,
+        now: Instant,
+        role: Role,
+        upload_rate: u64,
+        peers: &[Candidate],
+        rng: &mut Rng,
+    ) -> &[PeerKey] {
+        self.adapt(now, upload_rate, peers);
+        self.chosen.clear();
+        match role {
+            Role::Leech => self.by_merit(now, peers, rng),
+            Role::Seed => self.by_turn(peers, rng),
+        }
+        self.rounds = self.rounds.wrapping_add(1);
+        self.chosen.sort_unstable();
+        self.chosen.dedup();
+        &self.chosen
+    }
+
+    /// Peers to be unchoked at once because slots are free, in ascending order. To be called when a peer becomes
+    /// interested or a slot falls free; costs nothing much if [`Choker::has_room`] says no.
+    pub fn fill(&mut self, role: Role, peers: &[Candidate], rng: &mut Rng) -> &[PeerKey] {
+        self.chosen.clear();
+        let taken = peers.iter().filter(|peer| peer.unchoked && peer.interested).count();
+        let free = (self.regular_slots() + self.optimistic_slots()).saturating_sub(taken);
+        if free > 0 {
+            let waiting = |peer: &Candidate| peer.interested && !peer.unchoked;
+            self.rank(peers, rng, |peer| {
+                waiting(peer).then(|| (u64::from(!peer.snubbed), merit(role, peer)))
+            });
+            self.chosen.extend(self.ranked.iter().take(free).filter_map(|&(.., at)| key(peers, at)));
+            self.chosen.sort_unstable();
+        }
+        &self.chosen
+    }
+
+    /// Sorts the peers for which `rank` gives something, highest first, ties at random; indices into `peers` remain.
+    fn rank(&mut self, peers: &[Candidate], rng: &mut Rng, rank: impl Fn(&Candidate) -> Option<(u64, u64)>) {
+        self.ranked.clear();
+        let ranked =
+            peers.iter().zip(0u32..).filter_map(|(peer, at)| rank(peer).map(|(high, low)| (high, low, at)));
+        self.ranked.extend(ranked);
+        rng.shuffle(&mut self.ranked);
+        self.ranked.sort_by_key(|&(high, low, _)| core::cmp::Reverse((high, low)));
+    }
+
+    fn by_merit(&mut self, now: Instant, peers: &[Candidate], rng: &mut Rng) {
+        self.rank(peers, rng, |peer| {
+            (peer.interested && !peer.snubbed).then_some((peer.rate_in, peer.rate_out))
+        });
+        let slots = self.regular_slots();
+        let regular = self.ranked.iter().take(slots).filter_map(|&(.., at)| key(peers, at));
+        self.chosen.extend(regular);
+        let least = self.ranked.get(slots.saturating_sub(1)).map_or(0, |&(rate, ..)| rate);
+        // BEP 3: who is unchoked and would have earned a slot keeps it while it wants nothing, and takes none.
+        let resting =
+            |peer: &&Candidate| peer.unchoked && !peer.interested && !peer.snubbed && peer.rate_in > least;
+        self.chosen.extend(peers.iter().filter(resting).take(slots).map(|peer| peer.key));
+        let snubbed = usize::from(peers.iter().any(|peer| peer.snubbed && peer.interested));
+        self.optimists(now, self.optimistic_slots() + snubbed, peers, rng);
+    }
+
+    /// Keeps or redraws the optimistic unchokes among those not chosen by merit.
+    fn optimists(&mut self, now: Instant, slots: usize, peers: &[Candidate], rng: &mut Rng) {
+        self.chosen.sort_unstable();
+        // A clock that went back counts as time to change.
+        let due = self.rotated_at.is_none_or(|at| now < at || now.since(at) >= self.config.optimistic);
+        if due {
+            self.optimistic.clear();
+            self.rotated_at = Some(now);
+        }
+        let chosen = &self.chosen;
+        let eligible = |peer: &&Candidate| peer.interested && chosen.binary_search(&peer.key).is_err();
+        self.optimistic.retain(|key| peers.iter().any(|peer| peer.key == *key && eligible(&peer)));
+        self.optimistic.truncate(slots);
+        let newly = |peer: &Candidate| now.since(peer.connected_at) < self.config.newly;
+        self.ranked.clear();
+        for (peer, at) in peers.iter().zip(0u32..).filter(|(peer, _)| eligible(peer)) {
+            if self.optimistic.contains(&peer.key) {
+                continue;
+            }
+            // The least of w draws of a uniform number is first with weight w among others with weight 1 (to a good
+            // approximation for three).
+            let draws = if newly(peer) { 3 } else { 1 };
+            let lot = (0..draws).map(|_| rng.bits()).min().unwrap_or(u64::MAX);
+            // Whoever was just unchoked optimistically goes to the back.
+            self.ranked.push((u64::from(peer.unchoked), lot, at));
+        }
+        self.ranked.sort_unstable();
+        let missing = slots.saturating_sub(self.optimistic.len());
+        self.optimistic.extend(self.ranked.iter().take(missing).filter_map(|&(.., at)| key(peers, at)));
+        self.chosen.extend_from_slice(&self.optimistic);
+    }
+
+    fn by_turn(&mut self, peers: &[Candidate], rng: &mut Rng) {
+        self.optimistic.clear();
+        self.rotated_at = None;
+        let slots = self.regular_slots() + self.optimistic_slots();
+        let lots = if self.rounds % 3 == 2 { 0 } else { slots.div_ceil(5) };
+        let waiting = |peer: &Candidate| (peer.interested && !peer.unchoked).then_some((0, 0));
+        self.rank(peers, rng, waiting);
+        let drawn = self.ranked.len();
+        let served = peers.iter().filter(|peer| peer.interested && peer.unchoked).count();
+        // Slots that nobody holds go by lot as well.
+        let drawn = drawn.min(lots.max(slots.saturating_sub(served)));
+        self.chosen.extend(self.ranked.iter().take(drawn).filter_map(|&(.., at)| key(peers, at)));
+        let served = |peer: &Candidate| {
+            let since = peer.unchoked_at.map_or(0, Instant::as_nanos);
+            (peer.interested && peer.unchoked).then_some((since, peer.rate_out))
+        };
+        self.rank(peers, rng, served);
+        self.chosen
+            .extend(self.ranked.iter().take(slots - drawn.min(slots)).filter_map(|&(.., at)| key(peers, at)));
+    }
+
+    /// Opens and closes slots by trial (see [`Slots::Auto`]).
+    fn adapt(&mut self, now: Instant, rate: u64, peers: &[Candidate]) {
+        let Slots::Auto { least, most } = self.config.slots else { return };
+        match self.trial {
+            Trial::Running { before, rate: old, since } => {
+                if now.since(since) < TRIAL {
+                    return;
+                }
+                let pays = rate > old.saturating_add(old / 10);
+                if !pays {
+                    self.slots = before.max(least);
+                }
+                let pause = if pays { Duration::ZERO } else { TRIAL_PAUSE };
+                self.trial = Trial::None { not_before: now + pause };
+            }
+            Trial::None { .. } => {}
+        }
+        let Trial::None { not_before } = self.trial else { return };
+        let used = peers.iter().filter(|peer| peer.unchoked && peer.interested).count();
+        let waits = peers.iter().any(|peer| peer.interested && !peer.unchoked);
+        let total = self.regular_slots() + self.optimistic_slots();
+        let worth = rate >= self.config.worth_a_slot.saturating_mul(total as u64);
+        if now >= not_before && waits && used >= total && worth && self.slots < most {
+            self.trial = Trial::Running { before: self.slots, rate, since: now };
+            self.slots = self.slots.saturating_add((self.slots / 4).max(1)).min(most);
+        }
+    }
+}
+
+fn key(peers: &[Candidate], at: u32) -> Option<PeerKey> {
+    peers.get(at as usize).map(|peer| peer.key)
+}
+
+const fn merit(role: Role, peer: &Candidate) -> u64 {
+    match role {
+        Role::Leech => peer.rate_in,
+        // Whoever waited longest, or was never served, comes first.
+        Role::Seed => match peer.unchoked_at {
+            None => u64::MAX,
+            Some(at) => u64::MAX - at.as_nanos(),
+        },
+    }
+}
