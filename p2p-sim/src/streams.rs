@@ -1,0 +1,499 @@
+//! The life of streams: dialling, sending by turns, arriving, reading, ending.
+
+use crate::node::NodeIx;
+use crate::pipes::{Pipe, Way, wire_time};
+use crate::sim::{Happening, Sim};
+use crate::wires::{Chunk, End, NOBODY, Phase, parts, pointer};
+use bytes::Bytes;
+use core::net::SocketAddr;
+use p2p_core::{ConnId, Duration, Input, Instant, IoError, Machine, Security, StreamInput, Target};
+
+/// How long a sender waits before it tries an unreachable receiver for the `tries`th time: doubling, but so that a
+/// healed network is whole again within seconds.
+fn patience(tries: u32) -> Duration {
+    Duration::from_millis(500 << tries.min(3)).min(Duration::from_secs(3))
+}
+
+const fn other(side: u8) -> usize {
+    1 - side as usize
+}
+
+impl<M: Machine> Sim<M> {
+    pub(crate) fn connect(&mut self, node: u32, id: ConnId, target: Target, security: &Security) {
+        let secured = *security != Security::None;
+        let addr = match target {
+            Target::Addr(addr) => Ok(addr),
+            Target::Name { host, port } => self
+                .lookup(&host)
+                .and_then(|found| found.first().copied().ok_or(IoError::Unresolved))
+                .map(|ip| SocketAddr::new(ip, port)),
+        };
+        let addr = match addr {
+            Ok(addr) => addr,
+            Err(error) => {
+                let closed = Input::Stream(id, StreamInput::Closed(Err(error)));
+                return self.answer(node, self.options.resolve_time, closed);
+            }
+        };
+        let to = if addr.ip().is_loopback() { Some(NodeIx::new(node)) } else { self.node_at(addr.ip()) };
+        let place = &mut self.nodes[node as usize];
+        let ip = if addr.ip().is_loopback() { addr.ip() } else { place.addr };
+        let from = SocketAddr::new(ip, place.free_port());
+        let ends = [
+            End::new(Some(NodeIx::new(node)), id, from, true),
+            End::new(to, ConnId::from_raw(0), addr, false),
+        ];
+        let way = self.wires.dial(ends, self.now + self.options.connect_timeout, secured);
+        self.nodes[node as usize].conns.insert(id, pointer(way.slot, 0));
+        self.traffic.dialled += 1;
+        let delay = match to {
+            Some(to) => self.world.burst(node, to.raw(), 0, self.now),
+            None => Duration::ZERO,
+        };
+        self.push_after(delay, Happening::Dial(way));
+    }
+
+    /// The dialler's first packet is there, or would be.
+    pub(crate) fn dialled(&mut self, way: Way) {
+        let Some(wire) = self.wires.find(way) else { return };
+        let (from, to, port) = (wire.ends[0].node, wire.ends[1].node, wire.ends[1].addr.port());
+        let unreachable = to == NOBODY
+            || !self.nodes[to as usize].alive
+            || self.world.apart(from, to)
+            || self.world.apart(to, from);
+        if unreachable {
+            if self.now >= wire.deadline {
+                return self.sever(way, IoError::TimedOut);
+            }
+            let at = (self.now + Duration::from_secs(1 << wire.tries.min(3))).min(wire.deadline);
+            wire.tries += 1;
+            return self.push_at(at, Happening::Dial(way));
+        }
+        let listener = self.nodes[to as usize].listeners.iter().find(|listener| listener.port == port).copied();
+        let back = Way { side: 1, ..way };
+        let Some(listener) = listener.filter(|listener| !listener.local || from == to) else {
+            return self.depart(back, Chunk::End(Err(IoError::Refused)));
+        };
+        if wire.secured || listener.secured {
+            self.traffic.secured += 1;
+            if self.world.insecure() {
+                return self.depart(back, Chunk::End(Err(IoError::Insecure)));
+            }
+        }
+        let peer = wire.ends[0].addr;
+        let id = ConnId::from_raw(self.nodes[to as usize].source.draw());
+        self.nodes[to as usize].conns.insert(id, pointer(way.slot, 1));
+        wire.phase = Phase::Open;
+        wire.ends[1].id = id;
+        wire.ends[1].held = true;
+        wire.lanes[1].open = true;
+        self.traffic.accepted += 1;
+        self.depart(back, Chunk::Open);
+        self.give(to, Input::Stream(id, StreamInput::Open { peer, listener: Some(listener.id) }));
+    }
+
+    /// The way that a node's handle sends by.
+    fn way(&mut self, node: u32, id: ConnId) -> Option<Way> {
+        let (slot, side) = parts(self.nodes[node as usize].conns.find(id)?);
+        let epoch = self.wires.at(slot)?.epoch;
+        Some(Way { slot, epoch, side: side as u8 })
+    }
+
+    /// The pipe of a node whose uplink is limited, for what goes to another node.
+    fn uplink(&mut self, from: u32, to: u32) -> Option<&mut Pipe> {
+        if from == to {
+            return None;
+        }
+        self.pipes.get_mut(self.nodes[from as usize].pipe as usize).filter(|pipe| pipe.rates.up.is_some())
+    }
+
+    pub(crate) fn send(&mut self, node: u32, id: ConnId, data: Bytes) {
+        let Some(way) = self.way(node, id) else { return };
+        let window = self.options.window;
+        let high = self.options.high;
+        let Some(wire) = self.wires.find(way) else { return };
+        let side = way.side as usize;
+        let to = &wire.ends[other(way.side)];
+        let (to_node, paused) = (to.node, to.paused);
+        // Nobody will read it: the other end is closed, and its news is under way.
+        if data.is_empty() || (wire.phase == Phase::Open && !to.held) {
+            return;
+        }
+        let lane = &mut wire.lanes[side];
+        if lane.ended || lane.last.is_some() {
+            return;
+        }
+        let free = lane.open && lane.queue.is_empty() && !(paused && lane.unread >= window);
+        let limited = to_node == NOBODY || self.uplink(node, to_node).is_some();
+        if free && !limited {
+            return self.depart(way, Chunk::Data(data));
+        }
+        let Some(wire) = self.wires.find(way) else { return };
+        let lane = &mut wire.lanes[side];
+        lane.queued += data.len();
+        lane.queue.push_back(data);
+        let open = lane.open;
+        if lane.queued > high && !lane.full {
+            lane.full = true;
+            self.push_after(Duration::ZERO, Happening::Mark { way, full: true });
+        }
+        if open {
+            self.pump(way);
+        }
+    }
+
+    /// Lets go what may go: by turns if the uplink is limited, at once if not.
+    fn pump(&mut self, way: Way) {
+        let (window, low) = (self.options.window, self.options.low);
+        loop {
+            let Some(wire) = self.wires.find(way) else { return };
+            let (from, to) = (wire.ends[way.side as usize].node, wire.ends[other(way.side)].node);
+            let paused = wire.ends[other(way.side)].paused;
+            let lane = &mut wire.lanes[way.side as usize];
+            if !lane.open || lane.in_turn {
+                return;
+            }
+            let Some(first) = lane.queue.front() else {
+                if let Some(last) = lane.last.take() {
+                    self.depart(way, Chunk::End(last));
+                }
+                return;
+            };
+            if paused && lane.unread >= window {
+                return;
+            }
+            let len = first.len();
+            if self.uplink(from, to).is_some() {
+                if let Some(wire) = self.wires.find(way) {
+                    wire.lanes[way.side as usize].in_turn = true;
+                }
+                if let Some(pipe) = self.uplink(from, to) {
+                    pipe.turns.push_back(way);
+                }
+                return self.next_turn(from);
+            }
+            let Some(wire) = self.wires.find(way) else { return };
+            let lane = &mut wire.lanes[way.side as usize];
+            let Some(data) = lane.queue.pop_front() else { return };
+            lane.queued -= len;
+            if lane.full && lane.queued <= low {
+                lane.full = false;
+                self.push_after(Duration::ZERO, Happening::Mark { way, full: false });
+            }
+            self.depart(way, Chunk::Data(data));
+        }
+    }
+
+    /// Puts the next stream's bytes on a node's wire, if that is free.
+    fn next_turn(&mut self, node: u32) {
+        let (quantum, now) = (self.options.quantum.max(1), self.now);
+        let Some(pipe) = self.pipes.get_mut(self.nodes[node as usize].pipe as usize) else { return };
+        while pipe.serving.is_none() {
+            let Some(way) = pipe.turns.pop_front() else { return };
+            let Some(wire) = self.wires.find(way) else { continue };
+            let lane = &mut wire.lanes[way.side as usize];
+            // A whole quantum, and the few bytes of a head that goes with it.
+            let most = quantum + quantum / 16;
+            let mut bytes = 0;
+            while let Some(first) = lane.queue.front_mut() {
+                if bytes > 0 && bytes + first.len() > most {
+                    break;
+                }
+                let piece = if first.len() > most { first.split_to(quantum) } else { std::mem::take(first) };
+                if first.is_empty() {
+                    lane.queue.pop_front();
+                }
+                bytes += piece.len();
+                pipe.load.push(piece);
+                if bytes >= quantum {
+                    break;
+                }
+            }
+            if bytes == 0 {
+                lane.in_turn = false;
+                continue;
+            }
+            lane.queued -= bytes;
+            pipe.serving = Some(way);
+            let at = pipe.turn_done(bytes, now);
+            self.agenda.push(at.as_nanos(), Happening::Sent { node });
+        }
+    }
+
+    /// The bytes of a turn have left.
+    pub(crate) fn turn_over(&mut self, node: u32) {
+        let low = self.options.low;
+        let Some(pipe) = self.pipes.get_mut(self.nodes[node as usize].pipe as usize) else { return };
+        let Some(way) = pipe.serving.take() else { return };
+        let mut load = std::mem::take(&mut pipe.load);
+        if let Some(wire) = self.wires.find(way) {
+            let lane = &mut wire.lanes[way.side as usize];
+            lane.in_turn = false;
+            if lane.full && lane.queued <= low {
+                lane.full = false;
+                self.push_after(Duration::ZERO, Happening::Mark { way, full: false });
+            }
+            for piece in load.drain(..) {
+                self.depart(way, Chunk::Data(piece));
+            }
+            self.pump(way);
+        }
+        load.clear();
+        if let Some(pipe) = self.pipes.get_mut(self.nodes[node as usize].pipe as usize) {
+            pipe.load = load;
+        }
+        self.next_turn(node);
+    }
+
+    /// Sends something on its way. What one batch sends arrives together.
+    fn depart(&mut self, way: Way, chunk: Chunk) {
+        let (now, batch) = (self.now, self.batch);
+        let Some(wire) = self.wires.find(way) else { return };
+        let (from, to) = (wire.ends[way.side as usize].node, wire.ends[other(way.side)].node);
+        let lane = &mut wire.lanes[way.side as usize];
+        if lane.ended {
+            return;
+        }
+        let len = chunk.len();
+        let broken = len > 0 && self.world.resets();
+        if lane.batch != batch {
+            lane.batch = batch;
+            lane.until = lane.until.max(now + self.world.burst(from, to, len, now));
+        }
+        let at = lane.until;
+        // An event waits for everything in flight; what arrives together needs one.
+        let covered = lane.flight.back().is_some_and(|(last, _)| *last == at);
+        lane.ended = matches!(chunk, Chunk::End(_));
+        lane.unread += len;
+        lane.flight.push_back((at, chunk));
+        self.nodes[from as usize].sent += len as u64;
+        self.traffic.stream.sent(len);
+        if !covered {
+            self.push_at(at, Happening::Arrive(way));
+        }
+        if broken {
+            self.break_off(way);
+        }
+    }
+
+    /// A fault: both ends are told that the other broke off.
+    fn break_off(&mut self, way: Way) {
+        self.traffic.resets += 1;
+        for side in [0, 1] {
+            let way = Way { side, ..way };
+            if let Some(wire) = self.wires.find(way) {
+                wire.lanes[side as usize].drop_queue();
+                wire.lanes[side as usize].last = None;
+            }
+            self.depart(way, Chunk::End(Err(IoError::Reset)));
+        }
+    }
+
+    pub(crate) fn arrived(&mut self, way: Way) {
+        let now = self.now;
+        let side = way.side as usize;
+        while let Some(wire) = self.wires.find(way) {
+            let (from, to) = (wire.ends[side].node, wire.ends[other(way.side)].node);
+            let lane = &mut wire.lanes[side];
+            if !lane.flight.front().is_some_and(|(at, _)| *at <= now) {
+                return;
+            }
+            if self.world.apart(from, to) || self.world.apart(to, from) {
+                return self.stall(way);
+            }
+            let Some((_, chunk)) = lane.flight.pop_front() else { return };
+            lane.stalled = None;
+            let waits = !lane.inbox.is_empty() || wire.ends[other(way.side)].paused;
+            let done = self.received_at(from, to, chunk.len());
+            if matches!(chunk, Chunk::End(Err(_)) | Chunk::Open) || (done <= now && !waits) {
+                self.hand(way, chunk);
+                continue;
+            }
+            if let Some(wire) = self.wires.find(way) {
+                let lane = &mut wire.lanes[side];
+                let covered = lane.inbox.back().is_some_and(|(last, _)| *last == done && done > now);
+                lane.inbox.push_back((done, chunk));
+                if !covered {
+                    self.push_at(done, Happening::Deliver(way));
+                }
+            }
+        }
+    }
+
+    /// When bytes that came in now are received.
+    fn received_at(&mut self, from: u32, to: u32, bytes: usize) -> Instant {
+        let now = self.now;
+        let (from_pipe, to_pipe) = (self.nodes[from as usize].pipe, self.nodes[to as usize].pipe);
+        let spread = match self.pipes.get(from_pipe as usize).and_then(|pipe| pipe.rates.up) {
+            Some(rate) => wire_time(bytes, rate),
+            None => 0,
+        };
+        match self.pipes.get_mut(to_pipe as usize) {
+            Some(pipe) if from != to && bytes > 0 => pipe.stream_in(bytes, spread, now),
+            Some(_) | None => now,
+        }
+    }
+
+    /// The receiver cannot be reached: tries again later, and gives up in the end.
+    fn stall(&mut self, way: Way) {
+        let (now, timeout) = (self.now, self.options.stream_timeout);
+        let Some(wire) = self.wires.find(way) else { return };
+        let lane = &mut wire.lanes[way.side as usize];
+        let (since, tries) = match lane.stalled {
+            Some((_, _, next)) if next > now => return,
+            Some((since, tries, _)) => (since, tries + 1),
+            None => (now, 0),
+        };
+        if now.since(since) >= timeout {
+            return self.sever(way, IoError::TimedOut);
+        }
+        let next = now + patience(tries);
+        lane.stalled = Some((since, tries, next));
+        self.push_at(next, Happening::Arrive(way));
+    }
+
+    /// Gives what was received to its reader, as far as it reads.
+    pub(crate) fn deliver(&mut self, way: Way) {
+        while let Some(wire) = self.wires.find(way) {
+            if wire.ends[other(way.side)].paused {
+                return;
+            }
+            let lane = &mut wire.lanes[way.side as usize];
+            if !lane.inbox.front().is_some_and(|(at, _)| *at <= self.now) {
+                return;
+            }
+            let Some((_, chunk)) = lane.inbox.pop_front() else { return };
+            self.hand(way, chunk);
+        }
+    }
+
+    /// Hands one thing to the machine at the other end.
+    fn hand(&mut self, way: Way, chunk: Chunk) {
+        let Some(wire) = self.wires.find(way) else { return };
+        let end = &wire.ends[other(way.side)];
+        let (node, id, held, peer) = (end.node, end.id, end.held, wire.ends[way.side as usize].addr);
+        match chunk {
+            Chunk::Data(data) => {
+                wire.lanes[way.side as usize].unread -= data.len();
+                if held {
+                    self.nodes[node as usize].received += data.len() as u64;
+                    self.traffic.stream.delivered(data.len());
+                    self.give(node, Input::Stream(id, StreamInput::Data(data)));
+                }
+            }
+            Chunk::Open => {
+                wire.lanes[other(way.side)].open = true;
+                let back = Way { side: other(way.side) as u8, ..way };
+                if held {
+                    self.give(node, Input::Stream(id, StreamInput::Open { peer, listener: None }));
+                }
+                self.pump(back);
+            }
+            Chunk::End(result) => {
+                // The side that sent it holds no handle any more, except where a fault broke the stream.
+                let still = wire.ends[way.side as usize].held;
+                wire.ends[other(way.side)].held = false;
+                let lane = &mut wire.lanes[other(way.side)];
+                lane.drop_queue();
+                lane.last = None;
+                if !still {
+                    self.wires.remove(way.slot);
+                }
+                if held {
+                    self.nodes[node as usize].conns.remove(id);
+                    self.give(node, Input::Stream(id, StreamInput::Closed(result)));
+                }
+            }
+        }
+    }
+
+    /// The send queue passed a mark.
+    pub(crate) fn passed_mark(&mut self, way: Way, full: bool) {
+        let Some(wire) = self.wires.find(way) else { return };
+        let end = &wire.ends[way.side as usize];
+        if end.held {
+            let (node, id) = (end.node, end.id);
+            let input = if full { StreamInput::Full } else { StreamInput::Ready };
+            self.give(node, Input::Stream(id, input));
+        }
+    }
+
+    pub(crate) fn pause(&mut self, node: u32, id: ConnId, paused: bool) {
+        let Some(way) = self.way(node, id) else { return };
+        let towards = Way { side: other(way.side) as u8, ..way };
+        let Some(wire) = self.wires.find(way) else { return };
+        wire.ends[way.side as usize].paused = paused;
+        if !paused {
+            if !wire.lanes[towards.side as usize].inbox.is_empty() {
+                self.push_after(Duration::ZERO, Happening::Deliver(towards));
+            }
+            self.pump(towards);
+        }
+    }
+
+    pub(crate) fn close(&mut self, node: u32, id: ConnId, abort: bool) {
+        let Some(way) = self.way(node, id) else { return };
+        self.nodes[node as usize].conns.remove(id);
+        self.let_go(pointer(way.slot, way.side as usize), abort);
+    }
+
+    /// An end whose handle is gone: what is queued is sent first, or dropped.
+    pub(crate) fn let_go(&mut self, pointer: u32, abort: bool) {
+        let (slot, side) = parts(pointer);
+        let Some(wire) = self.wires.at(slot) else { return };
+        let way = Way { slot, epoch: wire.epoch, side: side as u8 };
+        wire.ends[side].held = false;
+        wire.ends[side].paused = false;
+        let unread = &mut wire.lanes[1 - side];
+        unread.inbox.clear();
+        unread.drop_queue();
+        unread.last = None;
+        let alone = !wire.ends[1 - side].held;
+        let lane = &mut wire.lanes[side];
+        if alone && (wire.phase == Phase::Open || abort || lane.queue.is_empty()) {
+            self.wires.remove(slot);
+            return;
+        }
+        if abort {
+            lane.drop_queue();
+            lane.last = None;
+            self.depart(way, Chunk::End(Err(IoError::Reset)));
+        } else {
+            lane.last = Some(Ok(()));
+            self.pump(way);
+        }
+    }
+
+    /// Ends a stream at once at both ends.
+    fn sever(&mut self, way: Way, error: IoError) {
+        let Some(wire) = self.wires.remove(way.slot) else { return };
+        for end in wire.ends.into_iter().filter(|end| end.held) {
+            self.nodes[end.node as usize].conns.remove(end.id);
+            self.give(end.node, Input::Stream(end.id, StreamInput::Closed(Err(error))));
+        }
+    }
+
+    pub(crate) fn secure(&mut self, node: u32, id: ConnId) {
+        let Some(way) = self.way(node, id) else { return };
+        self.traffic.secured += 1;
+        let refused = self.world.insecure();
+        self.push_after(Duration::ZERO, Happening::Secured { way, refused });
+    }
+
+    pub(crate) fn secured(&mut self, way: Way, refused: bool) {
+        let Some(wire) = self.wires.find(way) else { return };
+        let end = &wire.ends[way.side as usize];
+        if !end.held {
+            return;
+        }
+        let (node, id) = (end.node, end.id);
+        let result = if refused { Err(IoError::Insecure) } else { Ok(()) };
+        self.give(node, Input::Stream(id, StreamInput::Secured(result)));
+        // The machine may have closed it on hearing so.
+        if refused && self.way(node, id) == Some(way) {
+            self.nodes[node as usize].conns.remove(id);
+            self.let_go(pointer(way.slot, way.side as usize), true);
+            self.give(node, Input::Stream(id, StreamInput::Closed(Err(IoError::Insecure))));
+        }
+    }
+}
