@@ -1,0 +1,453 @@
+//! Fetching: requests to peers, blocks from them, runs to the disk, and what follows when a piece verifies or fails.
+
+use super::{Client, Context, Timer, TorrentKey, Work};
+use crate::event::Event;
+use crate::peer::session::{Asked, Peer, Receiving, Traffic};
+use crate::peer::wire::{Block, Message, encode};
+use crate::picker::{PeerSpeed, Received};
+use crate::rate::Pipeline;
+use crate::store::Progress;
+use crate::torrent::Goal;
+use alloc::vec::Vec;
+use p2p_core::chunk::BLOCK;
+use p2p_core::{Bytes, ConnId, Digest, DigestKind, Duration, Instant, Job};
+
+/// A peer that lets us ask and gives nothing for this long is snubbing us (Cohen 2003: "over a minute").
+const SNUBBED: Duration = Duration::from_secs(60);
+
+impl Client {
+    /// Keeps as many requests waiting with a peer as its rate and delay call for.
+    pub(super) fn ask_more(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        if self.disk_behind || self.stopping.is_some() {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if !peer.am_interested || peer.paused || (peer.is_choking && peer.allowed_in.is_empty()) {
+            return;
+        }
+        let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return };
+        let Some(picker) = torrent.picker.as_mut().filter(|_| matches!(torrent.phase, crate::torrent::Phase::Active))
+        else {
+            return;
+        };
+        let Some(has) = peer.pieces.as_has() else { return };
+        let now = cx.now();
+        let rate = peer.rate_in.per_second(now);
+        let limit = peer.extended.as_ref().and_then(|e| e.said.reqq).unwrap_or(Pipeline::PEER_TAKES);
+        let traffic = peer.traffic.get_or_insert_with(|| alloc::boxed::Box::new(Traffic::new(limit, now)));
+        let target = match peer.snubbed {
+            true => 1,
+            false => traffic.pipeline.target().min(self.config.limits.requests_out),
+        };
+        let asked = traffic.asked.len();
+        // Ask in handfuls: one message for several blocks, and one search for them.
+        if asked > 0 && asked + (target / 4).clamp(1, 32) > target {
+            return;
+        }
+        let mut count = target.saturating_sub(asked);
+        let room = self.download_bucket.available(now) / u64::from(BLOCK);
+        if room < count as u64 {
+            count = room as usize;
+            if !self.download_waits
+                && let Some(at) = self.download_bucket.when(now, u64::from(BLOCK))
+            {
+                self.download_waits = true;
+                cx.set_timer_at(Timer::Download, at);
+            }
+        }
+        if count == 0 {
+            return;
+        }
+        self.picked.clear();
+        if peer.is_choking {
+            picker.pick_allowed(peer.key, has, &peer.allowed_in, count, &mut self.picked);
+        } else {
+            let speed = PeerSpeed::of(rate, torrent.metainfo.info.pieces().piece_len());
+            picker.pick(peer.key, has, count, now, speed, cx.rng(), &mut self.picked);
+        }
+        for &block in &self.picked {
+            traffic.asked.push_back(Asked { block, at: now });
+            encode(&Message::Request(block), &mut self.out);
+            self.download_bucket.spend(now, u64::from(block.len));
+        }
+        self.send_out(conn, cx);
+    }
+
+    /// The download limit lets more be asked for.
+    pub(super) fn download_refilled(&mut self, cx: &mut Context<'_>) {
+        self.download_waits = false;
+        let mut conns = self.conns_where(|peer| peer.am_interested);
+        cx.rng().shuffle(&mut conns);
+        for conn in conns {
+            self.ask_more(conn, cx);
+        }
+    }
+
+    /// A piece message begins.
+    pub(super) fn piece_begins(&mut self, conn: ConnId, block: Block, now: Instant) -> Result<(), &'static str> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        let traffic = peer.traffic(now);
+        traffic.segments.clear();
+        traffic.receiving = Some(Receiving { block, got: 0 });
+        Ok(())
+    }
+
+    /// A part of the block that is being received.
+    pub(super) fn payload(&mut self, conn: ConnId, data: Bytes, cx: &mut Context<'_>) -> Result<(), &'static str> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        let Some(traffic) = &mut peer.traffic else { return Ok(()) };
+        let Some(receiving) = &mut traffic.receiving else { return Ok(()) };
+        receiving.got += data.len() as u32;
+        traffic.segments.push(data);
+        if receiving.got < receiving.block.len {
+            return Ok(());
+        }
+        let block = receiving.block;
+        traffic.receiving = None;
+        self.block_here(conn, block, cx)
+    }
+
+    fn block_here(&mut self, conn: ConnId, block: Block, cx: &mut Context<'_>) -> Result<(), &'static str> {
+        let now = cx.now();
+        let len = u64::from(block.len);
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        let Some(key) = peer.torrent else { return Ok(()) };
+        let Some(torrent) = self.torrents.get_mut(&key) else { return Ok(()) };
+        let Some(traffic) = &mut peer.traffic else { return Ok(()) };
+        // Peers answer in order, so this is nearly always the first.
+        if let Some(at) = traffic.asked.iter().position(|asked| asked.block == block)
+            && let Some(asked) = traffic.asked.remove(at)
+        {
+            traffic.pipeline.received(block.len, Some(now - asked.at), now);
+        }
+        peer.rate_in.add(len, now);
+        peer.downloaded += len;
+        torrent.rate_in.add(len, now);
+        torrent.downloaded += len;
+        let received = match &mut torrent.picker {
+            Some(picker) => picker.received(peer.key, block),
+            None => Received::Duplicate,
+        };
+        match received {
+            Received::Wanted { others, .. } => {
+                peer.last_block = now;
+                peer.snubbed = false;
+                let piece_len = torrent.metainfo.info.pieces().len_of(block.piece);
+                torrent.store.add(block, piece_len, &mut traffic.segments);
+                self.held += len;
+                for other in others {
+                    self.take_back(key, other, block, cx);
+                }
+                self.write_runs(key, block.piece, false, cx);
+                self.hold_back(key, cx);
+            }
+            Received::Duplicate => {
+                traffic.segments.clear();
+                torrent.wasted += len;
+            }
+            Received::Unasked => {
+                traffic.segments.clear();
+                torrent.wasted += len;
+                    peer.strikes = peer.strikes.saturating_add(1);
+                    if peer.strikes > self.config.limits.strikes {
+                        return Err("sends what nobody asked for");
+                    }
+            }
+        }
+        Ok(())
+    }
+
+    /// The end game: a block came from one peer, another need not send it.
+    fn take_back(&mut self, key: TorrentKey, other: u32, block: Block, cx: &mut Context<'_>) {
+        let Some(conn) = self.torrents.get(&key).and_then(|torrent| torrent.peers.get(&other)).copied() else { return };
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(traffic) = &mut peer.traffic else { return };
+        if let Some(at) = traffic.asked.iter().position(|asked| asked.block == block) {
+            traffic.asked.remove(at);
+            let mut cancel = bytes::BytesMut::with_capacity(17);
+            encode(&Message::Cancel(block), &mut cancel);
+            peer.link.send(cancel.freeze(), cx);
+            self.ask_more(conn, cx);
+        }
+    }
+
+    /// Hands the runs of a piece that are due to the disk.
+    pub(super) fn write_runs(&mut self, key: TorrentKey, piece: u32, all: bool, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        while let Some(run) = torrent.store.next_run(piece, all) {
+            let spans = torrent.spans(piece, run.begin, run.len);
+            let job = cx.run(Job::Write { spans, data: run.data, digest: run.digest });
+            torrent.jobs += 1;
+            self.writing += u64::from(run.len);
+            self.jobs.insert(job, (key, Work::Write { piece, begin: run.begin, len: run.len }));
+        }
+        if !torrent.timers.flush && !torrent.store.is_idle() {
+            torrent.timers.flush = true;
+            cx.set_timer(Timer::Flush(key), self.config.flush_after);
+        }
+    }
+
+    /// Blocks have waited long enough for the rest of their run.
+    pub(super) fn flush_due(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        if let Some(torrent) = self.torrents.get_mut(&key) {
+            torrent.timers.flush = false;
+        }
+        self.flush(key, cx);
+    }
+
+    pub(super) fn flush(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get(&key) else { return };
+        let waiting: Vec<u32> = torrent.store.waiting().collect();
+        for piece in waiting {
+            self.write_runs(key, piece, true, cx);
+        }
+    }
+
+    /// Stops reading peers while too much waits for the disk.
+    fn hold_back(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let limit = self.config.limits.unwritten;
+        if self.disk_behind || self.held <= limit {
+            return;
+        }
+        self.flush(key, cx);
+        if self.writing == 0 {
+            return;
+        }
+        self.disk_behind = true;
+        for conn in self.conns_where(Peer::owes) {
+            if let Some(peer) = self.peers.get_mut(&conn) {
+                peer.paused = true;
+                peer.link.pause(true, cx);
+            }
+        }
+    }
+
+    pub(super) fn disk_caught_up(&mut self, cx: &mut Context<'_>) {
+        if !self.disk_behind || (self.held > self.config.limits.unwritten / 2 && self.writing > 0) {
+            return;
+        }
+        self.disk_behind = false;
+        for conn in self.conns_where(|peer| peer.paused) {
+            if let Some(peer) = self.peers.get_mut(&conn) {
+                peer.paused = false;
+                peer.link.pause(false, cx);
+            }
+            self.ask_more(conn, cx);
+        }
+    }
+
+    /// A run was written.
+    pub(super) fn run_written(
+        &mut self,
+        key: TorrentKey,
+        piece: u32,
+        len: u32,
+        digest: Option<alloc::boxed::Box<p2p_core::Digester>>,
+        cx: &mut Context<'_>,
+    ) {
+        self.held = self.held.saturating_sub(u64::from(len));
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        torrent.dirty = true;
+        match torrent.store.written(piece, len, digest) {
+            Progress::Partial => self.write_runs(key, piece, false, cx),
+            Progress::Hashed(digest) => self.piece_digested(key, piece, &digest, cx),
+            Progress::Reread => self.reread(key, piece, cx),
+        }
+        self.save_later(key, cx);
+    }
+
+    /// Digests a piece from the disk.
+    pub(super) fn reread(&mut self, key: TorrentKey, piece: u32, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let whole = torrent.pieces().len_of(piece);
+        let spans = torrent.spans(piece, 0, whole);
+        let job = cx.run(Job::DigestSpans { kind: DigestKind::Sha1, spans });
+        torrent.jobs += 1;
+        self.jobs.insert(job, (key, Work::Reread(piece)));
+    }
+
+    /// A whole piece is on disk, and this is its digest.
+    pub(super) fn piece_digested(&mut self, key: TorrentKey, piece: u32, digest: &Digest, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        if torrent.metainfo.info.piece_hash(piece).is_some_and(|right| digest.as_ref() == right.as_ref()) {
+            self.piece_verified(key, piece, cx);
+        } else {
+            self.piece_failed(key, piece, cx);
+        }
+    }
+
+    fn piece_verified(&mut self, key: TorrentKey, piece: u32, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        torrent.have.set(piece);
+        torrent.fetched = true;
+        torrent.store.remove(piece);
+        let mut contributors = Vec::new();
+        if let Some(picker) = &mut torrent.picker {
+            contributors = picker.contributors(piece).collect();
+            picker.verified(piece);
+        }
+        for (_, peer) in contributors {
+            if let Some(peer) = torrent.peers.get(&peer).and_then(|conn| self.peers.get_mut(conn)) {
+                peer.trusted = true;
+            }
+        }
+        self.acquit(key, piece, cx);
+        self.tell_have(key, piece, cx);
+        self.feed_readers(key, cx);
+        self.check_complete(key, cx);
+    }
+
+    /// Tells the peers that lack it of a piece, and those that have it that we need it no more.
+    fn tell_have(&mut self, key: TorrentKey, piece: u32, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        encode(&Message::Have(piece), &mut self.out);
+        let have = self.out.split().freeze();
+        encode(&Message::NotInterested, &mut self.out);
+        let not_interested = self.out.split().freeze();
+        let now = cx.now();
+        for conn in torrent.peers.values() {
+            let Some(peer) = self.peers.get_mut(conn) else { continue };
+            if !peer.pieces.has(piece) {
+                peer.link.send(have.clone(), cx);
+                peer.last_out = now;
+                continue;
+            }
+            peer.wanted = peer.wanted.saturating_sub(1);
+            if peer.wanted == 0 && peer.am_interested {
+                peer.am_interested = false;
+                peer.link.send(not_interested.clone(), cx);
+                peer.last_out = now;
+            }
+        }
+    }
+
+    fn piece_failed(&mut self, key: TorrentKey, piece: u32, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let len = torrent.pieces().len_of(piece);
+        torrent.wasted += u64::from(len);
+        let Some(picker) = &mut torrent.picker else { return };
+        let contributors: Vec<(u32, u32)> = picker.contributors(piece).collect();
+        let mut from: Vec<u32> = contributors.iter().map(|(_, peer)| *peer).collect();
+        from.sort_unstable();
+        from.dedup();
+        if let [only] = from[..] {
+            // Nobody else gave a block of it: no need to compare.
+            picker.failed(piece);
+            torrent.store.remove(piece);
+            if let Some(addr) = torrent.address_of(only, &self.peers) {
+                self.ban(addr, "sent a piece that is not the torrent's", cx);
+            }
+            return;
+        }
+        let addresses: Vec<_> = contributors
+            .iter()
+            .filter_map(|(block, peer)| Some((*block, torrent.address_of(*peer, &self.peers)?)))
+            .collect();
+        if addresses.is_empty() {
+            picker_failed(torrent, piece);
+            return;
+        }
+        torrent.suspects.open(piece, addresses.iter().copied());
+        for (block, _) in addresses {
+            self.digest_block(key, piece, block, Work::Suspect { piece, block }, cx);
+        }
+    }
+
+    fn digest_block(&mut self, key: TorrentKey, piece: u32, block: u32, work: Work, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let pieces = torrent.pieces();
+        let spans =
+            torrent.spans(piece, block * BLOCK, pieces.block_len(piece, block));
+        let job = cx.run(Job::DigestSpans { kind: DigestKind::Sha1, spans });
+        torrent.jobs += 1;
+        self.jobs.insert(job, (key, work));
+    }
+
+    /// A failed piece's block was digested; once all are, the piece is fetched again.
+    pub(super) fn suspect_digested(&mut self, key: TorrentKey, piece: u32, block: u32, digest: Option<Digest>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        if torrent.suspects.digested(piece, block, digest) {
+            picker_failed(torrent, piece);
+        }
+    }
+
+    /// A piece verified that had failed before: its blocks show who lied.
+    fn acquit(&mut self, key: TorrentKey, piece: u32, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        if !torrent.suspects.has(piece) {
+            return;
+        }
+        for block in torrent.suspects.blocks(piece) {
+            self.digest_block(key, piece, block, Work::Acquit { piece, block }, cx);
+        }
+    }
+
+    pub(super) fn acquitted(&mut self, key: TorrentKey, piece: u32, block: u32, right: Digest, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        for liar in torrent.suspects.acquit(piece, block, right) {
+            self.ban(liar, "sent a block that is not the torrent's", cx);
+        }
+    }
+
+    /// What to do when all that is wanted is verified.
+    pub(super) fn check_complete(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        if !torrent.is_complete() || torrent.complete_told {
+            return;
+        }
+        torrent.complete_told = true;
+        if torrent.have.is_full() {
+            torrent.picker = None;
+        }
+        let info_hash = torrent.info_hash();
+        cx.tell(Event::Complete(info_hash));
+        self.announce_completed(key, cx);
+        self.report_now(key, cx);
+        self.end_ops(key, Goal::Download, cx, |_| Ok(()));
+        self.save_now(key, cx);
+        for conn in self.torrents.get(&key).map(|t| t.peers.values().copied().collect::<Vec<_>>()).unwrap_or_default() {
+            self.part_seeds(conn, cx);
+        }
+    }
+
+    /// Requests that take too long.
+    pub(super) fn late_requests(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let timeout = self.config.limits.request_timeout;
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(traffic) = &mut peer.traffic else { return };
+        if traffic.asked.is_empty() || peer.paused || self.disk_behind {
+            return;
+        }
+        let Some(picker) =
+            peer.torrent.and_then(|key| self.torrents.get_mut(&key)).and_then(|torrent| torrent.picker.as_mut())
+        else {
+            return;
+        };
+        if !peer.is_choking && now.since(peer.last_block) >= SNUBBED {
+            peer.snubbed = true;
+        }
+        let patience = timeout;
+        // A peer that still sends blocks is slow, not dead; only one that sends none loses its requests.
+        if now.since(peer.last_block) < patience {
+            return;
+        }
+        while let Some(asked) = traffic.asked.front().copied() {
+            if now.since(asked.at) < patience {
+                break;
+            }
+            traffic.asked.pop_front();
+            picker.timed_out(peer.key, asked.block);
+            encode(&Message::Cancel(asked.block), &mut self.out);
+        }
+        self.send_out(conn, cx);
+    }
+}
+
+/// A failed piece is fetched again.
+fn picker_failed(torrent: &mut crate::torrent::Torrent, piece: u32) {
+    if let Some(picker) = &mut torrent.picker {
+        picker.failed(piece);
+    }
+    torrent.store.remove(piece);
+}

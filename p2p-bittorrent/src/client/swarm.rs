@@ -1,0 +1,482 @@
+//! Who is connected: dialling, accepting, greeting, dropping and banning peers, and a torrent's regular round.
+
+use super::{Client, Context, Timer, TorrentKey};
+use crate::candidates::PeerSource;
+use crate::choke::{Candidate, Role};
+use crate::event::Event;
+use crate::peer::allowed_fast;
+use crate::peer::extension::{ExtendedHandshake, HANDSHAKE_ID};
+use crate::peer::handshake::{Handshake, Reserved};
+use crate::peer::link::Link;
+use crate::peer::session::{EXTENSIONS, Peer, Pieces};
+use crate::peer::wire::{Decoder, Message, WireLimits};
+use crate::torrent::{Phase, Torrent};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use p2p_core::{Bytes, ConnId, Duration};
+
+/// How often a torrent with peers keeps house; every second time it chooses whom to choke.
+const ROUND: Duration = Duration::from_secs(5);
+/// A keep-alive goes out when nothing else did for this long (BEP 3: "generally sent once every two minutes").
+const KEEP_ALIVE: Duration = Duration::from_secs(110);
+/// The bit of the fast extension in the last reserved byte (BEP 6).
+const FAST_BIT: u8 = 0x04;
+/// Pieces that a choked peer may ask for: the number BEP 6 suggests.
+const ALLOWED_FAST: u32 = 10;
+/// A peer that broke off may be dialled again after this.
+const REDIAL: Duration = Duration::from_secs(30);
+
+impl Client {
+    fn decoder(&self, bitfield_bytes: u32) -> Decoder {
+        let limits = &self.config.limits;
+        Decoder::new(&WireLimits {
+            block: limits.block,
+            extended: limits.extended,
+            bitfield: bitfield_bytes,
+            ..WireLimits::default()
+        })
+    }
+
+    fn new_peer(&mut self, conn: ConnId, addr: SocketAddr, source: PeerSource, cx: &Context<'_>) -> Box<Peer> {
+        let key = self.next_peer;
+        self.next_peer = self.next_peer.wrapping_add(1);
+        Box::new(Peer::new(key, Link::Tcp(conn), addr, source, self.decoder(0), cx.now()))
+    }
+
+    /// Dials as many known addresses of a torrent as it has room for.
+    pub(super) fn dial(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        if self.stopping.is_some() {
+            return;
+        }
+        loop {
+            let limits = &self.config.limits;
+            let Some(torrent) = self.torrents.get_mut(&key) else { return };
+            if !torrent.is_active()
+                || torrent.dialling >= limits.dials_per_torrent
+                || torrent.peers.len() + torrent.dialling >= limits.peers_per_torrent
+            {
+                return;
+            }
+            let Some((addr, source)) = torrent.candidates.next(cx.now(), cx.rng()) else { break };
+            if self.banned.contains(&addr.ip()) {
+                torrent.candidates.forget(addr);
+                continue;
+            }
+            torrent.dialling += 1;
+            let conn = cx.connect(addr);
+            let mut peer = self.new_peer(conn, addr, source, cx);
+            peer.torrent = Some(key);
+            self.peers.insert(conn, peer);
+        }
+        // Someone waits out a back-off: the round looks again.
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        if torrent.peers.is_empty()
+            && torrent.dialling == 0
+            && !torrent.timers.round
+            && let Some(at) = torrent.candidates.next_due()
+            && at > cx.now()
+        {
+            torrent.timers.round = true;
+            cx.set_timer_at(Timer::Round(key), at);
+        }
+    }
+
+    pub(super) fn dialled(&mut self, conn: ConnId, addr: SocketAddr, cx: &mut Context<'_>) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return cx.abort(conn) };
+        peer.open = true;
+        peer.addr = addr;
+        peer.last_in = cx.now();
+        let key = peer.torrent;
+        cx.set_timer(Timer::Greeting(conn), self.config.limits.handshake);
+        if let Some(torrent) = key.and_then(|key| self.torrents.get(&key)) {
+            let hello = self.hello(torrent);
+            cx.send(conn, hello);
+        }
+    }
+
+    pub(super) fn accepted(&mut self, conn: ConnId, addr: SocketAddr, cx: &mut Context<'_>) {
+        if self.unknown_streams >= self.config.limits.unknown_streams
+            || self.banned.contains(&addr.ip())
+            || self.stopping.is_some()
+        {
+            return cx.abort(conn);
+        }
+        self.unknown_streams += 1;
+        let mut peer = self.new_peer(conn, addr, PeerSource::Inbound, cx);
+        peer.open = true;
+        self.peers.insert(conn, peer);
+        cx.set_timer(Timer::Greeting(conn), self.config.limits.handshake);
+    }
+
+    pub(super) fn greeting_late(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        if self.peers.get(&conn).is_some_and(|peer| peer.greeting.is_some()) {
+            self.drop_peer(conn, "no handshake in time", cx);
+        }
+    }
+
+    fn hello(&self, torrent: &Torrent) -> Bytes {
+        let mut reserved = Reserved::OURS;
+        if !self.config.fast {
+            reserved.0[7] &= !FAST_BIT;
+        }
+        let ours = Handshake { reserved, info_hash: torrent.info_hash(), peer_id: self.id };
+        Bytes::copy_from_slice(&ours.encode())
+    }
+
+    /// Reads the other's handshake out of `data`; `Ok(true)` once it is whole.
+    pub(super) fn greet(&mut self, conn: ConnId, data: &mut Bytes, cx: &mut Context<'_>) -> Result<bool, &'static str> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(false) };
+        let Some(reader) = &mut peer.greeting else { return Ok(true) };
+        let Some(theirs) = reader.next(data).map_err(|_| "not the BitTorrent protocol")? else { return Ok(false) };
+        let inbound = peer.source == PeerSource::Inbound;
+        let Some(&key) = self.by_hash.get(&theirs.info_hash) else { return Err("unknown torrent") };
+        let addr = peer.addr;
+        if !inbound && peer.torrent != Some(key) {
+            return Err("another torrent than asked for");
+        }
+        let Some(torrent) = self.torrents.get_mut(&key) else { return Err("unknown torrent") };
+        if !torrent.is_active() {
+            return Err("torrent is not active");
+        }
+        if theirs.peer_id == self.id {
+            torrent.candidates.forget(addr);
+            return Err("that is ourselves");
+        }
+        if inbound && torrent.peers.len() >= self.config.limits.peers_per_torrent {
+            return Err("no room");
+        }
+        let twin = torrent.peers.values().any(|other| {
+            self.peers.get(other).is_some_and(|other| other.id == theirs.peer_id && other.addr.ip() == addr.ip())
+        });
+        if twin {
+            return Err("connected already");
+        }
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(false) };
+        peer.greeting = None;
+        peer.torrent = Some(key);
+        peer.id = theirs.peer_id;
+        peer.fast = theirs.reserved.fast() && self.config.fast;
+        peer.connected_at = cx.now();
+        peer.last_block = cx.now();
+        torrent.peers.insert(peer.key, conn);
+        if inbound {
+            self.unknown_streams = self.unknown_streams.saturating_sub(1);
+        } else {
+            torrent.dialling = torrent.dialling.saturating_sub(1);
+        }
+        cx.clear_timer(Timer::Greeting(conn));
+        let bitfield_bytes = self.torrents.get(&key).map_or(0, |torrent| torrent.have.len().div_ceil(8));
+        let decoder = self.decoder(bitfield_bytes);
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.decoder = decoder;
+        }
+        self.introduce(conn, key, inbound, theirs.reserved.extended(), cx);
+        Ok(true)
+    }
+
+    /// What follows the handshakes: what we have, and the extension handshake.
+    fn introduce(&mut self, conn: ConnId, key: TorrentKey, inbound: bool, extended: bool, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get(&key) else { return };
+        if inbound {
+            let hello = self.hello(torrent);
+            cx.send(conn, hello);
+        }
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let shown = match &mut torrent.super_seed {
+            Some(seed) if torrent.have.is_full() => {
+                let piece = seed.show(peer.key, |_| false, cx.rng());
+                peer.shown = piece;
+                if peer.fast {
+                    crate::peer::wire::encode(&Message::HaveNone, &mut self.out);
+                }
+                piece.map(Message::Have)
+            }
+            _ if peer.fast && torrent.have.is_full() => Some(Message::HaveAll),
+            _ if torrent.have.count() == 0 => peer.fast.then_some(Message::HaveNone),
+            _ => Some(Message::Bitfield(Bytes::copy_from_slice(torrent.have.as_bytes()))),
+        };
+        if let Some(message) = shown {
+            crate::peer::wire::encode(&message, &mut self.out);
+        }
+        if extended {
+            let ours = ExtendedHandshake {
+                version: Some(self.config.agent.clone()),
+                port: self.listening.map(|at| at.port()),
+                reqq: Some(u16::try_from(self.config.limits.requests_in).unwrap_or(u16::MAX)),
+                your_ip: Some(peer.addr.ip()),
+                upload_only: torrent.have.is_full() && torrent.super_seed.is_none(),
+                ..ExtendedHandshake::default()
+            };
+            let payload = ours.encode(EXTENSIONS);
+            crate::peer::wire::encode(&Message::Extended { id: HANDSHAKE_ID, payload }, &mut self.out);
+        }
+        if let (true, None, IpAddr::V4(ip)) = (peer.fast, &torrent.super_seed, peer.addr.ip()) {
+            peer.allowed_out = allowed_fast(&torrent.info_hash(), ip, ALLOWED_FAST, torrent.have.len());
+            for &piece in peer.allowed_out.iter().filter(|&&piece| torrent.have.get(piece)) {
+                crate::peer::wire::encode(&Message::AllowedFast(piece), &mut self.out);
+            }
+        }
+        if !torrent.timers.round {
+            torrent.timers.round = true;
+            let phase = cx.rng().phase(ROUND);
+            cx.set_timer(Timer::Round(key), phase + Duration::from_secs(1));
+        }
+        self.send_out(conn, cx);
+        self.start_reporting(key, cx);
+    }
+
+    /// Sends what was encoded into the shared buffer.
+    pub(super) fn send_out(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        if self.out.is_empty() {
+            return;
+        }
+        let data = self.out.split().freeze();
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.last_out = cx.now();
+            peer.link.send(data, cx);
+        }
+    }
+
+    pub(super) fn say(&mut self, conn: ConnId, message: &Message, cx: &mut Context<'_>) {
+        crate::peer::wire::encode(message, &mut self.out);
+        self.send_out(conn, cx);
+    }
+
+    /// A stream ended, or could not be opened.
+    pub(super) fn closed(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        self.remove_peer(conn, cx);
+    }
+
+    /// Ends a peer's stream.
+    pub(super) fn drop_peer(&mut self, conn: ConnId, why: &'static str, cx: &mut Context<'_>) {
+        let Some(peer) = self.peers.get(&conn) else { return };
+        if why == "that is ourselves" || why == "connected already" {
+            if let (Some(key), PeerSource::Tracker | PeerSource::User) = (peer.torrent, peer.source)
+                && let Some(torrent) = self.torrents.get_mut(&key)
+            {
+                torrent.candidates.forget(peer.addr);
+            }
+        }
+        // What waits may be blocks it asked for; they are of no use to it any more.
+        peer.link.abort(cx);
+        self.remove_peer(conn, cx);
+    }
+
+    fn remove_peer(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        let Some(peer) = self.peers.remove(&conn) else { return };
+        if peer.greeting.is_some() {
+            cx.clear_timer(Timer::Greeting(conn));
+        }
+        let Some(key) = peer.torrent else {
+            self.unknown_streams = self.unknown_streams.saturating_sub(1);
+            return;
+        };
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        if peer.greeting.is_some() {
+            if peer.source == PeerSource::Inbound {
+                self.unknown_streams = self.unknown_streams.saturating_sub(1);
+            } else {
+                torrent.dialling = torrent.dialling.saturating_sub(1);
+                torrent.candidates.failed(peer.addr, cx.now(), cx.rng());
+            }
+        } else {
+            torrent.peers.remove(&peer.key);
+            torrent.candidates.gone(peer.addr, REDIAL, cx.now());
+            if let Some(picker) = &mut torrent.picker {
+                match peer.pieces.as_has() {
+                    Some(has) => picker.peer_gone(peer.key, has),
+                    None => picker.choked(peer.key),
+                }
+            }
+            if let Some(seed) = &mut torrent.super_seed {
+                seed.gone(peer.key);
+            }
+            torrent.suspects.remember(peer.key, peer.addr);
+        }
+        if !peer.am_choking && torrent.is_active() {
+            self.fill_slots(key, cx);
+        }
+        self.dial(key, cx);
+    }
+
+    /// Drops a peer for good.
+    pub(super) fn ban(&mut self, addr: SocketAddr, why: &'static str, cx: &mut Context<'_>) {
+        if self.banned.len() >= self.config.limits.banned {
+            self.banned.pop_first();
+        }
+        // Peers behind one loopback or private address are often many; there only the connection is dropped.
+        if !is_shared(addr) {
+            self.banned.insert(addr.ip());
+        }
+        cx.tell(Event::Banned { peer: addr, why });
+        for conn in self.conns_where(|peer| peer.addr == addr) {
+            if let Some(key) = self.peers.get(&conn).and_then(|peer| peer.torrent)
+                && let Some(torrent) = self.torrents.get_mut(&key)
+            {
+                torrent.candidates.forget(addr);
+            }
+            self.drop_peer(conn, why, cx);
+        }
+    }
+
+    /// A torrent's housekeeping.
+    pub(super) fn round(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        torrent.timers.round = false;
+        if !torrent.is_active() {
+            return;
+        }
+        torrent.timers.rounds = torrent.timers.rounds.wrapping_add(1);
+        let choosing = torrent.timers.rounds % 2 == 0;
+        let conns: Vec<ConnId> = torrent.peers.values().copied().collect();
+        for conn in conns {
+            self.tend(conn, cx);
+        }
+        if choosing {
+            self.choose(key, cx);
+        }
+        self.dial(key, cx);
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        if !torrent.timers.round && (!torrent.peers.is_empty() || torrent.dialling > 0) {
+            torrent.timers.round = true;
+            cx.set_timer(Timer::Round(key), ROUND);
+        }
+    }
+
+    /// One peer's time-outs.
+    fn tend(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let limits = &self.config.limits;
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        peer.strikes /= 2;
+        if now.since(peer.last_in) >= limits.silence {
+            return self.drop_peer(conn, "silent", cx);
+        }
+        if let Some(traffic) = &peer.traffic
+            && traffic.is_idle()
+        {
+            // An idle peer holds no buffers.
+            peer.traffic = None;
+        }
+        let idle = now.since(peer.last_out) >= KEEP_ALIVE;
+        if idle {
+            self.say(conn, &Message::KeepAlive, cx);
+        }
+        self.late_requests(conn, cx);
+        self.ask_more(conn, cx);
+    }
+
+    /// Chooses whom to choke and unchoke.
+    fn choose(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let role = if torrent.is_complete() { Role::Seed } else { Role::Leech };
+        let mut candidates = Vec::with_capacity(torrent.peers.len());
+        for conn in torrent.peers.values() {
+            if let Some(peer) = self.peers.get_mut(conn) {
+                candidates.push(candidate(peer, now));
+            }
+        }
+        let rate = torrent.rate_out.per_second(now);
+        let decided = torrent.choker.round(now, role, rate, &candidates, cx.rng());
+        let chosen: Vec<_> = decided.to_vec();
+        let conns: Vec<(u32, ConnId)> = torrent.peers.iter().map(|(key, conn)| (*key, *conn)).collect();
+        for (peer, conn) in conns {
+            self.set_choke(conn, !chosen.contains(&peer), cx);
+        }
+    }
+
+    /// Gives free upload slots to waiting peers at once.
+    pub(super) fn fill_slots(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let mut candidates = Vec::new();
+        for conn in torrent.peers.values() {
+            if let Some(peer) = self.peers.get_mut(conn)
+                && (peer.is_interested || !peer.am_choking)
+            {
+                candidates.push(candidate(peer, now));
+            }
+        }
+        let role = if torrent.is_complete() { Role::Seed } else { Role::Leech };
+        let chosen: Vec<u32> = torrent.choker.fill(role, &candidates, cx.rng()).to_vec();
+        for peer in chosen {
+            if let Some(conn) = self.torrents.get(&key).and_then(|torrent| torrent.peers.get(&peer)).copied() {
+                self.set_choke(conn, false, cx);
+            }
+        }
+    }
+
+    pub(super) fn set_choke(&mut self, conn: ConnId, choke: bool, cx: &mut Context<'_>) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.am_choking == choke {
+            return;
+        }
+        peer.am_choking = choke;
+        if choke {
+            crate::peer::wire::encode(&Message::Choke, &mut self.out);
+            self.reject_waiting(conn);
+        } else {
+            peer.unchoked_at = Some(cx.now());
+            crate::peer::wire::encode(&Message::Unchoke, &mut self.out);
+        }
+        self.send_out(conn, cx);
+    }
+
+    /// The connections of these peers, in the order they were opened: the map's own order is nobody's business.
+    pub(super) fn conns_where(&self, is: impl Fn(&Peer) -> bool) -> Vec<ConnId> {
+        let mut conns: Vec<ConnId> = self.peers.iter().filter(|(_, peer)| is(peer)).map(|(conn, _)| *conn).collect();
+        conns.sort_unstable();
+        conns
+    }
+
+    /// Ends all of a torrent's connections.
+    pub(super) fn drop_all(&mut self, key: TorrentKey, why: &'static str, cx: &mut Context<'_>) {
+        for conn in self.conns_where(|peer| peer.torrent == Some(key)) {
+            self.drop_peer(conn, why, cx);
+        }
+    }
+
+    /// Seeds among a torrent's peers.
+    pub(super) fn seeds_of(&self, torrent: &Torrent) -> u32 {
+        let is_seed = |peer: &Peer| match &peer.pieces {
+            Pieces::All => true,
+            Pieces::Some(bits) => bits.is_full(),
+            Pieces::Unsaid => false,
+        };
+        torrent.peers.values().filter_map(|conn| self.peers.get(conn)).filter(|peer| is_seed(peer)).count() as u32
+    }
+
+    /// Puts a torrent into its swarm.
+    pub(super) fn activate(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        if let Some(torrent) = self.torrents.get_mut(&key) {
+            torrent.phase = Phase::Active;
+        }
+        self.start_trackers(key, cx);
+        self.dial(key, cx);
+        self.start_reporting(key, cx);
+    }
+}
+
+fn candidate(peer: &mut Peer, now: p2p_core::Instant) -> Candidate {
+    Candidate {
+        key: peer.key,
+        interested: peer.is_interested,
+        unchoked: !peer.am_choking,
+        snubbed: peer.snubbed,
+        rate_in: peer.rate_in.per_second(now),
+        rate_out: peer.rate_out.per_second(now),
+        unchoked_at: peer.unchoked_at,
+        connected_at: peer.connected_at,
+    }
+}
+
+/// Whether many different peers may well share this address.
+fn is_shared(addr: SocketAddr) -> bool {
+    match addr.ip() {
+        core::net::IpAddr::V4(ip) => ip.is_loopback(),
+        core::net::IpAddr::V6(ip) => ip.is_loopback(),
+    }
+}

@@ -1,0 +1,197 @@
+//! Serving peers: requests are queued, neighbours are read in one job, and go out behind their heads without a copy.
+
+use super::{Client, Context, Timer, Work};
+use crate::error::Error;
+use crate::peer::session::Read;
+use crate::peer::wire::{Block, Message, encode, piece_head};
+use bytes::{BufMut, BytesMut};
+use p2p_core::{Bytes, ConnId, Instant, IoError, Job, JobId};
+
+/// The most bytes read in one job for one peer.
+const READ: u32 = 128 * 1024;
+const HEAD: usize = 13;
+
+impl Client {
+    /// A peer asks for a block.
+    pub(super) fn requested(&mut self, conn: ConnId, block: Block, now: Instant) -> Result<(), &'static str> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get(&key)) else { return Ok(()) };
+        let pieces = torrent.pieces();
+        if block.piece >= pieces.count()
+            || block.len == 0
+            || block.begin.checked_add(block.len).is_none_or(|end| end > pieces.len_of(block.piece))
+        {
+            return Err("request out of range");
+        }
+        if block.len > self.config.limits.block {
+            return Err("request too large");
+        }
+        let hidden = torrent.super_seed.is_some() && peer.shown != Some(block.piece) && !peer.pieces.has(block.piece);
+        let mut why_not = None;
+        if !torrent.have.get(block.piece) || hidden {
+            why_not = Some("requests for pieces not had");
+        } else if peer.traffic.as_ref().is_some_and(|traffic| traffic.wants.len() >= self.config.limits.requests_in) {
+            why_not = Some("request flood");
+        } else if peer.am_choking && !peer.allowed_out.contains(&block.piece) {
+            // A request that crossed our choke on the wire is no fault.
+            if peer.fast {
+                encode(&Message::Reject(block), &mut self.out);
+            }
+            return Ok(());
+        }
+        if let Some(why) = why_not {
+            if peer.fast {
+                encode(&Message::Reject(block), &mut self.out);
+            }
+            peer.strikes = peer.strikes.saturating_add(1);
+            return if peer.strikes > self.config.limits.strikes { Err(why) } else { Ok(()) };
+        }
+        peer.traffic(now).wants.push_back(block);
+        Ok(())
+    }
+
+    /// A peer does not want a block any more.
+    pub(super) fn cancelled(&mut self, conn: ConnId, block: Block) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let fast = peer.fast;
+        let Some(traffic) = &mut peer.traffic else { return };
+        if let Some(at) = traffic.wants.iter().position(|waiting| *waiting == block) {
+            traffic.wants.remove(at);
+        } else if let Some(entry) =
+            traffic.reading.iter_mut().flat_map(|read| &mut read.blocks).find(|(reading, gone)| *reading == block && !gone)
+        {
+            entry.1 = true;
+        } else {
+            return;
+        }
+        if fast {
+            // BEP 6: a cancel is answered, by the piece or by a reject.
+            encode(&Message::Reject(block), &mut self.out);
+        }
+    }
+
+    /// What a peer asked for will not come, because we choke it.
+    pub(super) fn reject_waiting(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(traffic) = &mut peer.traffic else { return };
+        let allowed = &peer.allowed_out;
+        let (fast, out) = (peer.fast, &mut self.out);
+        traffic.wants.retain(|block| {
+            let stays = fast && allowed.contains(&block.piece);
+            if fast && !stays {
+                encode(&Message::Reject(*block), out);
+            }
+            stays
+        });
+    }
+
+    /// Reads what a peer waits for, as far as its stream, the limits and the read-ahead allow.
+    pub(super) fn serve(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(key) = peer.torrent else { return };
+        let Some(traffic) = &mut peer.traffic else { return };
+        if traffic.wants.is_empty() || peer.full {
+            return;
+        }
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let limit = self.config.limits.read_ahead;
+        let mut ahead = traffic.reading_bytes();
+        while ahead < limit {
+            let Some(&first) = traffic.wants.front() else { return };
+            let most = READ.min(self.upload_bucket.available(cx.now()).min(u64::from(READ)) as u32);
+            if most < first.len && !self.upload_bucket.take(cx.now(), u64::from(first.len)) {
+                if !self.upload_waits
+                    && let Some(at) = self.upload_bucket.when(cx.now(), u64::from(first.len))
+                {
+                    self.upload_waits = true;
+                    cx.set_timer_at(Timer::Upload, at);
+                }
+                return;
+            }
+            let mut blocks = alloc::vec::Vec::with_capacity(8);
+            let mut len = 0;
+            while let Some(&next) = traffic.wants.front() {
+                let joins = next.piece == first.piece && next.begin == first.begin + len;
+                if len > 0 && (!joins || len + next.len > most) {
+                    break;
+                }
+                traffic.wants.pop_front();
+                blocks.push((next, false));
+                len += next.len;
+            }
+            if most >= first.len {
+                self.upload_bucket.spend(cx.now(), u64::from(len));
+            }
+            ahead += len;
+            let spans = torrent.spans(first.piece, first.begin, len);
+            let job = cx.run(Job::Read { spans });
+            torrent.jobs += 1;
+            self.jobs.insert(job, (key, Work::Upload(conn)));
+            traffic.reading.push_back(Read { job, len, blocks });
+        }
+    }
+
+    /// A read for a peer is done.
+    pub(super) fn read_done(
+        &mut self,
+        conn: ConnId,
+        job: JobId,
+        data: Result<Bytes, IoError>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Error> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        let Some(traffic) = &mut peer.traffic else { return Ok(()) };
+        let Some(at) = traffic.reading.iter().position(|read| read.job == job) else { return Ok(()) };
+        let Some(read) = traffic.reading.remove(at) else { return Ok(()) };
+        let data = match data {
+            Ok(data) => data,
+            Err(why) => {
+                if peer.fast {
+                    for (block, _) in &read.blocks {
+                        encode(&Message::Reject(*block), &mut self.out);
+                    }
+                }
+                self.send_out(conn, cx);
+                return Err(Error::Disk { doing: "reading", path: "".into(), why });
+            }
+        };
+        let mut heads = BytesMut::with_capacity(read.blocks.len() * HEAD);
+        for (block, _) in &read.blocks {
+            heads.put_slice(&piece_head(*block));
+        }
+        let mut heads = heads.freeze();
+        let mut offset = 0;
+        let mut sent = 0;
+        for (block, gone) in &read.blocks {
+            let head = heads.split_to(HEAD);
+            let len = block.len as usize;
+            if !gone && offset + len <= data.len() {
+                peer.link.send(head, cx);
+                peer.link.send(data.slice(offset..offset + len), cx);
+                sent += u64::from(block.len);
+            }
+            offset += len;
+        }
+        peer.last_out = cx.now();
+        peer.uploaded += sent;
+        peer.rate_out.add(sent, cx.now());
+        if let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) {
+            torrent.uploaded += sent;
+            torrent.rate_out.add(sent, cx.now());
+        }
+        self.serve(conn, cx);
+        Ok(())
+    }
+
+    /// The upload limit lets more out.
+    pub(super) fn upload_refilled(&mut self, cx: &mut Context<'_>) {
+        self.upload_waits = false;
+        let mut conns = self
+            .conns_where(|peer| peer.traffic.as_ref().is_some_and(|traffic| !traffic.wants.is_empty()));
+        // No peer is always first in line.
+        cx.rng().shuffle(&mut conns);
+        for conn in conns {
+            self.serve(conn, cx);
+        }
+    }
+}

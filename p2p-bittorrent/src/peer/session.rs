@@ -1,0 +1,227 @@
+//! One connected peer: [`Peer`], what both sides said to each other and what is under way between them.
+
+use crate::candidates::PeerSource;
+use crate::client::TorrentKey;
+use crate::info_hash::PeerId;
+use crate::peer::extension::{ExtendedHandshake, PeerIds, Registry};
+use crate::peer::handshake::HandshakeDecoder;
+use crate::peer::link::Link;
+use crate::peer::wire::{Block, Decoder};
+use crate::picker::{Has, PeerKey};
+use crate::rate::{Pipeline, Rate};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::net::SocketAddr;
+use p2p_core::{Bitfield, Instant};
+
+/// The extensions that this client offers: none yet. Another one registers its name here.
+pub(crate) const EXTENSIONS: Registry = Registry::new(&[]);
+
+/// What a peer said in its extension handshakes.
+#[derive(Debug)]
+pub(crate) struct Extended {
+    pub(crate) said: ExtendedHandshake,
+    pub(crate) ids: PeerIds,
+}
+
+/// The pieces a peer has.
+#[derive(Debug, Clone)]
+pub(crate) enum Pieces {
+    /// It has not said yet.
+    Unsaid,
+    /// All: it is a seed.
+    All,
+    /// These.
+    Some(Bitfield),
+}
+
+impl Pieces {
+    pub(crate) fn has(&self, piece: u32) -> bool {
+        match self {
+            Self::Unsaid => false,
+            Self::All => true,
+            Self::Some(bits) => bits.get(piece),
+        }
+    }
+
+    pub(crate) const fn as_has(&self) -> Option<Has<'_>> {
+        match self {
+            Self::Unsaid => None,
+            Self::All => Some(Has::All),
+            Self::Some(bits) => Some(Has::Some(bits)),
+        }
+    }
+}
+
+/// A block asked of a peer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) block: Block,
+    pub(crate) at: Instant,
+}
+
+/// A block that a peer is sending.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Receiving {
+    pub(crate) block: Block,
+    pub(crate) got: u32,
+}
+
+/// What only a peer with traffic needs; an idle peer has none of it.
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    /// Blocks asked of it, oldest first.
+    pub(crate) asked: VecDeque<Asked>,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) receiving: Option<Receiving>,
+    /// Segments of the block being received; its capacity is reused.
+    pub(crate) segments: Vec<Bytes>,
+    /// Blocks it asked of us that are not being read yet, oldest first.
+    pub(crate) wants: VecDeque<Block>,
+    /// Blocks being read for it, in order of the reads.
+    pub(crate) reading: VecDeque<Read>,
+}
+
+/// A read for a peer under way: neighbouring blocks in one job.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) job: p2p_core::JobId,
+    pub(crate) len: u32,
+    /// The blocks, and whether each was cancelled meanwhile.
+    pub(crate) blocks: Vec<(Block, bool)>,
+}
+
+impl Traffic {
+    pub(crate) fn new(limit: u16, now: Instant) -> Self {
+        Self {
+            asked: VecDeque::new(),
+            pipeline: Pipeline::new(limit, now),
+            receiving: None,
+            segments: Vec::new(),
+            wants: VecDeque::new(),
+            reading: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn reading_bytes(&self) -> u32 {
+        self.reading.iter().map(|read| read.len).sum()
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.asked.is_empty() && self.receiving.is_none() && self.wants.is_empty() && self.reading.is_empty()
+    }
+}
+
+/// One connected peer, or one that is being dialled.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) key: PeerKey,
+    pub(crate) torrent: Option<TorrentKey>,
+    pub(crate) link: Link,
+    pub(crate) addr: SocketAddr,
+    pub(crate) source: PeerSource,
+    pub(crate) id: PeerId,
+    /// Present until the other's handshake is read.
+    pub(crate) greeting: Option<Box<HandshakeDecoder>>,
+    pub(crate) decoder: Decoder,
+    pub(crate) pieces: Pieces,
+    /// How many of its pieces we want and have not verified.
+    pub(crate) wanted: u32,
+    pub(crate) traffic: Option<Box<Traffic>>,
+    pub(crate) extended: Option<Box<Extended>>,
+    /// Pieces it lets us ask for while it chokes us (BEP 6).
+    pub(crate) allowed_in: Vec<u32>,
+    /// Pieces we let it ask for while we choke it (BEP 6).
+    pub(crate) allowed_out: Vec<u32>,
+    pub(crate) rate_in: Rate,
+    pub(crate) rate_out: Rate,
+    pub(crate) connected_at: Instant,
+    pub(crate) unchoked_at: Option<Instant>,
+    pub(crate) last_in: Instant,
+    pub(crate) last_out: Instant,
+    pub(crate) last_block: Instant,
+    pub(crate) uploaded: u64,
+    pub(crate) downloaded: u64,
+    /// The piece a super-seed showed it last (BEP 16).
+    pub(crate) shown: Option<u32>,
+    pub(crate) open: bool,
+    pub(crate) fast: bool,
+    pub(crate) am_choking: bool,
+    pub(crate) am_interested: bool,
+    pub(crate) is_choking: bool,
+    pub(crate) is_interested: bool,
+    /// It gave a block of a piece that was verified.
+    pub(crate) trusted: bool,
+    pub(crate) snubbed: bool,
+    /// Its send queue is above the mark.
+    pub(crate) full: bool,
+    /// We stopped reading it, because the disk does not keep up.
+    pub(crate) paused: bool,
+    pub(crate) strikes: u8,
+}
+
+impl Peer {
+    pub(crate) fn new(
+        key: PeerKey,
+        link: Link,
+        addr: SocketAddr,
+        source: PeerSource,
+        decoder: Decoder,
+        now: Instant,
+    ) -> Self {
+        Self {
+            key,
+            torrent: None,
+            link,
+            addr,
+            source,
+            id: PeerId([0; 20]),
+            greeting: Some(Box::new(HandshakeDecoder::new())),
+            decoder,
+            pieces: Pieces::Unsaid,
+            wanted: 0,
+            traffic: None,
+            extended: None,
+            allowed_in: Vec::new(),
+            allowed_out: Vec::new(),
+            rate_in: Rate::new(now),
+            rate_out: Rate::new(now),
+            connected_at: now,
+            unchoked_at: None,
+            last_in: now,
+            last_out: now,
+            last_block: now,
+            uploaded: 0,
+            downloaded: 0,
+            shown: None,
+            open: false,
+            fast: false,
+            am_choking: true,
+            am_interested: false,
+            is_choking: true,
+            is_interested: false,
+            trusted: false,
+            snubbed: false,
+            full: false,
+            paused: false,
+            strikes: 0,
+        }
+    }
+
+    pub(crate) fn traffic(&mut self, now: Instant) -> &mut Traffic {
+        let limit = self.extended.as_ref().and_then(|e| e.said.reqq).unwrap_or(Pipeline::PEER_TAKES);
+        self.traffic.get_or_insert_with(|| Box::new(Traffic::new(limit, now)))
+    }
+
+    /// Whether the handshakes are done.
+    pub(crate) const fn is_ready(&self) -> bool {
+        self.open && self.greeting.is_none()
+    }
+
+    /// Whether blocks are asked of it and not here yet.
+    pub(crate) fn owes(&self) -> bool {
+        self.traffic.as_ref().is_some_and(|traffic| !traffic.asked.is_empty())
+    }
+}
