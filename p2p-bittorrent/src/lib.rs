@@ -62,13 +62,12 @@
 //!
 //! | module | role | source |
 //! | --- | --- | --- |
-//! | [`bencode`], [`metainfo`], [`magnet`] | documents | BEP 3, 9, 12, 27, 47, 53 |
+//! | [`bencode`], [`metainfo`] | documents | BEP 3, 12, 27, 47 |
 //! | [`peer`] | the wire between peers: handshake, messages, fast extension, extension handshake | BEP 3, 6, 10 |
 //! | [`picker`] | which block of whom: rarest first, end game, priorities, deadlines | Cohen 2003, Legout 2006 |
 //! | [`choke`] | whom to upload to: tit for tat, optimistic unchoke, anti-snubbing, seed mode | the same |
 //! | [`rate`] | rates, and how many requests to keep waiting | |
 //! | [`tracker`] | trackers as client (HTTP, UDP, tiers, scrape) and as server ([`tracker::Tracker`], a machine of its own) | BEP 3, 7, 12, 15, 23, 24, 41, 48 |
-//! | [`Creator`] | makes a torrent of files, as a machine of its own | BEP 3 |
 //!
 //! Not here yet: DHT, peer exchange, metadata exchange, uTP, encryption, web seeds, local discovery, version 2. A peer's
 //! carrier, the registry of extensions and the sources of peers are where they will come in.
@@ -101,11 +100,9 @@ pub mod choke;
 mod client;
 pub mod compact;
 mod config;
-mod creator;
 mod error;
 mod event;
 mod info_hash;
-pub mod magnet;
 pub mod metainfo;
 pub mod peer;
 pub mod picker;
@@ -122,9 +119,7 @@ pub mod tracker;
 pub use candidates::PeerSource;
 pub use client::{Client, Timer, TorrentKey};
 pub use config::{Config, Limits};
-pub use creator::Creator;
 pub use error::Error;
 pub use event::{Bootstrap, Command, Event, PeerStatus, Progress, State, Status, Torrent};
-pub use info_hash::{InfoHash, PeerId};
-pub use magnet::Magnet;
+pub use info_hash::{IdError, InfoHash, PeerId};
 pub use metainfo::Metainfo;

@@ -159,15 +159,6 @@ impl Store {
         }
     }
 
-    /// Bytes of a piece that must be asked for again, because they were lost or lied about.
-    pub(crate) fn forget(&mut self, index: u32, len: u32) {
-        if let Some(piece) = self.pieces.get_mut(&index) {
-            piece.written = piece.written.saturating_sub(len);
-            piece.ordered = false;
-            piece.digest = None;
-        }
-    }
-
     /// A piece is done with: verified, or to be fetched anew as a whole.
     pub(crate) fn remove(&mut self, index: u32) {
         if let Some(piece) = self.pieces.remove(&index) {

@@ -66,6 +66,11 @@ impl fmt::Debug for RelPath {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Root(pub u16);
 
+impl Root {
+    /// The root of padding: what is read from it is zeros, what is written to it vanishes.
+    pub const ZEROS: Self = Self(u16::MAX);
+}
+
 /// A stored file: a root, and a path below it. Cheap to clone; equal names are the same file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId {
@@ -78,6 +83,12 @@ impl FileId {
     #[must_use]
     pub const fn new(root: Root, path: RelPath) -> Self {
         Self { root, path }
+    }
+
+    /// The file of the root of zeros.
+    #[must_use]
+    pub fn zeros() -> Self {
+        Self { root: Root::ZEROS, path: RelPath("zeros".into()) }
     }
 
     /// Its root.

@@ -234,7 +234,6 @@ impl Client {
                 self.fail(key, Error::Disk { doing: "making", path: "an empty file".into(), why }, cx);
             }
             (Work::SaveStat(file), JobDone::Stat(stat)) => self.save_stat(key, file, stat.ok().flatten(), cx),
-            (Work::SaveSync, _) => self.save_on(key, cx),
             (Work::Save, JobDone::Done(result)) => self.saved(key, result, cx),
             _ => {}
         }

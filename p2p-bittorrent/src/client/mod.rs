@@ -81,7 +81,6 @@ pub(crate) enum Work {
     Upload(ConnId),
     Reader(OpId),
     SaveStat(u32),
-    SaveSync,
     Save,
 }
 
@@ -204,7 +203,7 @@ impl Client {
 
     /// How a torrent is doing.
     #[must_use]
-    pub fn progress(&self, info_hash: InfoHash, now: p2p_core::Instant) -> Option<crate::Progress> {
+    pub fn progress(&self, info_hash: InfoHash, now: Instant) -> Option<crate::Progress> {
         let key = self.by_hash.get(&info_hash)?;
         let torrent = self.torrents.get(key)?;
         Some(torrent.progress(self.seeds_of(torrent), now))

@@ -476,7 +476,7 @@ fn candidate(peer: &mut Peer, now: p2p_core::Instant) -> Candidate {
 /// Whether many different peers may well share this address.
 fn is_shared(addr: SocketAddr) -> bool {
     match addr.ip() {
-        core::net::IpAddr::V4(ip) => ip.is_loopback(),
-        core::net::IpAddr::V6(ip) => ip.is_loopback(),
+        IpAddr::V4(ip) => ip.is_loopback(),
+        IpAddr::V6(ip) => ip.is_loopback(),
     }
 }

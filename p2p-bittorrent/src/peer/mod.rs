@@ -3,6 +3,8 @@
 pub mod extension;
 mod fast;
 pub mod handshake;
+pub(crate) mod link;
+pub(crate) mod session;
 pub mod wire;
 
 pub use extension::{ExtendedHandshake, PeerIds, Registry};

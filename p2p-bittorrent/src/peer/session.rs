@@ -215,11 +215,6 @@ impl Peer {
         self.traffic.get_or_insert_with(|| Box::new(Traffic::new(limit, now)))
     }
 
-    /// Whether the handshakes are done.
-    pub(crate) const fn is_ready(&self) -> bool {
-        self.open && self.greeting.is_none()
-    }
-
     /// Whether blocks are asked of it and not here yet.
     pub(crate) fn owes(&self) -> bool {
         self.traffic.as_ref().is_some_and(|traffic| !traffic.asked.is_empty())

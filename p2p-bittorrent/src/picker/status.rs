@@ -129,14 +129,14 @@ impl Picker {
         complete
     }
 
-    /// Of whom the blocks received of a piece came.
-    pub fn contributors(&self, piece: u32) -> impl Iterator<Item = PeerKey> + '_ {
+    /// The blocks received of a piece, and of whom each came.
+    pub fn contributors(&self, piece: u32) -> impl Iterator<Item = (u32, PeerKey)> + '_ {
         let blocks = self.partials.get(&piece).into_iter().flat_map(|partial| {
             (0..partial.blocks())
                 .filter(|&block| partial.state(block) == Some(State::Received))
-                .map(|block| partial.from(block))
+                .map(|block| (block, partial.from(block)))
         });
-        blocks.filter(|&peer| peer != NOBODY)
+        blocks.filter(|&(_, peer)| peer != NOBODY)
     }
 
     /// A verified piece turned out to be gone or damaged: it is to be fetched again, with normal priority.
