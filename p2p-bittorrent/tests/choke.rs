@@ -1,0 +1,147 @@
+//! Whom the choker lets in: by merit, by turn, by lot.
+#![allow(clippy::unwrap_used)]
+
+use p2p_bittorrent::choke::{Candidate, Choker, Config, Role, Slots};
+use p2p_core::{Instant, Rng};
+use std::collections::BTreeMap;
+
+fn at(secs: u64) -> Instant {
+    Instant::from_nanos(secs * 1_000_000_000)
+}
+
+fn peer(key: u32, rate_in: u64) -> Candidate {
+    Candidate {
+        key,
+        interested: true,
+        unchoked: false,
+        snubbed: false,
+        rate_in,
+        rate_out: 0,
+        unchoked_at: None,
+        connected_at: at(0),
+    }
+}
+
+fn fixed(slots: u16) -> Choker {
+    Choker::new(Config { slots: Slots::Fixed(slots), ..Config::default() })
+}
+
+/// Carries a decision out.
+fn apply(peers: &mut [Candidate], chosen: &[u32], now: Instant) {
+    for peer in peers {
+        let on = chosen.binary_search(&peer.key).is_ok();
+        if on && !peer.unchoked {
+            peer.unchoked_at = Some(now);
+        }
+        peer.unchoked = on;
+    }
+}
+
+#[test]
+fn the_best_four_and_one_by_lot() {
+    let mut rng = Rng::fast_from(1);
+    let mut choker = fixed(4);
+    let mut peers: Vec<_> = (0..20).map(|key| peer(key, u64::from(key) * 1000)).collect();
+    let mut lots: BTreeMap<u32, u32> = BTreeMap::new();
+    for round in 0..300 {
+        let now = at(100 + round * 10);
+        let chosen = choker.round(now, Role::Leech, 50_000, &peers, &mut rng).to_vec();
+        assert_eq!(chosen.len(), 5);
+        assert_eq!(chosen[1..], [16, 17, 18, 19]);
+        *lots.entry(chosen[0]).or_default() += 1;
+        apply(&mut peers, &chosen, now);
+    }
+    // Thirty seconds each, and everybody has a turn.
+    assert!(lots.values().all(|rounds| rounds % 3 == 0), "{lots:?}");
+    assert_eq!(lots.len(), 16);
+}
+
+#[test]
+fn new_peers_are_drawn_three_times_as_often() {
+    let mut rng = Rng::fast_from(2);
+    let mut new = 0;
+    for _ in 0..2000 {
+        let mut peers: Vec<_> = (0..20).map(|key| peer(key, 0)).collect();
+        peers[..10].iter_mut().for_each(|peer| peer.connected_at = at(990));
+        let chosen = fixed(0).round(at(1000), Role::Leech, 0, &peers, &mut rng).to_vec();
+        assert_eq!(chosen.len(), 1);
+        new += u32::from(chosen[0] < 10);
+    }
+    assert!((1400..1600).contains(&new), "{new}");
+}
+
+#[test]
+fn who_snubs_us_is_unchoked_only_by_lot() {
+    let mut rng = Rng::fast_from(3);
+    let mut peers: Vec<_> = (0..10).map(|key| peer(key, u64::from(key))).collect();
+    peers[9].snubbed = true;
+    let chosen = fixed(4).round(at(10), Role::Leech, 0, &peers, &mut rng).to_vec();
+    assert_eq!(chosen.len(), 6);
+    assert!([5, 6, 7, 8].iter().all(|key| chosen.contains(key)));
+}
+
+#[test]
+fn slots_go_to_the_interested_and_the_rest_keep_theirs() {
+    let mut rng = Rng::fast_from(4);
+    let mut peers: Vec<_> = (0..8).map(|key| peer(key, u64::from(key) + 1)).collect();
+    peers[7].interested = false;
+    peers[7].unchoked = true;
+    peers[0].interested = false;
+    let chosen = fixed(2).round(at(10), Role::Leech, 0, &peers, &mut rng).to_vec();
+    assert!([5, 6, 7].iter().all(|key| chosen.contains(key)) && !chosen.contains(&0) && chosen.len() == 4);
+}
+
+#[test]
+fn a_seed_serves_all_alike_however_fast_they_are() {
+    let mut rng = Rng::fast_from(5);
+    let mut choker = fixed(4);
+    let mut peers: Vec<_> = (0..30).map(|key| peer(key, 0)).collect();
+    peers.iter_mut().for_each(|peer| peer.rate_out = if peer.key < 3 { 1_000_000 } else { 1_000 });
+    let mut served = [0u32; 30];
+    for round in 0..3000 {
+        let now = at(round * 10);
+        let chosen = choker.round(now, Role::Seed, 1_000, &peers, &mut rng).to_vec();
+        assert_eq!(chosen.len(), 5);
+        chosen.iter().for_each(|&key| served[key as usize] += 1);
+        apply(&mut peers, &chosen, now);
+    }
+    // 3,000 rounds of 5 slots among 30.
+    assert!(served.iter().all(|&rounds| (350..650).contains(&rounds)), "{served:?}");
+}
+
+#[test]
+fn free_slots_are_filled_at_once() {
+    let mut rng = Rng::fast_from(6);
+    let mut choker = fixed(4);
+    let mut peers: Vec<_> = (0..3).map(|key| peer(key, 0)).collect();
+    assert!(choker.has_room(4) && !choker.has_room(5));
+    let chosen = choker.fill(Role::Leech, &peers, &mut rng).to_vec();
+    assert_eq!(chosen, [0, 1, 2]);
+    apply(&mut peers, &chosen, at(0));
+    peers.extend((3..9).map(|key| peer(key, u64::from(key))));
+    assert_eq!(choker.fill(Role::Leech, &peers, &mut rng), [7, 8]);
+    assert!(choker.fill(Role::Seed, &[], &mut rng).is_empty());
+}
+
+/// How many slots are open after half an hour behind an uplink of `capacity`, with peers that take `each` at most.
+fn slots_after(capacity: u64, each: u64) -> usize {
+    let mut rng = Rng::fast_from(7);
+    let mut choker = Choker::new(Config::default());
+    let mut peers: Vec<_> = (0..400).map(|key| peer(key, u64::from(key))).collect();
+    for round in 0..180 {
+        let unchoked = peers.iter().filter(|peer| peer.unchoked).count() as u64;
+        let chosen = choker
+            .round(at(round * 10), Role::Leech, capacity.min(unchoked * each), &peers, &mut rng)
+            .to_vec();
+        apply(&mut peers, &chosen, at(round * 10));
+    }
+    choker.regular_slots()
+}
+
+#[test]
+fn slots_grow_until_the_uplink_is_full() {
+    assert_eq!(slots_after(50_000, 1_000_000), 4);
+    assert!(slots_after(1_000_000, 10_000_000) <= 5);
+    let gigabit = slots_after(125_000_000, 1_000_000);
+    assert!((95..=200).contains(&gigabit), "{gigabit}");
+}
