@@ -62,7 +62,7 @@
 //!
 //! | module | role | source |
 //! | --- | --- | --- |
-//! | [`bencode`], [`metainfo`] | documents | BEP 3, 12, 27, 47 |
+//! | [`bencode`], [`metainfo`], [`magnet`] | documents, and links to them | BEP 3, 9, 12, 27, 47, 53 |
 //! | [`peer`] | the wire between peers: handshake, messages, fast extension, extension handshake | BEP 3, 6, 10 |
 //! | [`picker`] | which block of whom: rarest first, end game, priorities, deadlines | Cohen 2003, Legout 2006 |
 //! | [`choke`] | whom to upload to: tit for tat, optimistic unchoke, anti-snubbing, seed mode | the same |
@@ -103,6 +103,7 @@ mod config;
 mod error;
 mod event;
 mod info_hash;
+pub mod magnet;
 pub mod metainfo;
 pub mod peer;
 pub mod picker;
@@ -122,4 +123,5 @@ pub use config::{Config, Limits};
 pub use error::Error;
 pub use event::{Bootstrap, Command, Event, PeerStatus, Progress, State, Status, Torrent};
 pub use info_hash::{IdError, InfoHash, PeerId};
+pub use magnet::{Magnet, MagnetError};
 pub use metainfo::Metainfo;

@@ -143,7 +143,7 @@ impl Builder {
         if total > i64::MAX as u64 {
             return Err(CreateError::Overflow);
         }
-        let piece_len = piece_len.unwrap_or(piece_len_for(total));
+        let piece_len = piece_len.unwrap_or_else(|| piece_len_for(total));
         if piece_len > super::Limits::default().piece_len {
             return Err(CreateError::PieceLen);
         }
