@@ -14,7 +14,9 @@ mod effect;
 pub mod frames;
 pub mod hash;
 pub mod http;
+pub mod id;
 mod job;
+pub mod keywords;
 pub mod limit;
 mod machine;
 #[cfg(feature = "node")]
@@ -34,7 +36,9 @@ pub use effect::{
 };
 pub use frames::{Frames, Wire, WireError};
 pub use hash::{Digest, DigestKind, Digester};
+pub use id::Id;
 pub use job::{Cost, Entry, Job, JobDone, Span, Stat};
+pub use keywords::Keywords;
 pub use limit::TokenBucket;
 pub use machine::{Datagram, Input, Machine, OpInput, StreamInput};
 #[cfg(feature = "node")]

@@ -1,10 +1,27 @@
 //! Names of stored files: [`RelPath`], the only way from a stranger's name to a file, and [`FileId`].
 
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, btree_map};
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 
-/// A relative path of safe parts joined by `/`.
+/// The longest part in bytes: what ext4, APFS and NTFS take at most.
+const PART: usize = 255;
+/// The longest path in bytes: `PATH_MAX` of Linux.
+const PATH: usize = 4_096;
+/// The most parts: nobody nests deeper, and every level costs a system call.
+const DEPTH: usize = 64;
+/// The longest ending, with its dot, that is kept when the name before it is changed.
+const ENDING: usize = 17;
+
+/// A relative path of safe parts joined by `/`: at most 64 parts of at most 255 bytes each, 4,096 bytes in all.
+///
+/// Every part is a plain name on every common file system, so a path never leads out of the folder that it is put
+/// in, never names a device, and is the same file everywhere. Names that differ only in case are different paths;
+/// where that matters, see [`Distinct`].
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelPath(Arc<str>);
 
@@ -18,41 +35,95 @@ pub enum PathError {
     /// A part is `.` or `..`.
     #[error("name leads out of its folder")]
     Escapes,
-    /// A separator, NUL or control character.
+    /// A separator, a control character, or one of `<>:"|?*`.
     #[error("forbidden character in name")]
     Forbidden,
-    /// Longer than file systems take.
+    /// A part is longer than 255 bytes, or the path longer than 4,096.
     #[error("name too long")]
     TooLong,
+    /// More than 64 parts.
+    #[error("folders nested too deep")]
+    TooDeep,
+    /// Windows has a device of that name (`CON`, `nul.txt`, ...), or would cut off the dot or space at its end.
+    #[error("name with a meaning of its own on some systems")]
+    Reserved,
 }
 
 impl RelPath {
     /// A path of these parts, each of which must be safe as it is.
     ///
     /// # Errors
-    /// If a part is not safe.
+    /// If a part is not safe, or the path is too long or too deep.
     pub fn from_parts<'a>(parts: impl IntoIterator<Item = &'a str>) -> Result<Self, PathError> {
         let mut path = String::new();
-        for part in parts {
-            match part {
-                "" => return Err(PathError::Empty),
-                "." | ".." => return Err(PathError::Escapes),
-                _ if part.contains(['/', '\\', '\0']) => return Err(PathError::Forbidden),
-                _ if part.len() > 255 => return Err(PathError::TooLong),
-                _ => {}
+        for (depth, part) in parts.into_iter().enumerate() {
+            check(part)?;
+            if depth >= DEPTH {
+                return Err(PathError::TooDeep);
             }
-            if !path.is_empty() {
+            if depth > 0 {
                 path.push('/');
             }
             path.push_str(part);
+            if path.len() > PATH {
+                return Err(PathError::TooLong);
+            }
         }
         if path.is_empty() { Err(PathError::Empty) } else { Ok(Self(path.into())) }
+    }
+
+    /// A path out of a stranger's parts: what [`from_parts`](Self::from_parts) takes stays as it is, everything else
+    /// is made safe.
+    ///
+    /// Parts that are empty, `.` or `..` are dropped. Bytes that are not UTF-8 become U+FFFD, characters that no
+    /// name may have become `_`, and so does a dot or space at the end. Names of devices and names that are too long
+    /// get a hash of the original, so that different ones stay different. Of a path too long or too deep the last
+    /// folders go, and its name gets a hash of the whole. Other names may still become one: see [`Distinct`].
+    ///
+    /// # Errors
+    /// [`PathError::Empty`] if nothing is left.
+    pub fn sanitised<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, PathError> {
+        let mut path = String::new();
+        let mut depth = 0;
+        let mut cut = false;
+        let mut whole = Fnv::new();
+        let mut last: Option<Cow<'a, str>> = None;
+        for part in parts {
+            whole.take(part);
+            // No byte of UTF-8: parts joined differently hash differently.
+            whole.take(&[0xff]);
+            if matches!(part, b"" | b"." | b"..") {
+                continue;
+            }
+            let Some(folder) = last.replace(safe_part(part)) else { continue };
+            if cut || depth + 1 >= DEPTH || path.len() + folder.len() >= PATH {
+                cut = true;
+                continue;
+            }
+            path.push_str(&folder);
+            path.push('/');
+            depth += 1;
+        }
+        let mut last = last.ok_or(PathError::Empty)?;
+        if cut || path.len() + last.len() > PATH {
+            last = tagged(&last, whole.short()).into();
+            while path.len() + last.len() > PATH {
+                path.truncate(path.trim_end_matches('/').rfind('/').map_or(0, |at| at + 1));
+            }
+        }
+        path.push_str(&last);
+        Ok(Self(path.into()))
     }
 
     /// The parts joined by `/`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The parts, from the outermost folder to the file's own name.
+    pub fn parts(&self) -> core::str::Split<'_, char> {
+        self.0.split('/')
     }
 }
 
@@ -62,12 +133,249 @@ impl fmt::Debug for RelPath {
     }
 }
 
+impl fmt::Display for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Characters that no name may have: separators, control characters, and what Windows forbids.
+fn forbidden(c: char) -> bool {
+    c.is_control() || "/\\<>:\"|?*".contains(c)
+}
+
+/// Whether Windows takes the name for a device, whatever follows its first dot.
+fn is_device(part: &str) -> bool {
+    let name = part.split('.').next().unwrap_or(part).trim_end_matches(' ');
+    if ["con", "nul", "aux", "prn", "conin$", "conout$"].iter().any(|is| is.eq_ignore_ascii_case(name)) {
+        return true;
+    }
+    let port = name.get(..3).is_some_and(|has| ["com", "lpt"].iter().any(|is| is.eq_ignore_ascii_case(has)));
+    // The superscript digits count as well.
+    port && matches!(
+        name.get(3..),
+        Some("1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³")
+    )
+}
+
+fn check(part: &str) -> Result<(), PathError> {
+    match part {
+        "" => Err(PathError::Empty),
+        "." | ".." => Err(PathError::Escapes),
+        _ if part.contains(forbidden) => Err(PathError::Forbidden),
+        _ if part.len() > PART => Err(PathError::TooLong),
+        _ if part.ends_with(['.', ' ']) || is_device(part) => Err(PathError::Reserved),
+        _ => Ok(()),
+    }
+}
+
+/// A name that [`check`] takes, of bytes that are neither empty nor `.` nor `..`.
+fn safe_part(part: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(part);
+    if check(&text).is_ok() {
+        return text;
+    }
+    let mut hash = Fnv::new();
+    hash.take(part);
+    let mut name = text.replace(forbidden, "_");
+    if name.ends_with(['.', ' ']) {
+        name.pop();
+        name.push('_');
+    }
+    if is_device(&name) {
+        let dot = name.find('.').unwrap_or(name.len());
+        name.insert_str(dot, &format!("_{:08x}", hash.short()));
+    }
+    if name.len() > PART {
+        name = tagged(&name, hash.short());
+    }
+    name.into()
+}
+
+/// The name with a hash before its ending, cut so that it is not too long.
+fn tagged(name: &str, hash: u32) -> String {
+    let (stem, ending) = split(name);
+    let stem = &stem[..stem.floor_char_boundary(PART - 9 - ending.len())];
+    format!("{stem}_{hash:08x}{ending}")
+}
+
+/// The name and its ending, which is empty or begins with the last dot and is 17 bytes long at most.
+fn split(name: &str) -> (&str, &str) {
+    match name.rfind('.') {
+        Some(dot) if dot > 0 && name.len() - dot <= ENDING => name.split_at(dot),
+        _ => (name, ""),
+    }
+}
+
+/// FNV-1a (64 bits): to tell names apart, not to protect anything.
+#[derive(Clone, Copy)]
+struct Fnv(u64);
+
+impl Fnv {
+    const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    /// Takes text so that texts that differ only in case count as one.
+    fn take_folded(&mut self, text: &str) {
+        for c in text.chars() {
+            // By way of upper case, so that `ß` meets `SS`.
+            for folded in c.to_uppercase().flat_map(char::to_lowercase) {
+                self.take(folded.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+    }
+
+    /// Folded to 32 bits, as the authors of FNV advise.
+    const fn short(self) -> u32 {
+        (self.0 >> 32) as u32 ^ self.0 as u32
+    }
+}
+
+/// Paths that can all be stored below one folder: no two are one file where case does not count (Windows, macOS), and
+/// none is a folder on another's way (`a` and `a/b`).
+///
+/// Its memory grows by about 24 bytes per path and folder; how many there may be is for the caller to limit. Unicode is
+/// compared by character: two spellings of `é` (one character, or two) count as different, which only macOS minds.
+#[derive(Default)]
+pub struct Distinct {
+    /// What has a name in a folder. Names are known by their hash: should two be taken for one, the later is renamed
+    /// without need, and that is all.
+    names: BTreeMap<(u32, u64), Name>,
+    /// Folders that had to be renamed because a file has their name.
+    moved: BTreeMap<(u32, u64), (u32, Box<str>)>,
+    /// The last number tried for a name, so that a million equal names take a million steps.
+    tried: BTreeMap<(u32, u64), u32>,
+    folders: u32,
+}
+
+#[derive(Clone, Copy)]
+enum Name {
+    File,
+    Folder(u32),
+}
+
+impl fmt::Debug for Distinct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Distinct").field("names", &self.names.len()).finish_non_exhaustive()
+    }
+}
+
+impl Distinct {
+    /// No paths yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a path in, and gives it back: as it is, or with ` (2)` or a higher number before the ending of the name
+    /// that clashes with an earlier one. The same sequence of paths always gives the same names.
+    pub fn admit(&mut self, path: RelPath) -> RelPath {
+        let mut out = String::new();
+        let mut folder = 0;
+        let mut parts = path.parts().peekable();
+        while let Some(part) = parts.next() {
+            if !out.is_empty() {
+                out.push('/');
+            }
+            if parts.peek().is_some() {
+                folder = self.folder(folder, part, &mut out);
+            } else {
+                self.file(folder, part, &mut out);
+            }
+        }
+        if out == path.as_str() {
+            return path;
+        }
+        if out.len() > PATH {
+            // Only numbers on the way made it too long. This one is short, whatever numbers it gets.
+            let mut hash = Fnv::new();
+            hash.take(path.as_str().as_bytes());
+            let (top, name) = path.as_str().split_once('/').unwrap_or(("", path.as_str()));
+            let (_, ending) = split(name.rsplit('/').next().unwrap_or(name));
+            return self.admit(RelPath(format!("{top}/{:08x}{ending}", hash.short()).into()));
+        }
+        RelPath(out.into())
+    }
+
+    fn file(&mut self, within: u32, part: &str, out: &mut String) {
+        let at = key(within, part, "");
+        if self.names.contains_key(&at) {
+            out.push_str(&self.renamed(within, part, Name::File));
+        } else {
+            self.names.insert(at, Name::File);
+            out.push_str(part);
+        }
+    }
+
+    fn folder(&mut self, within: u32, part: &str, out: &mut String) -> u32 {
+        let at = key(within, part, "");
+        match self.names.get(&at) {
+            Some(Name::Folder(folder)) => {
+                out.push_str(part);
+                return *folder;
+            }
+            Some(Name::File) => {
+                if let Some((folder, name)) = self.moved.get(&at) {
+                    out.push_str(name);
+                    return *folder;
+                }
+            }
+            None => {
+                self.folders += 1;
+                self.names.insert(at, Name::Folder(self.folders));
+                out.push_str(part);
+                return self.folders;
+            }
+        }
+        self.folders += 1;
+        let folder = self.folders;
+        let name = self.renamed(within, part, Name::Folder(folder));
+        out.push_str(&name);
+        self.moved.insert(at, (folder, name.into()));
+        folder
+    }
+
+    /// Takes the first free name with a number.
+    fn renamed(&mut self, within: u32, part: &str, what: Name) -> String {
+        const LONGEST: usize = " (4294967295)".len();
+        let (stem, ending) = split(part);
+        // Cut the same for all numbers, so that the numbers tried are those of everyone with this stem.
+        let stem = &stem[..stem.floor_char_boundary(PART - LONGEST - ending.len())];
+        let tried = self.tried.entry(key(within, stem, ending)).or_insert(1);
+        loop {
+            *tried = tried.saturating_add(1);
+            let name = format!("{stem} ({tried}){ending}");
+            if let btree_map::Entry::Vacant(free) = self.names.entry(key(within, &name, "")) {
+                free.insert(what);
+                return name;
+            }
+        }
+    }
+}
+
+fn key(within: u32, stem: &str, ending: &str) -> (u32, u64) {
+    let mut hash = Fnv::new();
+    hash.take_folded(stem);
+    if !ending.is_empty() {
+        hash.take(&[0xff]);
+        hash.take_folded(ending);
+    }
+    (within, hash.0)
+}
+
 /// One of the folders that a driver's storage was given; 0 is the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Root(pub u16);
 
 impl Root {
-    /// The root of padding: what is read from it is zeros, what is written to it vanishes.
+    /// No folder: what is read from it is zeros, what is written to it vanishes. Every driver has it.
     pub const ZEROS: Self = Self(u16::MAX);
 }
 
@@ -85,7 +393,7 @@ impl FileId {
         Self { root, path }
     }
 
-    /// The file of the root of zeros.
+    /// The endless file below [`Root::ZEROS`]: for padding, which is digested and read but never stored.
     #[must_use]
     pub fn zeros() -> Self {
         Self { root: Root::ZEROS, path: RelPath("zeros".into()) }
@@ -101,5 +409,183 @@ impl FileId {
     #[must_use]
     pub const fn path(&self) -> &RelPath {
         &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    fn clean(parts: &[&[u8]]) -> String {
+        RelPath::sanitised(parts.iter().copied()).unwrap().to_string()
+    }
+
+    #[test]
+    fn what_is_refused_and_what_becomes_of_it() {
+        for (part, error, safe) in [
+            ("a/b", PathError::Forbidden, "a_b"),
+            ("/etc/passwd", PathError::Forbidden, "_etc_passwd"),
+            ("..\\..\\x", PathError::Forbidden, ".._.._x"),
+            ("C:", PathError::Forbidden, "C_"),
+            ("a\0b", PathError::Forbidden, "a_b"),
+            ("a\nb\u{85}c", PathError::Forbidden, "a_b_c"),
+            ("what?.mp3", PathError::Forbidden, "what_.mp3"),
+            ("x.", PathError::Reserved, "x_"),
+            ("x ", PathError::Reserved, "x_"),
+            ("...", PathError::Reserved, ".._"),
+            (".. ", PathError::Reserved, ".._"),
+        ] {
+            assert_eq!(RelPath::from_parts([part]), Err(error), "{part:?}");
+            assert_eq!(clean(&[part.as_bytes()]), safe, "{part:?}");
+        }
+        for part in [".", "..", ""] {
+            assert!(RelPath::from_parts([part]).is_err(), "{part:?}");
+            assert_eq!(RelPath::sanitised([part.as_bytes()]), Err(PathError::Empty));
+            assert_eq!(clean(&[b"a", part.as_bytes(), b"b"]), "a/b");
+        }
+        assert_eq!(RelPath::from_parts([]), Err(PathError::Empty));
+        assert_eq!(clean(&[b"caf\xe9"]), "caf\u{fffd}");
+        let plain = [
+            "Ünï cødé (1) [x] 'y' & z.tar.gz",
+            ".hidden",
+            "a..b",
+            "~",
+            "-rf",
+            "CONSOLE",
+            "com10",
+            "lpt",
+            "com0",
+        ];
+        for part in plain {
+            assert_eq!(RelPath::from_parts([part]).unwrap().as_str(), part);
+            assert_eq!(clean(&[part.as_bytes()]), part);
+        }
+    }
+
+    #[test]
+    fn names_of_devices() {
+        for part in ["CON", "nul.txt", "Aux.tar.gz", "prn .x", "COM1", "lpt9.log", "com\u{b9}", "conin$"] {
+            assert_eq!(RelPath::from_parts([part]), Err(PathError::Reserved), "{part}");
+            let safe = clean(&[part.as_bytes()]);
+            assert!(check(&safe).is_ok() && safe.get(..3) == part.get(..3), "{safe}");
+            assert_eq!(split(&safe).1, split(part).1);
+        }
+        assert_ne!(clean(&[b"con"]), clean(&[b"CON"]));
+    }
+
+    #[test]
+    fn what_is_too_long() {
+        let long = "x".repeat(300) + ".mp3";
+        assert_eq!(RelPath::from_parts([&*long]), Err(PathError::TooLong));
+        let (a, b) = (clean(&[long.as_bytes()]), clean(&[("y".to_string() + &long).as_bytes()]));
+        assert!(a.len() == PART && a.starts_with(&("x".repeat(242) + "_")) && a.ends_with(".mp3"), "{a}");
+        assert_ne!(a[242..], b[242..]);
+
+        let deep: Vec<String> = (0..70).map(|i| i.to_string()).collect();
+        assert_eq!(RelPath::from_parts(deep.iter().map(|p| &**p)), Err(PathError::TooDeep));
+        let path = clean(&deep.iter().map(|p| p.as_bytes()).collect::<Vec<_>>());
+        assert!(
+            path.starts_with("0/1/2/") && path.split('/').count() == 64 && path.contains("/62/69_"),
+            "{path}"
+        );
+
+        let wide = ["z".repeat(200)];
+        let wide: Vec<&[u8]> = wide.iter().cycle().take(30).map(|p| p.as_bytes()).collect();
+        let path = clean(&wide);
+        assert!(path.len() <= PATH && path.len() > PATH - 300, "{}", path.len());
+        assert_ne!(path, clean(&wide[..29]));
+    }
+
+    fn admit(set: &mut Distinct, path: &str) -> String {
+        set.admit(RelPath::from_parts(path.split('/')).unwrap()).to_string()
+    }
+
+    #[test]
+    fn clashes_get_numbers() {
+        let mut set = Distinct::new();
+        for (path, stored) in [
+            ("t/a.txt", "t/a.txt"),
+            ("t/A.TXT", "t/A (2).TXT"),
+            ("t/a.txt", "t/a (3).txt"),
+            ("t/a (2).txt", "t/a (2) (2).txt"),
+            ("T/b", "T/b"),
+            ("t/B", "t/B (2)"),
+            ("t/b/c", "t/b (3)/c"),
+            ("t/b/d", "t/b (3)/d"),
+            ("t/b/D", "t/b (3)/D (2)"),
+            ("t/d/e", "t/d/e"),
+            ("t/d", "t/d (2)"),
+            ("t/.hidden", "t/.hidden"),
+            ("t/.Hidden", "t/.Hidden (2)"),
+            ("t/stra\u{df}e", "t/stra\u{df}e"),
+            ("t/STRASSE", "t/STRASSE (2)"),
+        ] {
+            assert_eq!(admit(&mut set, path), stored, "{path}");
+        }
+    }
+
+    #[test]
+    fn numbers_fit_into_long_names_and_paths() {
+        let mut set = Distinct::new();
+        let long = "n".repeat(251) + ".mp3";
+        assert_eq!(admit(&mut set, &long), long);
+        let second = admit(&mut set, &long);
+        assert!(second.len() <= PART && second.ends_with("n (2).mp3"), "{second}");
+        // Exactly as long as a path may be, so that a number makes it too long.
+        let full = ("d".repeat(255) + "/").repeat(15) + &"e".repeat(250) + "/" + "fghi";
+        assert_eq!(full.len(), 4_095);
+        assert_eq!(admit(&mut set, &full), full);
+        let second = admit(&mut set, &full);
+        assert!(second.len() < 300 && second.starts_with("ddd"), "{second}");
+        assert!(RelPath::from_parts(second.split('/')).is_ok());
+        assert_ne!(second, admit(&mut set, &full));
+    }
+
+    #[test]
+    fn many_equal_names_take_no_square_of_steps() {
+        let mut set = Distinct::new();
+        for i in 1..20_000u32 {
+            let stored = admit(&mut set, "x");
+            assert!(i == 1 || stored == format!("x ({i})"));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn strangers_names_are_safe_and_stay(parts in prop::collection::vec(
+            prop_oneof![prop::collection::vec(any::<u8>(), 0..300), "[a.:/ ]{0,4}|\\PC{0,90}|(con|com1)[. a]{0,3}".prop_map(String::into_bytes)],
+            0..80,
+        )) {
+            if let Ok(path) = RelPath::sanitised(parts.iter().map(|part| &**part)) {
+                // Safe by the strict rules, and made safe again it is the same.
+                prop_assert_eq!(RelPath::from_parts(path.parts()).as_ref(), Ok(&path));
+                prop_assert_eq!(RelPath::sanitised(path.parts().map(str::as_bytes)).as_ref(), Ok(&path));
+            } else {
+                prop_assert!(parts.iter().all(|part| matches!(&**part, b"" | b"." | b"..")));
+            }
+        }
+
+        #[test]
+        fn what_is_safe_is_kept(parts in prop::collection::vec("\\PC{1,12}", 1..8)) {
+            if let Ok(path) = RelPath::from_parts(parts.iter().map(|part| &**part)) {
+                prop_assert_eq!(RelPath::sanitised(parts.iter().map(|part| part.as_bytes())), Ok(path));
+            }
+        }
+
+        #[test]
+        fn all_admitted_can_be_stored_together(paths in prop::collection::vec("[aAb](\\.x)?(/[aAb]( \\(2\\))?){0,3}", 0..60)) {
+            let mut set = Distinct::new();
+            let stored: Vec<String> = paths.iter().map(|path| admit(&mut set, path).to_lowercase()).collect();
+            let files: BTreeSet<&str> = stored.iter().map(String::as_str).collect();
+            prop_assert_eq!(files.len(), paths.len());
+            for file in &stored {
+                prop_assert!(file.match_indices('/').all(|(at, _)| !files.contains(&file[..at])), "{}", file);
+            }
+        }
     }
 }
