@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
 use p2p_core::chunk::Pieces;
-use p2p_core::path::PathError;
+use p2p_core::path::{Distinct, PathError};
 use p2p_core::{RelPath, UnixTime};
 
 /// How much a torrent may ask of its reader.
@@ -139,12 +139,9 @@ pub enum What {
     /// All files together have no byte. There is no piece that anyone could have or lack, so there is no swarm.
     #[error("no content")]
     NoContent,
-    /// A name that cannot be made a path.
+    /// A name of which nothing is left that could be a path.
     #[error("{0}")]
     Path(PathError),
-    /// Two files have one path, or one file's path leads through another file.
-    #[error("clashes with the path of another file")]
-    Clash,
     /// A torrent of version 2 only (BEP 52), which is not supported.
     #[error("version 2 only, which is not supported")]
     V2Only,
@@ -286,7 +283,7 @@ impl<'a> Reader<'a> {
         let Some(name) = keys.name else { return wrong(place("info.name"), &self.info, What::Missing) };
         let Some(bytes) = name.as_bytes() else { return wrong(place("info.name"), &name, What::NotString) };
         let shown = utf8(bytes, keys.name_utf8.and_then(|name| name.as_str()));
-        let root = safe([&*shown]).or_else(|what| wrong(place("info.name"), &name, what))?;
+        let root = safe([shown.as_bytes()]).or_else(|what| wrong(place("info.name"), &name, what))?;
         let (files, folder) = match (keys.length, keys.files) {
             (Some(_), Some(files)) => return wrong(place("info.files"), &files, What::Both),
             (None, None) => return wrong(place("info.length"), &self.info, What::Missing),
@@ -298,7 +295,11 @@ impl<'a> Reader<'a> {
         };
         let total = files.last().map_or(0, |file| file.offset + file.len);
         if total == 0 {
-            return wrong(place(if folder { "info.files" } else { "info.length" }), &self.info, What::NoContent);
+            return wrong(
+                place(if folder { "info.files" } else { "info.length" }),
+                &self.info,
+                What::NoContent,
+            );
         }
         let private = match keys.private {
             None => false,
@@ -383,23 +384,21 @@ impl<'a> Reader<'a> {
             return wrong(at, list, What::TooLarge);
         }
         let mut files = Vec::with_capacity(count);
+        let mut stored = Distinct::new();
         let mut offset = 0u64;
         for (index, file) in items.enumerate() {
-            let entry = self.file(index as u32, &file, offset, root)?;
+            let mut entry = self.file(index as u32, &file, offset, root)?;
             // 63 bits, so that lengths fit an integer of bencode as well.
             match offset.checked_add(entry.len).filter(|&end| end <= i64::MAX as u64) {
                 Some(end) => offset = end,
                 None => return wrong(file_place(index as u32, "length", None), &file, What::Overflow),
             }
+            if entry.kind == FileKind::Data {
+                entry.path = stored.admit(entry.path);
+            }
             files.push(entry);
         }
-        match clash(&files) {
-            None => Ok(files),
-            Some(index) => {
-                let at = items_nth(list, index);
-                wrong(file_place(index as u32, "path", None), &at, What::Clash)
-            }
-        }
+        Ok(files)
     }
 
     fn file(&self, index: u32, file: &Value<'a>, offset: u64, root: &RelPath) -> Result<FileEntry, Error> {
@@ -440,12 +439,18 @@ impl<'a> Reader<'a> {
         Ok(FileEntry { path, len, offset, kind })
     }
 
-    fn path(&self, index: u32, file: &Value<'a>, keys: &FileKeys<'a>, root: &RelPath) -> Result<RelPath, Error> {
+    fn path(
+        &self,
+        index: u32,
+        file: &Value<'a>,
+        keys: &FileKeys<'a>,
+        root: &RelPath,
+    ) -> Result<RelPath, Error> {
         let at = file_place(index, "path", None);
         let Some(list) = keys.path else { return wrong(at, file, What::Missing) };
         let Some(items) = list.as_list() else { return wrong(at, &list, What::NotList) };
         let mut better = keys.path_utf8.and_then(|path| path.as_list());
-        let mut parts: Vec<Cow<'_, str>> = alloc::vec![Cow::Borrowed(root.as_str())];
+        let mut parts: Vec<Cow<'_, str>> = Vec::new();
         for (part, item) in items.enumerate() {
             let at = file_place(index, "path", Some(part as u32));
             let Some(bytes) = item.as_bytes() else { return wrong(at, &item, What::NotString) };
@@ -453,19 +458,17 @@ impl<'a> Reader<'a> {
                 return wrong(at, &item, What::TooLarge);
             }
             let better = better.as_mut().and_then(Iterator::next).and_then(|part| part.as_str());
-            let text = utf8(bytes, better);
-            safe([&*text]).or_else(|what| wrong(at, &item, what))?;
-            parts.push(text);
+            parts.push(utf8(bytes, better));
         }
-        if parts.len() == 1 {
+        if parts.is_empty() {
             return wrong(at, &list, What::Empty);
         }
-        safe(parts.iter().map(|part| &**part)).or_else(|what| wrong(at, &list, what))
+        let parts = parts.iter().map(|part| part.as_bytes());
+        let path = safe(core::iter::once(root.as_str().as_bytes()).chain(parts));
+        let path = path.or_else(|what| wrong(at, &list, what))?;
+        // The torrent's own name alone is the folder, not a file in it.
+        if path.as_str().contains('/') { Ok(path) } else { wrong(at, &list, What::Path(PathError::Empty)) }
     }
-}
-
-fn items_nth<'a>(list: &Value<'a>, index: usize) -> Value<'a> {
-    list.as_list().and_then(|mut items| items.nth(index)).unwrap_or(*list)
 }
 
 /// The text, or its other spelling if it is not UTF-8 (older tools wrote both), or what can be read of it.
@@ -477,8 +480,8 @@ fn utf8<'a>(bytes: &'a [u8], other: Option<&'a str>) -> Cow<'a, str> {
 }
 
 /// The one way from a stranger's name to a path.
-fn safe<'a>(parts: impl IntoIterator<Item = &'a str>) -> Result<RelPath, What> {
-    RelPath::from_parts(parts).map_err(What::Path)
+fn safe<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<RelPath, What> {
+    RelPath::sanitised(parts).map_err(What::Path)
 }
 
 fn natural(place: Place, value: &Value<'_>) -> Result<u64, Error> {
@@ -486,19 +489,4 @@ fn natural(place: Place, value: &Value<'_>) -> Result<u64, Error> {
         None => wrong(place, value, What::NotInt),
         Some(int) => u64::try_from(int).or_else(|_| wrong(place, value, What::Negative)),
     }
-}
-
-/// The later one of two files that cannot both be stored: they have one path, or one is a folder of the other.
-fn clash(files: &[FileEntry]) -> Option<usize> {
-    let stored = |&index: &usize| files.get(index).is_some_and(|file| file.kind == FileKind::Data);
-    let parts = |index: usize| files.get(index).map_or("", |file| file.path.as_str()).split('/');
-    let mut order: Vec<usize> = (0..files.len()).filter(stored).collect();
-    // In the order of parts, what lies below a path comes right behind it.
-    order.sort_by(|&a, &b| parts(a).cmp(parts(b)).then(a.cmp(&b)));
-    let pairs = order.iter().zip(order.iter().skip(1));
-    let starts = |a: usize, b: usize| {
-        let mut below = parts(b);
-        parts(a).all(|part| below.next() == Some(part))
-    };
-    pairs.filter(|&(&a, &b)| starts(a, b)).map(|(&a, &b)| a.max(b)).min()
 }
