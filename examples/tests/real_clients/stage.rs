@@ -33,7 +33,9 @@ impl Stage {
         if !network.is_private() {
             eprintln!("{name}: no private network on this machine, loopback is used");
         }
-        let deadline = started + Duration::from_secs(seconds);
+        // On a machine that does much else at the time: P2P_PATIENCE=5 makes every deadline five times as long.
+        let patience = std::env::var("P2P_PATIENCE").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+        let deadline = started + Duration::from_secs(seconds * patience);
         Self { name, folder, network, deadline, started, logs: Vec::new(), folders: 0 }
     }
 
@@ -62,7 +64,7 @@ impl Stage {
     /// Runs a short command to its end, whatever its end is.
     pub(crate) fn output(&self, command: &mut Command) -> Output {
         let mut timed = Command::new("timeout");
-        timed.args(["-s", "KILL", "60"]).arg(command.get_program()).args(command.get_args());
+        timed.args(["-s", "KILL", "100"]).arg(command.get_program()).args(command.get_args());
         for (key, value) in command.get_envs() {
             timed.env(key, value.unwrap_or_default());
         }
