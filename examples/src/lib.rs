@@ -1,0 +1,18 @@
+//! What the programs of the workspace share: arguments, tables, events as JSON lines, progress in place, clean stops.
+#![forbid(unsafe_code)]
+
+pub mod arguments;
+pub mod escape;
+pub mod failure;
+pub mod json;
+pub mod output;
+pub mod progress;
+pub mod stop;
+pub mod table;
+pub mod units;
+
+pub use failure::Failure;
+pub use json::Line;
+pub use output::Output;
+pub use stop::Stop;
+pub use table::Table;
