@@ -1,0 +1,67 @@
+//! `tour`: every system of the workspace on loopback, one after the other, then a table of what they did.
+
+mod bittorrent;
+
+use p2p_examples::{Failure, Output, Stop, Table};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// A system that has not done its part by then never will.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a system did, as columns of the table.
+type Row = [String; 5];
+
+fn main() -> ExitCode {
+    let mut out = Output::new(false);
+    match run(&mut out) {
+        Ok(table) => {
+            out.say(table);
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            out.fail(why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(out: &mut Output) -> Result<Table, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Failure::during("starting"))?;
+    runtime.block_on(async {
+        let stop = Stop::install().map_err(Failure::during("listening for signals"))?;
+        let folder = Folder::new().map_err(Failure::during("making a folder for the tour"))?;
+        let mut table = Table::new(["system", "joined", "published", "found", "fetched"]);
+        tokio::select! {
+            () = stop.asked() => return Err(Failure::new("interrupted")),
+            () = tokio::time::sleep(PATIENCE) => return Err(Failure::new("bittorrent did not end in a minute")),
+            row = bittorrent::tour(&folder.0, out) => table = table.row(row.map_err(Failure::during("bittorrent"))?),
+        }
+        Ok(table)
+    })
+}
+
+/// A folder of our own, gone at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> std::io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("p2p-tour-{}", std::process::id()));
+        // Fails if somebody else put something there.
+        std::fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Whether two files have the same bytes.
+fn same(a: &Path, b: &Path) -> std::io::Result<bool> {
+    Ok(std::fs::read(a)? == std::fs::read(b)?)
+}
