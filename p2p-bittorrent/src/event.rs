@@ -84,7 +84,8 @@ pub enum Command {
     Fetch(Box<Torrent>),
     /// Add a torrent of which everything is here; finishes once it is checked and can be asked for.
     Seed(Box<Torrent>),
-    /// Check a torrent's files and finish; answers [`Event::Checked`]. The torrent is not started, nor kept.
+    /// Check a torrent's files and finish; answers [`Event::Checked`], then [`Event::Status`]. The torrent is not
+    /// started, nor kept.
     Verify(Box<Torrent>),
     /// Stop a torrent and forget it; its files stay.
     Remove(InfoHash),

@@ -457,7 +457,7 @@ impl Client {
         }
     }
 
-    fn status(&self, key: TorrentKey, cx: &Context<'_>) -> Option<Status> {
+    pub(super) fn status(&self, key: TorrentKey, cx: &Context<'_>) -> Option<Status> {
         let torrent = self.torrents.get(&key)?;
         let now = cx.now();
         let peers = torrent.peers.values().filter_map(|conn| self.peers.get(conn)).map(|peer| PeerStatus {

@@ -120,6 +120,14 @@ impl Client {
         cx.tell(event);
         let only_verify = torrent.waiting.iter().all(|(_, goal)| *goal == Goal::Verify) && !torrent.waiting.is_empty()
             && torrent.readers.is_empty();
+        let verifying: Vec<_> =
+            torrent.waiting.iter().filter(|(_, goal)| *goal == Goal::Verify).map(|&(op, _)| op).collect();
+        for op in verifying {
+            // Which pieces these are: the torrent may be gone before anybody can ask.
+            if let Some(status) = self.status(key, cx) {
+                cx.answer(op, Event::Status(Box::new(status)));
+            }
+        }
         let missing = pieces - have;
         let verdict = move |_: &Goal| match missing {
             0 => Ok(()),
