@@ -37,7 +37,7 @@ impl fmt::Display for Escaped<'_> {
 /// Control characters, and Unicode's format characters and separators that are invisible or turn the direction of
 /// writing (general categories Cc, Cf, Zl, Zp), but for the two joiners that scripts and emoji need.
 #[must_use]
-pub const fn is_harmful(c: char) -> bool {
+pub fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
