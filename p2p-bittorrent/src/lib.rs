@@ -13,7 +13,7 @@
 //! use std::sync::Arc;
 //!
 //! # async fn fetch() -> Result<(), Box<dyn std::error::Error>> {
-//! let metainfo = Arc::new(Metainfo::parse(&std::fs::read("debian.torrent")?)?);
+//! let metainfo = Arc::new(Metainfo::parse(&std::fs::read("debian.torrent")?, &Default::default())?);
 //! let options = Options::default().storage(Folder::new("downloads")?);
 //! let running = spawn(Client::new(Config::default()), options)?;
 //! let mut content = running.node.fetch(Torrent::new(metainfo));

@@ -389,6 +389,10 @@ impl Disk {
     fn check_spans(&self, spans: &[Span]) -> Result<u64, IoError> {
         let mut total = 0u64;
         for span in spans {
+            if span.file.root() == Root::ZEROS {
+                total += span.len;
+                continue;
+            }
             let file = self.files.get(&span.file).ok_or(IoError::NotFound)?;
             if span.offset.checked_add(span.len).is_none_or(|end| end > file.now.len) {
                 return Err(IoError::Short);
@@ -401,6 +405,9 @@ impl Disk {
     fn read(&self, spans: &[Span]) -> Result<Bytes, IoError> {
         self.check_spans(spans)?;
         let part = |span: &Span| {
+            if span.file.root() == Root::ZEROS {
+                return zeros(span.len as usize);
+            }
             self.files.get(&span.file).map(|file| file.now.read(span.offset, span.len)).unwrap_or_default()
         };
         match spans {
@@ -412,14 +419,17 @@ impl Disk {
     fn digest(&self, kind: DigestKind, spans: &[Span], known: &mut ZeroDigests) -> Result<Digest, IoError> {
         let total = self.check_spans(spans)?;
         let untouched = |span: &Span| {
-            self.files.get(&span.file).is_some_and(|file| file.now.untouched(span.offset, span.len))
+            span.file.root() == Root::ZEROS
+                || self.files.get(&span.file).is_some_and(|file| file.now.untouched(span.offset, span.len))
         };
         if spans.iter().all(untouched) {
             return Ok(known.of(kind, total));
         }
         let mut digester = Digester::new(kind);
         for span in spans {
-            if let Some(file) = self.files.get(&span.file) {
+            if span.file.root() == Root::ZEROS {
+                each_zero(span.len, &mut |part| digester.update(&part));
+            } else if let Some(file) = self.files.get(&span.file) {
                 file.now.each(span.offset, span.len, |part| digester.update(&part));
             }
         }
@@ -435,6 +445,17 @@ impl Disk {
         let mut part = Bytes::new();
         for span in spans {
             let end = span.offset.checked_add(span.len).ok_or(IoError::NoSpace)?;
+            if span.file.root() == Root::ZEROS {
+                let mut left = span.len;
+                while left > 0 {
+                    if part.is_empty() {
+                        part = parts.next().ok_or(IoError::Other)?;
+                        continue;
+                    }
+                    left -= part.split_to(left.min(part.len() as u64) as usize).len() as u64;
+                }
+                continue;
+            }
             let more = end.saturating_sub(self.len(&span.file).unwrap_or(0));
             if !self.room(more) {
                 return Err(IoError::NoSpace);

@@ -3,7 +3,7 @@
 use crate::ready::{Ready, lock};
 use crate::storage::Storage;
 use bytes::{Buf, Bytes};
-use p2p_core::{Cost, DigestKind, Digester, IoError, Job, JobDone, JobId, Span};
+use p2p_core::{Cost, DigestKind, Digester, FileId, IoError, Job, JobDone, JobId, Root, Span};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -205,10 +205,19 @@ fn read(storage: &dyn Storage, buffers: &Arc<Buffers>, spans: &[Span]) -> Result
     let mut rest = buffer.bytes_mut();
     for span in spans {
         let (part, after) = std::mem::take(&mut rest).split_at_mut(span.len as usize);
-        storage.read(&span.file, span.offset, part)?;
+        fill(storage, &span.file, span.offset, part)?;
         rest = after;
     }
     Ok(Bytes::from_owner(buffer))
+}
+
+/// Reads a part of a file, or of the root of zeros.
+fn fill(storage: &dyn Storage, file: &FileId, offset: u64, into: &mut [u8]) -> Result<(), IoError> {
+    if file.root() == Root::ZEROS {
+        into.fill(0);
+        return Ok(());
+    }
+    storage.read(file, offset, into)
 }
 
 /// Writes the data over the spans, stride by stride, and digests each stride just before it is written.
@@ -246,7 +255,7 @@ fn write(
         }
         match &mut at {
             Some((file, offset, left)) => {
-                if result.is_ok() {
+                if result.is_ok() && file.root() != Root::ZEROS {
                     let slices: Vec<_> = stride.iter().map(|part| IoSlice::new(part)).collect();
                     result = storage.write(file, *offset, &slices);
                 }
@@ -273,7 +282,7 @@ fn digest_spans(
         while left > 0 {
             let n = usize::try_from(left).unwrap_or(STRIDE).min(STRIDE);
             let part = scratch.get_mut(..n).ok_or(IoError::Other)?;
-            storage.read(&span.file, offset, part)?;
+            fill(storage, &span.file, offset, part)?;
             digester.update(part);
             offset = offset.saturating_add(n as u64);
             left -= n as u64;

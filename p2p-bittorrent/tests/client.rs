@@ -1,0 +1,261 @@
+//! The client machine in the simulator: transfers, liars, crashes, full disks and hostile peers, in virtual time.
+#![allow(clippy::unwrap_used)]
+
+use p2p_bittorrent::metainfo::{Builder, Details, Limits};
+use p2p_bittorrent::{Client, Command, Config, Error, Event, Metainfo, Torrent};
+use p2p_core::hash::{Hasher, Sha1};
+use p2p_core::{Bytes, Duration, FileId, OpId, Rng, Root};
+use p2p_sim::{Disk, NodeIx, Setup, Sim, Uniform};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+const PORT: u16 = 6881;
+const PIECE: u32 = 64 * 1024;
+
+/// A torrent of files of these lengths, and their content.
+fn make(lens: &[u64]) -> (Arc<Metainfo>, Vec<Bytes>) {
+    let mut rng = Rng::fast_from(7);
+    let files: Vec<Bytes> = lens
+        .iter()
+        .map(|&len| {
+            let mut data = vec![0; len as usize];
+            rng.fill(&mut data);
+            data.into()
+        })
+        .collect();
+    let names = (0..lens.len()).map(|n| vec![format!("dir{}", n % 3), format!("{n:02}.bin")]);
+    let entries: Vec<_> = names.zip(lens.iter().copied()).collect();
+    let mut builder = Builder::folder("things", entries, Some(PIECE)).unwrap();
+    // Files are put into order of their paths, so the content follows them.
+    let order: Vec<usize> = builder
+        .files()
+        .iter()
+        .map(|file| {
+            let name = file.path.as_str().rsplit('/').next().unwrap();
+            name[..2].parse().unwrap()
+        })
+        .collect();
+    let files: Vec<Bytes> = order.into_iter().map(|n| files[n].clone()).collect();
+    let all: Vec<u8> = files.concat();
+    for (piece, data) in (0u32..).zip(all.chunks(PIECE as usize)) {
+        builder.set(piece, Sha1::digest(data));
+    }
+    let torrent = builder.finish(&Details::default()).unwrap();
+    (Arc::new(Metainfo::parse(&torrent, &Limits::default()).unwrap()), files)
+}
+
+fn stored(metainfo: &Metainfo) -> Vec<FileId> {
+    metainfo.info.files().iter().map(|file| FileId::new(Root(0), file.path.clone())).collect()
+}
+
+fn full_disk(metainfo: &Metainfo, files: &[Bytes]) -> Disk {
+    stored(metainfo).into_iter().zip(files).fold(Disk::default(), |disk, (id, data)| disk.with_file(id, data.clone()))
+}
+
+fn client() -> Client {
+    let mut config = Config::default();
+    config.listen = Some(SocketAddr::from(([0, 0, 0, 0], PORT)));
+    Client::new(config)
+}
+
+fn seed(sim: &mut Sim<Client>, metainfo: &Arc<Metainfo>, files: &[Bytes]) -> NodeIx {
+    let node = sim.add_with(Setup::new().disk(full_disk(metainfo, files)), client());
+    let op = sim.ask(node, Command::Seed(Box::new(Torrent::new(metainfo.clone()))));
+    assert!(sim.finish(&[op], Duration::from_secs(60)), "the seed is checked");
+    assert_eq!(sim.outcome(op), Some(&Ok(())));
+    node
+}
+
+fn addr(sim: &Sim<Client>, node: NodeIx) -> SocketAddr {
+    SocketAddr::new(sim.addr(node), PORT)
+}
+
+fn fetch(sim: &mut Sim<Client>, node: NodeIx, metainfo: &Arc<Metainfo>, peers: &[SocketAddr]) -> OpId {
+    let torrent = Torrent::new(metainfo.clone()).with_peers(peers.iter().copied());
+    sim.ask(node, Command::Download(Box::new(torrent)))
+}
+
+fn assert_has_all(sim: &mut Sim<Client>, node: NodeIx, metainfo: &Metainfo, files: &[Bytes]) {
+    for (id, data) in stored(metainfo).iter().zip(files) {
+        assert_eq!(sim.disk(node).content(id).as_ref(), Some(data), "{}", id.path().as_str());
+    }
+}
+
+/// Odd sizes: nothing, one byte, a piece and its neighbours.
+const ODD: [u64; 8] = [0, 1, PIECE as u64, PIECE as u64 - 1, PIECE as u64 + 1, 300_000, 0, 16_384];
+
+#[test]
+fn one_seed_one_leech_every_byte() {
+    let (metainfo, files) = make(&ODD);
+    let mut sim = Sim::new(1, Uniform::ms(10..50));
+    let from = seed(&mut sim, &metainfo, &files);
+    let to = sim.add(client());
+    let peer = addr(&sim, from);
+    let op = fetch(&mut sim, to, &metainfo, &[peer]);
+    assert!(sim.finish(&[op], Duration::from_secs(120)), "it finishes");
+    assert_eq!(sim.outcome(op), Some(&Ok(())));
+    assert_has_all(&mut sim, to, &metainfo, &files);
+    let progress = sim.machine(to).progress(metainfo.info.info_hash(), sim.now()).unwrap();
+    assert_eq!((progress.downloaded, progress.wasted), (metainfo.info.total(), 0), "nothing twice");
+}
+
+/// A flash crowd over lossy links: everybody ends with everything, and the same seed gives the same story.
+fn crowd(dice: u64) -> u64 {
+    let (metainfo, files) = make(&[700_000, 1, 300_000]);
+    let mut sim = Sim::new(dice, Uniform::ms(5..80).loss(0.02));
+    let mut nodes = vec![seed(&mut sim, &metainfo, &files)];
+    let mut ops = Vec::new();
+    for _ in 0..12 {
+        let node = sim.add(client());
+        let peers: Vec<SocketAddr> = nodes.iter().map(|node| addr(&sim, *node)).collect();
+        ops.push(fetch(&mut sim, node, &metainfo, &peers));
+        nodes.push(node);
+    }
+    assert!(sim.finish(&ops, Duration::from_secs(600)), "all finish");
+    for node in nodes {
+        assert_has_all(&mut sim, node, &metainfo, &files);
+    }
+    sim.digest()
+}
+
+#[test]
+fn a_crowd_finishes_and_repeats_itself() {
+    let first = crowd(3);
+    assert_eq!(first, crowd(3));
+    assert_ne!(first, crowd(4));
+}
+
+#[test]
+fn a_liar_is_found_out_and_banned() {
+    let (metainfo, files) = make(&[2_000_000]);
+    let mut sim = Sim::new(5, Uniform::ms(10..20));
+    let honest = seed(&mut sim, &metainfo, &files);
+    let liar = seed(&mut sim, &metainfo, &files);
+    let file = stored(&metainfo)[0].clone();
+    // What it checked it has no more: every block it sends is wrong.
+    sim.disk(liar).spoil(&file, 0, 2_000_000);
+    let to = sim.add(client());
+    let peers = [addr(&sim, honest), addr(&sim, liar)];
+    let op = fetch(&mut sim, to, &metainfo, &peers);
+    assert!(sim.finish(&[op], Duration::from_secs(600)), "it finishes in spite of the liar");
+    assert_eq!(sim.outcome(op), Some(&Ok(())));
+    assert_has_all(&mut sim, to, &metainfo, &files);
+    let banned: Vec<SocketAddr> = sim
+        .events(to)
+        .iter()
+        .filter_map(|told| match &told.event {
+            Event::Banned { peer, .. } => Some(*peer),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(banned, [addr(&sim, liar)], "the liar and nobody else");
+}
+
+#[test]
+fn a_crash_loses_nothing_that_was_saved() {
+    let (metainfo, files) = make(&[4_000_000]);
+    let mut sim = Sim::new(6, Uniform::ms(10..20));
+    let from = seed(&mut sim, &metainfo, &files);
+    sim.set_bandwidth(from, p2p_sim::Bandwidth::bytes(200_000, 10_000_000));
+    let to = sim.add(client());
+    let peer = addr(&sim, from);
+    fetch(&mut sim, to, &metainfo, &[peer]);
+    let half = |sim: &Sim<Client>| {
+        sim.machine(to).progress(metainfo.info.info_hash(), sim.now()).is_some_and(|p| p.verified >= 2_000_000)
+    };
+    assert!(sim.wait(Duration::from_secs(120), half), "half of it comes");
+    sim.stop(to);
+    sim.run_for(Duration::from_secs(5));
+    sim.restart(to, client());
+    let op = fetch(&mut sim, to, &metainfo, &[peer]);
+    assert!(sim.finish(&[op], Duration::from_secs(120)));
+    assert_has_all(&mut sim, to, &metainfo, &files);
+    let kept = sim.events(to).iter().rev().find_map(|told| match &told.event {
+        Event::Checked { have, digested, .. } => Some((*have, *digested)),
+        _ => None,
+    });
+    let (have, digested) = kept.unwrap();
+    assert!(have >= 2_000_000 / PIECE - 1, "what was verified is here: {have}");
+    assert_eq!(digested, 0, "resume data of a clean stop vouches for all of it");
+
+    // And without any warning: nothing that is not right may count as had.
+    let late = sim.add(client());
+    fetch(&mut sim, late, &metainfo, &[peer]);
+    sim.run_for(Duration::from_secs(8));
+    sim.kill(late);
+    sim.restart(late, client());
+    let op = fetch(&mut sim, late, &metainfo, &[peer]);
+    assert!(sim.finish(&[op], Duration::from_secs(240)));
+    assert_has_all(&mut sim, late, &metainfo, &files);
+}
+
+#[test]
+fn a_full_disk_stops_with_the_reason() {
+    let (metainfo, files) = make(&[3_000_000]);
+    let mut sim = Sim::new(8, Uniform::ms(10..20));
+    let from = seed(&mut sim, &metainfo, &files);
+    let to = sim.add_with(Setup::new().disk(Disk::default().capacity(1_000_000)), client());
+    let peer = addr(&sim, from);
+    let op = fetch(&mut sim, to, &metainfo, &[peer]);
+    assert!(sim.finish(&[op], Duration::from_secs(120)));
+    let Some(Err(Error::Disk { why, .. })) = sim.outcome(op) else { panic!("{:?}", sim.outcome(op)) };
+    assert_eq!(*why, p2p_core::IoError::NoSpace);
+    let verified = |sim: &Sim<Client>| {
+        sim.machine(to).progress(metainfo.info.info_hash(), sim.now()).map_or(0, |progress| progress.verified)
+    };
+    let before = verified(&sim);
+    assert!(before > 0, "what fitted is verified");
+    sim.disk(to).set_capacity(u64::MAX);
+    let op = fetch(&mut sim, to, &metainfo, &[peer]);
+    assert!(sim.finish(&[op], Duration::from_secs(240)), "it goes on when there is room");
+    assert_eq!(sim.outcome(op), Some(&Ok(())));
+    assert_has_all(&mut sim, to, &metainfo, &files);
+}
+
+#[test]
+fn a_fetch_reads_the_content_in_order() {
+    let (metainfo, files) = make(&[500_000, 40_000]);
+    let mut sim = Sim::new(9, Uniform::ms(10..20));
+    let from = seed(&mut sim, &metainfo, &files);
+    let to = sim.add(client());
+    let peer = addr(&sim, from);
+    let torrent = Torrent::new(metainfo.clone()).with_peers([peer]);
+    let op = sim.ask(to, Command::Fetch(Box::new(torrent)));
+    assert!(sim.finish(&[op], Duration::from_secs(120)));
+    let mut content = Vec::new();
+    for told in sim.events(to) {
+        if let (Some(asked), Event::Chunk(chunk)) = (told.op, &told.event) {
+            assert_eq!((asked, chunk.offset), (op, content.len() as u64));
+            content.extend_from_slice(&chunk.data);
+        }
+    }
+    assert_eq!(content, files.concat());
+}
+
+#[test]
+fn only_the_selected_file_is_fetched() {
+    let (metainfo, files) = make(&[500_000, 400_000, 600_000]);
+    let mut sim = Sim::new(10, Uniform::ms(10..20));
+    let from = seed(&mut sim, &metainfo, &files);
+    let to = sim.add(client());
+    let peer = addr(&sim, from);
+    let mut torrent = Torrent::new(metainfo.clone()).with_peers([peer]);
+    torrent.select = Some(vec![1]);
+    let op = sim.ask(to, Command::Download(Box::new(torrent)));
+    assert!(sim.finish(&[op], Duration::from_secs(120)));
+    let id = &stored(&metainfo)[1];
+    assert_eq!(sim.disk(to).content(id).as_ref(), Some(&files[1]));
+    let progress = sim.machine(to).progress(metainfo.info.info_hash(), sim.now()).unwrap();
+    assert!(progress.downloaded < 600_000 + 2 * u64::from(PIECE), "{}", progress.downloaded);
+    assert_eq!(progress.wanted, progress.wanted_verified);
+}
+
+#[test]
+fn a_seed_of_nothing_is_told_so() {
+    let (metainfo, _) = make(&[100_000]);
+    let mut sim = Sim::new(11, Uniform::ms(10..20));
+    let node = sim.add(client());
+    let op = sim.ask(node, Command::Seed(Box::new(Torrent::new(metainfo))));
+    assert!(sim.finish(&[op], Duration::from_secs(10)));
+    assert_eq!(sim.outcome(op), Some(&Err(Error::Incomplete { missing: 2, pieces: 2 })));
+}
