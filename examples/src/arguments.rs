@@ -42,7 +42,8 @@ pub fn peer(text: &str) -> Result<SocketAddr, String> {
     if let Ok(addr) = text.parse() {
         return Ok(addr);
     }
-    let mut found = text.to_socket_addrs().map_err(|error| format!("no HOST:PORT, or not to be resolved ({error})"))?;
+    let mut found =
+        text.to_socket_addrs().map_err(|error| format!("no HOST:PORT, or not to be resolved ({error})"))?;
     found.next().ok_or_else(|| "the name has no address".into())
 }
 

@@ -39,8 +39,14 @@ impl Figures {
         let tenths = (u128::from(self.done) * 1_000 / u128::from(all)) as u64;
         let filled = (u128::from(self.done.min(all)) * u128::from(BAR) / u128::from(all)) as usize;
         let bar: String = (0..BAR as usize).map(|i| if i < filled { '█' } else { '·' }).collect();
-        let mut line =
-            format!("{} {:>3}.{}% {bar} {} of {}", self.doing, tenths / 10, tenths % 10, Size(self.done), Size(self.all));
+        let mut line = format!(
+            "{} {:>3}.{}% {bar} {} of {}",
+            self.doing,
+            tenths / 10,
+            tenths % 10,
+            Size(self.done),
+            Size(self.all)
+        );
         line.push_str(&format!("  {}/s", Size(self.rate_in)));
         if self.rate_out > 0 {
             line.push_str(&format!("  up {}/s", Size(self.rate_out)));

@@ -34,7 +34,14 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns)
-            .map(|i| self.rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+            .map(|i| {
+                self.rows
+                    .iter()
+                    .filter_map(|row| row.get(i))
+                    .map(|cell| cell.chars().count())
+                    .max()
+                    .unwrap_or(0)
+            })
             .collect();
         for (n, row) in self.rows.iter().enumerate() {
             let mut line = String::new();
@@ -42,7 +49,11 @@ impl fmt::Display for Table {
                 if i > 0 {
                     line.push_str("  ");
                 }
-                line.push_str(&if self.right.contains(&i) { format!("{cell:>width$}") } else { format!("{cell:<width$}") });
+                line.push_str(&if self.right.contains(&i) {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
+                });
             }
             if n > 0 {
                 f.write_str("\n")?;

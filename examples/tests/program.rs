@@ -17,7 +17,8 @@ struct Place(PathBuf);
 
 impl Place {
     fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("program-{name}-{}", std::process::id()));
+        let path =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("program-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -101,7 +102,9 @@ impl Running {
     }
 
     fn interrupt(&self) {
-        assert!(Command::new("kill").arg("-INT").arg(self.child.id().to_string()).status().unwrap().success());
+        assert!(
+            Command::new("kill").arg("-INT").arg(self.child.id().to_string()).status().unwrap().success()
+        );
     }
 
     fn code(mut self) -> i32 {
@@ -171,7 +174,8 @@ fn make(place: &Place, what: &str, more: &[&str]) -> String {
 fn create_show_verify() {
     let place = Place::new("create");
     let files = folder_of_50(&place, "from/album");
-    let file = make(&place, "from/album", &["--announce", "http://127.0.0.1:1/a,udp://127.0.0.1:2", "--private"]);
+    let file =
+        make(&place, "from/album", &["--announce", "http://127.0.0.1:1/a,udp://127.0.0.1:2", "--private"]);
     let shown = text(&run(&["show", &file, "--json"]).stdout);
     assert_eq!(field(&shown, "name"), "album");
     assert_eq!(field(&shown, "private"), "true");
@@ -182,7 +186,10 @@ fn create_show_verify() {
     assert!(for_people.contains("album/3/file 47.bin"), "{for_people}");
     // The same content gives the same info-hash, whatever the tracker.
     let again = make(&place, "from/album", &["--private", "--anonymous"]);
-    assert_eq!(field(&text(&run(&["show", &again, "--json"]).stdout), "info_hash"), field(&shown, "info_hash"));
+    assert_eq!(
+        field(&text(&run(&["show", &again, "--json"]).stdout), "info_hash"),
+        field(&shown, "info_hash")
+    );
 
     let whole = run(&["verify", &file, "--in", &place.at("from")]);
     assert!(whole.status.success(), "{}", text(&whole.stderr));
@@ -233,7 +240,8 @@ fn by_way_of_the_tracker_and_only_some_files() {
     let seed = Running::new(&["seed", &file, "--from", &place.at("from"), "--listen", "127.0.0.1:0"]);
     seed.event("announced");
     let to = place.at("to");
-    let got = run(&["get", &file, "--to", &to, "--listen", "127.0.0.1:0", "--select", "*.txt", "--select", "3"]);
+    let got =
+        run(&["get", &file, "--to", &to, "--listen", "127.0.0.1:0", "--select", "*.txt", "--select", "3"]);
     assert!(got.status.success(), "{}", text(&got.stderr));
     for (path, bytes) in &files {
         if path.ends_with(".txt") || path.contains("/3/") {

@@ -11,7 +11,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let metainfo = Metainfo::parse(&std::fs::read(file)?, &Limits::default())?;
     let mut torrent = Torrent::new(Arc::new(metainfo));
     torrent.select = Some(vec![index]);
-    let running = spawn(Client::new(Config::default()), Options::default().with_storage(Folder::new(folder)?));
+    let running =
+        spawn(Client::new(Config::default()), Options::default().with_storage(Folder::new(folder)?));
     running.node.run(Command::Download(Box::new(torrent))).await?;
     running.stop().await;
     Ok(())

@@ -9,7 +9,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (file, folder) = (args().nth(1).ok_or("which torrent?")?, args().nth(2).ok_or("which folder?")?);
     let metainfo = Metainfo::parse(&std::fs::read(file)?, &Limits::default())?;
     let hash = metainfo.info.info_hash();
-    let running = spawn(Client::new(Config::default()), Options::default().with_storage(Folder::new(folder)?));
+    let running =
+        spawn(Client::new(Config::default()), Options::default().with_storage(Folder::new(folder)?));
     let download = running.node.ask(Command::Download(Box::new(Torrent::new(Arc::new(metainfo)))));
     let download = tokio::spawn(download.finished());
     running.node.run(Command::Pause(hash, true)).await?;

@@ -8,7 +8,8 @@ use std::{env::args, error::Error, sync::Arc};
 async fn main() -> Result<(), Box<dyn Error>> {
     let (file, folder) = (args().nth(1).ok_or("which torrent?")?, args().nth(2).ok_or("which folder?")?);
     let metainfo = Metainfo::parse(&std::fs::read(file)?, &Limits::default())?;
-    let running = spawn(Client::new(Config::default()), Options::default().with_storage(Folder::new(folder)?));
+    let running =
+        spawn(Client::new(Config::default()), Options::default().with_storage(Folder::new(folder)?));
     let mut download = running.node.ask(Command::Download(Box::new(Torrent::new(Arc::new(metainfo)))));
     while let Some(event) = download.try_next().await? {
         if let Event::Progress(now) = event {

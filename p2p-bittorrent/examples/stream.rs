@@ -10,7 +10,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (file, folder) = (args().nth(1).ok_or("which torrent?")?, args().nth(2).ok_or("which folder?")?);
     let mut torrent = Torrent::new(Arc::new(Metainfo::parse(&std::fs::read(file)?, &Limits::default())?));
     torrent.sequential = true;
-    let running = spawn(Client::new(Config::default()), Options::default().with_storage(Folder::new(folder)?));
+    let running =
+        spawn(Client::new(Config::default()), Options::default().with_storage(Folder::new(folder)?));
     let mut content = running.node.fetch(torrent);
     while let Some(chunk) = content.try_next().await? {
         stdout().write_all(&chunk.data)?; // while nobody takes it, nothing more is read back

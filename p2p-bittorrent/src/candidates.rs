@@ -180,6 +180,9 @@ mod tests {
         list.gone(addr(1), Duration::from_secs(60), Instant::ZERO);
         assert_eq!(list.next(Instant::ZERO + Duration::from_secs(59), &mut rng), None);
         assert_eq!(list.next_due(), Some(Instant::ZERO + Duration::from_secs(60)));
-        assert_eq!(list.next(Instant::ZERO + Duration::from_secs(60), &mut rng), Some((addr(1), PeerSource::Tracker)));
+        assert_eq!(
+            list.next(Instant::ZERO + Duration::from_secs(60), &mut rng),
+            Some((addr(1), PeerSource::Tracker))
+        );
     }
 }

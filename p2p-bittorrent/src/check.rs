@@ -139,5 +139,7 @@ impl Check {
 
 fn vouched(resume: Option<&Resume>, stats: &[Option<Stat>], file: u32) -> bool {
     let file = file as usize;
-    resume.is_some_and(|resume| resume.files.get(file).is_some_and(|then| *then == stats.get(file).copied().flatten()))
+    resume.is_some_and(|resume| {
+        resume.files.get(file).is_some_and(|then| *then == stats.get(file).copied().flatten())
+    })
 }

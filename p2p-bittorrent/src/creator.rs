@@ -17,8 +17,8 @@ use core::convert::Infallible;
 use p2p_core::hash::Sha1Hash;
 use p2p_core::path::PathError;
 use p2p_core::{
-    Cx, Digest, DigestKind, Duration, Entry, FileId, Input, Instant, IoError, Job, JobDone, JobId, Machine, OpId,
-    OpInput, RelPath, Root, Span, Stat,
+    Cx, Digest, DigestKind, Duration, Entry, FileId, Input, Instant, IoError, Job, JobDone, JobId, Machine,
+    OpId, OpInput, RelPath, Root, Span, Stat,
 };
 
 /// How a [`Creator`] behaves.
@@ -234,7 +234,10 @@ impl Creator {
         let (pieces, piece_len) = (plan.pieces().count(), plan.pieces().piece_len());
         while making.next < pieces && making.under_way < self.config.jobs.max(1) {
             let piece = making.next;
-            let job = cx.run(Job::DigestSpans { kind: DigestKind::Sha1, spans: spans(plan, piece, making.wanted.root) });
+            let job = cx.run(Job::DigestSpans {
+                kind: DigestKind::Sha1,
+                spans: spans(plan, piece, making.wanted.root),
+            });
             self.jobs.insert(job, (op, Work::Piece(piece)));
             making.next += 1;
             making.under_way += 1;
@@ -380,7 +383,10 @@ mod tests {
                 Job::List { dir, .. } => {
                     let folder = alloc::format!("{}/", dir.path().as_str());
                     let below = self.disk.iter().filter_map(|(path, bytes)| {
-                        Some(Entry { path: path.strip_prefix(folder.as_str())?.to_string(), stat: stat(bytes) })
+                        Some(Entry {
+                            path: path.strip_prefix(folder.as_str())?.to_string(),
+                            stat: stat(bytes),
+                        })
                     });
                     let entries: Vec<_> = below.collect();
                     JobDone::List(if entries.is_empty() { Err(IoError::NotAFile) } else { Ok(entries) })
@@ -390,7 +396,8 @@ mod tests {
                     let mut digester = p2p_core::Digester::new(DigestKind::Sha1);
                     for span in spans {
                         let bytes = &self.disk[span.file.path().as_str()];
-                        let Some(run) = bytes.get(span.offset as usize..(span.offset + span.len) as usize) else {
+                        let Some(run) = bytes.get(span.offset as usize..(span.offset + span.len) as usize)
+                        else {
                             return JobDone::Digest(Err(IoError::Short));
                         };
                         self.read += span.len;
@@ -415,7 +422,8 @@ mod tests {
     #[test]
     fn a_folder_read_once_with_few_jobs_at_a_time() {
         let (a, c) = (filled(100_000, 1), filled(70_000, 2));
-        let mut bench = Bench::new([("d/a", a.clone()), ("d/b/empty", vec![]), ("d/c", c.clone()), ("e", vec![1])]);
+        let mut bench =
+            Bench::new([("d/a", a.clone()), ("d/b/empty", vec![]), ("d/c", c.clone()), ("e", vec![1])]);
         let details = Details { announce: vec![vec!["http://t/announce".into()]], ..Details::default() };
         bench.ask(Create { piece_len: Some(16_384), dated: true, ..Create::new("d").with(details) });
         while bench.step() {}
@@ -430,7 +438,8 @@ mod tests {
         for (piece, bytes) in all.chunks(16_384).enumerate() {
             assert_eq!(torrent.info.piece_hash(piece as u32), Some(Sha1::digest(bytes)), "{piece}");
         }
-        let progress = bench.answers.iter().filter(|event| matches!(event, Event::Progress { pieces: 11, .. })).count();
+        let progress =
+            bench.answers.iter().filter(|event| matches!(event, Event::Progress { pieces: 11, .. })).count();
         assert!(progress >= 11, "{:?}", bench.answers);
     }
 
@@ -461,7 +470,9 @@ mod tests {
         bench.disk.insert("d/b", vec![0; 10]);
         while bench.step() {}
         assert_eq!(bench.ends.len(), 1);
-        assert!(matches!(&bench.ends[0], Err(Error::Disk { path, why: IoError::Short }) if path.starts_with("d/")));
+        assert!(
+            matches!(&bench.ends[0], Err(Error::Disk { path, why: IoError::Short }) if path.starts_with("d/"))
+        );
     }
 
     #[test]

@@ -76,15 +76,19 @@ impl Resume {
         let limits = bencode::Limits { tokens: 8_000_000, ..bencode::Limits::default() };
         let doc = bencode::Doc::parse(data, &limits, bencode::Mode::Strict).ok()?;
         let root = doc.root();
-        if root.get("version")?.as_int()? != VERSION || root.get("info-hash")?.as_bytes()? != info.info_hash().0 {
+        if root.get("version")?.as_int()? != VERSION
+            || root.get("info-hash")?.as_bytes()? != info.info_hash().0
+        {
             return None;
         }
         let have = Bitfield::from_wire(info.pieces().count(), root.get("have")?.as_bytes()?).ok()?;
         let mut partial = BTreeMap::new();
         for entry in root.get("partial")?.as_list()? {
             let mut entry = entry.as_list()?;
-            let piece = u32::try_from(entry.next()?.as_int()?).ok().filter(|&piece| piece < info.pieces().count())?;
-            let blocks = Bitfield::from_wire(info.pieces().blocks_in(piece), entry.next()?.as_bytes()?).ok()?;
+            let piece =
+                u32::try_from(entry.next()?.as_int()?).ok().filter(|&piece| piece < info.pieces().count())?;
+            let blocks =
+                Bitfield::from_wire(info.pieces().blocks_in(piece), entry.next()?.as_bytes()?).ok()?;
             partial.insert(piece, blocks);
         }
         let mut files = Vec::with_capacity(info.files().len());

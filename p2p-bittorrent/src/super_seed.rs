@@ -49,7 +49,11 @@ impl SuperSeed {
         if self.shown.get(&peer) != Some(&piece) {
             self.count(piece);
         }
-        self.shown.iter().filter(|(key, shown)| **key != peer && **shown == piece).map(|(key, _)| *key).collect()
+        self.shown
+            .iter()
+            .filter(|(key, shown)| **key != peer && **shown == piece)
+            .map(|(key, _)| *key)
+            .collect()
     }
 
     /// A peer left. What it was shown and did not spread is rare again.

@@ -87,6 +87,10 @@ impl Suspects {
         if case.blocks.is_empty() {
             self.pieces.remove(&piece);
         }
-        evidence.into_iter().filter(|e| e.digest.is_some_and(|digest| digest != right)).map(|e| e.from).collect()
+        evidence
+            .into_iter()
+            .filter(|e| e.digest.is_some_and(|digest| digest != right))
+            .map(|e| e.from)
+            .collect()
     }
 }

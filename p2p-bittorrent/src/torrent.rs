@@ -167,11 +167,7 @@ impl Torrent {
         let count = self.have.count();
         let Some(last) = pieces.count().checked_sub(1) else { return 0 };
         let full = u64::from(count) * u64::from(pieces.piece_len());
-        if self.have.get(last) {
-            full - u64::from(pieces.piece_len() - pieces.len_of(last))
-        } else {
-            full
-        }
+        if self.have.get(last) { full - u64::from(pieces.piece_len() - pieces.len_of(last)) } else { full }
     }
 
     /// Bytes still to be had of the whole torrent, as trackers are told it.
@@ -191,11 +187,8 @@ impl Torrent {
 
     pub(crate) fn progress(&self, seeds: u32, now: Instant) -> Progress {
         let verified = self.verified_bytes();
-        let (wanted, wanted_verified) = if self.priorities.is_none() {
-            (self.pieces().total(), verified)
-        } else {
-            self.wanted_bytes()
-        };
+        let (wanted, wanted_verified) =
+            if self.priorities.is_none() { (self.pieces().total(), verified) } else { self.wanted_bytes() };
         Progress {
             info_hash: self.info_hash(),
             state: self.state(),

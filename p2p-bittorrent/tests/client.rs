@@ -49,7 +49,10 @@ fn stored(metainfo: &Metainfo) -> Vec<FileId> {
 }
 
 fn full_disk(metainfo: &Metainfo, files: &[Bytes]) -> Disk {
-    stored(metainfo).into_iter().zip(files).fold(Disk::default(), |disk, (id, data)| disk.with_file(id, data.clone()))
+    stored(metainfo)
+        .into_iter()
+        .zip(files)
+        .fold(Disk::default(), |disk, (id, data)| disk.with_file(id, data.clone()))
 }
 
 fn client() -> Client {
@@ -161,7 +164,9 @@ fn a_crash_loses_nothing_that_was_saved() {
     let peer = addr(&sim, from);
     fetch(&mut sim, to, &metainfo, &[peer]);
     let half = |sim: &Sim<Client>| {
-        sim.machine(to).progress(metainfo.info.info_hash(), sim.now()).is_some_and(|p| p.verified >= 2_000_000)
+        sim.machine(to)
+            .progress(metainfo.info.info_hash(), sim.now())
+            .is_some_and(|p| p.verified >= 2_000_000)
     };
     assert!(sim.wait(Duration::from_secs(120), half), "half of it comes");
     sim.stop(to);

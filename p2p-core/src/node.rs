@@ -183,13 +183,8 @@ impl<M: Machine> Node<M> {
 
     fn operation<T>(&self, command: M::Command, read: fn(M::Event) -> Option<T>) -> Operation<M, T> {
         let op = OpId::from_raw(self.counter.next.fetch_add(1, Ordering::Relaxed));
-        let answers = Answers {
-            queue: VecDeque::new(),
-            end: None,
-            reader: None,
-            told_full: false,
-            reader_gone: false,
-        };
+        let answers =
+            Answers { queue: VecDeque::new(), end: None, reader: None, told_full: false, reader_gone: false };
         Operation {
             op,
             stage: Stage::Unsent(command),

@@ -131,14 +131,9 @@ impl<M: Machine> Sim<M> {
         self.traffic.jobs += 1;
         let civil = self.civil(node);
         let content = self.options.content;
-        let disk =
-            self.nodes[node as usize].disk.get_or_insert_with(|| Box::new(Disk::new(content)));
-        let mut doing = Doing {
-            civil,
-            faults: self.world.faults.disk,
-            rng: &mut self.world.rng,
-            known: &mut self.known,
-        };
+        let disk = self.nodes[node as usize].disk.get_or_insert_with(|| Box::new(Disk::new(content)));
+        let mut doing =
+            Doing { civil, faults: self.world.faults.disk, rng: &mut self.world.rng, known: &mut self.known };
         let done = disk.run(job, &mut doing);
         self.give(node, Input::Job(id, done));
     }

@@ -93,7 +93,16 @@ impl<M: Machine> Sim<M> {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn launch(&mut self, from: u32, from_port: u16, to: u32, to_port: u16, ttl: u8, data: Bytes, at: Instant) {
+    fn launch(
+        &mut self,
+        from: u32,
+        from_port: u16,
+        to: u32,
+        to_port: u16,
+        ttl: u8,
+        data: Bytes,
+        at: Instant,
+    ) {
         let copies = if self.world.duplicates() { 2 } else { 1 };
         for _ in 0..copies {
             match self.world.datagram(from, to, data.len(), at) {
@@ -123,8 +132,10 @@ impl<M: Machine> Sim<M> {
         let mut heirs = Vec::new();
         for (member, id) in members {
             let place = &self.nodes[*member as usize];
-            let listens =
-                place.sockets.iter().any(|other| other.id == *id && other.port == peer.port() && !other.local);
+            let listens = place
+                .sockets
+                .iter()
+                .any(|other| other.id == *id && other.port == peer.port() && !other.local);
             let reached = match *member == node {
                 true => socket.looped,
                 false => ttl > 0 && (everywhere || (lan != NO_LAN && place.lan == lan)),

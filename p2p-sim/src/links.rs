@@ -145,14 +145,7 @@ impl Coordinates {
 }
 
 impl Links for Coordinates {
-    fn carry(
-        &mut self,
-        from: NodeIx,
-        to: NodeIx,
-        _: usize,
-        _: Instant,
-        rng: &mut Rng,
-    ) -> Option<Duration> {
+    fn carry(&mut self, from: NodeIx, to: NodeIx, _: usize, _: Instant, rng: &mut Rng) -> Option<Duration> {
         if self.loss > 0.0 && rng.chance(self.loss) {
             return None;
         }
@@ -279,14 +272,7 @@ impl Matrix {
 }
 
 impl Links for Matrix {
-    fn carry(
-        &mut self,
-        from: NodeIx,
-        to: NodeIx,
-        _: usize,
-        _: Instant,
-        rng: &mut Rng,
-    ) -> Option<Duration> {
+    fn carry(&mut self, from: NodeIx, to: NodeIx, _: usize, _: Instant, rng: &mut Rng) -> Option<Duration> {
         if self.loss > 0.0 && rng.chance(self.loss) {
             return None;
         }

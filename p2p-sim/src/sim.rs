@@ -129,9 +129,21 @@ impl Setup {
 
 /// What waits in the agenda.
 pub(crate) enum Happening<M: Machine> {
-    Timer { node: u32, mark: u32, name: M::Timer },
+    Timer {
+        node: u32,
+        mark: u32,
+        name: M::Timer,
+    },
     /// `received` is whether the receiver's bandwidth was already asked.
-    Datagram { to: u32, from: u32, to_port: u16, from_port: u16, ttl: u8, received: bool, data: Bytes },
+    Datagram {
+        to: u32,
+        from: u32,
+        to_port: u16,
+        from_port: u16,
+        ttl: u8,
+        received: bool,
+        data: Bytes,
+    },
     /// A dialler's first packet comes in.
     Dial(Way),
     /// Something of a lane arrives.
@@ -139,15 +151,32 @@ pub(crate) enum Happening<M: Machine> {
     /// Something of a lane is received.
     Deliver(Way),
     /// The send queue passed a mark.
-    Mark { way: Way, full: bool },
-    Secured { way: Way, refused: bool },
+    Mark {
+        way: Way,
+        full: bool,
+    },
+    Secured {
+        way: Way,
+        refused: bool,
+    },
     /// A node's wire is free.
-    Sent { node: u32 },
-    Job { place: u32 },
+    Sent {
+        node: u32,
+    },
+    Job {
+        place: u32,
+    },
     /// An answer to an effect.
-    Answer { node: u32, life: u32, input: Box<Input<M>> },
+    Answer {
+        node: u32,
+        life: u32,
+        input: Box<Input<M>>,
+    },
     /// The grace period is over.
-    Grace { node: u32, life: u32 },
+    Grace {
+        node: u32,
+        life: u32,
+    },
 }
 
 pub(crate) struct Working {

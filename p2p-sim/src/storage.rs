@@ -355,8 +355,7 @@ impl Disk {
     fn file(&mut self, id: &FileId, civil: UnixTime) -> Result<&mut File, IoError> {
         if !self.files.contains_key(id) {
             self.check_name(id)?;
-            let file =
-                File { now: Extents::default(), synced: None, unsynced: Vec::new(), modified: civil };
+            let file = File { now: Extents::default(), synced: None, unsynced: Vec::new(), modified: civil };
             self.files.insert(id.clone(), file);
         }
         self.files.get_mut(id).ok_or(IoError::NotFound)
@@ -591,11 +590,13 @@ impl Disk {
                 JobDone::Done(at.writes().and_then(|()| self.replace(file, data, at.civil)))
             }
             Job::Sync { file } => JobDone::Done(at.writes().and_then(|()| self.sync(&file))),
-            Job::Stat { file } => JobDone::Stat(if self.below(file.root(), file.path().as_str()).next().is_some() {
-                Err(IoError::NotAFile)
-            } else {
-                Ok(self.files.get(&file).map(File::stat))
-            }),
+            Job::Stat { file } => {
+                JobDone::Stat(if self.below(file.root(), file.path().as_str()).next().is_some() {
+                    Err(IoError::NotAFile)
+                } else {
+                    Ok(self.files.get(&file).map(File::stat))
+                })
+            }
             Job::List { dir, limit } => JobDone::List(self.list(&dir, limit)),
             Job::Rename { from, to } => JobDone::Done(self.rename(&from, to)),
             Job::Truncate { file, len } => {

@@ -69,7 +69,8 @@ impl<M: Machine> Sim<M> {
             wire.tries += 1;
             return self.push_at(at, Happening::Dial(way));
         }
-        let listener = self.nodes[to as usize].listeners.iter().find(|listener| listener.port == port).copied();
+        let listener =
+            self.nodes[to as usize].listeners.iter().find(|listener| listener.port == port).copied();
         let back = Way { side: 1, ..way };
         let Some(listener) = listener.filter(|listener| !listener.local || from == to) else {
             return self.depart(back, Chunk::End(Err(IoError::Refused)));

@@ -105,8 +105,7 @@ impl World {
         if self.chance(self.faults.loss) {
             return None;
         }
-        let mut delay =
-            self.links.carry(NodeIx::new(from), NodeIx::new(to), bytes, at, &mut self.rng)?;
+        let mut delay = self.links.carry(NodeIx::new(from), NodeIx::new(to), bytes, at, &mut self.rng)?;
         let (share, most) = self.faults.reorder;
         if self.chance(share) {
             delay += self.rng.phase(most);

@@ -22,13 +22,20 @@ pub(crate) enum Phase {
     /// A dial that waits for its turn, and what it will be.
     Waiting(Option<Opening<(Stream, SocketAddr)>>),
     /// Being dialled, or secured before it is open.
-    Opening { opening: Opening<(Stream, SocketAddr)>, listener: Option<ListenerId>, dialled: bool },
+    Opening {
+        opening: Opening<(Stream, SocketAddr)>,
+        listener: Option<ListenerId>,
+        dialled: bool,
+    },
     Open,
     /// What was sent before goes out plain, then it is secured.
     Draining(Security),
     Securing(Opening<Stream>),
     /// The machine knows nothing of it any more; what is queued is still sent.
-    Closing { shut: bool, heard_end: bool },
+    Closing {
+        shut: bool,
+        heard_end: bool,
+    },
 }
 
 pub(crate) struct Conn {

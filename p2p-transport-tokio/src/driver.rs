@@ -5,6 +5,7 @@
 //! Each turn reads a ready socket twice at most and ends with a yield to the runtime, so that neither a flood on one
 //! socket nor a machine that feeds itself keeps the others waiting.
 
+use crate::Counts;
 use crate::conn::{Conn, Phase, Read, Written};
 use crate::connector::{Opening, Stream, resolve};
 use crate::datagram::{Scratch, Udp};
@@ -14,13 +15,12 @@ use crate::ready::{Ready, SlotWaker};
 use crate::receive::Receive;
 use crate::timers::Timers;
 use crate::work::Pool;
-use crate::Counts;
 use bytes::Bytes;
 use p2p_core::limit::TokenBucket;
 use p2p_core::node::Desk;
 use p2p_core::{
-    ConnId, Cx, Duration, Effect, Input, Instant, IoError, JobDone, JobId, ListenerId, LookupId, Machine, OpInput,
-    Rng, Security, SocketId, Source, StreamInput, Target,
+    ConnId, Cx, Duration, Effect, Input, Instant, IoError, JobDone, JobId, ListenerId, LookupId, Machine,
+    OpInput, Rng, Security, SocketId, Source, StreamInput, Target,
 };
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::{Future, poll_fn};
@@ -172,7 +172,8 @@ impl<M: Machine> Driver<M> {
         let mut deadline = None;
         self.give(Input::Start);
         while !self.halted {
-            let asked = deadline.is_none() && poll_fn(|cx| Poll::Ready(stop.as_mut().poll(cx).is_ready())).await;
+            let asked =
+                deadline.is_none() && poll_fn(|cx| Poll::Ready(stop.as_mut().poll(cx).is_ready())).await;
             if asked {
                 deadline = Some(self.now + self.options.grace);
                 self.give(Input::Stop);
@@ -621,8 +622,8 @@ impl<M: Machine> Driver<M> {
 
     fn accepted(&mut self, listener: ListenerId, security: Security, tcp: TcpStream, peer: SocketAddr) {
         let addr = peer.ip().to_canonical();
-        let many = !addr.is_loopback()
-            && self.addresses.get(&addr).is_some_and(|n| *n >= self.options.per_address);
+        let many =
+            !addr.is_loopback() && self.addresses.get(&addr).is_some_and(|n| *n >= self.options.per_address);
         if many || tcp.set_nodelay(true).is_err() {
             let _ = socket2::SockRef::from(&tcp).set_linger(Some(Duration::ZERO));
             self.counts.streams_refused.fetch_add(1, Ordering::Relaxed);

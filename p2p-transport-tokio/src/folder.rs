@@ -346,7 +346,9 @@ impl Storage for Folder {
         let mut path = file.path().as_str();
         while let Some((folder, _)) = path.rsplit_once('/') {
             let Ok(parts) = p2p_core::RelPath::from_parts(folder.split('/')) else { break };
-            let Ok((dir, name)) = self.parent(&FileId::new(file.root(), parts), false).map(|(dir, name)| (dir, name.to_owned()))
+            let Ok((dir, name)) = self
+                .parent(&FileId::new(file.root(), parts), false)
+                .map(|(dir, name)| (dir, name.to_owned()))
             else {
                 break;
             };

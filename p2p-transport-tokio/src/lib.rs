@@ -128,6 +128,9 @@ fn prepare<M: Machine, S: Future<Output = ()> + Send>(
     let counts = Arc::new(Counts::default());
     let shared = Arc::clone(&counts);
     // Its own turns bound what it does between two yields; a second budget beneath it would only cost polls.
-    let run = tokio::task::unconstrained(async move { Driver::new(machine, desk, options, shared).run(stop).await });
+    let run =
+        tokio::task::unconstrained(
+            async move { Driver::new(machine, desk, options, shared).run(stop).await },
+        );
     (node, news, counts, run)
 }

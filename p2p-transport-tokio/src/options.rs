@@ -29,7 +29,9 @@ impl Rate {
     }
 
     pub(crate) fn bucket(rate: Option<Self>) -> TokenBucket {
-        rate.map_or_else(TokenBucket::unlimited, |rate| TokenBucket::new(Instant::ZERO, rate.bytes, rate.burst))
+        rate.map_or_else(TokenBucket::unlimited, |rate| {
+            TokenBucket::new(Instant::ZERO, rate.bytes, rate.burst)
+        })
     }
 }
 

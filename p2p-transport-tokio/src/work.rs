@@ -200,7 +200,8 @@ fn perform(storage: &dyn Storage, buffers: &Arc<Buffers>, job: Job, scratch: &mu
 
 fn read(storage: &dyn Storage, buffers: &Arc<Buffers>, spans: &[Span]) -> Result<Bytes, IoError> {
     let len = spans.iter().try_fold(0u64, |sum, span| sum.checked_add(span.len)).ok_or(IoError::Limit)?;
-    let len = usize::try_from(len).ok().and_then(|len| u32::try_from(len).ok()).ok_or(IoError::Limit)? as usize;
+    let len =
+        usize::try_from(len).ok().and_then(|len| u32::try_from(len).ok()).ok_or(IoError::Limit)? as usize;
     let mut buffer = Buffer::new(buffers, len);
     let mut rest = buffer.bytes_mut();
     for span in spans {
@@ -293,7 +294,8 @@ fn digest_spans(
 
 #[cfg(feature = "password")]
 fn derive(password: &[u8], salt: &[u8; 16], cost: Cost) -> Result<[u8; 32], IoError> {
-    let params = argon2::Params::new(cost.memory, cost.passes, 1, Some(32)).map_err(|_| IoError::Unsupported)?;
+    let params =
+        argon2::Params::new(cost.memory, cost.passes, 1, Some(32)).map_err(|_| IoError::Unsupported)?;
     let argon = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
     let mut key = [0; 32];
     argon.hash_password_into(password, salt, &mut key).map_err(|_| IoError::Other)?;

@@ -108,7 +108,10 @@ impl Dict<'_> {
     pub fn key(&mut self, key: impl AsRef<[u8]>) -> Encoder<'_> {
         let key = key.as_ref();
         if let Some(before) = self.before.take() {
-            debug_assert!(self.out.get(before).is_some_and(|before| before < key), "keys must be sorted and unique");
+            debug_assert!(
+                self.out.get(before).is_some_and(|before| before < key),
+                "keys must be sorted and unique"
+            );
         }
         string(self.out, key);
         self.before = Some(self.out.len() - key.len()..self.out.len());

@@ -112,7 +112,12 @@ impl<'a> Value<'a> {
     }
 
     fn inside(&self) -> Items<'a> {
-        Items { bytes: self.bytes, nodes: self.nodes, next: self.index.saturating_add(1), end: self.node().next }
+        Items {
+            bytes: self.bytes,
+            nodes: self.nodes,
+            next: self.index.saturating_add(1),
+            end: self.node().next,
+        }
     }
 }
 

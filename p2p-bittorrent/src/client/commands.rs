@@ -4,8 +4,8 @@ use super::{Client, Context, Timer, TorrentKey};
 use crate::candidates::{Candidates, PeerSource};
 use crate::choke::{self, Choker, Slots};
 use crate::error::Error;
-use crate::event::{Bootstrap, Command, Event, PeerStatus, Status};
 use crate::event::Torrent as Wanted;
+use crate::event::{Bootstrap, Command, Event, PeerStatus, Status};
 use crate::info_hash::InfoHash;
 use crate::metainfo::Layout;
 use crate::peer::session::Pieces;
@@ -121,7 +121,11 @@ impl Client {
         let key = match self.by_hash.get(&hash) {
             Some(&key) => {
                 self.add_candidates(key, &wanted.peers, PeerSource::User, cx);
-                if self.torrents.get(&key).is_some_and(|t| matches!(t.phase, Phase::Failed(_) | Phase::Paused)) {
+                if self
+                    .torrents
+                    .get(&key)
+                    .is_some_and(|t| matches!(t.phase, Phase::Failed(_) | Phase::Paused))
+                {
                     self.go_on(key, cx);
                 }
                 key
@@ -279,7 +283,13 @@ impl Client {
         }
     }
 
-    pub(super) fn end_reader(&mut self, key: TorrentKey, op: OpId, result: Result<(), Error>, cx: &mut Context<'_>) {
+    pub(super) fn end_reader(
+        &mut self,
+        key: TorrentKey,
+        op: OpId,
+        result: Result<(), Error>,
+        cx: &mut Context<'_>,
+    ) {
         if let Some(torrent) = self.torrents.get_mut(&key) {
             torrent.readers.retain(|reader| reader.op != op);
         }
@@ -320,7 +330,9 @@ impl Client {
 
     #[allow(clippy::unused_self)]
     pub(super) fn forget_timers(&self, key: TorrentKey, cx: &mut Context<'_>) {
-        for timer in [Timer::Round(key), Timer::Announce(key), Timer::Flush(key), Timer::Save(key), Timer::Report(key)] {
+        for timer in
+            [Timer::Round(key), Timer::Announce(key), Timer::Flush(key), Timer::Save(key), Timer::Report(key)]
+        {
             cx.clear_timer(timer);
         }
     }
@@ -342,13 +354,20 @@ impl Client {
         }
     }
 
-    fn set_priority(&mut self, key: TorrentKey, file: u32, priority: u8, cx: &mut Context<'_>) -> Result<(), Error> {
+    fn set_priority(
+        &mut self,
+        key: TorrentKey,
+        file: u32,
+        priority: u8,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Error> {
         let Some(torrent) = self.torrents.get_mut(&key) else { return Err(Error::Unknown) };
         let count = torrent.metainfo.info.files().len();
         if file as usize >= count {
             return Err(Error::OutOfRange { what: "file" });
         }
-        torrent.priorities.get_or_insert_with(|| alloc::vec![USUAL; count].into())[file as usize] = priority.min(7);
+        torrent.priorities.get_or_insert_with(|| alloc::vec![USUAL; count].into())[file as usize] =
+            priority.min(7);
         for piece in torrent.metainfo.info.pieces_of(file as usize).into_iter().flatten() {
             let priority = torrent.piece_priority(piece);
             if let Some(picker) = &mut torrent.picker {
@@ -402,8 +421,9 @@ impl Client {
 
     fn set_rates(&mut self, upload: Option<u64>, download: Option<u64>, cx: &mut Context<'_>) {
         let now = cx.now();
-        let bucket =
-            |rate: Option<u64>| rate.map_or_else(TokenBucket::unlimited, |rate| TokenBucket::new(now, rate, rate));
+        let bucket = |rate: Option<u64>| {
+            rate.map_or_else(TokenBucket::unlimited, |rate| TokenBucket::new(now, rate, rate))
+        };
         self.config.upload_rate = upload;
         self.config.download_rate = download;
         self.upload_bucket = bucket(upload);

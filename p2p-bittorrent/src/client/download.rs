@@ -26,7 +26,8 @@ impl Client {
             return;
         }
         let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return };
-        let Some(picker) = torrent.picker.as_mut().filter(|_| matches!(torrent.phase, crate::torrent::Phase::Active))
+        let Some(picker) =
+            torrent.picker.as_mut().filter(|_| matches!(torrent.phase, crate::torrent::Phase::Active))
         else {
             return;
         };
@@ -84,7 +85,12 @@ impl Client {
     }
 
     /// A piece message begins.
-    pub(super) fn piece_begins(&mut self, conn: ConnId, block: Block, now: Instant) -> Result<(), &'static str> {
+    pub(super) fn piece_begins(
+        &mut self,
+        conn: ConnId,
+        block: Block,
+        now: Instant,
+    ) -> Result<(), &'static str> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let traffic = peer.traffic(now);
         traffic.segments.clear();
@@ -93,7 +99,12 @@ impl Client {
     }
 
     /// A part of the block that is being received.
-    pub(super) fn payload(&mut self, conn: ConnId, data: Bytes, cx: &mut Context<'_>) -> Result<(), &'static str> {
+    pub(super) fn payload(
+        &mut self,
+        conn: ConnId,
+        data: Bytes,
+        cx: &mut Context<'_>,
+    ) -> Result<(), &'static str> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let Some(traffic) = &mut peer.traffic else { return Ok(()) };
         let Some(receiving) = &mut traffic.receiving else { return Ok(()) };
@@ -148,10 +159,10 @@ impl Client {
             Received::Unasked => {
                 traffic.segments.clear();
                 torrent.wasted += len;
-                    peer.strikes = peer.strikes.saturating_add(1);
-                    if peer.strikes > self.config.limits.strikes {
-                        return Err("sends what nobody asked for");
-                    }
+                peer.strikes = peer.strikes.saturating_add(1);
+                if peer.strikes > self.config.limits.strikes {
+                    return Err("sends what nobody asked for");
+                }
             }
         }
         Ok(())
@@ -159,7 +170,10 @@ impl Client {
 
     /// The end game: a block came from one peer, another need not send it.
     fn take_back(&mut self, key: TorrentKey, other: u32, block: Block, cx: &mut Context<'_>) {
-        let Some(conn) = self.torrents.get(&key).and_then(|torrent| torrent.peers.get(&other)).copied() else { return };
+        let Some(conn) = self.torrents.get(&key).and_then(|torrent| torrent.peers.get(&other)).copied()
+        else {
+            return;
+        };
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let Some(traffic) = &mut peer.traffic else { return };
         if let Some(at) = traffic.asked.iter().position(|asked| asked.block == block) {
@@ -267,7 +281,13 @@ impl Client {
     }
 
     /// A whole piece is on disk, and this is its digest.
-    pub(super) fn piece_digested(&mut self, key: TorrentKey, piece: u32, digest: &Digest, cx: &mut Context<'_>) {
+    pub(super) fn piece_digested(
+        &mut self,
+        key: TorrentKey,
+        piece: u32,
+        digest: &Digest,
+        cx: &mut Context<'_>,
+    ) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         if torrent.metainfo.info.piece_hash(piece).is_some_and(|right| digest.as_ref() == right.as_ref()) {
             self.piece_verified(key, piece, cx);
@@ -356,15 +376,20 @@ impl Client {
     fn digest_block(&mut self, key: TorrentKey, piece: u32, block: u32, work: Work, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let pieces = torrent.pieces();
-        let spans =
-            torrent.spans(piece, block * BLOCK, pieces.block_len(piece, block));
+        let spans = torrent.spans(piece, block * BLOCK, pieces.block_len(piece, block));
         let job = cx.run(Job::DigestSpans { kind: DigestKind::Sha1, spans });
         torrent.jobs += 1;
         self.jobs.insert(job, (key, work));
     }
 
     /// A failed piece's block was digested; once all are, the piece is fetched again.
-    pub(super) fn suspect_digested(&mut self, key: TorrentKey, piece: u32, block: u32, digest: Option<Digest>) {
+    pub(super) fn suspect_digested(
+        &mut self,
+        key: TorrentKey,
+        piece: u32,
+        block: u32,
+        digest: Option<Digest>,
+    ) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         if torrent.suspects.digested(piece, block, digest) {
             picker_failed(torrent, piece);
@@ -382,7 +407,14 @@ impl Client {
         }
     }
 
-    pub(super) fn acquitted(&mut self, key: TorrentKey, piece: u32, block: u32, right: Digest, cx: &mut Context<'_>) {
+    pub(super) fn acquitted(
+        &mut self,
+        key: TorrentKey,
+        piece: u32,
+        block: u32,
+        right: Digest,
+        cx: &mut Context<'_>,
+    ) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         for liar in torrent.suspects.acquit(piece, block, right) {
             self.ban(liar, "sent a block that is not the torrent's", cx);
@@ -405,7 +437,9 @@ impl Client {
         self.report_now(key, cx);
         self.end_ops(key, Goal::Download, cx, |_| Ok(()));
         self.save_now(key, cx);
-        for conn in self.torrents.get(&key).map(|t| t.peers.values().copied().collect::<Vec<_>>()).unwrap_or_default() {
+        for conn in
+            self.torrents.get(&key).map(|t| t.peers.values().copied().collect::<Vec<_>>()).unwrap_or_default()
+        {
             self.part_seeds(conn, cx);
         }
     }
@@ -419,8 +453,10 @@ impl Client {
         if traffic.asked.is_empty() || peer.paused || self.disk_behind {
             return;
         }
-        let Some(picker) =
-            peer.torrent.and_then(|key| self.torrents.get_mut(&key)).and_then(|torrent| torrent.picker.as_mut())
+        let Some(picker) = peer
+            .torrent
+            .and_then(|key| self.torrents.get_mut(&key))
+            .and_then(|torrent| torrent.picker.as_mut())
         else {
             return;
         };

@@ -83,13 +83,24 @@ impl Client {
         self.check_on(key, cx);
     }
 
-    fn piece_checked(&mut self, key: TorrentKey, piece: u32, digest: Result<p2p_core::Digest, IoError>, cx: &mut Context<'_>) {
+    fn piece_checked(
+        &mut self,
+        key: TorrentKey,
+        piece: u32,
+        digest: Result<p2p_core::Digest, IoError>,
+        cx: &mut Context<'_>,
+    ) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let Phase::Checking(check) = &mut torrent.phase else { return };
         check.digested();
         match digest {
             Ok(digest) => {
-                if torrent.metainfo.info.piece_hash(piece).is_some_and(|right| digest.as_ref() == right.as_ref()) {
+                if torrent
+                    .metainfo
+                    .info
+                    .piece_hash(piece)
+                    .is_some_and(|right| digest.as_ref() == right.as_ref())
+                {
                     torrent.have.set(piece);
                 }
             }
@@ -118,7 +129,8 @@ impl Client {
             cx.answer(op, event.clone());
         }
         cx.tell(event);
-        let only_verify = torrent.waiting.iter().all(|(_, goal)| *goal == Goal::Verify) && !torrent.waiting.is_empty()
+        let only_verify = torrent.waiting.iter().all(|(_, goal)| *goal == Goal::Verify)
+            && !torrent.waiting.is_empty()
             && torrent.readers.is_empty();
         let verifying: Vec<_> =
             torrent.waiting.iter().filter(|(_, goal)| *goal == Goal::Verify).map(|&(op, _)| op).collect();
@@ -180,7 +192,9 @@ impl Client {
         {
             for (&piece, blocks) in &resume.partial {
                 let info = &torrent.metainfo.info;
-                let sure = info.spans(piece, 0, pieces.len_of(piece)).all(|span| span.padding || check.vouched(span.file as u32));
+                let sure = info
+                    .spans(piece, 0, pieces.len_of(piece))
+                    .all(|span| span.padding || check.vouched(span.file as u32));
                 if torrent.have.get(piece) || !sure {
                     continue;
                 }
@@ -247,7 +261,15 @@ impl Client {
         }
     }
 
-    fn write_failed(&mut self, key: TorrentKey, piece: u32, begin: u32, len: u32, why: IoError, cx: &mut Context<'_>) {
+    fn write_failed(
+        &mut self,
+        key: TorrentKey,
+        piece: u32,
+        begin: u32,
+        len: u32,
+        why: IoError,
+        cx: &mut Context<'_>,
+    ) {
         self.held = self.held.saturating_sub(u64::from(len));
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         torrent.store.lost(piece, len);

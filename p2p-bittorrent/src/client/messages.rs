@@ -76,11 +76,14 @@ impl Client {
     }
 
     fn has_bits(&mut self, conn: ConnId, bits: &[u8], cx: &mut Context<'_>) -> Result<(), &'static str> {
-        self.first_word(conn)?;
+        let first = self.first_word(conn).is_ok();
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return Ok(()) };
-        let bits =
-            Bitfield::from_wire(torrent.have.len(), bits).map_err(|_| "bitfield of wrong size or with spare bits")?;
+        let bits = Bitfield::from_wire(torrent.have.len(), bits)
+            .map_err(|_| "bitfield of wrong size or with spare bits")?;
+        if !first {
+            return self.has_more(conn, &bits, cx);
+        }
         if bits.is_full() {
             return self.has_all(conn, cx);
         }
@@ -91,6 +94,20 @@ impl Client {
         peer.pieces = Pieces::Some(bits);
         self.update_interest(conn);
         Ok(())
+    }
+
+    /// BEP 3 has the bitfield first or never, but aria2 sends another one in place of many HAVEs.
+    fn has_more(&mut self, conn: ConnId, bits: &Bitfield, cx: &mut Context<'_>) -> Result<(), &'static str> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        let new: alloc::vec::Vec<u32> = match &peer.pieces {
+            Pieces::Some(before) => bits.ones_not_in(before).collect(),
+            _ => alloc::vec::Vec::new(),
+        };
+        if new.is_empty() {
+            peer.strikes = peer.strikes.saturating_add(1);
+            return if peer.strikes > self.config.limits.strikes { Err("bitfield flood") } else { Ok(()) };
+        }
+        new.into_iter().try_for_each(|piece| self.has_piece(conn, piece, cx))
     }
 
     fn has_all(&mut self, conn: ConnId, cx: &mut Context<'_>) -> Result<(), &'static str> {
@@ -242,8 +259,10 @@ impl Client {
         let Some(traffic) = &mut peer.traffic else { return Ok(()) };
         let Some(at) = traffic.asked.iter().position(|asked| asked.block == block) else { return Ok(()) };
         traffic.asked.remove(at);
-        if let Some(picker) =
-            peer.torrent.and_then(|key| self.torrents.get_mut(&key)).and_then(|torrent| torrent.picker.as_mut())
+        if let Some(picker) = peer
+            .torrent
+            .and_then(|key| self.torrents.get_mut(&key))
+            .and_then(|torrent| torrent.picker.as_mut())
         {
             picker.rejected(peer.key, block);
         }

@@ -33,9 +33,7 @@ use bytes::BytesMut;
 use core::hash::BuildHasherDefault;
 use core::net::{IpAddr, SocketAddr};
 use p2p_core::limit::TokenBucket;
-use p2p_core::{
-    ConnId, Cx, Input, Instant, JobId, ListenerId, Machine, OpId, OpInput, StreamInput,
-};
+use p2p_core::{ConnId, Cx, Input, Instant, JobId, ListenerId, Machine, OpId, OpInput, StreamInput};
 
 /// The machine's own name for one of its torrents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,12 +70,22 @@ pub(crate) enum Work {
     Stat(u32),
     Check(u32),
     Empty,
-    Write { piece: u32, begin: u32, len: u32 },
+    Write {
+        piece: u32,
+        begin: u32,
+        len: u32,
+    },
     Reread(u32),
     /// A block of a piece that failed, digested before it is fetched again.
-    Suspect { piece: u32, block: u32 },
+    Suspect {
+        piece: u32,
+        block: u32,
+    },
     /// The same block of the piece once it verified.
-    Acquit { piece: u32, block: u32 },
+    Acquit {
+        piece: u32,
+        block: u32,
+    },
     Upload(ConnId),
     Reader(OpId),
     SaveStat(u32),
@@ -163,7 +171,9 @@ impl Client {
     /// A client that has no torrents yet.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let bucket = |rate: Option<u64>| rate.map_or_else(TokenBucket::unlimited, |rate| TokenBucket::new(Instant::ZERO, rate, rate));
+        let bucket = |rate: Option<u64>| {
+            rate.map_or_else(TokenBucket::unlimited, |rate| TokenBucket::new(Instant::ZERO, rate, rate))
+        };
         Self {
             upload_bucket: bucket(config.upload_rate),
             download_bucket: bucket(config.download_rate),
@@ -217,7 +227,12 @@ impl Client {
         self.listener = self.config.listen.map(|at| cx.listen(at));
     }
 
-    fn listener(&mut self, listener: ListenerId, at: Result<SocketAddr, p2p_core::IoError>, cx: &mut Context<'_>) {
+    fn listener(
+        &mut self,
+        listener: ListenerId,
+        at: Result<SocketAddr, p2p_core::IoError>,
+        cx: &mut Context<'_>,
+    ) {
         if self.listener != Some(listener) {
             return;
         }
@@ -319,4 +334,3 @@ impl Machine for Client {
         self.check_stopped(cx);
     }
 }
-

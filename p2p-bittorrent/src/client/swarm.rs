@@ -38,7 +38,13 @@ impl Client {
         })
     }
 
-    fn new_peer(&mut self, conn: ConnId, addr: SocketAddr, source: PeerSource, cx: &Context<'_>) -> Box<Peer> {
+    fn new_peer(
+        &mut self,
+        conn: ConnId,
+        addr: SocketAddr,
+        source: PeerSource,
+        cx: &Context<'_>,
+    ) -> Box<Peer> {
         let key = self.next_peer;
         self.next_peer = self.next_peer.wrapping_add(1);
         Box::new(Peer::new(key, Link::Tcp(conn), addr, source, self.decoder(0), cx.now()))
@@ -125,10 +131,17 @@ impl Client {
     }
 
     /// Reads the other's handshake out of `data`; `Ok(true)` once it is whole.
-    pub(super) fn greet(&mut self, conn: ConnId, data: &mut Bytes, cx: &mut Context<'_>) -> Result<bool, &'static str> {
+    pub(super) fn greet(
+        &mut self,
+        conn: ConnId,
+        data: &mut Bytes,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, &'static str> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(false) };
         let Some(reader) = &mut peer.greeting else { return Ok(true) };
-        let Some(theirs) = reader.next(data).map_err(|_| "not the BitTorrent protocol")? else { return Ok(false) };
+        let Some(theirs) = reader.next(data).map_err(|_| "not the BitTorrent protocol")? else {
+            return Ok(false);
+        };
         let inbound = peer.source == PeerSource::Inbound;
         let Some(&key) = self.by_hash.get(&theirs.info_hash) else { return Err("unknown torrent") };
         let addr = peer.addr;
@@ -147,7 +160,9 @@ impl Client {
             return Err("no room");
         }
         let twin = torrent.peers.values().any(|other| {
-            self.peers.get(other).is_some_and(|other| other.id == theirs.peer_id && other.addr.ip() == addr.ip())
+            self.peers
+                .get(other)
+                .is_some_and(|other| other.id == theirs.peer_id && other.addr.ip() == addr.ip())
         });
         if twin {
             return Err("connected already");
@@ -176,7 +191,14 @@ impl Client {
     }
 
     /// What follows the handshakes: what we have, and the extension handshake.
-    fn introduce(&mut self, conn: ConnId, key: TorrentKey, inbound: bool, extended: bool, cx: &mut Context<'_>) {
+    fn introduce(
+        &mut self,
+        conn: ConnId,
+        key: TorrentKey,
+        inbound: bool,
+        extended: bool,
+        cx: &mut Context<'_>,
+    ) {
         let Some(torrent) = self.torrents.get(&key) else { return };
         if inbound {
             let hello = self.hello(torrent);
@@ -403,7 +425,8 @@ impl Client {
         let role = if torrent.is_complete() { Role::Seed } else { Role::Leech };
         let chosen: Vec<u32> = torrent.choker.fill(role, &candidates, cx.rng()).to_vec();
         for peer in chosen {
-            if let Some(conn) = self.torrents.get(&key).and_then(|torrent| torrent.peers.get(&peer)).copied() {
+            if let Some(conn) = self.torrents.get(&key).and_then(|torrent| torrent.peers.get(&peer)).copied()
+            {
                 self.set_choke(conn, false, cx);
             }
         }
@@ -427,7 +450,8 @@ impl Client {
 
     /// The connections of these peers, in the order they were opened: the map's own order is nobody's business.
     pub(super) fn conns_where(&self, is: impl Fn(&Peer) -> bool) -> Vec<ConnId> {
-        let mut conns: Vec<ConnId> = self.peers.iter().filter(|(_, peer)| is(peer)).map(|(conn, _)| *conn).collect();
+        let mut conns: Vec<ConnId> =
+            self.peers.iter().filter(|(_, peer)| is(peer)).map(|(conn, _)| *conn).collect();
         conns.sort_unstable();
         conns
     }
@@ -446,7 +470,8 @@ impl Client {
             Pieces::Some(bits) => bits.is_full(),
             Pieces::Unsaid => false,
         };
-        torrent.peers.values().filter_map(|conn| self.peers.get(conn)).filter(|peer| is_seed(peer)).count() as u32
+        torrent.peers.values().filter_map(|conn| self.peers.get(conn)).filter(|peer| is_seed(peer)).count()
+            as u32
     }
 
     /// Puts a torrent into its swarm.

@@ -69,7 +69,8 @@ impl Client {
     }
 
     pub(super) fn new_announcer(&self, metainfo: &Metainfo, cx: &mut Context<'_>) -> Box<Announcer> {
-        let tiers = metainfo.announce.iter().map(|tier| tier.iter().map(|url| Arc::<str>::from(url.as_str())));
+        let tiers =
+            metainfo.announce.iter().map(|tier| tier.iter().map(|url| Arc::<str>::from(url.as_str())));
         let mut announcer = Announcer::new(metainfo.info.info_hash(), tiers, cx.rng());
         if !metainfo.info.is_private() {
             for url in &self.bootstrap.trackers {
@@ -104,8 +105,11 @@ impl Client {
         let mut news = Vec::new();
         let (announcer, totals) = match self.torrents.get_mut(&key) {
             Some(torrent) => {
-                let totals =
-                    Totals { uploaded: torrent.uploaded, downloaded: torrent.downloaded, left: Some(torrent.left()) };
+                let totals = Totals {
+                    uploaded: torrent.uploaded,
+                    downloaded: torrent.downloaded,
+                    left: Some(torrent.left()),
+                };
                 (&mut torrent.announcer, totals)
             }
             None => match self.trackers.leaving.get_mut(&key) {
@@ -132,7 +136,8 @@ impl Client {
                 let result = Ok(reply.peers.len() as u32);
                 cx.tell(Event::Announced { info_hash, tracker, result });
                 let own = self.listening;
-                let peers: Vec<SocketAddr> = reply.peers.into_iter().filter(|peer| Some(*peer) != own).collect();
+                let peers: Vec<SocketAddr> =
+                    reply.peers.into_iter().filter(|peer| Some(*peer) != own).collect();
                 self.add_candidates(key, &peers, PeerSource::Tracker, cx);
                 self.dial(key, cx);
             }
@@ -140,8 +145,12 @@ impl Client {
                 cx.tell(Event::Announced { info_hash, tracker, result: Err(why.to_string()) });
             }
             (Update::Scraped { tracker, counts }, Some(info_hash)) => {
-                let event =
-                    Event::Scraped { info_hash, tracker, seeds: counts.complete, leechers: counts.incomplete };
+                let event = Event::Scraped {
+                    info_hash,
+                    tracker,
+                    seeds: counts.complete,
+                    leechers: counts.incomplete,
+                };
                 if let Some(torrent) = self.torrents.get(&key) {
                     for (op, _) in torrent.waiting.iter().filter(|(_, goal)| *goal == Goal::Scrape) {
                         cx.answer(*op, event.clone());
@@ -159,7 +168,9 @@ impl Client {
     /// UDP trackers are asked through one socket per address family, opened when the first one is needed.
     fn bind_udp(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let needed = |announcer: &Announcer| announcer.trackers().any(|url| url.starts_with("udp:"));
-        if self.trackers.udp_bound || !self.torrents.get(&key).is_some_and(|torrent| needed(&torrent.announcer)) {
+        if self.trackers.udp_bound
+            || !self.torrents.get(&key).is_some_and(|torrent| needed(&torrent.announcer))
+        {
             return;
         }
         self.trackers.udp_bound = true;
@@ -212,7 +223,13 @@ impl Client {
     }
 
     /// A torrent is being forgotten; its announcer may still have to say good-bye.
-    pub(super) fn keep_announcer(&mut self, key: TorrentKey, announcer: Box<Announcer>, totals: Totals, cx: &mut Context<'_>) {
+    pub(super) fn keep_announcer(
+        &mut self,
+        key: TorrentKey,
+        announcer: Box<Announcer>,
+        totals: Totals,
+        cx: &mut Context<'_>,
+    ) {
         if announcer.is_idle() {
             self.trackers.reroute(key, None);
             return;
@@ -251,7 +268,12 @@ impl Client {
         }
     }
 
-    pub(super) fn tracker_socket(&mut self, socket: SocketId, at: Result<SocketAddr, IoError>, _: &mut Context<'_>) {
+    pub(super) fn tracker_socket(
+        &mut self,
+        socket: SocketId,
+        at: Result<SocketAddr, IoError>,
+        _: &mut Context<'_>,
+    ) {
         let Some(identity) = &mut self.trackers.identity else { return };
         if at.is_err() {
             // No such address family here: its trackers count as unreachable.
@@ -262,7 +284,8 @@ impl Client {
     }
 
     pub(super) fn trackers_busy(&self) -> bool {
-        !self.trackers.leaving.is_empty() || self.torrents.values().any(|torrent| !torrent.announcer.is_idle())
+        !self.trackers.leaving.is_empty()
+            || self.torrents.values().any(|torrent| !torrent.announcer.is_idle())
     }
 
     /// Trackers had their time: what is under way is broken off.

@@ -26,11 +26,16 @@ impl Client {
         if block.len > self.config.limits.block {
             return Err("request too large");
         }
-        let hidden = torrent.super_seed.is_some() && peer.shown != Some(block.piece) && !peer.pieces.has(block.piece);
+        let hidden =
+            torrent.super_seed.is_some() && peer.shown != Some(block.piece) && !peer.pieces.has(block.piece);
         let mut why_not = None;
         if !torrent.have.get(block.piece) || hidden {
             why_not = Some("requests for pieces not had");
-        } else if peer.traffic.as_ref().is_some_and(|traffic| traffic.wants.len() >= self.config.limits.requests_in) {
+        } else if peer
+            .traffic
+            .as_ref()
+            .is_some_and(|traffic| traffic.wants.len() >= self.config.limits.requests_in)
+        {
             why_not = Some("request flood");
         } else if peer.am_choking && !peer.allowed_out.contains(&block.piece) {
             // A request that crossed our choke on the wire is no fault.
@@ -57,8 +62,11 @@ impl Client {
         let Some(traffic) = &mut peer.traffic else { return };
         if let Some(at) = traffic.wants.iter().position(|waiting| *waiting == block) {
             traffic.wants.remove(at);
-        } else if let Some(entry) =
-            traffic.reading.iter_mut().flat_map(|read| &mut read.blocks).find(|(reading, gone)| *reading == block && !gone)
+        } else if let Some(entry) = traffic
+            .reading
+            .iter_mut()
+            .flat_map(|read| &mut read.blocks)
+            .find(|(reading, gone)| *reading == block && !gone)
         {
             entry.1 = true;
         } else {
@@ -186,8 +194,8 @@ impl Client {
     /// The upload limit lets more out.
     pub(super) fn upload_refilled(&mut self, cx: &mut Context<'_>) {
         self.upload_waits = false;
-        let mut conns = self
-            .conns_where(|peer| peer.traffic.as_ref().is_some_and(|traffic| !traffic.wants.is_empty()));
+        let mut conns =
+            self.conns_where(|peer| peer.traffic.as_ref().is_some_and(|traffic| !traffic.wants.is_empty()));
         // No peer is always first in line.
         cx.rng().shuffle(&mut conns);
         for conn in conns {

@@ -18,7 +18,8 @@ pub(crate) async fn run(args: Create, out: &mut Output, stop: &Stop) -> Result<E
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Failure::new("the root of a file system has no name to give to a torrent"));
     };
-    let name = name.to_str().ok_or_else(|| Failure::new("the name is no Unicode, which torrents are written in"))?;
+    let name =
+        name.to_str().ok_or_else(|| Failure::new("the name is no Unicode, which torrents are written in"))?;
     let target = args.output.unwrap_or_else(|| PathBuf::from(format!("{name}.torrent")));
     let tiers = args.announce.iter().map(|urls| urls.split(',').map(|url| url.trim().to_owned()).collect());
     let mut wanted = creator::Create::new(name);
@@ -33,7 +34,8 @@ pub(crate) async fn run(args: Create, out: &mut Output, stop: &Stop) -> Result<E
     };
     let started = Instant::now();
     let Some(file) = make(wanted, parent, out, stop).await? else { return Ok(ExitCode::from(INTERRUPTED)) };
-    let torrent = Metainfo::parse(&file, &Limits::default()).map_err(Failure::during("the torrent made is not sound"))?;
+    let torrent = Metainfo::parse(&file, &Limits::default())
+        .map_err(Failure::during("the torrent made is not sound"))?;
     put(&target, &file).map_err(Failure::during(format_args!("writing {}", target.display())))?;
     let info = &torrent.info;
     out.event(

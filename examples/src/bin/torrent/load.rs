@@ -13,14 +13,16 @@ const MOST: u64 = (32 << 20) + 1;
 /// Reads a torrent file.
 pub(crate) fn torrent(from: &str) -> Result<Arc<Metainfo>, Failure> {
     if from.starts_with("magnet:") {
-        let why = "magnet links need metadata from peers, which comes with a later release: give a .torrent file";
+        let why =
+            "magnet links need metadata from peers, which comes with a later release: give a .torrent file";
         return Err(Failure::new(why));
     }
     let mut bytes = Vec::new();
     File::open(from)
         .and_then(|file| file.take(MOST).read_to_end(&mut bytes))
         .map_err(Failure::during(format_args!("reading {from}")))?;
-    let metainfo = Metainfo::parse(&bytes, &Limits::default()).map_err(Failure::during(format_args!("{from} is no torrent")))?;
+    let metainfo = Metainfo::parse(&bytes, &Limits::default())
+        .map_err(Failure::during(format_args!("{from} is no torrent")))?;
     Ok(Arc::new(metainfo))
 }
 
@@ -42,7 +44,8 @@ pub(crate) fn select(info: &Info, patterns: &[String]) -> Result<Option<Vec<u32>
     for pattern in patterns {
         let mut any = false;
         for (file, chosen) in info.files().iter().zip(&mut chosen) {
-            let fit = file.kind == FileKind::Data && (fits(pattern, &below(info, file)) || file.path.as_str() == pattern);
+            let fit = file.kind == FileKind::Data
+                && (fits(pattern, &below(info, file)) || file.path.as_str() == pattern);
             *chosen |= fit;
             any |= fit;
         }

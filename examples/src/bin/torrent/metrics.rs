@@ -83,15 +83,31 @@ impl Source {
                 let Some(status) = session::status(node, *info_hash).await else { return text.0 };
                 let progress = &status.progress;
                 text.gauge("p2p_bittorrent_wanted_bytes", "Bytes wanted of the torrent.", progress.wanted);
-                text.gauge("p2p_bittorrent_verified_bytes", "Wanted bytes that are verified.", progress.wanted_verified);
+                text.gauge(
+                    "p2p_bittorrent_verified_bytes",
+                    "Wanted bytes that are verified.",
+                    progress.wanted_verified,
+                );
                 text.counter("p2p_bittorrent_received_bytes_total", "Payload received.", progress.downloaded);
                 text.counter("p2p_bittorrent_sent_bytes_total", "Payload sent.", progress.uploaded);
-                text.counter("p2p_bittorrent_wasted_bytes_total", "Payload received in vain.", progress.wasted);
-                text.gauge("p2p_bittorrent_receive_rate_bytes", "Payload received per second.", progress.rate_in);
+                text.counter(
+                    "p2p_bittorrent_wasted_bytes_total",
+                    "Payload received in vain.",
+                    progress.wasted,
+                );
+                text.gauge(
+                    "p2p_bittorrent_receive_rate_bytes",
+                    "Payload received per second.",
+                    progress.rate_in,
+                );
                 text.gauge("p2p_bittorrent_send_rate_bytes", "Payload sent per second.", progress.rate_out);
                 text.gauge("p2p_bittorrent_peers", "Connected peers.", u64::from(progress.peers));
                 text.gauge("p2p_bittorrent_seeds", "Connected seeds.", u64::from(progress.seeds));
-                text.gauge("p2p_bittorrent_candidates", "Addresses known to dial.", u64::from(status.candidates));
+                text.gauge(
+                    "p2p_bittorrent_candidates",
+                    "Addresses known to dial.",
+                    u64::from(status.candidates),
+                );
                 let unchoked = status.peers.iter().filter(|peer| !peer.choked).count() as u64;
                 text.gauge("p2p_bittorrent_unchoked_peers", "Peers that may ask for blocks.", unchoked);
             }
@@ -102,7 +118,11 @@ impl Source {
                 text.gauge("p2p_tracker_connections", "HTTP connections open.", stats.connections);
                 text.counter("p2p_tracker_announces_total", "Announces answered.", stats.announces);
                 text.counter("p2p_tracker_scrapes_total", "Scrapes answered.", stats.scrapes);
-                text.counter("p2p_tracker_refused_total", "Requests for torrents not allowed.", stats.refused);
+                text.counter(
+                    "p2p_tracker_refused_total",
+                    "Requests for torrents not allowed.",
+                    stats.refused,
+                );
                 text.counter("p2p_tracker_throttled_total", "Requests over a limit.", stats.throttled);
                 text.counter("p2p_tracker_malformed_total", "What was no request.", stats.malformed);
                 text.counter("p2p_tracker_evicted_total", "Peers forgotten to make room.", stats.evicted);

@@ -80,5 +80,8 @@ fn line(torrent: &Metainfo) -> Line {
     if let Some(date) = torrent.creation_date {
         line = line.number("creation_date", date.as_secs());
     }
-    line.lines("files", files.map(|file| Line::part().text("path", file.path.as_str()).number("bytes", file.len)))
+    line.lines(
+        "files",
+        files.map(|file| Line::part().text("path", file.path.as_str()).number("bytes", file.len)),
+    )
 }

@@ -53,7 +53,9 @@ pub(crate) async fn run(args: Args, out: &mut Output, stop: &Stop) -> Result<Exi
     result
 }
 
-async fn listening(running: &mut Running<Tracker>) -> Result<(std::net::SocketAddr, std::net::SocketAddr), Failure> {
+async fn listening(
+    running: &mut Running<Tracker>,
+) -> Result<(std::net::SocketAddr, std::net::SocketAddr), Failure> {
     let (mut http, mut udp) = (None, None);
     loop {
         match running.news.next().await {

@@ -134,9 +134,14 @@ impl<'a> Transfer<'a> {
         match event {
             Event::Checked { have, pieces, digested, .. } => {
                 self.out.event(
-                    Line::new("checked").number("have", have).number("pieces", pieces).number("digested", digested),
+                    Line::new("checked")
+                        .number("have", have)
+                        .number("pieces", pieces)
+                        .number("digested", digested),
                 );
-                self.before = session::status(node, self.info_hash).await.map_or(0, |status| status.progress.downloaded);
+                self.before = session::status(node, self.info_hash)
+                    .await
+                    .map_or(0, |status| status.progress.downloaded);
             }
             Event::Progress(progress) => {
                 self.tell(&progress);
@@ -151,7 +156,9 @@ impl<'a> Transfer<'a> {
 
     fn news(&mut self, event: Event) -> Result<(), Failure> {
         match event {
-            Event::Stopped(info_hash, error) if info_hash == self.info_hash => return Err(Failure::new(error)),
+            Event::Stopped(info_hash, error) if info_hash == self.info_hash => {
+                return Err(Failure::new(error));
+            }
             Event::NotListening(error) => self.out.note(format_args!("{error}; going on without")),
             Event::Announced { tracker, result, .. } => {
                 let line = Line::new("announced").text("tracker", &tracker);
@@ -221,11 +228,15 @@ impl<'a> Transfer<'a> {
         );
         let name = escape::name(self.metainfo.info.name());
         if fetched == 0 {
-            self.out.say(format_args!("{name}: complete, nothing to fetch ({})", Size(progress.wanted_verified)));
+            self.out
+                .say(format_args!("{name}: complete, nothing to fetch ({})", Size(progress.wanted_verified)));
         } else {
             let rate = Size((fetched as f64 / took.as_secs_f64().max(0.001)) as u64);
             let (all, took) = (Size(progress.wanted_verified), Span(took));
-            self.out.say(format_args!("{name}: complete, {all}, of which {} fetched in {took}, {rate}/s", Size(fetched)));
+            self.out.say(format_args!(
+                "{name}: complete, {all}, of which {} fetched in {took}, {rate}/s",
+                Size(fetched)
+            ));
         }
     }
 
@@ -256,7 +267,8 @@ impl<'a> Transfer<'a> {
     }
 
     fn interrupted(&mut self, last: Option<&Status>) -> ExitCode {
-        let (verified, wanted) = last.map_or((0, 0), |last| (last.progress.wanted_verified, last.progress.wanted));
+        let (verified, wanted) =
+            last.map_or((0, 0), |last| (last.progress.wanted_verified, last.progress.wanted));
         self.out.event(Line::new("interrupted").number("verified", verified).number("wanted", wanted));
         self.out.note(format_args!(
             "stopped with {} of {}; the same command goes on from there",

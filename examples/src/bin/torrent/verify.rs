@@ -74,7 +74,11 @@ fn report(info: &Info, have: &Bitfield, out: &mut Output) -> ExitCode {
             }),
         ),
     );
-    out.say(format_args!("{}: {ok} of {pieces} pieces ok, {} missing", escape::name(info.name()), pieces - ok));
+    out.say(format_args!(
+        "{}: {ok} of {pieces} pieces ok, {} missing",
+        escape::name(info.name()),
+        pieces - ok
+    ));
     for &(path, bad, of) in damaged.iter().take(NAMED) {
         let what = if bad == u64::from(of) { "missing" } else { "damaged" };
         out.say(format_args!("{what}: {} ({bad} of {of} pieces)", escape::name(path)));

@@ -31,7 +31,11 @@ pub(crate) async fn tour(folder: &Path, out: &mut Output) -> Result<Row, Failure
     Rng::fast_from(1).fill(&mut content);
     std::fs::write(&original, &content).map_err(Failure::new)?;
     let metainfo = Arc::new(create(&folder.join("seed"), announce).await?);
-    out.note(format_args!("bittorrent: a torrent of {} in {} pieces", Size(LEN as u64), metainfo.info.pieces().count()));
+    out.note(format_args!(
+        "bittorrent: a torrent of {} in {} pieces",
+        Size(LEN as u64),
+        metainfo.info.pieces().count()
+    ));
 
     let mut peers = vec![Peer::seed(&folder.join("seed"), &metainfo).await?];
     let mut fetching = Vec::new();
@@ -128,7 +132,8 @@ impl Peer {
         let mut asked = self.running.node.ask(Command::Status(progress.info_hash));
         while let Some(Ok(event)) = asked.next().await {
             if let Event::Status(status) = event {
-                self.sources.extend(status.peers.iter().filter(|peer| peer.downloaded > 0).map(|peer| peer.addr));
+                self.sources
+                    .extend(status.peers.iter().filter(|peer| peer.downloaded > 0).map(|peer| peer.addr));
             }
         }
         self.progress = Some(progress);
@@ -136,7 +141,11 @@ impl Peer {
 }
 
 /// Lets peers fetch side by side, and hands them back when all have everything.
-async fn fetch_all(peers: Vec<Peer>, metainfo: &Arc<Metainfo>, out: &mut Output) -> Result<Vec<Peer>, Failure> {
+async fn fetch_all(
+    peers: Vec<Peer>,
+    metainfo: &Arc<Metainfo>,
+    out: &mut Output,
+) -> Result<Vec<Peer>, Failure> {
     let (tell, mut told) = tokio::sync::mpsc::channel(64);
     let mut tasks = Vec::new();
     for (index, mut peer) in peers.into_iter().enumerate() {
