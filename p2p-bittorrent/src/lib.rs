@@ -14,13 +14,13 @@
 //!
 //! # async fn fetch() -> Result<(), Box<dyn std::error::Error>> {
 //! let metainfo = Arc::new(Metainfo::parse(&std::fs::read("debian.torrent")?, &Default::default())?);
-//! let options = Options::default().storage(Folder::new("downloads")?);
-//! let running = spawn(Client::new(Config::default()), options)?;
+//! let options = Options::default().with_storage(Folder::new("downloads")?);
+//! let running = spawn(Client::new(Config::default()), options);
 //! let mut content = running.node.fetch(Torrent::new(metainfo));
 //! while let Some(chunk) = content.try_next().await? {
 //!     println!("{} verified bytes at {}", chunk.data.len(), chunk.offset);
 //! }
-//! running.stop().await?;
+//! running.stop().await;
 //! # Ok(())
 //! # }
 //! ```

@@ -107,6 +107,7 @@ impl Peer {
         let mut config = Config::default();
         config.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         config.upload_rate = Some(RATE);
+        config.download_rate = Some(RATE);
         config.report_every = Duration::from_millis(100);
         let running = spawn(Client::new(config), options(folder)?);
         Ok(Self { running, progress: None, sources: BTreeSet::new() })
