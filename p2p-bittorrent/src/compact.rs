@@ -128,3 +128,93 @@ pub fn is_global(ip: IpAddr) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    #[test]
+    fn bytes_as_in_bep_23_and_bep_7() {
+        let mut bytes = Vec::new();
+        put("10.10.10.5:128".parse().unwrap(), &mut bytes);
+        put("[::ffff:1.2.3.4]:6881".parse().unwrap(), &mut bytes);
+        assert_eq!(bytes, [10, 10, 10, 5, 0, 128, 1, 2, 3, 4, 0x1a, 0xe1]);
+        let found: Vec<_> = list_v4(&bytes).collect();
+        assert_eq!(found, ["10.10.10.5:128".parse().unwrap(), "1.2.3.4:6881".parse().unwrap()]);
+        let mut bytes = Vec::new();
+        put("[2001:db8::1]:51413".parse().unwrap(), &mut bytes);
+        assert_eq!(bytes, [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xc8, 0xd5]);
+    }
+
+    #[test]
+    fn six_n_and_three_bytes_give_n_peers() {
+        assert_eq!(list_v4(&vec![1; 6 * 50 + 3]).count(), 50);
+        assert_eq!(list_v6(&vec![1; 18 * 50 + 17]).count(), 50);
+        assert_eq!(list_v4(&[]).count() + list_v6(&[0; 17]).count(), 0);
+    }
+
+    #[test]
+    fn global_and_not() {
+        for ip in ["8.8.8.8", "100.128.0.1", "2a00:1450:4001::1", "64:ff9b::808:808", "172.32.0.1"] {
+            assert!(is_global(ip.parse().unwrap()), "{ip}");
+        }
+        for ip in [
+            "127.0.0.1",
+            "10.0.0.1",
+            "192.168.1.1",
+            "172.31.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "198.18.0.1",
+            "::127.0.0.1",
+        ] {
+            assert!(!is_global(ip.parse().unwrap()), "{ip}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_dialled_at_port_0_or_at_a_group() {
+        for addr in [
+            "1.2.3.4:0",
+            "0.0.0.0:80",
+            "0.1.2.3:80",
+            "239.1.1.1:80",
+            "255.255.255.255:80",
+            "[ff02::1]:80",
+            "[::]:80",
+        ] {
+            assert!(!is_dialable(addr.parse().unwrap()), "{addr}");
+        }
+        assert!(is_dialable("127.0.0.1:80".parse().unwrap()));
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(ip: [u8; 4], ip6: [u8; 16], port: u16) {
+            let addr = SocketAddr::from((ip, port));
+            let mut bytes = Vec::new();
+            put(addr, &mut bytes);
+            prop_assert_eq!(list_v4(&bytes).collect::<Vec<_>>(), vec![addr]);
+            let addr = SocketAddr::from((ip6, port));
+            if addr.ip().to_canonical().is_ipv6() {
+                let mut bytes = Vec::new();
+                put(addr, &mut bytes);
+                prop_assert_eq!(list_v6(&bytes).collect::<Vec<_>>(), vec![addr]);
+            }
+        }
+    }
+}

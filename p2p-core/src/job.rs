@@ -143,7 +143,9 @@ pub enum JobDone {
     Written {
         /// Whether all of it was written.
         result: Result<(), IoError>,
-        /// The running digest, fed with all of the bytes, whatever became of the writing.
+        /// The running digest, fed with all of the bytes, whatever became of the writing. `None` if there was none,
+        /// or if the driver declined to feed it (a simulated disk that keeps no content): the machine then asks for
+        /// [`Job::DigestSpans`] when it needs the digest.
         digest: Option<Box<Digester>>,
     },
     /// Of `Digest` and `DigestSpans`.

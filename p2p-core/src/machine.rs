@@ -5,7 +5,7 @@ use crate::effect::{ConnId, IoError, JobId, ListenerId, LookupId, OpId, SocketId
 use crate::job::JobDone;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
 use core::net::SocketAddr;
 
 /// A protocol as a pure state machine: inputs go in, effects come out through the [`Cx`].
@@ -27,7 +27,6 @@ pub trait Machine: Sized + Send + 'static {
 }
 
 /// What can happen to a machine.
-#[derive(Debug)]
 pub enum Input<M: Machine> {
     /// The first input, once: ask for sockets here.
     Start,
@@ -50,6 +49,24 @@ pub enum Input<M: Machine> {
     /// The application wants the machine to end: say good-bye, save, then [`Cx::halt`]. A driver waits for a grace
     /// period at most.
     Stop,
+}
+
+// Not derived: that would ask for machines that are `Debug` themselves.
+impl<M: Machine> Debug for Input<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start => write!(f, "Start"),
+            Self::Op(op, input) => write!(f, "Op({op:?}, {input:?})"),
+            Self::Timer(timer) => write!(f, "Timer({timer:?})"),
+            Self::Stream(conn, input) => write!(f, "Stream({conn:?}, {input:?})"),
+            Self::Listener(id, at) => write!(f, "Listener({id:?}, {at:?})"),
+            Self::Bound(id, at) => write!(f, "Bound({id:?}, {at:?})"),
+            Self::Datagram(id, datagram) => write!(f, "Datagram({id:?}, {datagram:?})"),
+            Self::Resolved(id, found) => write!(f, "Resolved({id:?}, {found:?})"),
+            Self::Job(id, done) => write!(f, "Job({id:?}, {done:?})"),
+            Self::Stop => write!(f, "Stop"),
+        }
+    }
 }
 
 impl<M: Machine> Clone for Input<M> {

@@ -5,8 +5,7 @@ use crate::sim::{Happening, Sim, Working};
 use crate::storage::{Disk, Doing};
 use core::net::{IpAddr, SocketAddr};
 use p2p_core::{
-    Duration, Effect, FileId, Input, IoError, Job, JobId, ListenerId, Machine, Security, Span, StreamInput,
-    UnixTime,
+    Duration, Effect, FileId, Input, IoError, Job, JobId, ListenerId, Machine, Security, Span, UnixTime,
 };
 
 impl<M: Machine> Sim<M> {
@@ -53,13 +52,9 @@ impl<M: Machine> Sim<M> {
     }
 
     /// Whether the machine still holds what an answer is about.
-    pub(crate) fn still_wanted(&mut self, node: u32, input: &Input<M>) -> bool {
+    pub(crate) fn still_wanted(&self, node: u32, input: &Input<M>) -> bool {
         let place = &self.nodes[node as usize];
         match input {
-            Input::Stream(id, StreamInput::Closed(_)) => {
-                // The answer to a dial that never got a wire; its handle was never entered.
-                place.conns.find(*id).is_none()
-            }
             Input::Listener(id, Ok(_)) => place.listeners.iter().any(|port| port.id == *id),
             Input::Bound(id, Ok(_)) => place.sockets.iter().any(|socket| socket.id == *id),
             _ => true,

@@ -1,9 +1,12 @@
-//! A deterministic simulator for sans-IO peer-to-peer machines.
+#![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod agenda;
+pub mod audit;
 mod carry;
+pub mod churn;
 mod datagrams;
+pub mod either;
 pub mod faults;
 mod fold;
 pub mod links;
@@ -13,9 +16,13 @@ pub mod report;
 mod sim;
 pub mod storage;
 mod streams;
+pub mod topology;
+pub mod trace;
 mod wires;
 mod world;
 
+pub use audit::Audit;
+pub use either::Either;
 pub use faults::Faults;
 pub use links::{Coordinates, Links, Matrix, Uniform};
 pub use node::{NodeIx, Told};
@@ -23,3 +30,5 @@ pub use pipes::Bandwidth;
 pub use report::Traffic;
 pub use sim::{Options, Setup, Sim};
 pub use storage::{Disk, zeros};
+pub use topology::TransitStub;
+pub use trace::{Recorder, Trace};

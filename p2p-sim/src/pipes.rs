@@ -115,8 +115,7 @@ impl Pipe {
         if self.down_until.since(now).as_nanos() as u64 > wire_time(queue, rate) {
             return None;
         }
-        let spread = self.rates.up.map_or(0, |_| wire_time(bytes, rate));
-        Some(self.stream_in(bytes, spread, now))
+        Some(self.stream_in(bytes, 0, now))
     }
 }
 

@@ -13,7 +13,8 @@ use crate::world::World;
 use bytes::Bytes;
 use core::net::{IpAddr, Ipv4Addr};
 use p2p_core::{
-    Cx, Duration, Effect, Input, Instant, Job, JobId, Machine, OpId, OpInput, Rng, SocketId, Source, UnixTime,
+    Cx, Duration, Effect, Input, Instant, IoError, Job, JobId, Machine, OpId, OpInput, Rng, SocketId, Source,
+    UnixTime,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -146,6 +147,11 @@ pub(crate) enum Happening<M: Machine> {
     },
     /// A dialler's first packet comes in.
     Dial(Way),
+    /// A dial that cannot come to anything.
+    Fail {
+        way: Way,
+        error: IoError,
+    },
     /// Something of a lane arrives.
     Arrive(Way),
     /// Something of a lane is received.
@@ -616,6 +622,7 @@ impl<M: Machine> Sim<M> {
                 self.datagram_came(to, from, to_port, from_port, ttl, received, data);
             }
             Happening::Dial(way) => self.dialled(way),
+            Happening::Fail { way, error } => self.sever(way, error),
             Happening::Arrive(way) => self.arrived(way),
             Happening::Deliver(way) => self.deliver(way),
             Happening::Mark { way, full } => self.passed_mark(way, full),

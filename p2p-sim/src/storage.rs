@@ -455,7 +455,8 @@ impl Disk {
                 }
                 continue;
             }
-            let more = end.saturating_sub(self.len(&span.file).unwrap_or(0));
+            let old = self.len(&span.file).unwrap_or(0);
+            let more = if span.len == 0 { 0 } else { end.saturating_sub(old) };
             if !self.room(more) {
                 return Err(IoError::NoSpace);
             }

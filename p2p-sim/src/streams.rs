@@ -28,14 +28,16 @@ impl<M: Machine> Sim<M> {
                 .and_then(|found| found.first().copied().ok_or(IoError::Unresolved))
                 .map(|ip| SocketAddr::new(ip, port)),
         };
-        let addr = match addr {
-            Ok(addr) => addr,
-            Err(error) => {
-                let closed = Input::Stream(id, StreamInput::Closed(Err(error)));
-                return self.answer(node, self.options.resolve_time, closed);
-            }
+        // What cannot be resolved gets a wire to nobody all the same: the machine may close it before it hears so.
+        let (addr, error) = match addr {
+            Ok(addr) => (addr, None),
+            Err(error) => (SocketAddr::from(([0, 0, 0, 0], 0)), Some(error)),
         };
-        let to = if addr.ip().is_loopback() { Some(NodeIx::new(node)) } else { self.node_at(addr.ip()) };
+        let to = match error {
+            None if addr.ip().is_loopback() => Some(NodeIx::new(node)),
+            None => self.node_at(addr.ip()),
+            Some(_) => None,
+        };
         let place = &mut self.nodes[node as usize];
         let ip = if addr.ip().is_loopback() { addr.ip() } else { place.addr };
         let from = SocketAddr::new(ip, place.free_port());
@@ -46,6 +48,9 @@ impl<M: Machine> Sim<M> {
         let way = self.wires.dial(ends, self.now + self.options.connect_timeout, secured);
         self.nodes[node as usize].conns.insert(id, pointer(way.slot, 0));
         self.traffic.dialled += 1;
+        if let Some(error) = error {
+            return self.push_after(self.options.resolve_time, Happening::Fail { way, error });
+        }
         let delay = match to {
             Some(to) => self.world.burst(node, to.raw(), 0, self.now),
             None => Duration::ZERO,
@@ -223,8 +228,8 @@ impl<M: Machine> Sim<M> {
 
     /// The bytes of a turn have left.
     pub(crate) fn turn_over(&mut self, node: u32) {
-        let low = self.options.low;
-        let Some(pipe) = self.pipes.get_mut(self.nodes[node as usize].pipe as usize) else { return };
+        let (low, place) = (self.options.low, self.nodes[node as usize].pipe as usize);
+        let Some(pipe) = self.pipes.get_mut(place) else { return };
         let Some(way) = pipe.serving.take() else { return };
         let mut load = std::mem::take(&mut pipe.load);
         if let Some(wire) = self.wires.find(way) {
@@ -237,12 +242,11 @@ impl<M: Machine> Sim<M> {
             for piece in load.drain(..) {
                 self.depart(way, Chunk::Data(piece));
             }
-            self.pump(way);
         }
         load.clear();
-        if let Some(pipe) = self.pipes.get_mut(self.nodes[node as usize].pipe as usize) {
-            pipe.load = load;
-        }
+        // Back in its place before the next turn begins: its room is used again.
+        self.pipes[place].load = load;
+        self.pump(way);
         self.next_turn(node);
     }
 
@@ -466,7 +470,10 @@ impl<M: Machine> Sim<M> {
     }
 
     /// Ends a stream at once at both ends.
-    fn sever(&mut self, way: Way, error: IoError) {
+    pub(crate) fn sever(&mut self, way: Way, error: IoError) {
+        if self.wires.find(way).is_none() {
+            return;
+        }
         let Some(wire) = self.wires.remove(way.slot) else { return };
         for end in wire.ends.into_iter().filter(|end| end.held) {
             self.nodes[end.node as usize].conns.remove(end.id);

@@ -86,3 +86,46 @@ impl Connections {
         self.0.remove(&tracker);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_asked_of_the_own_network() {
+        let ip: IpAddr = "127.0.0.1".parse().unwrap();
+        for (url, allowed) in [
+            ("http://x/announce", true),
+            ("http://x/announce.php?x", true),
+            ("http://x/announce/key", true),
+            ("http://x/scrape?info_hash=1", true),
+            ("udp://x:80", true),
+            ("http://x/", false),
+            ("http://x/announcement", false),
+            ("http://x/announce/../admin", false),
+            ("http://x/api/reboot?/announce", false),
+        ] {
+            let url = Url::parse(url).unwrap();
+            assert_eq!(may_ask(&url, ip, false), allowed, "{url}");
+            assert!(!may_ask(&url, ip, true), "{url}");
+            assert!(may_ask(&url, [8, 8, 8, 8].into(), true));
+            assert!(!may_ask(&url, [0, 0, 0, 0].into(), false));
+        }
+    }
+
+    #[test]
+    fn penalties_and_connections_end_and_are_bounded() {
+        let addr = |n: u32| SocketAddr::from((n.to_be_bytes(), 80));
+        let at = |s| Instant::ZERO + Duration::from_secs(s);
+        let (mut penalties, mut connections) = (Penalties::default(), Connections::default());
+        for n in 0..3_000u32 {
+            penalties.add(addr(n), at(5_000 + u64::from(n)));
+            connections.keep(addr(n), n.into(), at(n.into()));
+        }
+        assert!(penalties.0.len() <= PENALTIES_MOST && connections.0.len() <= CONNECTIONS_MOST);
+        assert_eq!(penalties.until(addr(2_999), at(0)), Some(at(7_999)));
+        assert_eq!(penalties.until(addr(2_999), at(7_999)), None);
+        assert_eq!(connections.fresh(addr(2_999), at(3_058)), Some(2_999));
+        assert_eq!(connections.fresh(addr(2_999), at(3_059)), None);
+    }
+}

@@ -440,3 +440,193 @@ pub fn decode_scrape(body: &[u8]) -> Result<ScrapeReply, ReplyError> {
     });
     Ok(ScrapeReply::Counts(counts.take(SCRAPE_MOST).collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    const HASH: InfoHash =
+        InfoHash(*b"\x12\x34\x56\x78\x9a\xbc\xde\xf1\x23\x45\x67\x89\xab\xcd\xef\x12\x34\x56\x78\x9a");
+    const ID: PeerId = PeerId(*b"-P20010-\x00%&+ \xff/=a~.");
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn query(url: &Url) -> &[u8] {
+        url.path_and_query.split_once('?').unwrap().1.as_bytes()
+    }
+
+    #[test]
+    fn info_hash_is_encoded_as_the_classic_example() {
+        let mut url = url("http://t.example/announce?pass=1");
+        push_announce(&mut url, &Announce { event: Event::Started, ..Announce::new(HASH, ID, 6881) });
+        assert_eq!(
+            url.path_and_query,
+            "/announce?pass=1&info_hash=%124Vx%9A%BC%DE%F1%23Eg%89%AB%CD%EF%124Vx%9A\
+             &peer_id=-P20010-%00%25%26%2B%20%FF%2F%3Da~.&port=6881&uploaded=0&downloaded=0&compact=1&event=started"
+        );
+        let announce = parse_announce(query(&url)).unwrap();
+        assert_eq!((announce.info_hash, announce.peer_id, announce.event), (HASH, ID, Event::Started));
+    }
+
+    #[test]
+    fn raw_bytes_and_percent_25_are_decoded_once() {
+        let raw = b"info_hash=%25%32%35aaaaaaaaaaaaaaaaa&peer_id=\xff\xfebbbbbbbbbbbbbbbbbb&port=1";
+        let announce = parse_announce(raw).unwrap();
+        assert_eq!(&announce.info_hash.0, b"%25aaaaaaaaaaaaaaaaa");
+        assert_eq!(&announce.peer_id.0, b"\xff\xfebbbbbbbbbbbbbbbbbb");
+    }
+
+    #[test]
+    fn bad_queries() {
+        let good = "info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=bbbbbbbbbbbbbbbbbbbb&port=1";
+        assert!(parse_announce(good.as_bytes()).is_ok());
+        for (query, error) in [
+            ("", QueryError::Missing("info_hash")),
+            ("info_hash=aaaaaaaaaaaaaaaaaaaa", QueryError::Missing("peer_id")),
+            ("info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=bbbbbbbbbbbbbbbbbbbb", QueryError::Missing("port")),
+            ("info_hash=aaaaaaaaaaaaaaaaaaa", QueryError::Invalid("info_hash")),
+            ("info_hash=aaaaaaaaaaaaaaaaaaa%4", QueryError::Invalid("info_hash")),
+            ("info_hash=aaaaaaaaaaaaaaaaaaa%zz", QueryError::Invalid("info_hash")),
+            ("peer_id=bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", QueryError::Invalid("peer_id")),
+            ("port=65536", QueryError::Invalid("port")),
+            ("port=-1", QueryError::Invalid("port")),
+            ("left=99999999999999999999", QueryError::Invalid("left")),
+        ] {
+            assert_eq!(parse_announce(query.as_bytes()), Err(error), "{query}");
+        }
+        let wishes = [good, "&numwant=-1&left=-1&compact=0&no_peer_id=1&ip=%31.2.3.4&key=0aB"].concat();
+        let announce = parse_announce(wishes.as_bytes()).unwrap();
+        assert_eq!((announce.want, announce.left, announce.compact), (None, None, false));
+        assert_eq!((announce.ip, announce.key), (Some([1, 2, 3, 4].into()), Some(0xab)));
+    }
+
+    #[test]
+    fn scrapes() {
+        let mut at = scrape_url(&url("http://t.example/x/announce.php?k=announce")).unwrap();
+        assert_eq!(at.path_and_query, "/x/scrape.php?k=announce");
+        push_scrape(&mut at, &[HASH, InfoHash(ID.0)]);
+        assert_eq!(parse_scrape(query(&at)), Ok(vec![HASH, InfoHash(ID.0)]));
+        assert_eq!(scrape_url(&url("http://t.example/a/")), None);
+        assert_eq!(scrape_url(&url("http://t.example/x%064announce")), None);
+        assert_eq!(parse_scrape(b"x=1"), Err(QueryError::Missing("info_hash")));
+        let many = "info_hash=aaaaaaaaaaaaaaaaaaaa&".repeat(SCRAPE_MOST + 1);
+        assert_eq!(parse_scrape(many.as_bytes()), Err(QueryError::TooMany));
+
+        let counts = vec![(HASH, Scraped { complete: 5, downloaded: 50, incomplete: 10 })];
+        let mut body = BytesMut::new();
+        encode_scrape(&counts, &mut body);
+        assert!(
+            body.starts_with(b"d5:filesd20:\x124Vx")
+                && body.ends_with(b"d8:completei5e10:downloadedi50e10:incompletei10eeee")
+        );
+        assert_eq!(decode_scrape(&body), Ok(ScrapeReply::Counts(counts)));
+        assert_eq!(decode_scrape(b"de"), Err(ReplyError::Missing("files")));
+    }
+
+    fn decode(body: &[u8]) -> AnnounceReply {
+        match decode_announce(body, 200).unwrap() {
+            Reply::Announce(reply) => reply,
+            Reply::Failure { .. } => panic!("refused"),
+        }
+    }
+
+    #[test]
+    fn answers_of_both_forms() {
+        let compact = decode(
+            b"d8:completei3e11:external ip4:\x01\x02\x03\x0410:incompletei4e8:intervali1800e12:min intervali60e\
+              5:peers12:\x01\x02\x03\x04\x1a\xe1\x05\x06\x07\x08\x00\x506:peers618: \x01\r\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x1a\xe1\
+              10:tracker id2:ab15:warning message2:hme",
+        );
+        assert_eq!(compact.peers.len(), 3);
+        assert_eq!(compact.peers.last(), Some(&"[2001:db8::1]:6881".parse().unwrap()));
+        assert_eq!((compact.complete, compact.incomplete), (Some(3), Some(4)));
+        assert_eq!((compact.interval, compact.min_interval), (Some(1800), Some(60)));
+        assert_eq!(compact.external_ip, Some([1, 2, 3, 4].into()));
+        assert_eq!(compact.tracker_id.as_deref(), Some(&b"ab"[..]));
+        assert_eq!(compact.warning.as_deref(), Some("hm"));
+        let full = decode(
+            b"d8:intervali-1e5:peersld2:ip7:1.2.3.47:peer id20:aaaaaaaaaaaaaaaaaaaa4:porti6881eed2:ip3:::14:porti1eed2:ip11:example.com4:porti1eed2:ip7:1.2.3.44:porti70000eeee",
+        );
+        assert_eq!(full.peers, ["1.2.3.4:6881".parse().unwrap(), "[::1]:1".parse().unwrap()]);
+        assert_eq!(full.interval, None, "a negative interval is none");
+    }
+
+    #[test]
+    fn refusals() {
+        for (body, retry) in [
+            (&b"d14:failure reason2:noe"[..], None),
+            (b"d14:failure reason2:no8:retry in5:nevere", Some(Retry::Never)),
+            (b"d14:failure reason2:no8:retry in1:9e", Some(minutes(9))),
+            (b"d14:failure reason2:no8:retry ini9ee", Some(minutes(9))),
+        ] {
+            assert_eq!(decode_announce(body, 9), Ok(Reply::Failure { reason: "no".into(), retry }));
+            assert_eq!(decode_scrape(body), Ok(ScrapeReply::Failure { reason: "no".into(), retry }));
+        }
+        let mut body = BytesMut::new();
+        encode_failure("no", Some(Retry::After(Duration::from_secs(61))), &mut body);
+        assert_eq!(&body[..], b"d14:failure reason2:no8:retry ini2ee");
+    }
+
+    #[test]
+    fn garbage_is_no_answer() {
+        for body in
+            [&b""[..], b"<html>", b"de", b"le", b"i1e", b"d8:intervali1800e5:peers", &[0x1f, 0x8b, 8, 0]]
+        {
+            assert!(decode_announce(body, 200).is_err(), "{body:?}");
+        }
+        assert!(decode_announce(&b"l".repeat(40_000), 200).is_err());
+    }
+
+    #[test]
+    fn of_a_flood_of_peers_two_hundred_are_kept() {
+        let mut flood = b"d8:intervali1800e5:peers900003:".to_vec();
+        flood.resize(flood.len() + 900_003, 7);
+        flood.push(b'e');
+        assert_eq!(decode(&flood).peers.len(), 200);
+        let dicts = b"d2:ip7:1.2.3.44:porti1ee".repeat(20_000);
+        let flood = [&b"d5:peersl"[..], &dicts, b"ee"].concat();
+        assert_eq!(decode(&flood).peers.len(), 200);
+        let both = [&b"d5:peers1800:"[..], &[7; 1800], b"6:peers65400:", &[7; 5400], b"e"].concat();
+        let peers = decode(&both).peers;
+        assert_eq!((peers.len(), peers.iter().filter(|peer| peer.is_ipv6()).count()), (200, 100));
+    }
+
+    proptest! {
+        #[test]
+        fn any_announce_survives(hash: [u8; 20], id: [u8; 20], port: u16, numbers: [u64; 3], event in 0u32..4, key: Option<u32>,
+            want: Option<u32>, ip: Option<IpAddr>, compact: bool, no_peer_id: bool, tracker_id in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..40))) {
+            let announce = Announce {
+                uploaded: numbers[0], downloaded: numbers[1], left: Some(numbers[2]), event: Event::from_code(event),
+                want, key, ip, compact, no_peer_id, tracker_id: tracker_id.map(Into::into),
+                ..Announce::new(InfoHash(hash), PeerId(id), port)
+            };
+            let mut url = url("http://t/announce");
+            push_announce(&mut url, &announce);
+            prop_assert_eq!(parse_announce(query(&url)), Ok(announce));
+        }
+
+        #[test]
+        fn any_answer_survives(interval in 0u64..1 << 40, complete in 0u64..1 << 40, peers in proptest::collection::vec(any::<([u8; 4], u16)>(), 0..40), dicts: bool, no_peer_id: bool) {
+            let addrs: Vec<SocketAddr> = peers.into_iter().map(SocketAddr::from).collect();
+            let mut reply = AnnounceReply { interval: Some(interval), complete: Some(complete), warning: Some("w".into()), ..AnnounceReply::default() };
+            let (mut v4, mut body) = (Vec::new(), BytesMut::new());
+            addrs.iter().for_each(|addr| compact::put(*addr, &mut v4));
+            let full: Vec<_> = addrs.iter().map(|addr| (ID, *addr)).collect();
+            let form = if dicts { Peers::Full { peers: &full, no_peer_id } } else { Peers::Compact { v4: &v4, v6: &[] } };
+            encode_announce(&reply, form, &mut body);
+            reply.peers = addrs.into_iter().filter(|addr| compact::is_dialable(*addr)).collect();
+            prop_assert_eq!(decode_announce(&body, 200), Ok(Reply::Announce(reply)));
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(junk in proptest::collection::vec(any::<u8>(), 0..200), query in "(info_hash|peer_id|port|left|=|&|%|[0-9a-f]){0,40}") {
+            let _ = decode_announce(&junk, 10);
+            let _ = decode_scrape(&junk);
+            let _ = (parse_announce(&junk), parse_scrape(&junk), parse_announce(query.as_bytes()), parse_scrape(query.as_bytes()));
+        }
+    }
+}

@@ -579,3 +579,191 @@ fn leave<A: WireAddr>(peers: &mut Peers<A>, addr: A, id: PeerId, key: HashKey) -
     }
     found.is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::{BTreeMap, BTreeSet};
+    use proptest::prelude::*;
+
+    const HASH: InfoHash = InfoHash([1; 20]);
+
+    fn store(torrents: usize, peers: usize, swarm: usize) -> (SwarmStore, Rng) {
+        let mut rng = Rng::fast_from(1);
+        (SwarmStore::new(HashKey::draw(&mut rng), torrents, peers, swarm), rng)
+    }
+
+    fn v4(n: u32) -> SocketAddr {
+        SocketAddr::from(((0x0100_0000 + n).to_be_bytes(), 6881))
+    }
+
+    fn v6(n: u16) -> SocketAddr {
+        SocketAddr::from(([0x2001, 0, 0, 0, 0, 0, 0, n], 6881))
+    }
+
+    fn seen(addr: SocketAddr, seed: bool, event: Event) -> Seen {
+        Seen { hash: HASH, id: PeerId([7; 20]), addr, event, seed, at: 100 }
+    }
+
+    fn wish(asker: SocketAddr, for_seed: bool, most: usize) -> Wish {
+        Wish { hash: HASH, asker, for_seed, v4: true, v6: true, most }
+    }
+
+    fn picked(store: &SwarmStore, wish: &Wish, rng: &mut Rng) -> Vec<SocketAddr> {
+        let mut all = Vec::new();
+        store.pick(wish, rng, |bytes, _, addr| {
+            assert_eq!(Compact::new(addr).as_bytes(), bytes);
+            all.push(addr);
+        });
+        all
+    }
+
+    #[test]
+    fn a_choice_is_fair_without_doubles_and_without_the_asker() {
+        let (mut store, mut rng) = store(9, 10_000, 10_000);
+        (0..500).for_each(|n| store.announce(&seen(v4(n), n < 100, Event::Started), &mut rng));
+        let mut times = BTreeMap::<SocketAddr, u32>::new();
+        for _ in 0..2_000 {
+            let peers = picked(&store, &wish(v4(200), false, 50), &mut rng);
+            let unique: BTreeSet<_> = peers.iter().copied().collect();
+            assert_eq!((peers.len(), unique.len(), unique.contains(&v4(200))), (50, 50, false));
+            peers.into_iter().for_each(|peer| *times.entry(peer).or_default() += 1);
+        }
+        assert_eq!(times.len(), 499);
+        assert!(times.values().all(|n| (120..300).contains(n)), "expected 200 each: {times:?}");
+        let for_seed = picked(&store, &wish(v4(1), true, 1_000), &mut rng);
+        assert_eq!(for_seed.len(), 400);
+        assert!(!for_seed.contains(&v4(99)));
+    }
+
+    #[test]
+    fn both_families_share_an_answer() {
+        let (mut store, mut rng) = store(9, 10_000, 10_000);
+        (0..100).for_each(|n| store.announce(&seen(v4(n), false, Event::Started), &mut rng));
+        (1..101).for_each(|n| store.announce(&seen(v6(n), false, Event::Started), &mut rng));
+        let peers = picked(&store, &wish(v4(5_000), false, 50), &mut rng);
+        assert_eq!((peers.len(), peers.iter().filter(|peer| peer.is_ipv6()).count()), (50, 25));
+        let only = Wish { v6: false, ..wish(v4(5_000), false, 50) };
+        assert!(picked(&store, &only, &mut rng).iter().all(SocketAddr::is_ipv4));
+        assert_eq!(store.counts(&HASH), Scraped { complete: 0, downloaded: 0, incomplete: 200 });
+    }
+
+    #[test]
+    fn only_who_was_seen_downloading_completes_and_once() {
+        let (mut store, mut rng) = store(9, 100, 100);
+        store.announce(&seen(v4(1), true, Event::Completed), &mut rng);
+        assert_eq!(store.counts(&HASH).downloaded, 0);
+        store.announce(&seen(v4(2), false, Event::Started), &mut rng);
+        for _ in 0..3 {
+            store.announce(&seen(v4(2), true, Event::Completed), &mut rng);
+        }
+        assert_eq!(store.counts(&HASH), Scraped { complete: 2, downloaded: 1, incomplete: 0 });
+    }
+
+    #[test]
+    fn a_swarm_without_peers_is_forgotten_at_once() {
+        let (mut store, mut rng) = store(9, 100, 100);
+        store.announce(&seen(v4(1), true, Event::Started), &mut rng);
+        let other = Seen { id: PeerId([8; 20]), ..seen(v4(1), true, Event::Stopped) };
+        store.announce(&other, &mut rng);
+        assert_eq!(store.peers(), 1, "nobody says good-bye for others");
+        store.announce(&seen(v4(1), true, Event::Stopped), &mut rng);
+        assert_eq!((store.peers(), store.torrents()), (0, 0));
+        store.announce(&seen(v4(2), true, Event::Stopped), &mut rng);
+        store.announce(&seen("0.0.0.0:1".parse().unwrap(), true, Event::Started), &mut rng);
+        store.announce(&seen("1.2.3.4:0".parse().unwrap(), true, Event::Started), &mut rng);
+        assert_eq!((store.peers(), store.torrents()), (0, 0), "who cannot be dialled is not kept");
+    }
+
+    #[test]
+    fn expiry_drops_peers_and_empty_swarms() {
+        let (mut store, mut rng) = store(1_000, 10_000, 100);
+        for n in 0..100u8 {
+            let at = if n < 60 { 100 } else { 200 };
+            store.announce(
+                &Seen { hash: InfoHash([n; 20]), at, ..seen(v4(n.into()), false, Event::Started) },
+                &mut rng,
+            );
+        }
+        (0..4).for_each(|_| store.sweep(150, 4));
+        assert_eq!((store.peers(), store.torrents()), (40, 40));
+        assert_eq!(store.counts(&InfoHash([60; 20])).incomplete, 1);
+        assert_eq!(store.counts(&InfoHash([59; 20])).incomplete, 0);
+    }
+
+    #[test]
+    fn every_cap_holds_under_a_flood() {
+        let (mut store, mut rng) = store(50, 300, 40);
+        (0..40).for_each(|n| store.announce(&seen(v4(n), false, Event::Started), &mut rng));
+        for n in 0..5_000u32 {
+            let mut hash = [2; 20];
+            hash[..4].copy_from_slice(&n.to_be_bytes());
+            store.announce(&Seen { hash: InfoHash(hash), ..seen(v4(n), false, Event::Started) }, &mut rng);
+            assert!(store.torrents() <= 50 && store.peers() <= 300);
+        }
+        assert_eq!(store.counts(&HASH).incomplete, 40, "the large swarm outlives a flood of small ones");
+        for n in 0..5_000 {
+            store.announce(&seen(v4(n), n % 2 == 0, Event::Started), &mut rng);
+            assert!(store.counts(&HASH).complete + store.counts(&HASH).incomplete <= 40);
+        }
+        let (mut store, mut rng) = self::store(1, 3, 40);
+        (0..9).for_each(|n| store.announce(&seen(v4(n), false, Event::Started), &mut rng));
+        assert_eq!((store.peers(), store.evicted()), (3, 6));
+    }
+
+    #[test]
+    fn a_peer_costs_no_more_than_64_bytes_and_a_small_torrent_no_more_than_200() {
+        let (mut store, mut rng) = store(1_000_000, 1_000_000, 100_000);
+        (0..60_000).for_each(|n| store.announce(&seen(v4(n), n % 3 == 0, Event::Started), &mut rng));
+        let each = store.heap() / store.peers();
+        assert!(each <= 64, "{each} bytes per peer");
+        let (mut store, mut rng) = self::store(1_000_000, 1_000_000, 100_000);
+        for n in 0..50_000u32 {
+            let mut hash = [2; 20];
+            hash[..4].copy_from_slice(&n.to_be_bytes());
+            store.announce(&Seen { hash: InfoHash(hash), ..seen(v4(n), false, Event::Started) }, &mut rng);
+        }
+        let each = store.heap() / store.torrents();
+        assert!(each <= 200, "{each} bytes per torrent of one peer");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Against a plain map: the same peers, seeds and numbers after any sequence of announces.
+        #[test]
+        fn behaves_as_a_plain_map(steps in proptest::collection::vec((0u16..60, 0u8..3, any::<bool>(), 0u8..10, any::<bool>()), 0..400)) {
+            let (mut store, mut rng) = store(100, 10_000, 10_000);
+            let mut model = BTreeMap::<(InfoHash, SocketAddr), (bool, u32)>::new();
+            for (step, (n, hash, seed, kind, six)) in steps.into_iter().enumerate() {
+                let addr = if six { v6(n) } else { v4(n.into()) };
+                let hash = InfoHash([hash; 20]);
+                let at = step as u32;
+                match kind {
+                    0..=6 => {
+                        store.announce(&Seen { hash, at, ..seen(addr, seed, Event::Regular) }, &mut rng);
+                        model.insert((hash, addr), (seed, at));
+                    }
+                    7 | 8 => {
+                        store.announce(&Seen { hash, at, ..seen(addr, seed, Event::Stopped) }, &mut rng);
+                        model.remove(&(hash, addr));
+                    }
+                    _ => {
+                        let before = at.saturating_sub(40);
+                        // A swarm that takes an emptied one's place may be looked at twice, another not at all.
+                        (0..4).for_each(|_| store.sweep(before, 1));
+                        model.retain(|_, (_, seen)| *seen >= before);
+                    }
+                }
+            }
+            prop_assert_eq!(store.peers(), model.len());
+            for hash in (0..3).map(|n| InfoHash([n; 20])) {
+                let expected: BTreeSet<_> = model.keys().filter(|(of, _)| *of == hash).map(|(_, addr)| *addr).collect();
+                let seeds = model.iter().filter(|((of, _), (seed, _))| *of == hash && *seed).count() as u64;
+                let all = picked(&store, &Wish { hash, ..wish(v4(9_999), false, 1_000) }, &mut rng);
+                prop_assert_eq!(all.len(), expected.len());
+                prop_assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), expected);
+                prop_assert_eq!(store.counts(&hash).complete, seeds);
+            }
+        }
+    }
+}

@@ -385,3 +385,164 @@ pub(super) fn put_announce_head(
 fn clamp(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    fn sample() -> Announce {
+        Announce {
+            uploaded: 3,
+            downloaded: 1,
+            left: Some(2),
+            event: Event::Started,
+            key: Some(0x0102_0304),
+            ..Announce::new(InfoHash([0xaa; 20]), PeerId(*b"-P20100-abcdefghijkl"), 6881)
+        }
+    }
+
+    fn bytes(request: &Request) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        request.encode(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn connect_as_in_bep_15() {
+        let request = Request::Connect { transaction: 0x0a0b_0c0d };
+        let wire = [0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0, 0xa, 0xb, 0xc, 0xd];
+        assert_eq!(bytes(&request), wire);
+        assert_eq!(Request::decode(&wire), Ok(request));
+        let mut other = wire;
+        other[0] = 1;
+        assert_eq!(Request::decode(&other), Err(UdpError::Magic));
+        for cut in 0..16 {
+            assert_eq!(Request::decode(&wire[..cut]), Err(UdpError::Short));
+        }
+    }
+
+    #[test]
+    fn announce_fields_lie_where_bep_15_says() {
+        let request =
+            Request::Announce { connection: 9, transaction: 7, announce: sample(), url_data: Vec::new() };
+        let wire = bytes(&request);
+        assert_eq!(wire.len(), ANNOUNCE_LEN);
+        assert_eq!(wire[..16], [0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 7]);
+        assert_eq!(wire[16..36], [0xaa; 20]);
+        assert_eq!(&wire[36..56], b"-P20100-abcdefghijkl");
+        assert_eq!(wire[56..80], [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3]);
+        assert_eq!(wire[80..88], [0, 0, 0, 2, 0, 0, 0, 0]);
+        assert_eq!(wire[88..98], [1, 2, 3, 4, 0xff, 0xff, 0xff, 0xff, 0x1a, 0xe1]);
+    }
+
+    #[test]
+    fn url_data_of_bep_41() {
+        let mut announce = bytes(&Request::Announce {
+            connection: 9,
+            transaction: 7,
+            announce: sample(),
+            url_data: Vec::new(),
+        });
+        // The example of BEP 41: "/dir?a=b&c=d" in one option, and split with a NOP between.
+        let mut split = announce.clone();
+        announce.extend_from_slice(b"\x02\x0c/dir?a=b&c=d");
+        split.extend_from_slice(b"\x02\x05/dir?\x01\x02\x07a=b&c=d\x00junk");
+        for wire in [&announce, &split] {
+            let Ok(Request::Announce { url_data, .. }) = Request::decode(wire) else { panic!() };
+            assert_eq!(url_data, b"/dir?a=b&c=d");
+        }
+        announce.extend_from_slice(b"\x02\xff/cut");
+        let Ok(Request::Announce { url_data, .. }) = Request::decode(&announce) else { panic!() };
+        assert_eq!(url_data, b"/dir?a=b&c=d", "an option past the end is not read");
+        let long = Request::Announce {
+            connection: 9,
+            transaction: 7,
+            announce: sample(),
+            url_data: vec![b'x'; 600],
+        };
+        assert_eq!(Request::decode(&bytes(&long)).map(|got| bytes(&got)), Ok(bytes(&long)));
+    }
+
+    #[test]
+    fn announce_answers_of_both_families() {
+        let mut wire = vec![0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 7, 8, 0, 0, 0, 2, 0, 0, 0, 1];
+        wire.extend_from_slice(&[1, 2, 3, 4, 0x1a, 0xe1, 5, 6, 7, 8, 0, 80, 9, 9]);
+        let Ok(Response::Announce { transaction: 7, reply }) = Response::decode(&wire, false, 200) else {
+            panic!()
+        };
+        assert_eq!((reply.interval, reply.incomplete, reply.complete), (Some(1800), Some(2), Some(1)));
+        assert_eq!(reply.peers, ["1.2.3.4:6881".parse().unwrap(), "5.6.7.8:80".parse().unwrap()]);
+        wire.truncate(20);
+        let mut ip = [0; 18];
+        (ip[0], ip[15], ip[17]) = (0x20, 1, 80);
+        wire.extend_from_slice(&ip);
+        let Ok(Response::Announce { reply, .. }) = Response::decode(&wire, true, 200) else { panic!() };
+        assert_eq!(reply.peers, ["[2000::1]:80".parse().unwrap()]);
+        let mut again = Vec::new();
+        Response::Announce { transaction: 7, reply }.encode(true, &mut again);
+        assert_eq!(again, wire);
+    }
+
+    #[test]
+    fn a_million_peers_leave_two_hundred() {
+        let mut wire = vec![0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 7, 8, 0, 0, 0, 2, 0, 0, 0, 1];
+        wire.resize(20 + 6 * 1_000_000, 1);
+        let Ok(Response::Announce { reply, .. }) = Response::decode(&wire, false, 200) else { panic!() };
+        assert_eq!(reply.peers.len(), 200);
+        assert!(reply.peers.capacity() <= 512);
+    }
+
+    #[test]
+    fn scrape_and_error() {
+        let request = Request::Scrape { connection: 1, transaction: 2, hashes: vec![InfoHash([3; 20]); 2] };
+        assert_eq!(Request::decode(&bytes(&request)), Ok(request.clone()));
+        assert_eq!(Request::decode(&bytes(&request)[..50]), Err(UdpError::Scrape));
+        assert_eq!(Request::decode(&bytes(&request)[..16]), Err(UdpError::Scrape));
+        let counts = vec![Scraped { complete: 1, downloaded: 2, incomplete: 3 }];
+        for response in [
+            Response::Scrape { transaction: 2, counts },
+            Response::Error { transaction: 2, message: "no".into() },
+            Response::Connect { transaction: 2, connection: 77 },
+        ] {
+            let mut wire = Vec::new();
+            response.encode(false, &mut wire);
+            assert_eq!(transaction_of(&wire), Some(2));
+            assert_eq!(Response::decode(&wire, false, 9), Ok(response));
+        }
+        assert_eq!(transaction_of(&[0, 0, 0, 4, 0, 0, 0, 1]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_announce_survives(hash: [u8; 20], peer_id: [u8; 20], numbers: [u64; 3], event in 0u32..4, ip: u32,
+            key: u32, want: Option<i32>, port: u16, url in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let announce = Announce {
+                downloaded: numbers[0], left: (numbers[1] != u64::MAX).then_some(numbers[1]), uploaded: numbers[2],
+                event: Event::from_code(event), key: Some(key),
+                ip: (ip != 0).then(|| IpAddr::V4(Ipv4Addr::from(ip))),
+                want: want.and_then(|want| u32::try_from(want).ok()), no_peer_id: true,
+                ..Announce::new(InfoHash(hash), PeerId(peer_id), port)
+            };
+            let request = Request::Announce { connection: numbers[0], transaction: key, announce, url_data: url };
+            prop_assert_eq!(Request::decode(&bytes(&request)), Ok(request));
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(junk in proptest::collection::vec(any::<u8>(), 0..300), action in 0u8..5, v6: bool) {
+            let _ = Request::decode(&junk);
+            let _ = Response::decode(&junk, v6, 200);
+            let mut led = vec![0, 0, 0, action];
+            led.extend_from_slice(&junk);
+            if let Ok(response) = Response::decode(&led, v6, 10) {
+                let mut wire = Vec::new();
+                response.encode(v6, &mut wire);
+                prop_assert!(Response::decode(&wire, v6, 10).is_ok());
+            }
+            let mut request = vec![0; 8];
+            request.extend_from_slice(&led);
+            let _ = Request::decode(&request);
+        }
+    }
+}
