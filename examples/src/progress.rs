@@ -159,7 +159,7 @@ mod tests {
         };
         assert_eq!(
             figures.line(),
-            "fetching  50.0% ██████████·········· 2.5 MB of 5.0 MB  500 kB/s  1 peer  6 s left"
+            "fetching  50.0% ██████████·········· 2.5 MB of 5.0 MB  500 kB/s  1 peer  6.0 s left"
         );
         assert_eq!(figures.map(|piece| piece < 3), "███░");
         let many = Figures { pieces: 120, ..figures };

@@ -1,6 +1,11 @@
 //! Clean stops: the first interrupt asks, the second one ends the program at once.
 
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// Signals that follow the first one so closely are the same wish: `timeout` and terminals send one to the process and
+/// another to its group.
+const SAME: Duration = Duration::from_millis(500);
 
 /// Whether somebody asked the program to stop.
 #[derive(Debug, Clone)]
@@ -19,6 +24,14 @@ impl Stop {
         tokio::spawn(async move {
             signals.next().await;
             let _ = tell.send(true);
+            let same = tokio::time::sleep(SAME);
+            tokio::pin!(same);
+            loop {
+                tokio::select! {
+                    () = &mut same => break,
+                    () = signals.next() => {}
+                }
+            }
             signals.next().await;
             std::process::exit(130);
         });

@@ -25,7 +25,7 @@ fn scaled(bytes: u64, unit: f64, name: &str) -> String {
     if value < 99.95 { format!("{value:.1} {name}") } else { format!("{value:.0} {name}") }
 }
 
-/// A span of time to the second: `8 s`, `3 m 20 s`, `4 h 05 m`, `3 d 4 h`.
+/// A span of time to the second, or to a tenth below ten: `0.8 s`, `12 s`, `3 m 20 s`, `4 h 05 m`, `3 d 4 h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
@@ -33,7 +33,8 @@ impl Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secs = self.0.as_secs();
         let text = match secs {
-            0..60 => format!("{secs} s"),
+            0..10 => format!("{:.1} s", self.0.as_secs_f64()),
+            10..60 => format!("{secs} s"),
             60..3_600 => format!("{} m {:02} s", secs / 60, secs % 60),
             3_600..86_400 => format!("{} h {:02} m", secs / 3_600, secs % 3_600 / 60),
             _ => format!("{} d {} h", secs / 86_400, secs % 86_400 / 3_600),
@@ -72,6 +73,7 @@ mod tests {
         assert_eq!(Size(5_000_000).to_string(), "5.0 MB");
         assert_eq!(Size(512_400_000).to_string(), "512 MB");
         assert_eq!(Size(u64::MAX).to_string(), "18446744 TB");
+        assert_eq!(Span(Duration::from_millis(840)).to_string(), "0.8 s");
         assert_eq!(Span(Duration::from_secs(59)).to_string(), "59 s");
         assert_eq!(Span(Duration::from_secs(200)).to_string(), "3 m 20 s");
         assert_eq!(Span(Duration::from_secs(14_700)).to_string(), "4 h 05 m");

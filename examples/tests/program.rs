@@ -322,3 +322,16 @@ fn names_cannot_steer_the_terminal() {
         assert!(out.contains("u{202e}") || out.contains("\\u202e"), "{out:?}");
     }
 }
+
+#[test]
+fn two_signals_at_once_are_one_wish() {
+    let place = Place::new("signals");
+    place.put("from/one", &content(40_000, 3));
+    let file = make(&place, "from/one", &[]);
+    let seed = Running::new(&["seed", &file, "--from", &place.at("from"), "--listen", "127.0.0.1:0"]);
+    seed.event("complete");
+    // As `timeout` does, to the process and to its group.
+    seed.interrupt();
+    Command::new("kill").arg("-TERM").arg(seed.child.id().to_string()).status().unwrap();
+    assert_eq!(seed.code(), 0);
+}

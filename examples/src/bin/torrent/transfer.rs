@@ -93,7 +93,7 @@ impl<'a> Transfer<'a> {
         let operation = running.node.ask(command);
         let mut result = self.wait(operation, &running.node, &mut running.news).await;
         if matches!(result, Ok(End::Complete)) {
-            self.complete(&running.node).await;
+            self.complete(&running.node, seed).await;
             if seed {
                 result = self.seeding(&running.node, &mut running.news).await;
             }
@@ -213,7 +213,7 @@ impl<'a> Transfer<'a> {
         self.out.progress(&figures, |piece| status.is_some_and(|status| status.have.get(piece)));
     }
 
-    async fn complete(&mut self, node: &Node<Client>) {
+    async fn complete(&mut self, node: &Node<Client>, seed: bool) {
         let Some(status) = session::status(node, self.info_hash).await else { return };
         let progress = &status.progress;
         let fetched = progress.downloaded.saturating_sub(self.before);
@@ -227,7 +227,9 @@ impl<'a> Transfer<'a> {
                 .number("milliseconds", took.as_millis() as u64),
         );
         let name = escape::name(self.metainfo.info.name());
-        if fetched == 0 {
+        if fetched == 0 && seed {
+            self.out.say(format_args!("{name}: seeding {}", Size(progress.wanted_verified)));
+        } else if fetched == 0 {
             self.out
                 .say(format_args!("{name}: complete, nothing to fetch ({})", Size(progress.wanted_verified)));
         } else {
