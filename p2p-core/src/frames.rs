@@ -304,7 +304,7 @@ mod tests {
                 prop_assert_eq!(frames.len(), model.len());
                 prop_assert_eq!(frames.is_empty(), model.is_empty());
                 prop_assert_eq!(frames.front().is_empty(), model.is_empty());
-                prop_assert_eq!(frames.peek_array::<7>().as_ref(), model.first_chunk::<7>());
+                prop_assert_eq!(frames.peek_array::<7>(), model.first_chunk::<7>().copied());
                 prop_assert!(!model.is_empty() || frames.rest.is_none());
             }
         }
