@@ -313,7 +313,7 @@ fn what_goes_wrong_in_one_line() {
 #[test]
 fn names_cannot_steer_the_terminal() {
     let place = Place::new("names");
-    place.put("evil.torrent", b"d4:infod6:lengthi1e4:name13:a\x1b[2J\xe2\x80\xaeexe.12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee");
+    place.put("evil.torrent", b"d4:infod6:lengthi1e4:name12:a\x1b[2J\xe2\x80\xaeexe.12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee");
     let shown = run(&["show", &place.at("evil.torrent")]);
     assert!(shown.status.success(), "{}", text(&shown.stderr));
     for out in [shown.stdout, run(&["show", &place.at("evil.torrent"), "--json"]).stdout] {
@@ -331,7 +331,7 @@ fn two_signals_at_once_are_one_wish() {
     let seed = Running::new(&["seed", &file, "--from", &place.at("from"), "--listen", "127.0.0.1:0"]);
     seed.event("complete");
     // As `timeout` does, to the process and to its group.
-    seed.interrupt();
-    Command::new("kill").arg("-TERM").arg(seed.child.id().to_string()).status().unwrap();
+    let both = format!("kill -INT {0}; kill -TERM {0}", seed.child.id());
+    Command::new("sh").args(["-c", &both]).status().unwrap();
     assert_eq!(seed.code(), 0);
 }

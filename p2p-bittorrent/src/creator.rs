@@ -8,6 +8,7 @@
 //! The content never passes through the machine: its driver reads every byte once, on as many threads as it has.
 
 use crate::metainfo::{Builder, CreateError, Details};
+use crate::resume;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -201,7 +202,9 @@ impl Creator {
     fn listed(&mut self, op: OpId, entries: Vec<Entry>) -> Result<(), Error> {
         let Some(making) = self.making.get_mut(&op) else { return Ok(()) };
         let parts = |entry: Entry| (entry.path.split('/').map(String::from).collect(), entry.stat.len);
-        let files = entries.into_iter().map(parts).collect();
+        // What a client keeps beside the content of a download is no part of it.
+        let ours = |entry: &Entry| entry.path.split('/').next() == Some(resume::FOLDER);
+        let files = entries.into_iter().filter(|entry| !ours(entry)).map(parts).collect();
         let plan = Builder::folder(&making.wanted.name, files, making.wanted.piece_len)?;
         making.plan = Some(Box::new(plan));
         Ok(())
@@ -422,8 +425,13 @@ mod tests {
     #[test]
     fn a_folder_read_once_with_few_jobs_at_a_time() {
         let (a, c) = (filled(100_000, 1), filled(70_000, 2));
-        let mut bench =
-            Bench::new([("d/a", a.clone()), ("d/b/empty", vec![]), ("d/c", c.clone()), ("e", vec![1])]);
+        let mut bench = Bench::new([
+            ("d/.p2p-resume/0123.resume", vec![9; 100]),
+            ("d/a", a.clone()),
+            ("d/b/empty", vec![]),
+            ("d/c", c.clone()),
+            ("e", vec![1]),
+        ]);
         let details = Details { announce: vec![vec!["http://t/announce".into()]], ..Details::default() };
         bench.ask(Create { piece_len: Some(16_384), dated: true, ..Create::new("d").with(details) });
         while bench.step() {}

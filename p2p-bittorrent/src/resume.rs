@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use p2p_core::{Bitfield, RelPath, Stat, UnixTime};
 
 /// The folder below the state root that resume data lives in.
-const FOLDER: &str = ".p2p-resume";
+pub(crate) const FOLDER: &str = ".p2p-resume";
 /// The version of the format; another one is not read.
 const VERSION: i64 = 1;
 

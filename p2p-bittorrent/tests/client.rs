@@ -38,7 +38,7 @@ fn make(lens: &[u64]) -> (Arc<Metainfo>, Vec<Bytes>) {
     let files: Vec<Bytes> = order.into_iter().map(|n| files[n].clone()).collect();
     let all: Vec<u8> = files.concat();
     for (piece, data) in (0u32..).zip(all.chunks(PIECE as usize)) {
-        builder.set(piece, Sha1::digest(data));
+        builder.set(piece, Sha1::digest(data)).unwrap();
     }
     let torrent = builder.finish(&Details::default()).unwrap();
     (Arc::new(Metainfo::parse(&torrent, &Limits::default()).unwrap()), files)

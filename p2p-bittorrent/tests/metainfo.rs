@@ -321,41 +321,67 @@ fn documents_that_are_no_torrents() {
 
 // B4: paths.
 
+/// Where the only file of an info dictionary would be stored.
+#[track_caller]
+fn stored(info: &[u8]) -> String {
+    parse(info).unwrap().files()[0].path.as_str().to_owned()
+}
+
 #[test]
 fn b4_names_that_lead_elsewhere() {
-    for (bad, error) in [
-        ("", PathError::Empty),
-        (".", PathError::Escapes),
-        ("..", PathError::Escapes),
-        ("/etc/passwd", PathError::Forbidden),
-        ("a/../../b", PathError::Forbidden),
-        ("..\\..\\b", PathError::Forbidden),
-        ("\\\\host\\share", PathError::Forbidden),
-        ("C:\\x", PathError::Forbidden),
-        ("a\0b", PathError::Forbidden),
+    for (bad, safe) in [
+        ("/etc/passwd", "_etc_passwd"),
+        ("a/../../b", "a_.._.._b"),
+        ("..\\..\\b", ".._.._b"),
+        ("\\\\host\\share", "__host_share"),
+        ("C:\\x", "C__x"),
+        ("a\0b", "a_b"),
+        ("trailing.", "trailing_"),
+        ("trailing ", "trailing_"),
     ] {
-        let text = format!("{}:{bad}", bad.len());
-        refused(&change("name", string(bad)), "info.name", What::Path(error), &text);
-        let first = folder(32, [file(31, &["ok"]), file(1, &[bad])]);
-        refused(&first, "info.files[1].path[0]", What::Path(error), &text);
-        let third = folder(32, [file(32, &["a", "b", bad, "c"])]);
-        refused(&third, "info.files[0].path[2]", What::Path(error), &text);
+        assert_eq!(stored(&change("name", string(bad))), safe);
+        assert_eq!(stored(&folder(32, [file(32, &[bad])])), format!("root/{safe}"));
+        assert_eq!(stored(&folder(32, [file(32, &["a", "b", bad, "c"])])), format!("root/a/b/{safe}/c"));
         // The other spelling is on the same way.
         let both =
             dict([("length", int(32)), ("path", list([string(b"\xff")])), ("path.utf-8", path(&[bad]))]);
-        refused(&folder(32, [both]), "info.files[0].path[0]", What::Path(error), "1:");
-        let both = one(&[("name", Some(string(b"\xff"))), ("name.utf-8", Some(string(bad)))]);
-        refused(&both, "info.name", What::Path(error), "1:");
+        assert_eq!(stored(&folder(32, [both])), format!("root/{safe}"));
+        assert_eq!(stored(&one(&[("name", Some(string(b"\xff"))), ("name.utf-8", Some(string(bad)))])), safe);
     }
+}
+
+#[test]
+fn b4_names_that_say_nothing() {
+    for bad in ["", ".", ".."] {
+        let text = format!("{}:{bad}", bad.len());
+        refused(&change("name", string(bad)), "info.name", What::Path(PathError::Empty), &text);
+        let only = folder(32, [file(31, &["ok"]), file(1, &[bad])]);
+        refused(&only, "info.files[1].path", What::Path(PathError::Empty), "l");
+        assert_eq!(stored(&folder(32, [file(32, &["a", bad, "c"])])), "root/a/c");
+    }
+}
+
+#[test]
+fn b4_names_of_devices() {
+    for bad in ["con", "NUL.txt", "Com1", "lpt9.tar.gz", "aux"] {
+        let path = stored(&folder(32, [file(32, &[bad])]));
+        assert_ne!(path, format!("root/{bad}"));
+        let name = path.strip_prefix("root/").unwrap();
+        assert!(name.get(..3) == bad.get(..3) && RelPath::from_parts([name]).is_ok(), "{bad}: {name}");
+    }
+    assert_eq!(stored(&folder(32, [file(32, &["console"])])), "root/console");
 }
 
 #[test]
 fn b4_names_of_300_bytes() {
     let long = "é".repeat(150);
-    refused(&change("name", string(&long)), "info.name", What::Path(PathError::TooLong), "300:");
-    let deep = folder(32, [file(32, &["a", &long])]);
-    refused(&deep, "info.files[0].path[1]", What::Path(PathError::TooLong), "300:");
-    assert!(parse(&change("name", string("x".repeat(255)))).is_ok());
+    let other = ["é".repeat(149), "e".to_owned()].concat();
+    let of = |name: &str| stored(&folder(32, [file(32, &["a", name])]));
+    assert!(of(&long).strip_prefix("root/a/").unwrap().len() <= 255);
+    assert!(of(&long).starts_with("root/a/ééé"));
+    assert_ne!(of(&long), of(&other));
+    let kept = "x".repeat(255);
+    assert_eq!(stored(&change("name", string(&kept))), kept);
 }
 
 #[test]
@@ -369,33 +395,34 @@ fn b4_paths_that_are_no_paths() {
     refused(&with(path(&["x"; 65])), "info.files[0].path[64]", What::TooLarge, "1:xe");
 }
 
+/// Where the files of a torrent would be stored, without the torrent's own folder.
+#[track_caller]
+fn all_stored(files: &[Vec<u8>]) -> Vec<String> {
+    let info = parse(&folder(files.len() as u64, files.iter().cloned())).unwrap();
+    info.files().iter().map(|file| file.path.as_str().strip_prefix("root/").unwrap().to_owned()).collect()
+}
+
 #[test]
 fn b4_two_files_of_one_path() {
-    let twice = folder(32, [file(1, &["x"]), file(30, &["y"]), file(1, &["x"])]);
-    refused(&twice, "info.files[2].path", What::Clash, "d6:lengthi1e");
+    let names = |names: &[&str]| all_stored(&names.iter().map(|name| file(1, &[name])).collect::<Vec<_>>());
+    assert_eq!(names(&["x", "y", "x", "x"]), ["x", "y", "x (2)", "x (3)"]);
+    assert_eq!(names(&["a.txt", "A.TXT", "a.txt"]), ["a.txt", "A (2).TXT", "a (3).txt"]);
     // One byte differs, but is not text: both would be stored as the same name.
-    let raw = |byte: u8| dict([("length", int(16)), ("path", list([string([b'x', byte])]))]);
-    refused(&folder(32, [raw(0xfe), raw(0xff)]), "info.files[1].path", What::Clash, "d6:length");
+    let raw = |byte: u8| dict([("length", int(1)), ("path", list([string([b'x', byte])]))]);
+    assert_eq!(all_stored(&[raw(0xfe), raw(0xff)]), ["x\u{fffd}", "x\u{fffd} (2)"]);
 }
 
 #[test]
 fn b4_a_path_through_another_file() {
-    refused(&folder(32, [file(1, &["x"]), file(31, &["x", "y"])]), "info.files[1].path", What::Clash, "d");
-    refused(
-        &folder(32, [file(1, &["x", "y", "z"]), file(31, &["x"])]),
-        "info.files[1].path",
-        What::Clash,
-        "d",
-    );
+    assert_eq!(all_stored(&[file(1, &["x"]), file(1, &["x", "y"])]), ["x", "x (2)/y"]);
+    assert_eq!(all_stored(&[file(1, &["x", "y", "z"]), file(1, &["x"])]), ["x/y/z", "x (2)"]);
     // Not by the letters of the joined path: `x-` sorts between `x` and `x/`.
-    refused(
-        &folder(33, [file(1, &["x"]), file(1, &["x-"]), file(31, &["x", "y"])]),
-        "info.files[2].path",
-        What::Clash,
-        "d",
+    assert_eq!(
+        all_stored(&[file(1, &["x"]), file(1, &["x-"]), file(1, &["x", "y"])]),
+        ["x", "x-", "x (2)/y"]
     );
-    assert!(parse(&folder(32, [file(1, &["x"]), file(31, &["xy"])])).is_ok());
-    assert!(parse(&folder(32, [file(1, &["x", "y"]), file(31, &["x", "z"])])).is_ok());
+    assert_eq!(all_stored(&[file(1, &["x"]), file(1, &["xy"])]), ["x", "xy"]);
+    assert_eq!(all_stored(&[file(1, &["x", "y"]), file(1, &["x", "z"])]), ["x/y", "x/z"]);
 }
 
 #[test]
@@ -416,12 +443,7 @@ fn b4_links_are_never_made() {
     );
     // Its own path is checked all the same.
     let bad = attr_file("l", 0, &[".."]);
-    refused(
-        &folder(32, [bad, file(32, &["y"])]),
-        "info.files[0].path[0]",
-        What::Path(PathError::Escapes),
-        "2:..",
-    );
+    refused(&folder(32, [bad, file(32, &["y"])]), "info.files[0].path", What::Path(PathError::Empty), "l");
 }
 
 #[test]
@@ -627,17 +649,17 @@ proptest! {
     }
 
     #[test]
-    fn clashes_are_those_of_a_naive_model(
+    fn no_two_files_are_stored_as_one(
         paths in prop::collection::vec(prop::collection::vec(prop::sample::select(&["a", "b", "a-", "a.", "B"][..]), 1..4), 1..8),
     ) {
-        let clash = (0..paths.len()).find(|&later| {
-            (0..later).any(|before| paths[later].starts_with(&paths[before]) || paths[before].starts_with(&paths[later]))
-        });
-        let text = folder(paths.len() as u64, paths.iter().map(|path| file(1, path)));
-        match (parse(&text), clash) {
-            (Ok(info), None) => prop_assert_eq!(info.files().len(), paths.len()),
-            (Err(error), Some(_)) => prop_assert_eq!(error.what, What::Clash),
-            (found, clash) => prop_assert!(false, "{:?} instead of {:?}", found, clash),
+        let stored = all_stored(&paths.iter().map(|path| file(1, path)).collect::<Vec<_>>());
+        prop_assert_eq!(stored.len(), paths.len());
+        let folded: Vec<Vec<String>> =
+            stored.iter().map(|path| path.split('/').map(str::to_lowercase).collect()).collect();
+        for (index, path) in folded.iter().enumerate() {
+            for other in &folded[..index] {
+                prop_assert!(!path.starts_with(other) && !other.starts_with(path), "{:?}", stored);
+            }
         }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Receive {
     scratch: BytesMut,
     size: usize,
     most: usize,
+    /// How many there are, `current` among them.
+    made: usize,
     copying: bool,
 }
 
@@ -28,6 +30,7 @@ impl Receive {
             scratch: BytesMut::new(),
             size: size.max(LEAST),
             most,
+            made: 0,
             copying: false,
         }
     }
@@ -67,16 +70,15 @@ impl Receive {
             }
             return true;
         }
-        if self.current.capacity() == 0 && self.held.is_empty() {
-            self.current = BytesMut::with_capacity(self.size);
-            return self.most > 0;
+        if self.made == self.most {
+            return false;
         }
-        if self.held.len() + 1 < self.most {
-            let fresh = BytesMut::with_capacity(self.size);
-            self.held.push(std::mem::replace(&mut self.current, fresh));
-            return true;
+        let full = std::mem::replace(&mut self.current, BytesMut::with_capacity(self.size));
+        if self.made > 0 {
+            self.held.push(full);
         }
-        false
+        self.made += 1;
+        true
     }
 }
 

@@ -14,10 +14,7 @@ use crate::process::Process;
 use crate::stage::Stage;
 
 /// Our program as cargo built it for this test.
-pub(crate) const TORRENT: &str = match option_env!("CARGO_BIN_EXE_torrent") {
-    Some(path) => path,
-    None => "torrent",
-};
+pub(crate) const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
 /// A libtorrent peer for tests.
 const LIBTORRENT_PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/lt.py");
 

@@ -252,6 +252,7 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use p2p_core::Rng;
     use proptest::prelude::*;
 
     #[derive(Clone, Debug)]

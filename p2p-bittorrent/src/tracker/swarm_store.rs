@@ -330,6 +330,9 @@ pub(super) struct SwarmStore {
     evicted: u64,
     /// Where the sweep goes on.
     cursor: usize,
+    /// How many swarms this round of looking has still to look at, and how many of them at once.
+    left: usize,
+    share: usize,
     torrents_most: usize,
     peers_most: usize,
     swarm_most: usize,
@@ -346,6 +349,8 @@ impl SwarmStore {
             peers: 0,
             evicted: 0,
             cursor: 0,
+            left: 0,
+            share: 0,
             // Places are 32 bits.
             torrents_most: torrents_most.clamp(1, u32::MAX as usize),
             peers_most: peers_most.max(1),
@@ -514,12 +519,15 @@ impl SwarmStore {
     /// Looks at some of the swarms (`parts` calls look at all) and drops who was last seen before `before`, and swarms
     /// that are empty then.
     pub(super) fn sweep(&mut self, before: u32, parts: usize) {
-        for _ in 0..self.swarms.len().div_ceil(parts.max(1)) {
-            if self.cursor >= self.swarms.len() {
-                self.cursor = 0;
-            }
+        if self.cursor >= self.swarms.len() || self.left == 0 {
+            // The share of a round is fixed at its start: swarms that go meanwhile must not make it longer.
+            (self.cursor, self.left) = (0, self.swarms.len());
+            self.share = self.left.div_ceil(parts.max(1));
+        }
+        for _ in 0..self.share.min(self.left) {
+            self.left -= 1;
             let key = self.key;
-            let Some(swarm) = self.swarms.get_mut(self.cursor) else { return };
+            let Some(swarm) = self.swarms.get_mut(self.cursor) else { break };
             let mut gone = swarm.v4.expire(before, key);
             if let Some(v6) = &mut swarm.v6 {
                 gone += v6.expire(before, key);
@@ -584,6 +592,7 @@ fn leave<A: WireAddr>(peers: &mut Peers<A>, addr: A, id: PeerId, key: HashKey) -
 mod tests {
     use super::*;
     use alloc::collections::{BTreeMap, BTreeSet};
+    use p2p_core::Rng;
     use proptest::prelude::*;
 
     const HASH: InfoHash = InfoHash([1; 20]);

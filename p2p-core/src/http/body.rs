@@ -232,7 +232,7 @@ mod tests {
         let wire = b"4\r\nWiki\r\n6;x=y\r\npedia \r\nB \r\nin \r\nchunks\r\n0\r\nTrailer: 1\r\n\r\nnext";
         for step in 1..wire.len() {
             let (body, left) = decode(wire, step, 100).unwrap().unwrap();
-            assert_eq!(body, b"Wikipedia in \r\nchunk", "{step}");
+            assert_eq!(body, b"Wikipedia in \r\nchunks", "{step}");
             assert_eq!(left, 4);
         }
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// What the application asks for: anything, as a function of the context.
 #[derive(Clone)]
-pub struct Do(pub std::sync::Arc<dyn Fn(&mut Puppet, &mut Cx<'_, Puppet>) + Send + Sync>);
+pub(crate) struct Do(pub(crate) std::sync::Arc<dyn Fn(&mut Puppet, &mut Cx<'_, Puppet>) + Send + Sync>);
 
 impl std::fmt::Debug for Do {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -18,31 +18,31 @@ impl std::fmt::Debug for Do {
     }
 }
 
-pub fn act(f: impl Fn(&mut Puppet, &mut Cx<'_, Puppet>) + Send + Sync + 'static) -> Do {
+pub(crate) fn act(f: impl Fn(&mut Puppet, &mut Cx<'_, Puppet>) + Send + Sync + 'static) -> Do {
     Do(std::sync::Arc::new(f))
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("refused")]
-pub struct Refused;
+pub(crate) struct Refused;
 
 #[derive(Default)]
-pub struct Puppet {
-    pub log: Vec<(Instant, String)>,
-    pub conns: Vec<ConnId>,
-    pub listeners: Vec<ListenerId>,
-    pub sockets: Vec<SocketId>,
-    pub bytes: BTreeMap<ConnId, u64>,
-    pub got: Vec<u8>,
-    pub datagrams: Vec<(Instant, Datagram)>,
-    pub done: Vec<JobDone>,
+pub(crate) struct Puppet {
+    pub(crate) log: Vec<(Instant, String)>,
+    pub(crate) conns: Vec<ConnId>,
+    pub(crate) listeners: Vec<ListenerId>,
+    pub(crate) sockets: Vec<SocketId>,
+    pub(crate) bytes: BTreeMap<ConnId, u64>,
+    pub(crate) got: Vec<u8>,
+    pub(crate) datagrams: Vec<(Instant, Datagram)>,
+    pub(crate) done: Vec<JobDone>,
     /// Sends back what comes in on streams.
-    pub echo: bool,
+    pub(crate) echo: bool,
     /// Keeps the bytes of streams.
-    pub keep: bool,
+    pub(crate) keep: bool,
     /// Halts when it is asked to stop.
-    pub polite: bool,
-    pub last_data: Instant,
+    pub(crate) polite: bool,
+    pub(crate) last_data: Instant,
 }
 
 impl Machine for Puppet {
@@ -89,38 +89,38 @@ impl Machine for Puppet {
 
 impl Puppet {
     /// Whether an input whose text begins so was noted.
-    pub fn saw(&self, what: &str) -> bool {
+    pub(crate) fn saw(&self, what: &str) -> bool {
         self.log.iter().any(|(_, line)| line.starts_with(what))
     }
 
-    pub fn count(&self, what: &str) -> usize {
+    pub(crate) fn count(&self, what: &str) -> usize {
         self.log.iter().filter(|(_, line)| line.starts_with(what)).count()
     }
 
-    pub fn when(&self, what: &str) -> Option<Instant> {
+    pub(crate) fn when(&self, what: &str) -> Option<Instant> {
         self.log.iter().find(|(_, line)| line.starts_with(what)).map(|(at, _)| *at)
     }
 
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.bytes.values().sum()
     }
 }
 
-pub fn listen(port: u16) -> Do {
+pub(crate) fn listen(port: u16) -> Do {
     act(move |me, cx| {
         let id = cx.listen(([0, 0, 0, 0], port).into());
         me.listeners.push(id);
     })
 }
 
-pub fn bind(port: u16) -> Do {
+pub(crate) fn bind(port: u16) -> Do {
     act(move |me, cx| {
         let id = cx.bind(([0, 0, 0, 0], port).into());
         me.sockets.push(id);
     })
 }
 
-pub fn dial(ip: std::net::IpAddr, port: u16) -> Do {
+pub(crate) fn dial(ip: std::net::IpAddr, port: u16) -> Do {
     act(move |me, cx| {
         let id = cx.connect(std::net::SocketAddr::new(ip, port));
         me.conns.push(id);
@@ -128,7 +128,7 @@ pub fn dial(ip: std::net::IpAddr, port: u16) -> Do {
 }
 
 /// Sends so many bytes on the newest stream, in pieces of 16 KiB.
-pub fn push(total: usize) -> Do {
+pub(crate) fn push(total: usize) -> Do {
     act(move |me, cx| {
         let conn = *me.conns.last().unwrap();
         let mut left = total;
@@ -140,16 +140,16 @@ pub fn push(total: usize) -> Do {
     })
 }
 
-pub fn send(text: &'static [u8]) -> Do {
+pub(crate) fn send(text: &'static [u8]) -> Do {
     act(move |me, cx| cx.send(*me.conns.last().unwrap(), Bytes::from_static(text)))
 }
 
-pub fn tell(ip: std::net::IpAddr, port: u16, text: &'static [u8]) -> Do {
+pub(crate) fn tell(ip: std::net::IpAddr, port: u16, text: &'static [u8]) -> Do {
     act(move |me, cx| {
         cx.send_to(me.sockets[0], std::net::SocketAddr::new(ip, port), Bytes::from_static(text));
     })
 }
 
-pub fn effects(f: impl Fn(&Puppet) -> Vec<Effect<Puppet>> + Send + Sync + 'static) -> Do {
+pub(crate) fn effects(f: impl Fn(&Puppet) -> Vec<Effect<Puppet>> + Send + Sync + 'static) -> Do {
     act(move |me, cx| f(me).into_iter().for_each(|effect| cx.push(effect)))
 }
