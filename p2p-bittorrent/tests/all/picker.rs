@@ -1,5 +1,4 @@
 //! What the picker asks for: random lives of swarms, and the preferences one by one.
-#![allow(clippy::unwrap_used)]
 
 use p2p_bittorrent::peer::Block;
 use p2p_bittorrent::picker::{Has, Mode, PeerKey, PeerSpeed, Picker, Received};

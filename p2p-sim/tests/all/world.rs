@@ -1,9 +1,6 @@
 //! Determinism, datagrams, multicast, clocks and disks.
-#![allow(clippy::unwrap_used)]
 
-mod kit;
-
-use kit::{Puppet, act, bind, dial, listen, push, tell};
+use crate::kit::{Puppet, act, bind, dial, listen, push, tell};
 use p2p_core::{Duration, FileId, Group, Job, JobDone, RelPath, Root, Span};
 use p2p_sim::{Bandwidth, Disk, Faults, NodeIx, Setup, Sim, Uniform};
 

@@ -1,5 +1,4 @@
 //! Whom the choker lets in: by merit, by turn, by lot.
-#![allow(clippy::unwrap_used)]
 
 use p2p_bittorrent::choke::{Candidate, Choker, Config, Role, Slots};
 use p2p_core::{Instant, Rng};

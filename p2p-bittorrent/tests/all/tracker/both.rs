@@ -1,6 +1,6 @@
 //! The announcer and the server against each other: effects of one become inputs of the other.
 
-use crate::bench::{Bench, Client, Do, HASH};
+use super::bench::{Bench, Client, Do, HASH};
 use p2p_bittorrent::tracker::{
     AnnounceReply, Config, Scraped, Tracker, TrackerCommand, TrackerEvent, Update,
 };

@@ -1,5 +1,4 @@
 //! The client machine in the simulator: transfers, liars, crashes, full disks and hostile peers, in virtual time.
-#![allow(clippy::unwrap_used)]
 
 use p2p_bittorrent::metainfo::{Builder, Details, Limits};
 use p2p_bittorrent::{Client, Command, Config, Error, Event, Metainfo, Torrent};

@@ -1,6 +1,6 @@
 //! The announcer against trackers that the test plays.
 
-use crate::bench::{Bench, Client, Do};
+use super::bench::{Bench, Client, Do};
 use p2p_bittorrent::tracker::udp::{self, Request, Response};
 use p2p_bittorrent::tracker::{AnnounceReply, Event, Failure, Pending, Update};
 use p2p_core::{

@@ -6,21 +6,21 @@ use p2p_core::{Cx, Duration, Effect, Input, Instant, Machine, OpId, OpInput, Rng
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub const HASH: InfoHash = InfoHash([0xaa; 20]);
+pub(crate) const HASH: InfoHash = InfoHash([0xaa; 20]);
 
 /// Runs one machine: keeps its timers and events, hands out its other effects.
-pub struct Bench<M: Machine> {
-    pub machine: M,
-    pub now: Instant,
-    pub source: Source,
+pub(crate) struct Bench<M: Machine> {
+    pub(crate) machine: M,
+    pub(crate) now: Instant,
+    pub(crate) source: Source,
     timers: BTreeMap<M::Timer, Instant>,
-    pub events: Vec<M::Event>,
-    pub finished: Vec<Result<(), M::Error>>,
+    pub(crate) events: Vec<M::Event>,
+    pub(crate) finished: Vec<Result<(), M::Error>>,
     out: Vec<Effect<M>>,
 }
 
 impl<M: Machine> Bench<M> {
-    pub fn new(machine: M) -> Self {
+    pub(crate) fn new(machine: M) -> Self {
         let mut bench = Self {
             machine,
             now: Instant::ZERO + Duration::from_secs(1_000),
@@ -34,7 +34,7 @@ impl<M: Machine> Bench<M> {
         bench
     }
 
-    pub fn give(&mut self, input: Input<M>) {
+    pub(crate) fn give(&mut self, input: Input<M>) {
         let mut effects = Vec::new();
         let mut cx = Cx::new(self.now, UnixTime::default(), &mut self.source, &mut effects);
         self.machine.handle(input, &mut cx);
@@ -49,26 +49,26 @@ impl<M: Machine> Bench<M> {
         }
     }
 
-    pub fn ask(&mut self, command: M::Command) {
+    pub(crate) fn ask(&mut self, command: M::Command) {
         let op = OpId::from_raw(self.source.draw());
         self.give(Input::Op(op, OpInput::Ask(command)));
     }
 
     /// What it wants done since the last call.
-    pub fn take(&mut self) -> Vec<Effect<M>> {
+    pub(crate) fn take(&mut self) -> Vec<Effect<M>> {
         std::mem::take(&mut self.out)
     }
 
-    pub fn events(&mut self) -> Vec<M::Event> {
+    pub(crate) fn events(&mut self) -> Vec<M::Event> {
         std::mem::take(&mut self.events)
     }
 
-    pub fn next_timer(&self) -> Option<Instant> {
+    pub(crate) fn next_timer(&self) -> Option<Instant> {
         self.timers.values().min().copied()
     }
 
     /// Lets time pass to the next timer, and fires it.
-    pub fn fire(&mut self) {
+    pub(crate) fn fire(&mut self) {
         let (timer, at) =
             self.timers.iter().map(|(timer, at)| (*timer, *at)).min_by_key(|(_, at)| *at).unwrap();
         self.timers.remove(&timer);
@@ -77,7 +77,7 @@ impl<M: Machine> Bench<M> {
     }
 
     /// Lets time pass, and fires what is due.
-    pub fn pass(&mut self, span: Duration) {
+    pub(crate) fn pass(&mut self, span: Duration) {
         let until = self.now + span;
         while self.next_timer().is_some_and(|at| at <= until) {
             self.fire();
@@ -87,7 +87,7 @@ impl<M: Machine> Bench<M> {
 }
 
 #[derive(Debug, Clone)]
-pub enum Do {
+pub(crate) enum Do {
     Start,
     Complete,
     Stop,
@@ -96,14 +96,14 @@ pub enum Do {
 }
 
 /// The least machine that owns an announcer.
-pub struct Client {
-    pub identity: Identity,
-    pub announcer: Announcer,
-    pub totals: Totals,
+pub(crate) struct Client {
+    pub(crate) identity: Identity,
+    pub(crate) announcer: Announcer,
+    pub(crate) totals: Totals,
 }
 
 impl Client {
-    pub fn new(id: u8, tiers: &[&[&str]]) -> Self {
+    pub(crate) fn new(id: u8, tiers: &[&[&str]]) -> Self {
         let mut rng = Rng::fast_from(id.into());
         let tiers = tiers.iter().map(|tier| tier.iter().map(|url| Arc::from(*url)));
         Self {

@@ -1,5 +1,4 @@
 //! Bencode: canonical text, what is refused and where, and what a hostile document costs.
-#![allow(clippy::unwrap_used)]
 
 use bytes::BytesMut;
 use p2p_bittorrent::bencode::{Dict, Doc, Encoder, Error, Kind, Limits, List, Mode, Value, What};

@@ -1,9 +1,6 @@
 //! Streams: opening, order, bandwidth, backpressure, partitions, crashes.
-#![allow(clippy::unwrap_used)]
 
-mod kit;
-
-use kit::{Puppet, act, dial, listen, push, send};
+use crate::kit::{Puppet, act, dial, listen, push, send};
 use p2p_core::{Duration, IoError};
 use p2p_sim::{Bandwidth, Faults, NodeIx, Setup, Sim, Uniform};
 

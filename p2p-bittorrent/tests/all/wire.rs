@@ -1,5 +1,4 @@
 //! The peer wire: bytes as the BEPs give them, every way of splitting them, and junk.
-#![allow(clippy::unwrap_used)]
 
 use bytes::{Bytes, BytesMut};
 use core::net::Ipv4Addr;

@@ -1,5 +1,4 @@
 //! Magnet links: what is read, what is refused, what is left out, and that a link written reads back.
-#![allow(clippy::unwrap_used)]
 
 use p2p_bittorrent::bencode::Limits;
 use p2p_bittorrent::{InfoHash, Magnet, MagnetError, Metainfo, metainfo};

@@ -1,5 +1,5 @@
 //! A machine that does what it is asked, effect by effect, and notes every input: for tests of the simulator itself.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, reason = "a kit is more than one test needs")]
 
 use bytes::Bytes;
 use p2p_core::{

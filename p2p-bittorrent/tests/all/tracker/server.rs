@@ -1,6 +1,6 @@
 //! The server against clients that the test plays.
 
-use crate::bench::{Bench, HASH};
+use super::bench::{Bench, HASH};
 use p2p_bittorrent::tracker::udp::{Request, Response};
 use p2p_bittorrent::tracker::{
     Announce, AnnounceReply, Config, Event, Reply, Stats, Tracker, TrackerCommand, TrackerError,

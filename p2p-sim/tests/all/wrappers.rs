@@ -1,9 +1,6 @@
 //! Audits that catch, traces that replay, two kinds in one simulation.
-#![allow(clippy::unwrap_used)]
 
-mod kit;
-
-use kit::{Do, Puppet, Refused, act, bind, dial, effects, listen, push, tell};
+use crate::kit::{Do, Puppet, Refused, act, bind, dial, effects, listen, push, tell};
 use p2p_core::{ConnId, Cx, Duration, Effect, Input, Machine, OpId, OpInput};
 use p2p_sim::audit::Violation;
 use p2p_sim::either::EitherError;

@@ -1,0 +1,11 @@
+//! All behaviour that is tested from outside, as one program: linking one is faster than linking ten.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod bencode;
+mod choke;
+mod client;
+mod magnet;
+mod metainfo;
+mod picker;
+mod tracker;
+mod wire;
