@@ -116,7 +116,7 @@ fn they_come_back(name: &'static str, kind: Kind) {
     assert!(fs::metadata(&file).is_ok());
     leech.restart(&mut stage, &leech_host, &torrent, &folder);
     leech.wait_complete(&stage, &leech_host);
-    content.assert_in(&folder, name);
+    content.assert_fetched_by(kind, &folder);
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn ours_seeds_to(name: &'static str, kind: Kind) {
     }
     for (content, _seed, _, leech, leech_host, folder) in &mut running {
         leech.wait_complete(&stage, leech_host);
-        content.assert_in(folder, name);
+        content.assert_fetched_by(kind, folder);
     }
 }
 

@@ -27,7 +27,7 @@ fn ours_seeds_to_everybody(stage: &mut Stage, content: &Content, torrent: &Path)
     content.assert_in(&folder, "ours");
     for (kind, leech, host, folder) in &mut theirs {
         leech.wait_complete(stage, host);
-        content.assert_in(folder, &format!("{kind:?}"));
+        content.assert_fetched_by(*kind, folder);
     }
 }
 
