@@ -1,8 +1,9 @@
 //! One exchange with one tracker, from its name to its answer: [`Attempt`].
 
-use super::announcer::{Failure, Identity, Pending};
+use super::announcer::{Failure, Pending};
 use super::guard::{GARBAGE_PENALTY, may_ask};
 use super::http::{self, ScrapeReply};
+use super::identity::Identity;
 use super::{Announce, AnnounceReply, Event, Reply, Scraped, udp};
 use crate::InfoHash;
 use crate::compact;

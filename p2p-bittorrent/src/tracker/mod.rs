@@ -10,13 +10,13 @@ mod announcer;
 mod attempt;
 mod guard;
 pub mod http;
+mod identity;
 mod server;
 mod swarm_store;
 pub mod udp;
 
-pub use announcer::{
-    Announcer, Failure, Identity, Owner, Pending, Policy, Sockets, TRACKERS_MOST, Totals, Update,
-};
+pub use announcer::{Announcer, Failure, Owner, Pending, TRACKERS_MOST, Totals, Update};
+pub use identity::{Identity, Policy, Sockets};
 pub use server::{Config, Limits, Stats, Tracker, TrackerCommand, TrackerError, TrackerEvent, TrackerTimer};
 
 use crate::{InfoHash, PeerId};
