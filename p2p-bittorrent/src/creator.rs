@@ -147,7 +147,7 @@ impl Creator {
     }
 
     fn create(&mut self, op: OpId, wanted: Create, cx: &mut Cx<'_, Self>) {
-        let path = match RelPath::from_parts([wanted.name.as_str()]) {
+        let path = match RelPath::local([wanted.name.as_str()]) {
             Ok(path) => path,
             Err(error) => return cx.finish(op, Err(error.into())),
         };

@@ -71,6 +71,8 @@ pub struct Info {
     pieces: Pieces,
     hashes: Bytes,
     files: Box<[FileEntry]>,
+    /// The paths of files by their own names, where these are not [`FileEntry::path`], in order of their files.
+    own: Box<[(u32, RelPath)]>,
     folder: bool,
     private: bool,
     info_hash: InfoHash,
@@ -141,6 +143,16 @@ impl Info {
     #[must_use]
     pub const fn files(&self) -> &[FileEntry] {
         &self.files
+    }
+
+    /// A file's path by the torrent's own names, if [`FileEntry::path`] is another one and this platform can have both
+    /// (`what?.mp3` is `what_.mp3` here, but whoever made the torrent may have it under its own name). No two files
+    /// have the same one.
+    #[must_use]
+    pub fn own_path(&self, file: usize) -> Option<&RelPath> {
+        let file = u32::try_from(file).ok()?;
+        let at = self.own.binary_search_by_key(&file, |(file, _)| *file).ok()?;
+        self.own.get(at).map(|(_, path)| path)
     }
 
     /// Whether the files lie in a folder of the torrent's name; else there is one, with that name.

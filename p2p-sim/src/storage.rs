@@ -367,13 +367,12 @@ impl Disk {
         if self.below(id.root(), path).next().is_some() {
             return Err(IoError::NotAFile);
         }
-        let mut upto = path.len();
-        while let Some(cut) = path[..upto].rfind('/') {
-            let parent = p2p_core::RelPath::from_parts(path[..cut].split('/'));
-            if parent.is_ok_and(|parent| self.files.contains_key(&FileId::new(id.root(), parent))) {
+        let mut above = id.path().parent();
+        while let Some(folder) = above {
+            above = folder.parent();
+            if self.files.contains_key(&FileId::new(id.root(), folder)) {
                 return Err(IoError::NotAFile);
             }
-            upto = cut;
         }
         Ok(())
     }

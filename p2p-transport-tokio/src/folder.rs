@@ -343,19 +343,14 @@ impl Storage for Folder {
             Err(error) => return Err(error),
         }
         // Folders that became empty go, from the lowest up, until one is not.
-        let mut path = file.path().as_str();
-        while let Some((folder, _)) = path.rsplit_once('/') {
-            let Ok(parts) = p2p_core::RelPath::from_parts(folder.split('/')) else { break };
-            let Ok((dir, name)) = self
-                .parent(&FileId::new(file.root(), parts), false)
-                .map(|(dir, name)| (dir, name.to_owned()))
-            else {
-                break;
-            };
-            if unlinkat(&dir, name.as_str(), UnlinkatFlags::RemoveDir).is_err() {
+        let mut path = file.path().parent();
+        while let Some(folder) = path {
+            path = folder.parent();
+            let folder = FileId::new(file.root(), folder);
+            let Ok((dir, name)) = self.parent(&folder, false) else { break };
+            if unlinkat(&dir, name, UnlinkatFlags::RemoveDir).is_err() {
                 break;
             }
-            path = folder;
         }
         Ok(())
     }

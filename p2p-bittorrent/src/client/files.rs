@@ -83,6 +83,32 @@ impl Client {
         self.check_on(key, cx);
     }
 
+    /// A file's size and time, or that it is not at the place where it would be put.
+    fn looked_at(&mut self, key: TorrentKey, file: u32, stat: Option<Stat>, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        if stat.is_none()
+            && let Some(other) = torrent.layout.elsewhere(file as usize)
+        {
+            return self.run(key, Job::Stat { file: other }, Work::StatElsewhere(file), cx);
+        }
+        if let Phase::Checking(check) = &mut torrent.phase {
+            check.stat(file, stat);
+        }
+        self.check_on(key, cx);
+    }
+
+    /// A file that was made here, or fetched by another client, has the torrent's own name for it.
+    fn looked_elsewhere(&mut self, key: TorrentKey, file: u32, stat: Option<Stat>, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        if let Phase::Checking(check) = &mut torrent.phase {
+            if stat.is_some() {
+                torrent.layout.found_elsewhere(file as usize);
+            }
+            check.stat(file, stat);
+        }
+        self.check_on(key, cx);
+    }
+
     fn piece_checked(
         &mut self,
         key: TorrentKey,
@@ -243,13 +269,9 @@ impl Client {
                 self.acquitted(key, piece, block, digest, cx);
             }
             (Work::LoadResume, JobDone::Read(data)) => self.resume_loaded(key, data, cx),
-            (Work::Stat(file), JobDone::Stat(stat)) => {
-                if let Some(torrent) = self.torrents.get_mut(&key)
-                    && let Phase::Checking(check) = &mut torrent.phase
-                {
-                    check.stat(file, stat.ok().flatten());
-                }
-                self.check_on(key, cx);
+            (Work::Stat(file), JobDone::Stat(stat)) => self.looked_at(key, file, stat.ok().flatten(), cx),
+            (Work::StatElsewhere(file), JobDone::Stat(stat)) => {
+                self.looked_elsewhere(key, file, stat.ok().flatten(), cx);
             }
             (Work::Check(piece), JobDone::Digest(digest)) => self.piece_checked(key, piece, digest, cx),
             (Work::Empty, JobDone::Done(Err(why))) => {

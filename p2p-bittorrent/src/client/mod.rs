@@ -68,6 +68,8 @@ pub enum Timer {
 pub(crate) enum Work {
     LoadResume,
     Stat(u32),
+    /// The same file under its own name.
+    StatElsewhere(u32),
     Check(u32),
     Empty,
     Write {

@@ -24,7 +24,7 @@ pub enum CreateError {
     /// The lengths of all files add up to more than 63 bits.
     #[error("the files add up to too many bytes")]
     Overflow,
-    /// A name that other clients could not store.
+    /// A name that no file here can have, or a path too long or too deep.
     #[error("file {file}: {error}")]
     Path {
         /// Which file, in sorted order; 0 too for the torrent's own name.
@@ -117,7 +117,7 @@ impl Builder {
             let checked = if parts.is_empty() {
                 Err(PathError::Empty)
             } else {
-                RelPath::from_parts(core::iter::once(name).chain(parts.iter().map(String::as_str)))
+                RelPath::local(core::iter::once(name).chain(parts.iter().map(String::as_str)))
             };
             let path = checked.map_err(|error| CreateError::Path { file: index, error })?;
             if paths.last().is_some_and(|before| parts.starts_with(before)) {
@@ -160,7 +160,8 @@ impl Builder {
         &self.pieces
     }
 
-    /// The files in the order of their bytes, with the torrent's name in front of their paths.
+    /// The files in the order of their bytes, with the torrent's name in front of their paths: the very names that the
+    /// files have here, whatever other systems make of them.
     #[must_use]
     pub fn files(&self) -> &[FileEntry] {
         &self.files
@@ -256,5 +257,5 @@ impl Details {
 }
 
 fn root(name: &str) -> Result<RelPath, CreateError> {
-    RelPath::from_parts([name]).map_err(|error| CreateError::Path { file: 0, error })
+    RelPath::local([name]).map_err(|error| CreateError::Path { file: 0, error })
 }

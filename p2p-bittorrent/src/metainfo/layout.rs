@@ -2,6 +2,7 @@
 
 use super::{FileEntry, FileKind, Info};
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -83,6 +84,8 @@ pub struct Layout {
     root: Root,
     /// The paths with the folder in front; without a folder those in `info` serve.
     moved: Option<Box<[RelPath]>>,
+    /// Files that are stored under their own names, and where.
+    own: BTreeMap<usize, RelPath>,
 }
 
 /// A stretch of a torrent: stored somewhere, or known to be zeros.
@@ -103,13 +106,10 @@ impl Layout {
         let moved = match folder {
             None => None,
             Some(folder) => {
-                let below = |file: &FileEntry| {
-                    RelPath::from_parts(folder.as_str().split('/').chain(file.path.as_str().split('/')))
-                };
-                Some(info.files.iter().map(below).collect::<Result<_, _>>()?)
+                Some(info.files.iter().map(|file| folder.join(&file.path)).collect::<Result<_, _>>()?)
             }
         };
-        Ok(Self { info, root, moved })
+        Ok(Self { info, root, moved, own: BTreeMap::new() })
     }
 
     /// The torrent.
@@ -118,10 +118,30 @@ impl Layout {
         &self.info
     }
 
+    /// Where a file would be if it were stored under its own name and is to be under another ([`Info::own_path`]):
+    /// where to look for it when it is not at [`Layout::file`]. Only of a torrent that lies in no folder of choice.
+    #[must_use]
+    pub fn elsewhere(&self, index: usize) -> Option<FileId> {
+        if self.moved.is_some() || self.own.contains_key(&index) {
+            return None;
+        }
+        Some(FileId::new(self.root, self.info.own_path(index)?.clone()))
+    }
+
+    /// From now on the file is at [`Layout::elsewhere`], if it has such a place.
+    pub fn found_elsewhere(&mut self, index: usize) {
+        if let Some(found) = self.elsewhere(index) {
+            self.own.insert(index, found.path().clone());
+        }
+    }
+
     /// The stored file of an index; `None` for padding and links, which are not stored.
     #[must_use]
     pub fn file(&self, index: usize) -> Option<FileId> {
         let file = self.info.files.get(index).filter(|file| file.kind == FileKind::Data)?;
+        if let Some(own) = self.own.get(&index) {
+            return Some(FileId::new(self.root, own.clone()));
+        }
         let path = match &self.moved {
             None => &file.path,
             Some(paths) => paths.get(index)?,

@@ -284,14 +284,19 @@ impl<'a> Reader<'a> {
         let Some(bytes) = name.as_bytes() else { return wrong(place("info.name"), &name, What::NotString) };
         let shown = utf8(bytes, keys.name_utf8.and_then(|name| name.as_str()));
         let root = safe([shown.as_bytes()]).or_else(|what| wrong(place("info.name"), &name, what))?;
-        let (files, folder) = match (keys.length, keys.files) {
+        let (files, own, folder) = match (keys.length, keys.files) {
             (Some(_), Some(files)) => return wrong(place("info.files"), &files, What::Both),
             (None, None) => return wrong(place("info.length"), &self.info, What::Missing),
             (Some(length), None) => {
                 let len = natural(place("info.length"), &length)?;
-                (alloc::vec![FileEntry { path: root, len, offset: 0, kind: FileKind::Data }], false)
+                let own = RelPath::local([&*shown]).ok().filter(|own| *own != root);
+                let own = own.map(|own| (0, own)).into_iter().collect();
+                (alloc::vec![FileEntry { path: root, len, offset: 0, kind: FileKind::Data }], own, false)
             }
-            (None, Some(files)) => (self.files(&files, &root)?, true),
+            (None, Some(files)) => {
+                let (files, own) = self.files(&files, &shown, &root)?;
+                (files, own, true)
+            }
         };
         let total = files.last().map_or(0, |file| file.offset + file.len);
         if total == 0 {
@@ -318,6 +323,7 @@ impl<'a> Reader<'a> {
             pieces,
             hashes: raw.slice(end - count * 20..end),
             files: files.into(),
+            own: own.into(),
             folder,
             private,
             info_hash: InfoHash::of(&raw),
@@ -373,7 +379,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn files(&self, list: &Value<'a>, root: &RelPath) -> Result<Vec<FileEntry>, Error> {
+    /// The files, and the paths by their own names of those that must be stored under another.
+    fn files(
+        &self,
+        list: &Value<'a>,
+        name: &str,
+        root: &RelPath,
+    ) -> Result<(Vec<FileEntry>, Vec<(u32, RelPath)>), Error> {
         let at = place("info.files");
         let Some(items) = list.as_list() else { return wrong(at, list, What::NotList) };
         let count = items.clone().count();
@@ -384,10 +396,11 @@ impl<'a> Reader<'a> {
             return wrong(at, list, What::TooLarge);
         }
         let mut files = Vec::with_capacity(count);
+        let mut own_paths = Vec::new();
         let mut stored = Distinct::new();
         let mut offset = 0u64;
         for (index, file) in items.enumerate() {
-            let mut entry = self.file(index as u32, &file, offset, root)?;
+            let (mut entry, own) = self.file(index as u32, &file, offset, name, root)?;
             // 63 bits, so that lengths fit an integer of bencode as well.
             match offset.checked_add(entry.len).filter(|&end| end <= i64::MAX as u64) {
                 Some(end) => offset = end,
@@ -395,13 +408,23 @@ impl<'a> Reader<'a> {
             }
             if entry.kind == FileKind::Data {
                 entry.path = stored.admit(entry.path);
+                // Never two files under one name, nor a file where a folder must be: then the safe name alone serves.
+                let own = own.filter(|own| *own != entry.path && stored.admit(own.clone()) == *own);
+                own_paths.extend(own.map(|own| (index as u32, own)));
             }
             files.push(entry);
         }
-        Ok(files)
+        Ok((files, own_paths))
     }
 
-    fn file(&self, index: u32, file: &Value<'a>, offset: u64, root: &RelPath) -> Result<FileEntry, Error> {
+    fn file(
+        &self,
+        index: u32,
+        file: &Value<'a>,
+        offset: u64,
+        name: &str,
+        root: &RelPath,
+    ) -> Result<(FileEntry, Option<RelPath>), Error> {
         let Some(entries) = file.as_dict() else {
             return wrong(file_place(index, "", None), file, What::NotDict);
         };
@@ -432,11 +455,11 @@ impl<'a> Reader<'a> {
             (None, _) => return wrong(at, file, What::Missing),
         };
         // Padding is never stored, its name does not matter: all of it shares the torrent's.
-        let path = match kind {
-            FileKind::Padding => root.clone(),
-            _ => self.path(index, file, &keys, root)?,
+        let (path, own) = match kind {
+            FileKind::Padding => (root.clone(), None),
+            _ => self.path(index, file, &keys, name, root)?,
         };
-        Ok(FileEntry { path, len, offset, kind })
+        Ok((FileEntry { path, len, offset, kind }, own))
     }
 
     fn path(
@@ -444,8 +467,9 @@ impl<'a> Reader<'a> {
         index: u32,
         file: &Value<'a>,
         keys: &FileKeys<'a>,
+        name: &str,
         root: &RelPath,
-    ) -> Result<RelPath, Error> {
+    ) -> Result<(RelPath, Option<RelPath>), Error> {
         let at = file_place(index, "path", None);
         let Some(list) = keys.path else { return wrong(at, file, What::Missing) };
         let Some(items) = list.as_list() else { return wrong(at, &list, What::NotList) };
@@ -463,11 +487,17 @@ impl<'a> Reader<'a> {
         if parts.is_empty() {
             return wrong(at, &list, What::Empty);
         }
-        let parts = parts.iter().map(|part| part.as_bytes());
-        let path = safe(core::iter::once(root.as_str().as_bytes()).chain(parts));
+        let bytes = parts.iter().map(|part| part.as_bytes());
+        let path = safe(core::iter::once(root.as_str().as_bytes()).chain(bytes));
         let path = path.or_else(|what| wrong(at, &list, what))?;
-        // The torrent's own name alone is the folder, not a file in it.
-        if path.as_str().contains('/') { Ok(path) } else { wrong(at, &list, What::Path(PathError::Empty)) }
+        if !path.as_str().contains('/') {
+            // The torrent's own name alone is the folder, not a file in it.
+            return wrong(at, &list, What::Path(PathError::Empty));
+        }
+        let own_parts = || core::iter::once(name).chain(parts.iter().map(|part| &**part));
+        // Usual names are their own, which costs no second path.
+        let own = if path.parts().eq(own_parts()) { None } else { RelPath::local(own_parts()).ok() };
+        Ok((path, own))
     }
 }
 
