@@ -4,8 +4,8 @@ use core::fmt;
 
 /// A hash function with a digest type of its own.
 pub trait Hasher: Clone + Default + Send {
-    /// Its digest.
-    type Digest: Copy + fmt::Debug + Ord + AsRef<[u8]> + Send + 'static;
+    /// Its digest; the default one is all zeros, and stands for no bytes.
+    type Digest: Copy + Default + fmt::Debug + Ord + AsRef<[u8]> + Send + 'static;
     /// Takes more bytes.
     fn update(&mut self, bytes: &[u8]);
     /// The digest of all bytes taken.
@@ -78,7 +78,7 @@ macro_rules! hashes {
 
             #[cfg(feature = $feature)]
             #[doc = concat!($doc, ": its digest.")]
-            #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+            #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
             pub struct $hash(pub [u8; $size]);
 
             #[cfg(feature = $feature)]

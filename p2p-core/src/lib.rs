@@ -1,4 +1,4 @@
-//! The vocabulary shared by every system of the workspace.
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -19,12 +19,15 @@ mod job;
 pub mod keywords;
 pub mod limit;
 mod machine;
+pub mod merkle;
 #[cfg(feature = "node")]
 pub mod node;
 mod part;
 pub mod path;
 mod primitives;
 mod rng;
+#[cfg(feature = "node")]
+pub mod system;
 mod time;
 
 pub use bitfield::Bitfield;
@@ -47,4 +50,6 @@ pub use part::Own;
 pub use path::{FileId, RelPath, Root};
 pub use primitives::{Chunk, Fetch, Join, Publish, Reach, Search};
 pub use rng::Rng;
+#[cfg(feature = "node")]
+pub use system::System;
 pub use time::{Duration, Instant, UnixTime};

@@ -9,16 +9,24 @@
 //!   `Ready`, and past [`DeskLimits::answers_hard`] the operation ends as [`OpError::Lagged`];
 //! - news nobody reads is dropped past [`DeskLimits::news`], and counted.
 
+mod desk;
+mod news;
+mod operation;
+
+pub use desk::Desk;
+pub use news::News;
+pub use operation::Operation;
+
 use crate::effect::OpId;
-use crate::machine::{Input, Machine, OpInput};
+use crate::machine::Machine;
 use crate::primitives::{Chunk, Fetch, Join, Publish, Search};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use core::fmt;
-use core::pin::Pin;
 use core::sync::atomic::{AtomicU64, Ordering};
-use core::task::{Context, Poll, Waker};
-use futures_core::Stream;
+use core::task::Waker;
+use news::Paper;
+use operation::Stage;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How much may wait between an application and a machine.
@@ -181,7 +189,11 @@ impl<M: Machine> Node<M> {
         lock(&self.counter.queues).gone
     }
 
-    fn operation<T>(&self, command: M::Command, read: fn(M::Event) -> Option<T>) -> Operation<M, T> {
+    pub(crate) fn operation<T>(
+        &self,
+        command: M::Command,
+        read: fn(M::Event) -> Option<T>,
+    ) -> Operation<M, T> {
         let op = OpId::from_raw(self.counter.next.fetch_add(1, Ordering::Relaxed));
         let answers =
             Answers { queue: VecDeque::new(), end: None, reader: None, told_full: false, reader_gone: false };
@@ -231,407 +243,13 @@ impl<M: Fetch> Node<M> {
     }
 }
 
-/// An operation under way: a stream of its answers that ends when it is finished, or with one error.
-///
-/// It is sent to the machine at the first poll. Dropping it cancels it.
-#[must_use = "an operation is sent when it is first polled, and dropping it cancels it"]
-pub struct Operation<M: Machine, T> {
-    op: OpId,
-    stage: Stage<M::Command>,
-    answers: Arc<Mutex<Answers<M>>>,
-    counter: Arc<Counter<M>>,
-    read: fn(M::Event) -> Option<T>,
-}
-
-enum Stage<C> {
-    Unsent(C),
-    Sent,
-    Over,
-}
-
-// Nothing in it is ever pinned.
-impl<M: Machine, T> Unpin for Operation<M, T> {}
-
-impl<M: Machine, T> fmt::Debug for Operation<M, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Operation").field(&self.op).finish()
-    }
-}
-
-impl<M: Machine, T> Operation<M, T> {
-    /// The number under which the machine knows it.
-    #[must_use]
-    pub const fn id(&self) -> OpId {
-        self.op
-    }
-
-    /// The next answer; `None` when the operation has finished well.
-    pub async fn next(&mut self) -> Option<Result<T, OpError<M::Error>>> {
-        core::future::poll_fn(|cx| self.poll_answer(cx)).await
-    }
-
-    /// The next answer; `None` when the operation has finished well.
-    ///
-    /// # Errors
-    /// If the operation failed, or the machine is gone.
-    pub async fn try_next(&mut self) -> Result<Option<T>, OpError<M::Error>> {
-        self.next().await.transpose()
-    }
-
-    /// Waits for the end, and lets the answers go by.
-    ///
-    /// # Errors
-    /// If the operation failed, or the machine is gone.
-    pub async fn finished(mut self) -> Result<(), OpError<M::Error>> {
-        while self.try_next().await?.is_some() {}
-        Ok(())
-    }
-
-    /// What [`Stream::poll_next`] does, without a trait to import.
-    pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, OpError<M::Error>>>> {
-        match self.poll_sent(cx) {
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
-            Poll::Pending => return Poll::Pending,
-        }
-        if matches!(self.stage, Stage::Over) {
-            return Poll::Ready(None);
-        }
-        let mark = self.counter.limits.answers / 2;
-        let (polled, ready) = {
-            let mut answers = lock(&self.answers);
-            let polled = loop {
-                let Some(event) = answers.queue.pop_front() else { break None };
-                if let Some(answer) = (self.read)(event) {
-                    break Some(answer);
-                }
-            };
-            let ready = answers.told_full && answers.queue.len() <= mark;
-            if ready {
-                answers.told_full = false;
-            }
-            let polled = match polled {
-                Some(answer) => Poll::Ready(Some(Ok(answer))),
-                None => match answers.end.take() {
-                    Some(end) => Poll::Ready(end.err().map(Err)),
-                    None => {
-                        answers.reader = Some(cx.waker().clone());
-                        Poll::Pending
-                    }
-                },
-            };
-            (polled, ready)
-        };
-        let over = matches!(polled, Poll::Ready(None | Some(Err(_))));
-        if over {
-            self.stage = Stage::Over;
-        } else if ready {
-            self.counter.signal(self.op, Signal::Ready);
-        }
-        polled
-    }
-
-    /// Sends the command if that was not done yet, as soon as the queue has room.
-    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), OpError<M::Error>>> {
-        if !matches!(self.stage, Stage::Unsent(_)) {
-            return Poll::Ready(Ok(()));
-        }
-        let driver = {
-            let mut queues = lock(&self.counter.queues);
-            if queues.gone {
-                self.stage = Stage::Over;
-                return Poll::Ready(Err(OpError::Gone));
-            }
-            if queues.asks.len() >= self.counter.limits.asks {
-                queues.waiting.insert(self.op, cx.waker().clone());
-                return Poll::Pending;
-            }
-            queues.waiting.remove(&self.op);
-            if let Stage::Unsent(command) = core::mem::replace(&mut self.stage, Stage::Sent) {
-                queues.asks.push_back(Ask { op: self.op, command, answers: Arc::clone(&self.answers) });
-            }
-            queues.driver.take()
-        };
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<M: Machine, T> Stream for Operation<M, T> {
-    type Item = Result<T, OpError<M::Error>>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_answer(cx)
-    }
-}
-
-impl<M: Machine, T> Drop for Operation<M, T> {
-    fn drop(&mut self) {
-        match self.stage {
-            Stage::Over => {}
-            Stage::Sent => {
-                let ended = {
-                    let mut answers = lock(&self.answers);
-                    answers.reader_gone = true;
-                    answers.queue = VecDeque::new();
-                    answers.end.is_some()
-                };
-                if !ended {
-                    self.counter.signal(self.op, Signal::Cancel);
-                }
-            }
-            Stage::Unsent(_) => {
-                // It may have been woken for a place that it will not take now: pass that on.
-                let next = {
-                    let mut queues = lock(&self.counter.queues);
-                    queues.waiting.remove(&self.op);
-                    let room = queues.asks.len() < self.counter.limits.asks;
-                    if room { queues.waiting.pop_first() } else { None }
-                };
-                if let Some((_, waker)) = next {
-                    waker.wake();
-                }
-            }
-        }
-    }
-}
-
-/// What a machine tells nobody in particular, in order. What is not read in time is dropped and counted.
-pub struct News<E> {
-    paper: Arc<Mutex<Paper<E>>>,
-}
-
-struct Paper<E> {
-    news: VecDeque<E>,
-    missed: u64,
-    reader: Option<Waker>,
-    reader_gone: bool,
-    writer_gone: bool,
-}
-
-impl<E> fmt::Debug for News<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("News").field("missed", &self.missed()).finish_non_exhaustive()
-    }
-}
-
-impl<E> News<E> {
-    /// How many were dropped because nobody read them in time.
-    #[must_use]
-    pub fn missed(&self) -> u64 {
-        lock(&self.paper).missed
-    }
-
-    /// The next; `None` when the machine has stopped and all was read.
-    pub async fn next(&mut self) -> Option<E> {
-        core::future::poll_fn(|cx| self.poll_news(cx)).await
-    }
-
-    /// The next if there is one now.
-    pub fn try_next(&mut self) -> Option<E> {
-        lock(&self.paper).news.pop_front()
-    }
-
-    /// What [`Stream::poll_next`] does, without a trait to import.
-    pub fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Option<E>> {
-        let mut paper = lock(&self.paper);
-        match paper.news.pop_front() {
-            Some(news) => Poll::Ready(Some(news)),
-            None if paper.writer_gone => Poll::Ready(None),
-            None => {
-                paper.reader = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl<E> Stream for News<E> {
-    type Item = E;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<E>> {
-        self.poll_news(cx)
-    }
-}
-
-impl<E> Drop for News<E> {
-    fn drop(&mut self) {
-        let mut paper = lock(&self.paper);
-        paper.reader_gone = true;
-        paper.news = VecDeque::new();
-    }
-}
-
-/// The driver's side: where asks come from, and where events and ends go. No method of it ever waits.
-pub struct Desk<M: Machine> {
-    counter: Arc<Counter<M>>,
-    paper: Arc<Mutex<Paper<M::Event>>>,
-    open: BTreeMap<OpId, Arc<Mutex<Answers<M>>>>,
-}
-
-impl<M: Machine> fmt::Debug for Desk<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").field("open", &self.open.len()).finish_non_exhaustive()
-    }
-}
-
-impl<M: Machine> Desk<M> {
-    /// The next thing that the application wants of the machine, always an [`Input::Op`]. `None` when no handle and no
-    /// operation is left that could want anything ever again.
-    pub fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Option<Input<M>>> {
-        loop {
-            let (ask, signal, waiter) = {
-                let mut queues = lock(&self.counter.queues);
-                let signal = queues.signals.pop_front();
-                let ask = if signal.is_none() { queues.asks.pop_front() } else { None };
-                let waiter = if ask.is_some() { queues.waiting.pop_first() } else { None };
-                if ask.is_none() && signal.is_none() {
-                    if Arc::strong_count(&self.counter) == 1 {
-                        return Poll::Ready(None);
-                    }
-                    match &mut queues.driver {
-                        Some(waker) => waker.clone_from(cx.waker()),
-                        none => *none = Some(cx.waker().clone()),
-                    }
-                    return Poll::Pending;
-                }
-                (ask, signal, waiter)
-            };
-            if let Some((_, waker)) = waiter {
-                waker.wake();
-            }
-            if let Some(Ask { op, command, answers }) = ask {
-                if lock(&answers).reader_gone {
-                    // Dropped before the machine heard of it; its `Cancel` then finds nothing to cancel.
-                    continue;
-                }
-                self.open.insert(op, answers);
-                return Poll::Ready(Some(Input::Op(op, OpInput::Ask(command))));
-            }
-            let input = match signal {
-                Some((op, Signal::Ready)) if self.open.contains_key(&op) => Input::Op(op, OpInput::Ready),
-                Some((op, Signal::Cancel)) if self.open.remove(&op).is_some() => {
-                    Input::Op(op, OpInput::Cancel)
-                }
-                _ => continue,
-            };
-            return Poll::Ready(Some(input));
-        }
-    }
-
-    /// Hands over an event: an answer to an operation, or news. What it returns is an input that the machine must be
-    /// given soon: `Full` or `Cancel`.
-    #[must_use = "the machine must be given what this returns"]
-    pub fn event(&mut self, op: Option<OpId>, event: M::Event) -> Option<Input<M>> {
-        let Some(op) = op else {
-            self.news(event);
-            return None;
-        };
-        let limits = self.counter.limits;
-        let (reader, input) = {
-            let mut answers = lock(self.open.get(&op)?);
-            if answers.reader_gone {
-                return None;
-            }
-            if answers.queue.len() >= limits.answers_hard {
-                answers.end = Some(Err(OpError::Lagged));
-                (answers.reader.take(), Some(OpInput::Cancel))
-            } else {
-                answers.queue.push_back(event);
-                let full = !answers.told_full && answers.queue.len() >= limits.answers;
-                answers.told_full |= full;
-                (answers.reader.take(), full.then_some(OpInput::Full))
-            }
-        };
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-        if matches!(input, Some(OpInput::Cancel)) {
-            self.open.remove(&op);
-        }
-        input.map(|input| Input::Op(op, input))
-    }
-
-    /// Ends an operation. Does nothing if it has ended, or was cancelled.
-    pub fn finish(&mut self, op: OpId, result: Result<(), M::Error>) {
-        if let Some(answers) = self.open.remove(&op) {
-            end(&answers, result.map_err(OpError::Failed));
-        }
-    }
-
-    /// How many operations the machine owes an end to that somebody waits for.
-    #[must_use]
-    pub fn open(&self) -> usize {
-        self.open.len()
-    }
-
-    fn news(&mut self, event: M::Event) {
-        let reader = {
-            let mut paper = lock(&self.paper);
-            if paper.reader_gone {
-                return;
-            }
-            if paper.news.len() >= self.counter.limits.news {
-                paper.missed += 1;
-                return;
-            }
-            paper.news.push_back(event);
-            paper.reader.take()
-        };
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
-}
-
-fn end<M: Machine>(answers: &Mutex<Answers<M>>, result: Result<(), OpError<M::Error>>) {
-    let reader = {
-        let mut answers = lock(answers);
-        answers.end = Some(result);
-        answers.reader.take()
-    };
-    if let Some(reader) = reader {
-        reader.wake();
-    }
-}
-
-impl<M: Machine> Drop for Desk<M> {
-    /// Ends all operations as [`OpError::Gone`], and the news.
-    fn drop(&mut self) {
-        let (asks, waiting) = {
-            let mut queues = lock(&self.counter.queues);
-            queues.gone = true;
-            queues.signals = VecDeque::new();
-            (core::mem::take(&mut queues.asks), core::mem::take(&mut queues.waiting))
-        };
-        for ask in asks {
-            end(&ask.answers, Err(OpError::Gone));
-        }
-        for waker in waiting.into_values() {
-            waker.wake();
-        }
-        for answers in core::mem::take(&mut self.open).into_values() {
-            end(&answers, Err(OpError::Gone));
-        }
-        let reader = {
-            let mut paper = lock(&self.paper);
-            paper.writer_gone = true;
-            paper.reader.take()
-        };
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Cx;
+    use crate::{Cx, Input, OpInput};
     use alloc::vec::Vec;
     use core::sync::atomic::AtomicUsize;
+    use core::task::{Context, Poll};
 
     /// A machine that is never run: the tests play its driver.
     #[derive(Debug)]
