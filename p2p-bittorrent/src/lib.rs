@@ -1,29 +1,4 @@
-//! BitTorrent as a sans-IO state machine: a client that seeds and fetches, a tracker, and every part of them alone.
-//!
-//! The [`Client`] is a [`Machine`](p2p_core::Machine): it takes one input at a time (a stream opened, bytes came, a
-//! timer is due, a read is done, the application asks) and leaves effects for its driver. It opens no socket, reads no
-//! clock and touches no disk, so the same code runs on tokio, in a simulator with thousands of peers, or in a loop of
-//! your own.
-//!
-//! # Fetch a torrent
-//!
-//! ```no_run
-//! use p2p_bittorrent::{Client, Config, Metainfo, Torrent};
-//! use p2p_transport_tokio::{Folder, Options, spawn};
-//! use std::sync::Arc;
-//!
-//! # async fn fetch() -> Result<(), Box<dyn std::error::Error>> {
-//! let metainfo = Arc::new(Metainfo::parse(&std::fs::read("debian.torrent")?, &Default::default())?);
-//! let options = Options::default().with_storage(Folder::new("downloads")?);
-//! let running = spawn(Client::new(Config::default()), options);
-//! let mut content = running.node.fetch(Torrent::new(metainfo));
-//! while let Some(chunk) = content.try_next().await? {
-//!     println!("{} verified bytes at {}", chunk.data.len(), chunk.offset);
-//! }
-//! running.stop().await;
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! # The primitives
 //!
@@ -34,12 +9,22 @@
 //! | [`Fetch`](p2p_core::Fetch) | a [`Torrent`]: verified [`Chunk`](p2p_core::Chunk)s in order, read back from storage |
 //! | [`Search`](p2p_core::Search) | none: BitTorrent finds the peers of a torrent, not the torrent |
 //!
-//! Asking for a search does not compile:
+//! Generic code names the primitives that it needs, and a client has these three:
+//!
+//! ```
+//! fn share<M: p2p_core::Join + p2p_core::Publish + p2p_core::Fetch>() {}
+//! share::<p2p_bittorrent::Client>();
+//! ```
+//!
+//! Asking for a search does not compile, with ``error[E0277]: `Client` has no search of its own``:
 //!
 //! ```compile_fail,E0277
 //! fn find<M: p2p_core::Search>() {}
-//! find::<p2p_bittorrent::Client>(); // `Client` has no search of its own
+//! find::<p2p_bittorrent::Client>();
 //! ```
+//!
+//! Where a program chooses its systems while it runs, a node of a client is a `p2p_core::System`: `join` takes trackers'
+//! URLs and peers' addresses as text, `publish` and `fetch` take a torrent file, `search` says that there is none.
 //!
 //! To download without a reader, give [`Command::Download`]: its operation reports [`Progress`] and ends when what is
 //! wanted is verified. All that can be asked is in [`Command`], all that is told in [`Event`].
@@ -84,7 +69,7 @@
 //!
 //! | feature | default | gives |
 //! | --- | --- | --- |
-//! | `node` | yes | the async handle of `p2p-core` (`Node`, `Operation`); without it the crate is `no_std` + `alloc` |
+//! | `node` | yes | the async handle of `p2p-core` (`Node`, `Operation`, `System`); without it the crate is `no_std` + `alloc` |
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -115,6 +100,8 @@ mod resume;
 mod store;
 mod super_seed;
 mod suspects;
+#[cfg(feature = "node")]
+mod system;
 mod torrent;
 pub mod tracker;
 
@@ -127,3 +114,5 @@ pub use event::{Bootstrap, Command, Event, PeerStatus, Progress, State, Status, 
 pub use info_hash::{IdError, InfoHash, PeerId};
 pub use magnet::{Magnet, MagnetError};
 pub use metainfo::Metainfo;
+#[cfg(feature = "node")]
+pub use system::BootstrapError;

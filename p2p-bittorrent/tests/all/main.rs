@@ -6,6 +6,9 @@ mod choke;
 mod client;
 mod magnet;
 mod metainfo;
+#[cfg(unix)]
+mod names;
 mod picker;
+mod system;
 mod tracker;
 mod wire;

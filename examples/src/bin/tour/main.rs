@@ -1,17 +1,15 @@
 //! `tour`: every system of the workspace on loopback, one after the other, then a table of what they did.
 
 mod bittorrent;
+mod stage;
 
 use p2p_examples::{Failure, Output, Stop, Table};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// A system that has not done its part by then never will.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What a system did, as columns of the table.
-type Row = [String; 5];
 
 fn main() -> ExitCode {
     let mut out = Output::new(false);
@@ -34,10 +32,11 @@ fn run(out: &mut Output) -> Result<Table, Failure> {
         let stop = Stop::install().map_err(Failure::during("listening for signals"))?;
         let folder = Folder::new().map_err(Failure::during("making a folder for the tour"))?;
         let mut table = Table::new(["system", "joined", "published", "found", "fetched"]);
+        let bittorrent = async { bittorrent::stage(&folder.0, out).await?.play(out).await };
         tokio::select! {
             () = stop.asked() => return Err(Failure::new("interrupted")),
             () = tokio::time::sleep(PATIENCE) => return Err(Failure::new("bittorrent did not end in a minute")),
-            row = bittorrent::tour(&folder.0, out) => table = table.row(row.map_err(Failure::during("bittorrent"))?),
+            row = bittorrent => table = table.row(row.map_err(Failure::during("bittorrent"))?),
         }
         Ok(table)
     })
@@ -59,9 +58,4 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-/// Whether two files have the same bytes.
-fn same(a: &Path, b: &Path) -> std::io::Result<bool> {
-    Ok(std::fs::read(a)? == std::fs::read(b)?)
 }
