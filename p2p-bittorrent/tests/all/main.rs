@@ -7,5 +7,6 @@ mod client;
 mod magnet;
 mod metainfo;
 mod picker;
+mod recorded;
 mod tracker;
 mod wire;
