@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncReadExt, AsyncWrite, ReadBuf};
 
 /// Parts gathered into one write.
 const GATHERED: usize = 64;
@@ -29,12 +29,18 @@ pub(crate) enum Phase {
     },
     Open,
     /// What was sent before goes out plain, then it is secured.
-    Draining(Security),
+    Draining {
+        security: Security,
+        /// Bytes at the front of the queue that were sent before.
+        plain: usize,
+    },
     Securing(Opening<Stream>),
     /// The machine knows nothing of it any more; what is queued is still sent.
     Closing {
         shut: bool,
         heard_end: bool,
+        /// How often it was given more time, because it was still sending.
+        extended: u8,
     },
 }
 
@@ -120,10 +126,7 @@ impl Conn {
         let Some(stream) = &mut self.stream else { return Written::Part(0) };
         let mut cx = Context::from_waker(&self.waker);
         let mut sent = 0;
-        while !self.queue.is_empty() {
-            if sent >= most {
-                return Written::Part(sent);
-            }
+        while !self.queue.is_empty() && sent < most {
             let mut parts = [IoSlice::new(&[]); GATHERED];
             let (mut used, mut offered) = (0, 0);
             for (slice, part) in parts.iter_mut().zip(&self.queue) {
@@ -149,7 +152,7 @@ impl Conn {
                 Poll::Ready(Err(error)) => return Written::Failed(io_error(&error)),
             }
         }
-        if self.queue.capacity() > 0 {
+        if self.queue.is_empty() && self.queue.capacity() > 0 {
             // An idle stream owns no memory for its queue.
             let empty = std::mem::take(&mut self.queue);
             if spare.len() < 32 && empty.capacity() <= 1024 {
@@ -163,7 +166,7 @@ impl Conn {
                 Poll::Ready(Err(error)) => return Written::Failed(io_error(&error)),
             }
         }
-        Written::All(sent)
+        if self.queue.is_empty() { Written::All(sent) } else { Written::Part(sent) }
     }
 
     /// Says to the other end that nothing more comes.
@@ -182,7 +185,26 @@ impl Conn {
 
     /// Whether reading is wanted now.
     pub(crate) const fn reads(&self) -> bool {
-        matches!(self.phase, Phase::Open) && (!self.paused || self.broken.is_some())
+        matches!(self.phase, Phase::Open) && !self.paused
+    }
+
+    /// How a stream ended that is not read. It can be told as long as nothing unread lies before the end; of what is
+    /// not plain TCP it shows only when it is read again.
+    pub(crate) fn ended_while_paused(&self) -> Option<Result<(), IoError>> {
+        if !self.paused || !matches!(self.phase, Phase::Open) {
+            return None;
+        }
+        if let Some(error) = self.broken {
+            return Some(Err(error));
+        }
+        let tcp = self.stream.as_ref().and_then(Stream::tcp)?;
+        let mut byte = [0];
+        let mut cx = Context::from_waker(&self.waker);
+        match tcp.poll_peek(&mut cx, &mut ReadBuf::new(&mut byte)) {
+            Poll::Pending | Poll::Ready(Ok(1..)) => None,
+            Poll::Ready(Ok(0)) => Some(Ok(())),
+            Poll::Ready(Err(error)) => Some(Err(io_error(&error))),
+        }
     }
 
     /// Makes the socket forget what it has when it is dropped.

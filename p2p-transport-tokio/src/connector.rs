@@ -1,12 +1,12 @@
 //! How streams are made and secured: [`Connector`], and the [`Stream`] that it makes.
 
 use crate::error::io_error;
-use p2p_core::{IoError, Security, Target};
+use p2p_core::{Duration, IoError, Security, Target};
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -113,7 +113,7 @@ impl AsyncWrite for Stream {
 /// [`dial`](Self::dial), TLS or Noise through [`secure`](Self::secure).
 pub trait Connector: Send + Sync + 'static {
     /// Dials, and says whom it reached. The default is TCP; names are resolved by the system, and their addresses
-    /// tried one after the other.
+    /// tried in turn, the next one beside the others when they take long ([`dial_tcp`]).
     fn dial(&self, to: Target) -> Opening<(Stream, SocketAddr)> {
         Box::pin(dial_tcp(to))
     }
@@ -135,23 +135,72 @@ pub struct Plain;
 
 impl Connector for Plain {}
 
-/// Dials by TCP.
+/// How long an address is tried alone before the next one is tried beside it (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Dials by TCP. Of a name's addresses, the families take turns, and the first that answers is taken: the next one is
+/// tried when the one before failed or has not answered for 250 ms (RFC 8305, without its preferences).
 ///
 /// # Errors
 /// If the name cannot be resolved, or no address of it answers: the last error.
 pub async fn dial_tcp(to: Target) -> Result<(Stream, SocketAddr), IoError> {
     match to {
         Target::Addr(addr) => connect(addr).await,
-        Target::Name { host, port } => {
-            let mut last = IoError::Unresolved;
-            for addr in resolve(&host, port).await? {
-                match connect(addr).await {
-                    Ok(opened) => return Ok(opened),
-                    Err(error) => last = error,
+        Target::Name { host, port } => first_of(resolve(&host, port).await?, connect).await,
+    }
+}
+
+/// The first of the addresses that opens.
+async fn first_of<T, F>(addrs: Vec<SocketAddr>, open: impl Fn(SocketAddr) -> F) -> Result<T, IoError>
+where
+    F: Future<Output = Result<T, IoError>> + Send,
+{
+    let mut left = in_turns(addrs).into_iter();
+    let mut opening: Vec<Pin<Box<F>>> = Vec::new();
+    let mut last = IoError::Unresolved;
+    let mut wait = pin!(tokio::time::sleep(Duration::ZERO));
+    poll_fn(|cx| {
+        loop {
+            let before = opening.len();
+            let mut at = 0;
+            while let Some(one) = opening.get_mut(at) {
+                match one.as_mut().poll(cx) {
+                    Poll::Ready(Ok(opened)) => return Poll::Ready(Ok(opened)),
+                    Poll::Ready(Err(error)) => {
+                        last = error;
+                        drop(opening.swap_remove(at));
+                    }
+                    Poll::Pending => at += 1,
                 }
             }
-            Err(last)
+            if opening.len() == before && before > 0 && wait.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            match left.next() {
+                Some(addr) => {
+                    opening.push(Box::pin(open(addr)));
+                    wait.as_mut().reset(tokio::time::Instant::now() + HEAD_START);
+                }
+                None if opening.is_empty() => return Poll::Ready(Err(last)),
+                None => return Poll::Pending,
+            }
         }
+    })
+    .await
+}
+
+/// The addresses, one of each family after the other, beginning with the family of the first.
+fn in_turns(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first = addrs.first().is_some_and(SocketAddr::is_ipv6);
+    let (one, other): (Vec<_>, Vec<_>) = addrs.into_iter().partition(|addr| addr.is_ipv6() == first);
+    let (mut one, mut other) = (one.into_iter(), other.into_iter());
+    let mut turns = Vec::new();
+    loop {
+        let (a, b) = (one.next(), other.next());
+        if a.is_none() && b.is_none() {
+            return turns;
+        }
+        turns.extend(a.into_iter().chain(b));
     }
 }
 
@@ -167,4 +216,56 @@ pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Io
     let found = tokio::net::lookup_host((host, port)).await.map_err(|_| IoError::Unresolved)?;
     let found: Vec<_> = found.take(32).collect();
     if found.is_empty() { Err(IoError::Unresolved) } else { Ok(found) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    fn addrs(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn families_take_turns_beginning_with_the_first() {
+        let mixed = addrs(&["[::1]:1", "[::1]:2", "[::1]:3", "127.0.0.1:4"]);
+        assert_eq!(in_turns(mixed), addrs(&["[::1]:1", "127.0.0.1:4", "[::1]:2", "[::1]:3"]));
+        let mixed = addrs(&["127.0.0.1:1", "[::1]:2", "[::1]:3"]);
+        assert_eq!(in_turns(mixed.clone()), mixed);
+        assert!(in_turns(Vec::new()).is_empty());
+    }
+
+    /// Port 1 never answers, port 2 refuses, others open.
+    async fn open(addr: SocketAddr) -> Result<u16, IoError> {
+        match addr.port() {
+            1 => std::future::pending().await,
+            2 => Err(IoError::Refused),
+            port => Ok(port),
+        }
+    }
+
+    async fn try_ports(ports: &[u16]) -> (Result<u16, IoError>, Vec<u16>) {
+        let tried = Mutex::new(Vec::new());
+        let addrs = ports.iter().map(|port| SocketAddr::from(([127, 0, 0, 1], *port))).collect();
+        let found = first_of(addrs, |addr| {
+            tried.lock().unwrap().push(addr.port());
+            open(addr)
+        });
+        let found = found.await;
+        (found, tried.into_inner().unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_first_that_opens_is_taken() {
+        assert_eq!(try_ports(&[7, 8]).await, (Ok(7), vec![7]));
+        assert_eq!(try_ports(&[2, 2, 9, 8]).await, (Ok(9), vec![2, 2, 9]));
+        assert_eq!(try_ports(&[2, 2]).await, (Err(IoError::Refused), vec![2, 2]));
+        assert_eq!(try_ports(&[]).await, (Err(IoError::Unresolved), vec![]));
+    }
+
+    #[tokio::test]
+    async fn one_that_is_silent_does_not_hold_up_the_next() {
+        assert_eq!(try_ports(&[1, 2, 5, 6]).await, (Ok(5), vec![1, 2, 5]));
+    }
 }

@@ -56,6 +56,16 @@ impl Udp {
             // Several programs on one machine may listen to one group.
             socket.set_reuse_address(true)?;
         }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            // Linux hands a socket what came for groups that other sockets joined, unless told otherwise. A kernel that
+            // knows no such option of IPv6 does as it always did.
+            let _ = if at.is_ipv4() {
+                socket.set_multicast_all_v4(false)
+            } else {
+                socket.set_multicast_all_v6(false)
+            };
+        }
         socket.set_nonblocking(true)?;
         socket.bind(&at.into())?;
         control::enable(&socket, at);

@@ -219,14 +219,25 @@ fn walk(
         }
     }
     for (name, path) in folders {
-        walk(&enter(dir, &name, false)?, &path, depth - 1, limit, into)?;
+        match enter(dir, &name, false) {
+            Ok(folder) => walk(&folder, &path, depth - 1, limit, into)?,
+            // It went while the list was made.
+            Err(IoError::NotFound) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
 
 impl Storage for Folder {
     fn read(&self, file: &FileId, offset: u64, into: &mut [u8]) -> Result<(), IoError> {
-        self.file(file, Access::Read)?.read_exact_at(into, offset).map_err(|error| io_error(&error))
+        let open = self.file(file, Access::Read)?;
+        let end = offset.checked_add(into.len() as u64);
+        if end.is_none_or(|end| i64::try_from(end).is_err()) {
+            // No file reaches so far, and systems have no one word for it.
+            return Err(IoError::Short);
+        }
+        open.read_exact_at(into, offset).map_err(|error| io_error(&error))
     }
 
     fn write(&self, id: &FileId, mut offset: u64, data: &[IoSlice<'_>]) -> Result<(), IoError> {
@@ -304,6 +315,10 @@ impl Storage for Folder {
         let (parent, name) = self.parent(dir, false)?;
         let mut entries = Vec::new();
         walk(&enter(&parent, name, false)?, "", DEPTH, limit as usize, &mut entries)?;
+        if entries.is_empty() {
+            // Folders come and go with the files in them, so an empty one is none.
+            return Err(IoError::NotFound);
+        }
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
     }

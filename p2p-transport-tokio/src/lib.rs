@@ -26,6 +26,9 @@ pub use options::{Civil, Options, Rate};
 pub use storage::{Memory, Storage};
 #[cfg(feature = "tls")]
 pub use tls::Tls;
+/// The version of rustls that [`Tls`] takes its configurations from.
+#[cfg(feature = "tls")]
+pub use tokio_rustls::rustls;
 
 use driver::Driver;
 use p2p_core::Machine;

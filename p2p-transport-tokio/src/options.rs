@@ -42,7 +42,8 @@ pub struct Options {
     /// Streams in all, dialled and accepted, those that are being opened or closed included. Past it, dials fail with
     /// `Limit` and nothing is accepted until one is gone. Default 4096: what most systems allow a process to open.
     pub connections: usize,
-    /// Dials under way; more wait their turn. Default 64: home routers forget flows when too many begin at once.
+    /// Dials under way; more wait their turn. A name counts once, however many addresses it has. Default 64: home
+    /// routers forget flows when too many begin at once.
     pub half_open: usize,
     /// Accepted streams from one address, loopback excepted; more are reset. Default 32: several users may share one
     /// address, but none needs all streams.
@@ -51,12 +52,15 @@ pub struct Options {
     pub download: Option<Rate>,
     /// Bytes a second sent on all streams together. Default: no limit.
     pub upload: Option<Rate>,
+    /// Names being looked up for a machine; more fail with `Limit`. Default 64: each takes a thread of the runtime.
+    pub lookups: usize,
     /// How long dialling, or securing, may take. Default 20 s.
     pub connect_timeout: Duration,
     /// After how long without a byte in either direction a stream is broken off as timed out. Default: never, as most
     /// protocols keep their own time.
     pub idle_timeout: Option<Duration>,
-    /// How long a closed stream may take to send what is queued. Default 5 s.
+    /// How long a closed stream may go without sending any of what is queued (twelve times as long in all), and then
+    /// wait to hear that the other end has finished too. At a stop, how long all may take together. Default 5 s.
     pub linger: Duration,
     /// Bytes queued on a stream at which the machine is told `Full`. Default 256 KiB, a few milliseconds of a fast
     /// network.
@@ -98,6 +102,7 @@ impl Default for Options {
             per_address: 32,
             download: None,
             upload: None,
+            lookups: 64,
             connect_timeout: Duration::from_secs(20),
             idle_timeout: None,
             linger: Duration::from_secs(5),

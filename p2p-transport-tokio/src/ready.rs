@@ -46,12 +46,15 @@ impl Ready {
         }
     }
 
-    /// Swaps the list for an empty one.
+    /// Moves the list to the end of `into`.
     pub(crate) fn take(&self, into: &mut Vec<u32>) {
-        into.clear();
         let mut inner = lock(&self.inner);
         inner.nudged = false;
-        std::mem::swap(&mut inner.slots, into);
+        if into.is_empty() {
+            std::mem::swap(&mut inner.slots, into);
+        } else {
+            into.append(&mut inner.slots);
+        }
     }
 
     /// Leaves the driver's waker here unless something is ready. Says whether the driver may sleep.
@@ -111,6 +114,7 @@ mod tests {
         ready.take(&mut list);
         assert_eq!(list, [7]);
         waker.wake_by_ref();
+        list.clear();
         ready.take(&mut list);
         assert!(list.is_empty(), "not polled yet");
         waker.begin();

@@ -2,7 +2,7 @@
 
 use crate::ready::lock;
 use bytes::Bytes;
-use p2p_core::{Entry, FileId, IoError, Stat, UnixTime};
+use p2p_core::{Entry, FileId, IoError, RelPath, Stat, UnixTime};
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::sync::Mutex;
@@ -45,7 +45,8 @@ pub trait Storage: Send + Sync + 'static {
     /// If it cannot be told.
     fn stat(&self, file: &FileId) -> Result<Option<Stat>, IoError>;
 
-    /// The files below a folder, all levels, in order of their paths; [`IoError::Limit`] if more than `limit`.
+    /// The files below a folder, all levels, in order of their paths; [`IoError::Limit`] if more than `limit`,
+    /// [`IoError::NotFound`] if none.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -73,32 +74,85 @@ pub trait Storage: Send + Sync + 'static {
 /// Files in memory, for tests and for programs that keep nothing. Bounded in bytes.
 #[derive(Debug)]
 pub struct Memory {
-    files: Mutex<BTreeMap<FileId, Vec<u8>>>,
+    files: Mutex<Files>,
     limit: u64,
+}
+
+#[derive(Debug)]
+struct Files {
+    by_name: BTreeMap<FileId, Vec<u8>>,
+    /// Bytes in all of them.
+    used: u64,
 }
 
 impl Memory {
     /// Room for `limit` bytes in all files together; past it writes fail with [`IoError::NoSpace`].
     #[must_use]
     pub const fn new(limit: u64) -> Self {
-        Self { files: Mutex::new(BTreeMap::new()), limit }
+        Self { files: Mutex::new(Files { by_name: BTreeMap::new(), used: 0 }), limit }
+    }
+}
+
+impl Files {
+    fn get(&self, file: &FileId) -> Result<&Vec<u8>, IoError> {
+        let no_file = || self.is_folder(file) || self.is_below_a_file(file);
+        self.by_name.get(file).ok_or_else(|| if no_file() { IoError::NotAFile } else { IoError::NotFound })
     }
 
-    fn grow(&self, files: &mut BTreeMap<FileId, Vec<u8>>, file: &FileId, len: u64) -> Result<(), IoError> {
-        let others: u64 = files.iter().filter(|(id, _)| *id != file).map(|(_, data)| data.len() as u64).sum();
-        if others.saturating_add(len) > self.limit {
-            return Err(IoError::NoSpace);
-        }
+    /// Gives a file a length, made if it is not there.
+    fn resize(&mut self, file: &FileId, len: u64, limit: u64) -> Result<&mut Vec<u8>, IoError> {
+        let old = match self.by_name.get(file) {
+            Some(data) => data.len() as u64,
+            None if self.is_folder(file) || self.is_below_a_file(file) => return Err(IoError::NotAFile),
+            None => 0,
+        };
+        let used =
+            (self.used - old).checked_add(len).filter(|used| *used <= limit).ok_or(IoError::NoSpace)?;
         let len = usize::try_from(len).map_err(|_| IoError::NoSpace)?;
-        files.entry(file.clone()).or_default().resize(len, 0);
-        Ok(())
+        self.used = used;
+        let data = self.by_name.entry(file.clone()).or_default();
+        data.resize(len, 0);
+        Ok(data)
+    }
+
+    fn remove(&mut self, file: &FileId) -> Option<Vec<u8>> {
+        let data = self.by_name.remove(file)?;
+        self.used -= data.len() as u64;
+        Some(data)
+    }
+
+    /// The files below a folder, by their paths from there.
+    fn below<'a>(&'a self, dir: &'a FileId) -> impl Iterator<Item = (&'a str, &'a Vec<u8>)> {
+        let name = dir.path().as_str();
+        // Names that only begin like the folder's lie among those below it, in the order of their bytes.
+        self.by_name
+            .range(dir..)
+            .take_while(move |(id, _)| id.root() == dir.root() && id.path().as_str().starts_with(name))
+            .filter_map(move |(id, data)| {
+                Some((id.path().as_str().strip_prefix(name)?.strip_prefix('/')?, data))
+            })
+    }
+
+    fn is_folder(&self, file: &FileId) -> bool {
+        self.below(file).next().is_some()
+    }
+
+    fn is_below_a_file(&self, file: &FileId) -> bool {
+        let mut parts: Vec<&str> = file.path().parts().collect();
+        while parts.pop().is_some() && !parts.is_empty() {
+            let above = RelPath::from_parts(parts.iter().copied()).map(|path| FileId::new(file.root(), path));
+            if above.is_ok_and(|above| self.by_name.contains_key(&above)) {
+                return true;
+            }
+        }
+        false
     }
 }
 
 impl Storage for Memory {
     fn read(&self, file: &FileId, offset: u64, into: &mut [u8]) -> Result<(), IoError> {
         let files = lock(&self.files);
-        let data = files.get(file).ok_or(IoError::NotFound)?;
+        let data = files.get(file)?;
         let start = usize::try_from(offset).map_err(|_| IoError::Short)?;
         let end = start.checked_add(into.len()).ok_or(IoError::Short)?;
         into.copy_from_slice(data.get(start..end).ok_or(IoError::Short)?);
@@ -109,10 +163,8 @@ impl Storage for Memory {
         let mut files = lock(&self.files);
         let len: u64 = data.iter().map(|part| part.len() as u64).sum();
         let end = offset.checked_add(len).ok_or(IoError::NoSpace)?;
-        if files.get(file).is_none_or(|old| (old.len() as u64) < end) {
-            self.grow(&mut files, file, end)?;
-        }
-        let target = files.get_mut(file).ok_or(IoError::NotFound)?;
+        let old = files.by_name.get(file).map_or(0, |data| data.len() as u64);
+        let target = files.resize(file, end.max(old), self.limit)?;
         let mut at = usize::try_from(offset).map_err(|_| IoError::NoSpace)?;
         for part in data {
             let into = target.get_mut(at..at + part.len()).ok_or(IoError::NoSpace)?;
@@ -124,39 +176,41 @@ impl Storage for Memory {
 
     fn load(&self, file: &FileId, limit: u64) -> Result<Bytes, IoError> {
         let files = lock(&self.files);
-        let data = files.get(file).ok_or(IoError::NotFound)?;
+        let data = files.get(file)?;
         if data.len() as u64 > limit { Err(IoError::Limit) } else { Ok(Bytes::copy_from_slice(data)) }
     }
 
     fn replace(&self, file: &FileId, data: &[u8]) -> Result<(), IoError> {
         let mut files = lock(&self.files);
-        self.grow(&mut files, file, data.len() as u64)?;
-        files.insert(file.clone(), data.to_vec());
+        files.resize(file, data.len() as u64, self.limit)?.copy_from_slice(data);
         Ok(())
     }
 
     fn sync(&self, file: &FileId) -> Result<(), IoError> {
-        if lock(&self.files).contains_key(file) { Ok(()) } else { Err(IoError::NotFound) }
+        lock(&self.files).get(file).map(drop)
     }
 
     fn stat(&self, file: &FileId) -> Result<Option<Stat>, IoError> {
-        let files = lock(&self.files);
-        Ok(files.get(file).map(|data| Stat { len: data.len() as u64, modified: UnixTime::default() }))
+        match lock(&self.files).get(file) {
+            Ok(data) => Ok(Some(stat_of(data))),
+            Err(IoError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn list(&self, dir: &FileId, limit: u32) -> Result<Vec<Entry>, IoError> {
         let files = lock(&self.files);
+        if files.by_name.contains_key(dir) {
+            return Err(IoError::NotAFile);
+        }
         let mut entries = Vec::new();
-        for (file, data) in files.iter().filter(|(file, _)| file.root() == dir.root()) {
-            let below = file.path().as_str().strip_prefix(dir.path().as_str());
-            let Some(path) = below.and_then(|below| below.strip_prefix('/')) else { continue };
+        for (path, data) in files.below(dir) {
             if entries.len() >= limit as usize {
                 return Err(IoError::Limit);
             }
-            let stat = Stat { len: data.len() as u64, modified: UnixTime::default() };
-            entries.push(Entry { path: path.to_owned(), stat });
+            entries.push(Entry { path: path.to_owned(), stat: stat_of(data) });
         }
-        Ok(entries)
+        if entries.is_empty() { Err(IoError::NotFound) } else { Ok(entries) }
     }
 
     fn rename(&self, from: &FileId, to: &FileId) -> Result<(), IoError> {
@@ -164,17 +218,34 @@ impl Storage for Memory {
             return Err(IoError::Unsupported);
         }
         let mut files = lock(&self.files);
-        let data = files.remove(from).ok_or(IoError::NotFound)?;
-        files.insert(to.clone(), data);
+        files.get(from)?;
+        if files.is_folder(to) || files.is_below_a_file(to) {
+            return Err(IoError::NotAFile);
+        }
+        if from != to {
+            files.remove(to);
+            // The bytes stay as many.
+            if let Some(data) = files.by_name.remove(from) {
+                files.by_name.insert(to.clone(), data);
+            }
+        }
         Ok(())
     }
 
     fn truncate(&self, file: &FileId, len: u64) -> Result<(), IoError> {
-        self.grow(&mut lock(&self.files), file, len)
+        lock(&self.files).resize(file, len, self.limit).map(drop)
     }
 
     fn remove(&self, file: &FileId) -> Result<(), IoError> {
-        lock(&self.files).remove(file);
+        let mut files = lock(&self.files);
+        if files.is_folder(file) {
+            return Err(IoError::NotAFile);
+        }
+        files.remove(file);
         Ok(())
     }
+}
+
+fn stat_of(data: &[u8]) -> Stat {
+    Stat { len: data.len() as u64, modified: UnixTime::default() }
 }

@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes};
 use p2p_core::{Cost, DigestKind, Digester, FileId, IoError, Job, JobDone, JobId, Root, Span};
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// Bytes read at once to digest them, and written at once after digesting them: small enough for a processor's
@@ -77,15 +78,16 @@ impl Pool {
             return;
         }
         let fresh = self.batch.len();
-        let idle = {
+        let (idle, waiting) = {
             let mut queue = lock(&self.desk.queue);
             queue.jobs.extend(self.batch.drain(..));
-            queue.idle
+            (queue.idle, queue.jobs.len())
         };
         for _ in 0..fresh.min(idle) {
             self.desk.wake.notify_one();
         }
-        for _ in idle..fresh {
+        // All that wait count: a thread that was woken for an earlier batch may still look idle.
+        for _ in idle..waiting {
             if self.threads >= self.most {
                 break;
             }
@@ -139,7 +141,10 @@ fn work(desk: &Counter) {
                 queue.idle -= 1;
             }
         };
-        let done = perform(&*desk.storage, &desk.buffers, job, &mut scratch);
+        let broken = unanswered(&job, IoError::Other);
+        let perform = || perform(&*desk.storage, &desk.buffers, job, &mut scratch);
+        // A storage that panics fails one job; its thread and its machine go on.
+        let done = catch_unwind(AssertUnwindSafe(perform)).unwrap_or(broken);
         let first = {
             let mut all = lock(&desk.done);
             all.push((id, done));
@@ -151,16 +156,22 @@ fn work(desk: &Counter) {
     }
 }
 
-/// The answer to a job that was not done.
+/// The answer to a job that is not begun. The digest of what is not written goes on all the same.
 fn refuse(job: Job, error: IoError) -> JobDone {
     match job {
-        Job::Read { .. } | Job::Load { .. } => JobDone::Read(Err(error)),
-        Job::Write { data, mut digest, .. } => {
-            if let Some(digest) = &mut digest {
-                data.iter().for_each(|part| digest.update(part));
-            }
-            JobDone::Written { result: Err(error), digest }
+        Job::Write { data, digest: Some(mut digest), .. } => {
+            data.iter().for_each(|part| digest.update(part));
+            JobDone::Written { result: Err(error), digest: Some(digest) }
         }
+        job => unanswered(&job, error),
+    }
+}
+
+/// The answer to a job of which nothing is known but that it failed.
+const fn unanswered(job: &Job, error: IoError) -> JobDone {
+    match job {
+        Job::Read { .. } | Job::Load { .. } => JobDone::Read(Err(error)),
+        Job::Write { .. } => JobDone::Written { result: Err(error), digest: None },
         Job::Digest { .. } | Job::DigestSpans { .. } => JobDone::Digest(Err(error)),
         Job::Stat { .. } => JobDone::Stat(Err(error)),
         Job::List { .. } => JobDone::List(Err(error)),

@@ -9,6 +9,7 @@ mod metainfo;
 #[cfg(unix)]
 mod names;
 mod picker;
+mod recorded;
 mod system;
 mod tracker;
 mod wire;
