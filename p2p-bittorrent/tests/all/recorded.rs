@@ -26,7 +26,7 @@ fn torrent() -> (Arc<Metainfo>, Vec<u8>) {
     let files = vec![(vec!["one.bin".to_owned()], LEN as u64)];
     let mut builder = Builder::folder("recorded", files, Some(PIECE)).unwrap();
     for (piece, data) in (0u32..).zip(data.chunks(PIECE as usize)) {
-        builder.set(piece, Sha1::digest(data));
+        builder.set(piece, Sha1::digest(data)).unwrap();
     }
     let torrent = builder.finish(&Details::default()).unwrap();
     (Arc::new(Metainfo::parse(&torrent, &Limits::default()).unwrap()), data)

@@ -1,12 +1,11 @@
-//! Pauses a download, goes on, and removes it when complete: `pause_and_remove FILE.torrent FOLDER`.
+//! Pauses a download, goes on, and removes it when complete: `recipes pause_and_remove FILE.torrent FOLDER`.
 use p2p_bittorrent::metainfo::{Limits, Metainfo};
 use p2p_bittorrent::{Client, Command, Config, Torrent};
 use p2p_transport_tokio::{Folder, Options, spawn};
 use std::{env::args, error::Error, sync::Arc, time::Duration};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let (file, folder) = (args().nth(1).ok_or("which torrent?")?, args().nth(2).ok_or("which folder?")?);
+pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
+    let (file, folder) = (args().nth(2).ok_or("which torrent?")?, args().nth(3).ok_or("which folder?")?);
     let metainfo = Metainfo::parse(&std::fs::read(file)?, &Limits::default())?;
     let hash = metainfo.info.info_hash();
     let running =

@@ -1,13 +1,12 @@
-//! Writes a torrent to standard output while it is still being fetched: `stream FILE.torrent FOLDER | player -`.
+//! Writes a torrent to standard output while it is still being fetched: `recipes stream FILE.torrent FOLDER | player -`.
 use p2p_bittorrent::metainfo::{Limits, Metainfo};
 use p2p_bittorrent::{Client, Config, Torrent};
 use p2p_transport_tokio::{Folder, Options, spawn};
 use std::io::{Write, stdout};
 use std::{env::args, error::Error, sync::Arc};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let (file, folder) = (args().nth(1).ok_or("which torrent?")?, args().nth(2).ok_or("which folder?")?);
+pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
+    let (file, folder) = (args().nth(2).ok_or("which torrent?")?, args().nth(3).ok_or("which folder?")?);
     let mut torrent = Torrent::new(Arc::new(Metainfo::parse(&std::fs::read(file)?, &Limits::default())?));
     torrent.sequential = true;
     let running =

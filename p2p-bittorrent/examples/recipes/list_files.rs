@@ -1,9 +1,9 @@
-//! Lists the files of a torrent: `list_files FILE.torrent`.
+//! Lists the files of a torrent: `recipes list_files FILE.torrent`.
 use p2p_bittorrent::metainfo::{Limits, Metainfo};
 use std::error::Error;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let file = std::env::args().nth(1).ok_or("which torrent?")?;
+pub(crate) fn run() -> Result<(), Box<dyn Error>> {
+    let file = std::env::args().nth(2).ok_or("which torrent?")?;
     let metainfo = Metainfo::parse(&std::fs::read(file)?, &Limits::default())?;
     for file in metainfo.info.files() {
         // A stranger chose the names: `Debug` escapes them.
