@@ -173,9 +173,17 @@ impl<K: Ord + Clone> PerKey<K> {
             self.drop_first();
         }
         let most = self.time_of(self.burst);
-        let known = self.full_at.get(key).copied();
-        // After a jump back of the clock a bucket may seem emptier than empty.
-        let was = known.unwrap_or(now).clamp(now, now + most);
+        let mut known = self.full_at.get(key).copied();
+        if let Some(old) = known
+            && old > now + most
+        {
+            // The clock has jumped back, or the bucket would be emptier than empty: it fills from here.
+            self.order.remove(&(old, key.clone()));
+            self.order.insert((now + most, key.clone()));
+            self.full_at.insert(key.clone(), now + most);
+            known = Some(now + most);
+        }
+        let was = known.unwrap_or(now).max(now);
         let full_at = was + self.time_of(n);
         if full_at > now + most {
             return false;
@@ -279,8 +287,9 @@ mod tests {
         assert_eq!(bucket.available(Instant::MAX), 500);
         let mut table = PerKey::new(4, 1_000, 500);
         assert!(table.take(at(decade), &1, 500) && !table.take(at(decade), &1, 1));
-        assert!(!table.take(at(5), &1, 1));
-        assert!(table.take(at(decade), &2, 1) && table.take(at(506), &2, 1));
+        assert!(!table.take(at(5), &1, 1) && table.take(at(6), &1, 1));
+        assert!(table.take(at(decade), &2, 1));
+        assert!(!table.take(at(506), &2, 1) && table.take(at(507), &2, 1));
         assert!(table.take(Instant::MAX, &1, 0));
     }
 

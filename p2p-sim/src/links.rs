@@ -261,7 +261,7 @@ impl Matrix {
     }
 
     fn site(&self, node: NodeIx) -> usize {
-        self.site_of.get(node.index()).map_or(node.index() % self.sites, |site| *site as usize)
+        self.site_of.get(node.index()).map_or_else(|| node.index() % self.sites, |site| *site as usize)
     }
 
     /// The measured delay from one node to another.

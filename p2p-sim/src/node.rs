@@ -192,6 +192,7 @@ struct Due {
 #[derive(Debug)]
 pub(crate) struct Timers<T> {
     list: Vec<(T, Due)>,
+    #[expect(clippy::box_collection, reason = "hardly any node has one, and a million nodes have the field")]
     tree: Option<Box<BTreeMap<T, Due>>>,
     marks: u32,
 }

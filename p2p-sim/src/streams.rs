@@ -300,7 +300,7 @@ impl<M: Machine> Sim<M> {
         while let Some(wire) = self.wires.find(way) {
             let (from, to) = (wire.ends[side].node, wire.ends[other(way.side)].node);
             let lane = &mut wire.lanes[side];
-            if !lane.flight.front().is_some_and(|(at, _)| *at <= now) {
+            if lane.flight.front().is_none_or(|(at, _)| *at > now) {
                 return;
             }
             if self.world.apart(from, to) || self.world.apart(to, from) {
@@ -364,7 +364,7 @@ impl<M: Machine> Sim<M> {
                 return;
             }
             let lane = &mut wire.lanes[way.side as usize];
-            if !lane.inbox.front().is_some_and(|(at, _)| *at <= self.now) {
+            if lane.inbox.front().is_none_or(|(at, _)| *at > self.now) {
                 return;
             }
             let Some((_, chunk)) = lane.inbox.pop_front() else { return };

@@ -52,7 +52,7 @@ fn ours_comes_back(name: &'static str, signal: &str, at_least: impl Fn(&mut Ours
     let told = seed.process.numbers("progress", "up").len();
     let sent =
         stage.wait("the seed's count", || seed.process.numbers("progress", "up").get(told + 1).copied());
-    assert!(sent >= SIZE && sent <= SIZE + IN_FLIGHT, "the seed sent {sent} bytes of a file of {SIZE}");
+    assert!((SIZE..=SIZE + IN_FLIGHT).contains(&sent), "the seed sent {sent} bytes of a file of {SIZE}");
 }
 
 #[test]

@@ -513,6 +513,5 @@ fn partial_blocks(torrent: &Torrent) -> BTreeMap<u32, Bitfield> {
         .partial()
         // What waits in memory or is being written is not on disk yet.
         .filter(|(piece, _)| !torrent.store.is_partly_in_memory(*piece))
-        .map(|(piece, blocks)| (piece, blocks))
         .collect()
 }

@@ -274,12 +274,11 @@ impl Client {
     /// Ends a peer's stream.
     pub(super) fn drop_peer(&mut self, conn: ConnId, why: &'static str, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.get(&conn) else { return };
-        if why == "that is ourselves" || why == "connected already" {
-            if let (Some(key), PeerSource::Tracker | PeerSource::User) = (peer.torrent, peer.source)
-                && let Some(torrent) = self.torrents.get_mut(&key)
-            {
-                torrent.candidates.forget(peer.addr);
-            }
+        if matches!(why, "that is ourselves" | "connected already")
+            && let (Some(key), PeerSource::Tracker | PeerSource::User) = (peer.torrent, peer.source)
+            && let Some(torrent) = self.torrents.get_mut(&key)
+        {
+            torrent.candidates.forget(peer.addr);
         }
         // What waits may be blocks it asked for; they are of no use to it any more.
         peer.link.abort(cx);

@@ -75,11 +75,11 @@ impl Distinct {
 
     fn file(&mut self, within: u32, part: &str, out: &mut String) {
         let at = key(within, part, "");
-        if self.names.contains_key(&at) {
-            out.push_str(&self.renamed(within, part, Name::File));
-        } else {
-            self.names.insert(at, Name::File);
+        if let btree_map::Entry::Vacant(free) = self.names.entry(at) {
+            free.insert(Name::File);
             out.push_str(part);
+        } else {
+            out.push_str(&self.renamed(within, part, Name::File));
         }
     }
 
