@@ -499,7 +499,7 @@ impl Shape {
 
     fn uncles(&self, range: Range<u64>) -> Option<Uncles> {
         let sound = range.start < range.end && range.end <= self.leaves;
-        sound.then(|| Uncles { shape: *self, height: 0, range, left_done: false })
+        sound.then_some(Uncles { shape: *self, height: 0, range, left_done: false })
     }
 
     /// Whether `leaves`, the leaves from `first` on, are in the tree with this root: [`Tree::proof`] says what `proof`

@@ -248,6 +248,7 @@ pub trait Described: Machine {
 
 /// What a machine has of the four primitives, for callers that know only text and bytes. Only what the type has can be
 /// added: `Faces::NONE.with_join().with_fetch()`.
+#[expect(clippy::type_complexity, reason = "each is a plain function, and is written out where it is used")]
 pub struct Faces<M: Machine> {
     join: Option<fn(&str) -> Result<M::Command, Reason>>,
     publish: Option<(Reach, fn(Item) -> Result<M::Command, Reason>)>,
