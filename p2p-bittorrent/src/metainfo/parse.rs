@@ -380,6 +380,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The files, and the paths by their own names of those that must be stored under another.
+    #[expect(clippy::type_complexity, reason = "two lists that belong to one reading")]
     fn files(
         &self,
         list: &Value<'a>,
