@@ -49,14 +49,11 @@ impl TokenBucket {
 
     /// Takes `n` tokens if there are so many; else none.
     pub fn take(&mut self, now: Instant, n: u64) -> bool {
-        if self.is_unlimited() {
-            return true;
-        }
         // Also when there are not enough: a clock that has jumped back goes on from here.
         self.refill(now);
-        let enough = u64::try_from(self.level).unwrap_or(0) >= n;
+        let enough = self.available(now) >= n;
         if enough {
-            self.level = self.level.saturating_sub_unsigned(n);
+            self.spend(now, n);
         }
         enough
     }
@@ -178,9 +175,7 @@ impl<K: Ord + Clone> PerKey<K> {
             && old > now + most
         {
             // The clock has jumped back, or the bucket would be emptier than empty: it fills from here.
-            self.order.remove(&(old, key.clone()));
-            self.order.insert((now + most, key.clone()));
-            self.full_at.insert(key.clone(), now + most);
+            self.put(key, known, now + most);
             known = Some(now + most);
         }
         let was = known.unwrap_or(now).max(now);
@@ -188,13 +183,10 @@ impl<K: Ord + Clone> PerKey<K> {
         if full_at > now + most {
             return false;
         }
-        match known {
-            Some(old) => drop(self.order.remove(&(old, key.clone()))),
-            None if self.full_at.len() >= self.cap => self.drop_first(),
-            None => {}
+        if known.is_none() && self.full_at.len() >= self.cap {
+            self.drop_first();
         }
-        self.full_at.insert(key.clone(), full_at);
-        self.order.insert((full_at, key.clone()));
+        self.put(key, known, full_at);
         true
     }
 
@@ -219,6 +211,15 @@ impl<K: Ord + Clone> PerKey<K> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.full_at.is_empty()
+    }
+
+    /// Notes when a key's bucket will be full, in place of what was known of it.
+    fn put(&mut self, key: &K, known: Option<Instant>, full_at: Instant) {
+        if let Some(old) = known {
+            self.order.remove(&(old, key.clone()));
+        }
+        self.full_at.insert(key.clone(), full_at);
+        self.order.insert((full_at, key.clone()));
     }
 
     fn drop_first(&mut self) {

@@ -152,6 +152,11 @@ impl RelPath {
         self.0.rsplit_once('/').map(|(folder, _)| Self(folder.into()))
     }
 
+    /// The folders that it lies in, from the innermost out.
+    pub fn folders(&self) -> impl Iterator<Item = Self> + use<> {
+        core::iter::successors(self.parent(), Self::parent)
+    }
+
     /// The parts joined by `/`.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -196,14 +201,11 @@ fn is_device(part: &str) -> bool {
 }
 
 fn check(part: &str) -> Result<(), PathError> {
-    match part {
-        "" => Err(PathError::Empty),
-        "." | ".." => Err(PathError::Escapes),
-        _ if part.contains(forbidden) => Err(PathError::Forbidden),
-        _ if part.len() > PART => Err(PathError::TooLong),
-        _ if part.ends_with(['.', ' ']) || is_device(part) => Err(PathError::Reserved),
-        _ => Ok(()),
+    if part.contains(forbidden) {
+        return Err(PathError::Forbidden);
     }
+    check_unix(part)?;
+    if part.ends_with(['.', ' ']) || is_device(part) { Err(PathError::Reserved) } else { Ok(()) }
 }
 
 /// What Unix has as names.
@@ -334,6 +336,15 @@ mod tests {
     use alloc::string::ToString;
     use alloc::vec::Vec;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_folders_from_the_innermost_out() {
+        let folders = |parts: &[&str]| -> Vec<RelPath> {
+            RelPath::from_parts(parts.iter().copied()).unwrap().folders().collect()
+        };
+        assert_eq!(folders(&["a", "b", "c"]).iter().map(RelPath::as_str).collect::<Vec<_>>(), ["a/b", "a"]);
+        assert!(folders(&["a"]).is_empty());
+    }
 
     #[cfg(unix)]
     #[test]

@@ -367,14 +367,9 @@ impl Disk {
         if self.below(id.root(), path).next().is_some() {
             return Err(IoError::NotAFile);
         }
-        let mut above = id.path().parent();
-        while let Some(folder) = above {
-            above = folder.parent();
-            if self.files.contains_key(&FileId::new(id.root(), folder)) {
-                return Err(IoError::NotAFile);
-            }
-        }
-        Ok(())
+        let below_a_file =
+            id.path().folders().any(|folder| self.files.contains_key(&FileId::new(id.root(), folder)));
+        if below_a_file { Err(IoError::NotAFile) } else { Ok(()) }
     }
 
     fn below<'a>(&'a self, root: Root, dir: &'a str) -> impl Iterator<Item = (&'a str, &'a File)> {

@@ -358,9 +358,7 @@ impl Storage for Folder {
             Err(error) => return Err(error),
         }
         // Folders that became empty go, from the lowest up, until one is not.
-        let mut path = file.path().parent();
-        while let Some(folder) = path {
-            path = folder.parent();
+        for folder in file.path().folders() {
             let folder = FileId::new(file.root(), folder);
             let Ok((dir, name)) = self.parent(&folder, false) else { break };
             if unlinkat(&dir, name, UnlinkatFlags::RemoveDir).is_err() {

@@ -2,7 +2,7 @@
 
 use crate::ready::lock;
 use bytes::Bytes;
-use p2p_core::{Entry, FileId, IoError, RelPath, Stat, UnixTime};
+use p2p_core::{Entry, FileId, IoError, Stat, UnixTime};
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::sync::Mutex;
@@ -138,14 +138,8 @@ impl Files {
     }
 
     fn is_below_a_file(&self, file: &FileId) -> bool {
-        let mut parts: Vec<&str> = file.path().parts().collect();
-        while parts.pop().is_some() && !parts.is_empty() {
-            let above = RelPath::from_parts(parts.iter().copied()).map(|path| FileId::new(file.root(), path));
-            if above.is_ok_and(|above| self.by_name.contains_key(&above)) {
-                return true;
-            }
-        }
-        false
+        let mut folders = file.path().folders();
+        folders.any(|folder| self.by_name.contains_key(&FileId::new(file.root(), folder)))
     }
 }
 

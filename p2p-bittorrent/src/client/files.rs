@@ -85,25 +85,30 @@ impl Client {
 
     /// A file's size and time, or that it is not at the place where it would be put.
     fn looked_at(&mut self, key: TorrentKey, file: u32, stat: Option<Stat>, cx: &mut Context<'_>) {
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        if stat.is_none()
-            && let Some(other) = torrent.layout.elsewhere(file as usize)
-        {
-            return self.run(key, Job::Stat { file: other }, Work::StatElsewhere(file), cx);
+        let Some(torrent) = self.torrents.get(&key) else { return };
+        match torrent.layout.elsewhere(file as usize) {
+            Some(other) if stat.is_none() => {
+                self.run(key, Job::Stat { file: other }, Work::StatElsewhere(file), cx);
+            }
+            _ => self.noted(key, file, stat, cx),
         }
-        if let Phase::Checking(check) = &mut torrent.phase {
-            check.stat(file, stat);
-        }
-        self.check_on(key, cx);
     }
 
     /// A file that was made here, or fetched by another client, has the torrent's own name for it.
     fn looked_elsewhere(&mut self, key: TorrentKey, file: u32, stat: Option<Stat>, cx: &mut Context<'_>) {
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        if let Phase::Checking(check) = &mut torrent.phase {
-            if stat.is_some() {
-                torrent.layout.found_elsewhere(file as usize);
-            }
+        if stat.is_some()
+            && let Some(torrent) = self.torrents.get_mut(&key)
+            && matches!(torrent.phase, Phase::Checking(_))
+        {
+            torrent.layout.found_elsewhere(file as usize);
+        }
+        self.noted(key, file, stat, cx);
+    }
+
+    fn noted(&mut self, key: TorrentKey, file: u32, stat: Option<Stat>, cx: &mut Context<'_>) {
+        if let Some(torrent) = self.torrents.get_mut(&key)
+            && let Phase::Checking(check) = &mut torrent.phase
+        {
             check.stat(file, stat);
         }
         self.check_on(key, cx);

@@ -2,7 +2,7 @@
 
 use super::{FileEntry, FileKind, Info};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -84,8 +84,8 @@ pub struct Layout {
     root: Root,
     /// The paths with the folder in front; without a folder those in `info` serve.
     moved: Option<Box<[RelPath]>>,
-    /// Files that are stored under their own names, and where.
-    own: BTreeMap<usize, RelPath>,
+    /// Files that are stored under their own names; none if `moved`.
+    own: BTreeSet<usize>,
 }
 
 /// A stretch of a torrent: stored somewhere, or known to be zeros.
@@ -109,7 +109,7 @@ impl Layout {
                 Some(info.files.iter().map(|file| folder.join(&file.path)).collect::<Result<_, _>>()?)
             }
         };
-        Ok(Self { info, root, moved, own: BTreeMap::new() })
+        Ok(Self { info, root, moved, own: BTreeSet::new() })
     }
 
     /// The torrent.
@@ -122,7 +122,7 @@ impl Layout {
     /// where to look for it when it is not at [`Layout::file`]. Only of a torrent that lies in no folder of choice.
     #[must_use]
     pub fn elsewhere(&self, index: usize) -> Option<FileId> {
-        if self.moved.is_some() || self.own.contains_key(&index) {
+        if self.moved.is_some() || self.own.contains(&index) {
             return None;
         }
         Some(FileId::new(self.root, self.info.own_path(index)?.clone()))
@@ -130,8 +130,8 @@ impl Layout {
 
     /// From now on the file is at [`Layout::elsewhere`], if it has such a place.
     pub fn found_elsewhere(&mut self, index: usize) {
-        if let Some(found) = self.elsewhere(index) {
-            self.own.insert(index, found.path().clone());
+        if self.elsewhere(index).is_some() {
+            self.own.insert(index);
         }
     }
 
@@ -139,10 +139,8 @@ impl Layout {
     #[must_use]
     pub fn file(&self, index: usize) -> Option<FileId> {
         let file = self.info.files.get(index).filter(|file| file.kind == FileKind::Data)?;
-        if let Some(own) = self.own.get(&index) {
-            return Some(FileId::new(self.root, own.clone()));
-        }
         let path = match &self.moved {
+            None if self.own.contains(&index) => self.info.own_path(index)?,
             None => &file.path,
             Some(paths) => paths.get(index)?,
         };

@@ -1,5 +1,6 @@
 //! The client machine in the simulator: transfers, liars, crashes, full disks and hostile peers, in virtual time.
 
+use crate::made::made;
 use p2p_bittorrent::metainfo::{Builder, Details, Limits};
 use p2p_bittorrent::{Client, Command, Config, Error, Event, Metainfo, Torrent};
 use p2p_core::hash::{Hasher, Sha1};
@@ -24,7 +25,7 @@ fn make(lens: &[u64]) -> (Arc<Metainfo>, Vec<Bytes>) {
         .collect();
     let names = (0..lens.len()).map(|n| vec![format!("dir{}", n % 3), format!("{n:02}.bin")]);
     let entries: Vec<_> = names.zip(lens.iter().copied()).collect();
-    let mut builder = Builder::folder("things", entries, Some(PIECE)).unwrap();
+    let builder = Builder::folder("things", entries, Some(PIECE)).unwrap();
     // Files are put into order of their paths, so the content follows them.
     let order: Vec<usize> = builder
         .files()
@@ -35,12 +36,7 @@ fn make(lens: &[u64]) -> (Arc<Metainfo>, Vec<Bytes>) {
         })
         .collect();
     let files: Vec<Bytes> = order.into_iter().map(|n| files[n].clone()).collect();
-    let all: Vec<u8> = files.concat();
-    for (piece, data) in (0u32..).zip(all.chunks(PIECE as usize)) {
-        builder.set(piece, Sha1::digest(data)).unwrap();
-    }
-    let torrent = builder.finish(&Details::default()).unwrap();
-    (Arc::new(Metainfo::parse(&torrent, &Limits::default()).unwrap()), files)
+    (made(builder, &files.concat()), files)
 }
 
 fn stored(metainfo: &Metainfo) -> Vec<FileId> {

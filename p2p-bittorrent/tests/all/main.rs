@@ -4,6 +4,7 @@
 mod bencode;
 mod choke;
 mod client;
+mod made;
 mod magnet;
 mod metainfo;
 #[cfg(unix)]

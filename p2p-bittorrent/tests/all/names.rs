@@ -27,17 +27,13 @@ static NAMES: [(&[&str], &str); 7] = [
 fn made() -> (Arc<Metainfo>, Vec<(RelPath, Bytes)>) {
     let list =
         NAMES.iter().map(|(parts, _)| (parts.iter().map(|part| String::from(*part)).collect(), LEN as u64));
-    let mut builder = Builder::folder("odd? names", list.collect(), Some(PIECE)).unwrap();
+    let builder = Builder::folder("odd? names", list.collect(), Some(PIECE)).unwrap();
     let files: Vec<(RelPath, Bytes)> = (0u8..)
         .zip(builder.files())
         .map(|(index, file)| (file.path.clone(), vec![index; LEN].into()))
         .collect();
     let all = files.iter().flat_map(|(_, data)| data.to_vec()).collect::<Vec<_>>();
-    for (piece, data) in (0..).zip(all.chunks(PIECE as usize)) {
-        builder.set(piece, Sha1::digest(data)).unwrap();
-    }
-    let file = builder.finish(&Details::default()).unwrap();
-    (Arc::new(Metainfo::parse(&file, &Limits::default()).unwrap()), files)
+    (crate::made::made(builder, &all), files)
 }
 
 #[test]

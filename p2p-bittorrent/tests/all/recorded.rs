@@ -1,5 +1,6 @@
 //! A seed and a leech on tokio, recorded, and played again without sockets, disks or clocks: the same effects.
 
+use crate::made::made;
 use p2p_bittorrent::metainfo::{Builder, Details, Limits};
 use p2p_bittorrent::{Client, Command, Config, Event, Metainfo, Torrent};
 use p2p_core::hash::{Hasher, Sha1};
@@ -24,12 +25,8 @@ fn torrent() -> (Arc<Metainfo>, Vec<u8>) {
     let mut data = vec![0; LEN];
     Rng::fast_from(3).fill(&mut data);
     let files = vec![(vec!["one.bin".to_owned()], LEN as u64)];
-    let mut builder = Builder::folder("recorded", files, Some(PIECE)).unwrap();
-    for (piece, data) in (0u32..).zip(data.chunks(PIECE as usize)) {
-        builder.set(piece, Sha1::digest(data)).unwrap();
-    }
-    let torrent = builder.finish(&Details::default()).unwrap();
-    (Arc::new(Metainfo::parse(&torrent, &Limits::default()).unwrap()), data)
+    let builder = Builder::folder("recorded", files, Some(PIECE)).unwrap();
+    (made(builder, &data), data)
 }
 
 fn start(storage: &Arc<Memory>) -> Running<Recorder<Client>> {

@@ -197,6 +197,17 @@ async fn odd_ones(hand: &mut Hand) {
     assert_eq!(done(hand, replace).await, Err(IoError::NotAFile));
     assert_eq!(done(hand, Job::Remove { file: file("kind") }).await, Err(IoError::NotAFile));
     assert_eq!(len(hand, "kind/file").await, Ok(Some(1)));
+    // Also of names that only Unix can have.
+    #[cfg(unix)]
+    {
+        let odd = |parts: &[&str]| Span {
+            file: FileId::new(Root(0), RelPath::local(parts.iter().copied()).unwrap()),
+            offset: 0,
+            len: 1,
+        };
+        assert_eq!(write(hand, vec![odd(&["odd?"])], &one).await, Ok(()));
+        assert_eq!(write(hand, vec![odd(&["odd?", "below"])], &one).await, Err(IoError::NotAFile));
+    }
     // A root that nobody gave.
     #[cfg(feature = "password")]
     {
