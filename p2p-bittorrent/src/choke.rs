@@ -5,9 +5,10 @@
 //! - **Leech.** The peers that gave us most over the last 20 seconds are unchoked. A peer that has us unchoked and sent
 //!   nothing for a minute has snubbed us: it is only ever unchoked optimistically, and there is one more optimistic
 //!   slot to find a better one.
-//! - **Seed.** The "new seed choke": peers are ordered by how lately they were unchoked, so each is served for the same
-//!   number of rounds and then falls off the end, whatever its rate; in two rounds of three a quarter of the slots goes
-//!   to peers drawn by lot among the choked. A fast free rider gets no more than its turn.
+//! - **Seed.** Peers take turns, whoever was never served first, then whoever waited longest. A turn is over when the
+//!   peer got [`Config::turn`] bytes, so that it ends with something to pass on however slow we are, and each gets the
+//!   same whatever its rate: a fast free rider gets no more than its turn. (The "new seed choke" of Legout et al. does
+//!   the same by time, which leaves the peers of a slow seed with fractions of a piece.)
 //! - **Optimistic**, in both roles of a leech's kind: one peer in five is unchoked whatever it gave, another one every
 //!   30 seconds, newly connected peers with three times the weight.
 //!
@@ -56,6 +57,8 @@ pub struct Config {
     pub optimistic: Duration,
     /// A peer is new for so long, and three times as likely to be unchoked optimistically: 60 s.
     pub newly: Duration,
+    /// Bytes that a peer gets from a seed before it is another one's turn: a piece of the torrent.
+    pub turn: u64,
     /// Bytes per second that a slot carries at least before another is opened. 20 kB/s is a piece of 1 MiB in a minute.
     pub worth_a_slot: u64,
 }
@@ -67,6 +70,7 @@ impl Default for Config {
             round: Duration::from_secs(10),
             optimistic: Duration::from_secs(30),
             newly: Duration::from_secs(60),
+            turn: 256 * 1024,
             worth_a_slot: 20_000,
         }
     }
@@ -92,6 +96,8 @@ pub struct Candidate {
     pub rate_out: u64,
     /// When we last unchoked it; `None` if never.
     pub unchoked_at: Option<Instant>,
+    /// Payload that it got since then.
+    pub given: u64,
     /// When the connection was made.
     pub connected_at: Instant,
 }
@@ -115,6 +121,8 @@ enum Trial {
     Running { before: u16, rate: u64, since: Instant },
 }
 
+/// A turn is over after so many rounds, whatever the peer got.
+const LONGEST_TURN: u32 = 12;
 /// A slot is on trial for so long: two rounds, as long as the rates look back.
 const TRIAL: Duration = Duration::from_secs(20);
 const TRIAL_PAUSE: Duration = Duration::from_secs(120);
@@ -181,7 +189,7 @@ impl Choker {
         self.chosen.clear();
         match role {
             Role::Leech => self.by_merit(now, peers, rng),
-            Role::Seed => self.by_turn(peers, rng),
+            Role::Seed => self.by_turn(now, peers, rng),
         }
         self.rounds = self.rounds.wrapping_add(1);
         self.chosen.sort_unstable();
@@ -264,25 +272,19 @@ impl Choker {
         self.chosen.extend_from_slice(&self.optimistic);
     }
 
-    fn by_turn(&mut self, peers: &[Candidate], rng: &mut Rng) {
+    fn by_turn(&mut self, now: Instant, peers: &[Candidate], rng: &mut Rng) {
         self.optimistic.clear();
         self.rotated_at = None;
         let slots = self.regular_slots() + self.optimistic_slots();
-        let lots = if self.rounds % 3 == 2 { 0 } else { slots.div_ceil(5) };
-        let waiting = |peer: &Candidate| (peer.interested && !peer.unchoked).then_some((0, 0));
-        self.rank(peers, rng, waiting);
-        let drawn = self.ranked.len();
-        let served = peers.iter().filter(|peer| peer.interested && peer.unchoked).count();
-        // Slots that nobody holds go by lot as well.
-        let drawn = drawn.min(lots.max(slots.saturating_sub(served)));
-        self.chosen.extend(self.ranked.iter().take(drawn).filter_map(|&(.., at)| key(peers, at)));
-        let served = |peer: &Candidate| {
-            let since = peer.unchoked_at.map_or(0, Instant::as_nanos);
-            (peer.interested && peer.unchoked).then_some((since, peer.rate_out))
+        let (turn, longest) = (self.config.turn, self.config.round * LONGEST_TURN);
+        let rank = |peer: &Candidate| {
+            let since = peer.unchoked_at.unwrap_or(Instant::ZERO);
+            let serving = peer.unchoked && peer.given < turn && now.since(since) < longest;
+            let waiting = u64::MAX - peer.unchoked_at.map_or(0, Instant::as_nanos);
+            peer.interested.then_some((if serving { 2 } else { u64::from(!peer.unchoked) }, waiting))
         };
-        self.rank(peers, rng, served);
-        self.chosen
-            .extend(self.ranked.iter().take(slots - drawn.min(slots)).filter_map(|&(.., at)| key(peers, at)));
+        self.rank(peers, rng, rank);
+        self.chosen.extend(self.ranked.iter().take(slots).filter_map(|&(.., at)| key(peers, at)));
     }
 
     /// Opens and closes slots by trial (see [`Slots::Auto`]).

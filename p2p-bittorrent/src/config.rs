@@ -24,6 +24,10 @@ pub struct Config {
     pub upload_slots: Option<u16>,
     /// Whether to offer the fast extension (BEP 6).
     pub fast: bool,
+    /// Pieces that a peer may ask for while it is choked (BEP 6 suggests 10). None by default: such pieces are the same for
+    /// all peers of a /24, so a crowd fetches the same few from the seed in place of different ones to trade, and who
+    /// gives nothing gets a whole torrent together from many neighbours.
+    pub allowed_fast: u32,
     /// How often an operation that waits for a torrent is told its progress.
     pub report_every: Duration,
     /// How long received blocks may wait in memory for more of their piece before they are written.
@@ -47,6 +51,7 @@ impl Default for Config {
             download_rate: None,
             upload_slots: None,
             fast: true,
+            allowed_fast: 0,
             report_every: Duration::from_millis(500),
             flush_after: Duration::from_secs(3),
             save_after: Duration::from_secs(30),
@@ -62,6 +67,9 @@ impl Default for Config {
 pub struct Limits {
     /// Connected peers of one torrent. 50 is what clients have used since 2001; more adds HAVE traffic, not speed.
     pub peers_per_torrent: usize,
+    /// Connected peers of one torrent at which it stops dialling: the rest of the room is for those who come later, or
+    /// they would find every door shut.
+    pub peers_dialled: usize,
     /// Dials of one torrent under way, so that a list of dead addresses does not flood the network.
     pub dials_per_torrent: usize,
     /// Streams accepted that have not sent their handshake yet.
@@ -100,6 +108,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             peers_per_torrent: 50,
+            peers_dialled: 30,
             dials_per_torrent: 8,
             unknown_streams: 100,
             handshake: Duration::from_secs(10),

@@ -191,6 +191,16 @@ impl<'a> Swarm<'a> {
             let bits = (sent - before) as f64 * 8.0 / secs(now.since(since));
             timeline.push((bits / up, bits / up.min(down)));
             (before, since) = (sent, now);
+            if let Ok(at) = std::env::var("DBG") && at.parse::<f64>().is_ok_and(|at| secs(now.since(self.began)) >= at) {
+                eprintln!("SEED {:?} sent {} kB/s\n{}", now, self.sim.bytes(self.seed).0 as f64 / 1e3 / secs(now.since(Instant::ZERO)), self.sim.machine(self.seed).peer().unwrap().debug_peers(self.metainfo.info.info_hash(), now));
+                for place in &self.places {
+                    if self.heard.lock().unwrap().complete.contains_key(&place.node) { continue; }
+                    let p = self.progress(place.node);
+                    eprintln!("{:?} node {:?} ver {} of {} rate {} peers {} seeds {} avail {} wasted {}", secs(now.since(self.began)), place.node, p.verified/262144, p.wanted/262144, p.rate_in, p.peers, p.seeds, p.availability, p.wasted/16384);
+                    let client = self.sim.machine(place.node).peer().unwrap();
+                    eprintln!("{}", client.debug_peers(self.metainfo.info.info_hash(), now));
+                }
+            }
             let complete = self.heard.lock().map_or(0, |heard| heard.complete.len());
             // The seed is complete too.
             if complete > fetching || now >= end {

@@ -173,7 +173,11 @@ impl Client {
             dialling: 0,
             candidates: Candidates::default(),
             announcer: self.new_announcer(&wanted.metainfo, cx),
-            choker: Choker::new(choke::Config { slots: self.slots(), ..choke::Config::default() }),
+            choker: Choker::new(choke::Config {
+                slots: self.slots(),
+                turn: u64::from(info.pieces().piece_len()),
+                ..choke::Config::default()
+            }),
             rate_in: Rate::new(cx.now()),
             rate_out: Rate::new(cx.now()),
             downloaded: 0,

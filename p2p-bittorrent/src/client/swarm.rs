@@ -22,8 +22,6 @@ const ROUND: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(110);
 /// The bit of the fast extension in the last reserved byte (BEP 6).
 const FAST_BIT: u8 = 0x04;
-/// Pieces that a choked peer may ask for: the number BEP 6 suggests.
-const ALLOWED_FAST: u32 = 10;
 /// A peer that broke off may be dialled again after this.
 const REDIAL: Duration = Duration::from_secs(30);
 
@@ -60,7 +58,7 @@ impl Client {
             let Some(torrent) = self.torrents.get_mut(&key) else { return };
             if !torrent.is_active()
                 || torrent.dialling >= limits.dials_per_torrent
-                || torrent.peers.len() + torrent.dialling >= limits.peers_per_torrent
+                || torrent.peers.len() + torrent.dialling >= limits.peers_dialled.min(limits.peers_per_torrent)
             {
                 return;
             }
@@ -234,8 +232,9 @@ impl Client {
             let payload = ours.encode(EXTENSIONS);
             crate::peer::wire::encode(&Message::Extended { id: HANDSHAKE_ID, payload }, &mut self.out);
         }
-        if let (true, None, IpAddr::V4(ip)) = (peer.fast, &torrent.super_seed, peer.addr.ip()) {
-            peer.allowed_out = allowed_fast(&torrent.info_hash(), ip, ALLOWED_FAST, torrent.have.len());
+        let free = self.config.allowed_fast;
+        if let (true, None, IpAddr::V4(ip), 1..) = (peer.fast, &torrent.super_seed, peer.addr.ip(), free) {
+            peer.allowed_out = allowed_fast(&torrent.info_hash(), ip, free, torrent.have.len());
             for &piece in peer.allowed_out.iter().filter(|&&piece| torrent.have.get(piece)) {
                 crate::peer::wire::encode(&Message::AllowedFast(piece), &mut self.out);
             }
@@ -442,6 +441,7 @@ impl Client {
             self.reject_waiting(conn);
         } else {
             peer.unchoked_at = Some(cx.now());
+            peer.uploaded_before = peer.uploaded;
             crate::peer::wire::encode(&Message::Unchoke, &mut self.out);
         }
         self.send_out(conn, cx);
@@ -493,6 +493,7 @@ fn candidate(peer: &mut Peer, now: p2p_core::Instant) -> Candidate {
         rate_in: peer.rate_in.per_second(now),
         rate_out: peer.rate_out.per_second(now),
         unchoked_at: peer.unchoked_at,
+        given: peer.uploaded - peer.uploaded_before,
         connected_at: peer.connected_at,
     }
 }

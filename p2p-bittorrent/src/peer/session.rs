@@ -143,6 +143,8 @@ pub(crate) struct Peer {
     pub(crate) last_out: Instant,
     pub(crate) last_block: Instant,
     pub(crate) uploaded: u64,
+    /// What was uploaded when it was last unchoked.
+    pub(crate) uploaded_before: u64,
     pub(crate) downloaded: u64,
     /// The piece a super-seed showed it last (BEP 16).
     pub(crate) shown: Option<u32>,
@@ -194,6 +196,7 @@ impl Peer {
             last_out: now,
             last_block: now,
             uploaded: 0,
+            uploaded_before: 0,
             downloaded: 0,
             shown: None,
             open: false,

@@ -233,6 +233,11 @@ impl Picker {
         }
     }
 
+    #[doc(hidden)]
+    pub fn debug(&self) -> alloc::string::String {
+        alloc::format!("fresh {} loose {} owned {} partials {} endgame {} askers {}", self.fresh.count(), self.loose.len(), self.owned.len(), self.partials.len(), self.in_end_game(), self.askers.len())
+    }
+
     /// The order of new pieces from now on.
     pub const fn set_mode(&mut self, mode: Mode) {
         self.mode = mode;
@@ -394,6 +399,8 @@ impl Picker {
     /// The piece of which this peer is to be asked next, begun and with a free block.
     fn choose(&mut self, peer: PeerKey, has: Has<'_>, speed: PeerSpeed, rng: &mut Rng) -> Option<(u32, End)> {
         let own = self.askers.entry(peer).or_default().own;
+        // Whoever has nothing to give yet fetches its first pieces from all sides at once.
+        let speed = if self.had < RANDOM_FIRST { PeerSpeed::Slow } else { speed };
         if let Some(piece) = own.filter(|&piece| has.get(piece) && self.owned.contains(&piece)) {
             return Some((piece, End::Front));
         }
