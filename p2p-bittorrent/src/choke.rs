@@ -146,6 +146,12 @@ impl Choker {
         }
     }
 
+    /// Bytes of a seed's turn.
+    #[must_use]
+    pub const fn turn(&self) -> u64 {
+        self.config.turn
+    }
+
     /// The time between two rounds.
     #[must_use]
     pub const fn period(&self) -> Duration {
@@ -212,6 +218,14 @@ impl Choker {
             self.chosen.sort_unstable();
         }
         &self.chosen
+    }
+
+    /// A seed's peer got [`Config::turn`] bytes: whom to unchoke in its place at once. Only a peer that was never served
+    /// is not kept waiting for the round, so that a crowd that has nothing soon has something to trade.
+    pub fn relieve(&mut self, peers: &[Candidate], rng: &mut Rng) -> Option<PeerKey> {
+        let waits = |peer: &Candidate| peer.interested && peer.unchoked_at.is_none();
+        self.rank(peers, rng, |peer| waits(peer).then_some((0, 0)));
+        self.ranked.first().and_then(|&(.., at)| key(peers, at))
     }
 
     /// Sorts the peers for which `rank` gives something, highest first, ties at random; indices into `peers` remain.

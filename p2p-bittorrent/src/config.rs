@@ -108,7 +108,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             peers_per_torrent: 50,
-            peers_dialled: 30,
+            peers_dialled: 40,
             dials_per_torrent: 8,
             unknown_streams: 100,
             handshake: Duration::from_secs(10),

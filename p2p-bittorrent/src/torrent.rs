@@ -67,6 +67,9 @@ pub(crate) struct Torrent {
     pub(crate) peers: BTreeMap<PeerKey, ConnId>,
     pub(crate) dialling: usize,
     pub(crate) candidates: Candidates,
+    /// When trackers may be asked for more peers out of turn, and how often they were.
+    pub(crate) more_at: Instant,
+    pub(crate) more_asked: u32,
     pub(crate) announcer: Box<Announcer>,
     pub(crate) choker: Choker,
     pub(crate) rate_in: Rate,

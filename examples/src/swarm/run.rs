@@ -47,6 +47,7 @@ struct Swarm<'a> {
     began: Instant,
     places: Vec<Place>,
     heard: Arc<Mutex<Heard>>,
+    old: BTreeMap<NodeIx, u64>,
 }
 
 fn random(len: u64) -> Bytes {
@@ -133,6 +134,7 @@ impl<'a> Swarm<'a> {
             began: Instant::ZERO,
             places: Vec::new(),
             heard,
+            old: BTreeMap::new(),
         };
         swarm.seed = swarm.seeder(scenario.seed, Conduct::Honest, 0);
         swarm.sim.run_for(Duration::from_secs(5));
@@ -193,6 +195,16 @@ impl<'a> Swarm<'a> {
             (before, since) = (sent, now);
             if let Ok(at) = std::env::var("DBG") && at.parse::<f64>().is_ok_and(|at| secs(now.since(self.began)) >= at) {
                 eprintln!("SEED {:?} sent {} kB/s\n{}", now, self.sim.bytes(self.seed).0 as f64 / 1e3 / secs(now.since(Instant::ZERO)), self.sim.machine(self.seed).peer().unwrap().debug_peers(self.metainfo.info.info_hash(), now));
+                let mut sums = [(0, 0.0), (0, 0.0)];
+                for place in &self.places {
+                    let done = usize::from(self.heard.lock().unwrap().complete.contains_key(&place.node));
+                    let sent = self.sim.bytes(place.node).0;
+                    let u = (sent - self.old.get(&place.node).copied().unwrap_or(0)) as f64 * 8.0 / 4e5 / 20.0;
+                    self.old.insert(place.node, sent);
+                    sums[done].0 += 1; sums[done].1 += u;
+                    if done == 1 && u < 0.9 { eprintln!("LOW {u:.2} {}", self.sim.machine(place.node).peer().unwrap().debug_peers(self.metainfo.info.info_hash(), now)); }
+                }
+                eprintln!("UTIL leech {} {:.3} seeds {} {:.3}", sums[0].0, sums[0].1 / sums[0].0 as f64, sums[1].0, sums[1].1 / sums[1].0 as f64);
                 for place in &self.places {
                     if self.heard.lock().unwrap().complete.contains_key(&place.node) { continue; }
                     let p = self.progress(place.node);

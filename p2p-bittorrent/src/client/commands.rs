@@ -172,6 +172,8 @@ impl Client {
             peers: BTreeMap::new(),
             dialling: 0,
             candidates: Candidates::default(),
+            more_at: cx.now(),
+            more_asked: 0,
             announcer: self.new_announcer(&wanted.metainfo, cx),
             choker: Choker::new(choke::Config {
                 slots: self.slots(),

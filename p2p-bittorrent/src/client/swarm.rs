@@ -18,6 +18,8 @@ use p2p_core::{Bytes, ConnId, Duration};
 
 /// How often a torrent with peers keeps house; every second time it chooses whom to choke.
 const ROUND: Duration = Duration::from_secs(5);
+/// Between asking trackers for peers and asking for more; it doubles each time, up to half an hour.
+const FIND_MORE: Duration = Duration::from_secs(60);
 /// A keep-alive goes out when nothing else did for this long (BEP 3: "generally sent once every two minutes").
 const KEEP_ALIVE: Duration = Duration::from_secs(110);
 /// The bit of the fast extension in the last reserved byte (BEP 6).
@@ -358,10 +360,27 @@ impl Client {
             self.choose(key, cx);
         }
         self.dial(key, cx);
+        self.find_more(key, cx);
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         if !torrent.timers.round && (!torrent.peers.is_empty() || torrent.dialling > 0) {
             torrent.timers.round = true;
             cx.set_timer(Timer::Round(key), ROUND);
+        }
+    }
+
+    /// Asks the trackers for more peers while there are few: who has few neighbours is served by few. In a swarm that
+    /// has no more it asks ever more seldom.
+    fn find_more(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let enough = self.config.limits.peers_dialled * 3 / 4;
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        if torrent.peers.len() + torrent.dialling >= enough || now < torrent.more_at {
+            return;
+        }
+        torrent.more_at = now + FIND_MORE * (1 << torrent.more_asked.min(5));
+        torrent.more_asked += 1;
+        if torrent.more_asked > 1 {
+            self.announce_now(key, cx);
         }
     }
 
@@ -427,6 +446,26 @@ impl Client {
             {
                 self.set_choke(conn, false, cx);
             }
+        }
+    }
+
+    /// A seed gave a peer what a turn is worth: somebody who never had one may take its place.
+    pub(super) fn turn_over(&mut self, key: TorrentKey, conn: ConnId, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let mut candidates = Vec::new();
+        for conn in torrent.peers.values() {
+            if let Some(peer) = self.peers.get_mut(conn)
+                && peer.is_interested
+                && peer.unchoked_at.is_none()
+            {
+                candidates.push(candidate(peer, now));
+            }
+        }
+        let next = torrent.choker.relieve(&candidates, cx.rng());
+        if let Some(next) = next.and_then(|peer| torrent.peers.get(&peer)).copied() {
+            self.set_choke(conn, true, cx);
+            self.set_choke(next, false, cx);
         }
     }
 

@@ -181,11 +181,17 @@ impl Client {
             offset += len;
         }
         peer.last_out = cx.now();
+        let before = peer.uploaded - peer.uploaded_before;
         peer.uploaded += sent;
         peer.rate_out.add(sent, cx.now());
         if let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) {
             torrent.uploaded += sent;
             torrent.rate_out.add(sent, cx.now());
+            let turn = torrent.choker.turn();
+            if before < turn && before + sent >= turn && torrent.is_complete() {
+                let key = torrent.key;
+                self.turn_over(key, conn, cx);
+            }
         }
         self.serve(conn, cx);
         Ok(())

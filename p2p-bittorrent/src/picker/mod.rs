@@ -346,7 +346,10 @@ impl Picker {
             let Some((piece, side)) = self.choose(peer, has, speed, rng) else { break };
             self.take(peer, piece, side, end, out);
         }
-        if out.len() < end && self.in_end_game() {
+        // Whoever still owes us blocks is not asked for those of others, and who owes none for a few at a time: what
+        // comes twice is lost to everybody.
+        if out.len() < end && self.in_end_game() && self.outstanding(peer) == 0 {
+            let end = end.min(out.len() + (n / 4).max(1));
             self.pick_again(peer, has, end, rng, out);
         }
     }
