@@ -220,11 +220,11 @@ impl Choker {
         &self.chosen
     }
 
-    /// A seed's peer got [`Config::turn`] bytes: whom to unchoke in its place at once. Only a peer that was never served
-    /// is not kept waiting for the round, so that a crowd that has nothing soon has something to trade.
+    /// A seed's peer got [`Config::turn`] bytes: whom of those that wait to unchoke in its place at once, so that turns
+    /// end with a piece, and a crowd that has nothing soon has something to trade.
     pub fn relieve(&mut self, peers: &[Candidate], rng: &mut Rng) -> Option<PeerKey> {
-        let waits = |peer: &Candidate| peer.interested && peer.unchoked_at.is_none();
-        self.rank(peers, rng, |peer| waits(peer).then_some((0, 0)));
+        let waits = |peer: &Candidate| peer.interested && !peer.unchoked;
+        self.rank(peers, rng, |peer| waits(peer).then(|| (merit(Role::Seed, peer), 0)));
         self.ranked.first().and_then(|&(.., at)| key(peers, at))
     }
 

@@ -91,6 +91,7 @@ mod event;
 mod info_hash;
 pub mod magnet;
 pub mod metainfo;
+mod offers;
 pub mod peer;
 pub mod picker;
 mod primitives;

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::event::{Progress, State};
 use crate::info_hash::InfoHash;
 use crate::metainfo::{Layout, Metainfo, Part};
+use crate::offers::Offers;
 use crate::picker::{Mode, PeerKey, Picker};
 use crate::rate::Rate;
 use crate::reader::Reader;
@@ -79,6 +80,8 @@ pub(crate) struct Torrent {
     pub(crate) wasted: u64,
     pub(crate) suspects: Suspects,
     pub(crate) super_seed: Option<Box<SuperSeed>>,
+    /// Present while we seed what we had from the start, and somebody is served.
+    pub(crate) offers: Option<Box<Offers>>,
     pub(crate) readers: Vec<Reader>,
     pub(crate) waiting: Vec<(OpId, Goal)>,
     /// Blocks and verified pieces since resume data was last written.

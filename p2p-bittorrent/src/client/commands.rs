@@ -187,6 +187,7 @@ impl Client {
             wasted: 0,
             suspects: Suspects::default(),
             super_seed: wanted.super_seed.then(|| Box::new(SuperSeed::new(info.pieces().count()))),
+            offers: None,
             readers: Vec::new(),
             waiting: Vec::new(),
             dirty: false,

@@ -42,7 +42,7 @@ impl Client {
         match message {
             Message::Piece(block) => self.piece_begins(conn, block, cx.now()),
             Message::Payload(data) => self.payload(conn, data, cx),
-            Message::Request(block) => self.requested(conn, block, cx.now()),
+            Message::Request(block) => self.requested(conn, block, cx),
             Message::Have(piece) => self.has_piece(conn, piece, cx),
             Message::Choke => self.choked(conn),
             Message::Unchoke => self.unchoked(conn, cx),
@@ -56,13 +56,13 @@ impl Client {
                 Ok(())
             }
             Message::Reject(block) => self.rejected(conn, block),
+            Message::Suggest(piece) => self.suggested(conn, piece),
             Message::AllowedFast(piece) => self.allowed(conn, piece),
             Message::Extended { id: 0, payload } => self.extension_handshake(conn, &payload),
             // Extensions register under an id; none is offered yet, so nothing else is meant for us. A port is the
-            // DHT's, a suggestion only matters to a cache that we have not.
+            // DHT's.
             Message::Extended { .. }
             | Message::Port(_)
-            | Message::Suggest(_)
             | Message::KeepAlive
             | Message::Unknown { .. } => Ok(()),
         }
@@ -273,6 +273,16 @@ impl Client {
                 return Err("rejects everything");
             }
         }
+        Ok(())
+    }
+
+    fn suggested(&mut self, conn: ConnId, piece: u32) -> Result<(), &'static str> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get(&key)) else { return Ok(()) };
+        if !peer.fast || piece >= torrent.have.len() {
+            return Err("suggestion out of place");
+        }
+        peer.suggested = Some(piece);
         Ok(())
     }
 

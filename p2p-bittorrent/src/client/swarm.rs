@@ -4,6 +4,7 @@ use super::{Client, Context, Timer, TorrentKey};
 use crate::candidates::PeerSource;
 use crate::choke::{Candidate, Role};
 use crate::event::Event;
+use crate::offers::Offers;
 use crate::peer::allowed_fast;
 use crate::peer::extension::{ExtendedHandshake, HANDSHAKE_ID};
 use crate::peer::handshake::{Handshake, Reserved};
@@ -288,6 +289,11 @@ impl Client {
 
     fn remove_peer(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.remove(&conn) else { return };
+        if let (Some(piece), Some(key)) = (peer.offered, peer.torrent)
+            && let Some(offers) = self.torrents.get_mut(&key).and_then(|torrent| torrent.offers.as_mut())
+        {
+            offers.declined(piece);
+        }
         if peer.greeting.is_some() {
             cx.clear_timer(Timer::Greeting(conn));
         }
@@ -452,12 +458,18 @@ impl Client {
     /// A seed gave a peer what a turn is worth: somebody who never had one may take its place.
     pub(super) fn turn_over(&mut self, key: TorrentKey, conn: ConnId, cx: &mut Context<'_>) {
         let now = cx.now();
+        let settled = self
+            .peers
+            .get(&conn)
+            .and_then(|peer| peer.unchoked_at)
+            .is_some_and(|since| now.since(since) >= ROUND);
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let mut candidates = Vec::new();
         for conn in torrent.peers.values() {
             if let Some(peer) = self.peers.get_mut(conn)
                 && peer.is_interested
-                && peer.unchoked_at.is_none()
+                && peer.am_choking
+                && (settled || peer.unchoked_at.is_none())
             {
                 candidates.push(candidate(peer, now));
             }
@@ -477,13 +489,38 @@ impl Client {
         peer.am_choking = choke;
         if choke {
             crate::peer::wire::encode(&Message::Choke, &mut self.out);
+            if let (Some(piece), Some(key)) = (peer.offered.take(), peer.torrent)
+                && let Some(offers) = self.torrents.get_mut(&key).and_then(|torrent| torrent.offers.as_mut())
+            {
+                offers.declined(piece);
+            }
             self.reject_waiting(conn);
         } else {
             peer.unchoked_at = Some(cx.now());
             peer.uploaded_before = peer.uploaded;
             crate::peer::wire::encode(&Message::Unchoke, &mut self.out);
+            self.offer(conn, cx.rng());
         }
         self.send_out(conn, cx);
+    }
+
+    /// A first seed names a piece to a peer that nobody else was given.
+    pub(super) fn offer(&mut self, conn: ConnId, rng: &mut p2p_core::Rng) {
+        let Some(peer) = self.peers.get(&conn) else { return };
+        let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return };
+        if !peer.fast || torrent.fetched || !torrent.is_seed() || torrent.super_seed.is_some() {
+            return;
+        }
+        let count = torrent.have.len();
+        let offers = torrent.offers.get_or_insert_with(|| Offers::new(count, rng));
+        let peers = &self.peers;
+        let among = &torrent.peers;
+        let had = |piece| among.values().filter_map(|conn| peers.get(conn)).any(|peer| peer.pieces.has(piece));
+        let Some(piece) = offers.next(had) else { return };
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.offered = Some(piece);
+            crate::peer::wire::encode(&Message::Suggest(piece), &mut self.out);
+        }
     }
 
     /// The connections of these peers, in the order they were opened: the map's own order is nobody's business.

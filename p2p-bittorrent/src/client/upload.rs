@@ -13,7 +13,12 @@ const HEAD: usize = 13;
 
 impl Client {
     /// A peer asks for a block.
-    pub(super) fn requested(&mut self, conn: ConnId, block: Block, now: Instant) -> Result<(), &'static str> {
+    pub(super) fn requested(
+        &mut self,
+        conn: ConnId,
+        block: Block,
+        cx: &mut Context<'_>,
+    ) -> Result<(), &'static str> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get(&key)) else { return Ok(()) };
         let pieces = torrent.pieces();
@@ -51,7 +56,11 @@ impl Client {
             peer.strikes = peer.strikes.saturating_add(1);
             return if peer.strikes > self.config.limits.strikes { Err(why) } else { Ok(()) };
         }
-        peer.traffic(now).wants.push_back(block);
+        peer.traffic(cx.now()).wants.push_back(block);
+        if peer.offered == Some(block.piece) {
+            peer.offered = None;
+            self.offer(conn, cx.rng());
+        }
         Ok(())
     }
 
@@ -188,7 +197,7 @@ impl Client {
             torrent.uploaded += sent;
             torrent.rate_out.add(sent, cx.now());
             let turn = torrent.choker.turn();
-            if before < turn && before + sent >= turn && torrent.is_complete() {
+            if before / turn < (before + sent) / turn && torrent.is_complete() {
                 let key = torrent.key;
                 self.turn_over(key, conn, cx);
             }

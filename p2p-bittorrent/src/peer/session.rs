@@ -148,6 +148,10 @@ pub(crate) struct Peer {
     pub(crate) downloaded: u64,
     /// The piece a super-seed showed it last (BEP 16).
     pub(crate) shown: Option<u32>,
+    /// The piece we offered it, until it asks for it.
+    pub(crate) offered: Option<u32>,
+    /// The piece that it suggests (BEP 6), until we ask for it or cannot.
+    pub(crate) suggested: Option<u32>,
     pub(crate) open: bool,
     pub(crate) fast: bool,
     pub(crate) am_choking: bool,
@@ -199,6 +203,8 @@ impl Peer {
             uploaded_before: 0,
             downloaded: 0,
             shown: None,
+            offered: None,
+            suggested: None,
             open: false,
             fast: false,
             am_choking: true,

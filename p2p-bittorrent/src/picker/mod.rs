@@ -425,6 +425,19 @@ impl Picker {
         self.helped(has, rng).map(|piece| (piece, End::Back))
     }
 
+    /// A peer suggests that it be asked for this piece next (BEP 6); it gets it to itself once it has no other. False if
+    /// it is to be asked again later.
+    pub fn suggested(&mut self, peer: PeerKey, has: Has<'_>, piece: u32) -> bool {
+        let own = self.askers.entry(peer).or_default().own;
+        if own.is_some_and(|own| self.owned.contains(&own)) {
+            return false;
+        }
+        if has.get(piece) && (self.fresh.get(piece) && self.begin(piece) || self.loose.contains(&piece)) {
+            self.give(piece, peer, PeerSpeed::Fast);
+        }
+        true
+    }
+
     /// Gives a partial piece to one peer alone, if that is fast enough.
     fn give(&mut self, piece: u32, peer: PeerKey, speed: PeerSpeed) {
         if speed == PeerSpeed::Slow {
