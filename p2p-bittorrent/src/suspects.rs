@@ -80,17 +80,21 @@ impl Suspects {
         self.pieces.get(&piece).map(|case| case.blocks.keys().copied().collect()).unwrap_or_default()
     }
 
-    /// The right digest of a block: who sent another one.
-    pub(crate) fn acquit(&mut self, piece: u32, block: u32, right: Digest) -> Vec<SocketAddr> {
-        let Some(case) = self.pieces.get_mut(&piece) else { return Vec::new() };
+    /// The right digest of a block: who sent another one, and who sent this one.
+    pub(crate) fn acquit(
+        &mut self,
+        piece: u32,
+        block: u32,
+        right: Digest,
+    ) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+        let Some(case) = self.pieces.get_mut(&piece) else { return (Vec::new(), Vec::new()) };
         let evidence = case.blocks.remove(&block).unwrap_or_default();
         if case.blocks.is_empty() {
             self.pieces.remove(&piece);
         }
-        evidence
-            .into_iter()
-            .filter(|e| e.digest.is_some_and(|digest| digest != right))
-            .map(|e| e.from)
-            .collect()
+        let (liars, honest): (Vec<Evidence>, Vec<Evidence>) =
+            evidence.into_iter().partition(|e| e.digest.is_some_and(|digest| digest != right));
+        let from = |all: Vec<Evidence>| all.into_iter().map(|e| e.from).collect();
+        (from(liars), from(honest))
     }
 }

@@ -34,6 +34,7 @@ struct Place {
     node: NodeIx,
     group: usize,
     came: Instant,
+    left: bool,
 }
 
 /// A scenario under way.
@@ -171,7 +172,7 @@ impl<'a> Swarm<'a> {
                 self.sim.ask(node, Command::Download(Box::new(torrent)));
                 node
             };
-            self.places.push(Place { node, group, came: self.sim.now() });
+            self.places.push(Place { node, group, came: self.sim.now(), left: false });
         }
     }
 
@@ -179,9 +180,14 @@ impl<'a> Swarm<'a> {
         self.scenario.groups[place.group].conduct
     }
 
+    /// Whether it is of those that the run waits for.
+    fn fetches(&self, place: &Place) -> bool {
+        !matches!(self.conduct(place), Conduct::Liar(_))
+    }
+
     /// Runs to the end; says what was sent in each interval, as a share of what could be and of what was of use.
     fn go(&mut self) -> Vec<(f64, f64)> {
-        let fetching = self.places.iter().filter(|place| !matches!(self.conduct(place), Conduct::Liar(_))).count();
+        let fetching: Vec<NodeIx> = self.places.iter().filter(|place| self.fetches(place)).map(|p| p.node).collect();
         let end = self.began + Duration::from_secs_f64(self.scenario.bound() * self.scenario.patience);
         let mut timeline = Vec::new();
         let mut before = self.sent();
@@ -213,10 +219,26 @@ impl<'a> Swarm<'a> {
                     eprintln!("{}", client.debug_peers(self.metainfo.info.info_hash(), now));
                 }
             }
-            let complete = self.heard.lock().map_or(0, |heard| heard.complete.len());
-            // The seed is complete too.
-            if complete > fetching || now >= end {
+            if self.scenario.leave {
+                self.leave();
+            }
+            let complete = self
+                .heard
+                .lock()
+                .is_ok_and(|heard| fetching.iter().all(|node| heard.complete.contains_key(node)));
+            if complete || now >= end {
                 return timeline;
+            }
+        }
+    }
+
+    /// Who has everything leaves the swarm.
+    fn leave(&mut self) {
+        let hash = self.metainfo.info.info_hash();
+        for place in &mut self.places {
+            let complete = self.heard.lock().is_ok_and(|heard| heard.complete.contains_key(&place.node));
+            if complete && !std::mem::replace(&mut place.left, true) {
+                self.sim.ask(place.node, Command::Pause(hash, true));
             }
         }
     }
@@ -243,7 +265,7 @@ impl<'a> Swarm<'a> {
         let up: u64 = self.givers().map(|(_, access)| access.up).sum();
         let Ok(heard) = self.heard.lock() else { return (1.0, 1.0) };
         let fetch = |place: &&Place| {
-            !matches!(self.conduct(place), Conduct::Liar(_))
+            self.fetches(place)
                 && heard.complete.get(&place.node).is_none_or(|at| *at > since)
         };
         let down: u64 =

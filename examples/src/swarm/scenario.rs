@@ -75,6 +75,8 @@ pub struct Scenario {
     pub arrivals: Duration,
     /// In which order pieces are asked for.
     pub order: Mode,
+    /// Whether peers leave once they have everything, or stay as seeds.
+    pub leave: bool,
     /// The run is given up after so many times the bound.
     pub patience: f64,
 }
@@ -85,7 +87,7 @@ const DSL: Access = Access::kbit(1_500, 400);
 impl Scenario {
     fn new(name: &'static str, pieces: u32, piece_len: u32, seed: Access, groups: Vec<Group>) -> Self {
         let arrivals = Duration::from_secs(10);
-        Self { name, pieces, piece_len, seed, groups, arrivals, order: Mode::RarestFirst, patience: 4.0 }
+        Self { name, pieces, piece_len, seed, groups, arrivals, order: Mode::RarestFirst, leave: false, patience: 4.0 }
     }
 
     /// S1: everybody alike, 1 MiB/s up and 10 down, 256 pieces of 1 MiB.
@@ -124,10 +126,12 @@ impl Scenario {
         scenario
     }
 
-    /// A tenth of the peers takes without giving, at a seed that is scarce.
+    /// A tenth of the peers takes without giving. Who has everything leaves, so that the swarm stays scarce: the seed sends
+    /// as much as fifteen peers, whatever their number.
     #[must_use]
     pub fn free_riders(peers: usize) -> Self {
-        let mut scenario = Self::weak_seed(peers);
+        let mut scenario = Self::flash_crowd(peers);
+        scenario.leave = true;
         scenario.name = "free-riders";
         let riders = peers / 10;
         scenario.groups = vec![

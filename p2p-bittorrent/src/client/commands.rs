@@ -186,6 +186,7 @@ impl Client {
             uploaded: 0,
             wasted: 0,
             suspects: Suspects::default(),
+            accused: BTreeMap::new(),
             super_seed: wanted.super_seed.then(|| Box::new(SuperSeed::new(info.pieces().count()))),
             offers: None,
             readers: Vec::new(),

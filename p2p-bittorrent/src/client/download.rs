@@ -304,15 +304,8 @@ impl Client {
         torrent.have.set(piece);
         torrent.fetched = true;
         torrent.store.remove(piece);
-        let mut contributors = Vec::new();
         if let Some(picker) = &mut torrent.picker {
-            contributors = picker.contributors(piece).collect();
             picker.verified(piece);
-        }
-        for (_, peer) in contributors {
-            if let Some(peer) = torrent.peers.get(&peer).and_then(|conn| self.peers.get_mut(conn)) {
-                peer.trusted = true;
-            }
         }
         self.acquit(key, piece, cx);
         self.tell_have(key, piece, cx);
@@ -347,13 +340,13 @@ impl Client {
     fn piece_failed(&mut self, key: TorrentKey, piece: u32, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let len = torrent.pieces().len_of(piece);
-        torrent.wasted += u64::from(len);
         let Some(picker) = &mut torrent.picker else { return };
         let contributors: Vec<(u32, u32)> = picker.contributors(piece).collect();
         let mut from: Vec<u32> = contributors.iter().map(|(_, peer)| *peer).collect();
         from.sort_unstable();
         from.dedup();
         if let [only] = from[..] {
+            torrent.wasted += u64::from(len);
             // Nobody else gave a block of it: no need to compare.
             picker.failed(piece);
             torrent.store.remove(piece);
@@ -362,13 +355,18 @@ impl Client {
             }
             return;
         }
+        let accused = picker.accuse(piece);
         let addresses: Vec<_> = contributors
             .iter()
+            .filter(|(_, peer)| accused.is_none_or(|accused| accused == *peer))
             .filter_map(|(block, peer)| Some((*block, torrent.address_of(*peer, &self.peers)?)))
             .collect();
         if addresses.is_empty() {
-            picker_failed(torrent, piece);
+            fetch_again(torrent, piece, accused);
             return;
+        }
+        if let Some(accused) = accused {
+            torrent.accused.insert(piece, accused);
         }
         torrent.suspects.open(piece, addresses.iter().copied());
         for (block, _) in addresses {
@@ -395,7 +393,8 @@ impl Client {
     ) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         if torrent.suspects.digested(piece, block, digest) {
-            picker_failed(torrent, piece);
+            let accused = torrent.accused.remove(&piece);
+            fetch_again(torrent, piece, accused);
         }
     }
 
@@ -419,7 +418,14 @@ impl Client {
         cx: &mut Context<'_>,
     ) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        for liar in torrent.suspects.acquit(piece, block, right) {
+        let (liars, honest) = torrent.suspects.acquit(piece, block, right);
+        for addr in honest {
+            let key = torrent.peers.iter().find(|(_, conn)| self.peers.get(*conn).is_some_and(|p| p.addr == addr));
+            if let (Some((&key, _)), Some(picker)) = (key, &mut torrent.picker) {
+                picker.acquitted(key);
+            }
+        }
+        for liar in liars {
             self.ban(liar, "sent a block that is not the torrent's", cx);
         }
     }
@@ -483,10 +489,20 @@ impl Client {
     }
 }
 
-/// A failed piece is fetched again.
-fn picker_failed(torrent: &mut crate::torrent::Torrent, piece: u32) {
-    if let Some(picker) = &mut torrent.picker {
-        picker.failed(piece);
-    }
+/// A failed piece is fetched again: what the accused peer gave of it, or all if nobody stands out.
+fn fetch_again(torrent: &mut crate::torrent::Torrent, piece: u32, accused: Option<u32>) {
+    let len = torrent.pieces().len_of(piece);
     torrent.store.remove(piece);
+    let Some(picker) = &mut torrent.picker else { return };
+    let lost = match accused {
+        Some(accused) => picker.fetch_again(piece, accused),
+        None => {
+            picker.failed(piece);
+            len
+        }
+    };
+    torrent.wasted += u64::from(lost);
+    if lost < len {
+        torrent.store.restore(piece, len, len - lost);
+    }
 }

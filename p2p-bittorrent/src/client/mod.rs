@@ -222,7 +222,7 @@ impl Client {
         let _ = writeln!(o, "  cand {} dialling {}", t.candidates.len(), t.dialling);
         for conn in t.peers.values() {
             let Some(p) = self.peers.get(conn) else { continue };
-            let _ = writeln!(o, "   {} int {} chk {} asked {} target {} in {} | isint {} amchk {} out {} snub {} wanted {} last {}", p.addr, p.am_interested as u8, p.is_choking as u8, p.traffic.as_ref().map_or(0, |t| t.asked.len()), p.traffic.as_ref().map_or(0, |t| t.pipeline.target()), p.rate_in.per_second(now), p.is_interested as u8, p.am_choking as u8, p.rate_out.per_second(now), p.snubbed as u8, p.wanted, now.since(p.last_block).as_secs());
+            let _ = writeln!(o, "   {} {} int {} chk {} asked {} target {} in {} | isint {} amchk {} out {} snub {} wanted {} last {}", p.addr, t.picker.as_ref().map_or(alloc::string::String::new(), |k| k.debug_peer(p.key)), p.am_interested as u8, p.is_choking as u8, p.traffic.as_ref().map_or(0, |t| t.asked.len()), p.traffic.as_ref().map_or(0, |t| t.pipeline.target()), p.rate_in.per_second(now), p.is_interested as u8, p.am_choking as u8, p.rate_out.per_second(now), p.snubbed as u8, p.wanted, now.since(p.last_block).as_secs());
         }
         o
     }

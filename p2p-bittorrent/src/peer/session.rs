@@ -158,8 +158,6 @@ pub(crate) struct Peer {
     pub(crate) am_interested: bool,
     pub(crate) is_choking: bool,
     pub(crate) is_interested: bool,
-    /// It gave a block of a piece that was verified.
-    pub(crate) trusted: bool,
     pub(crate) snubbed: bool,
     /// Its send queue is above the mark.
     pub(crate) full: bool,
@@ -211,7 +209,6 @@ impl Peer {
             am_interested: false,
             is_choking: true,
             is_interested: false,
-            trusted: false,
             snubbed: false,
             full: false,
             paused: false,

@@ -14,6 +14,7 @@
 mod order;
 mod partial;
 mod status;
+mod trust;
 
 use crate::peer::Block;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -156,6 +157,13 @@ struct Asker {
     late: VecDeque<(u32, u32)>,
     /// The piece it has to itself, while that has free blocks.
     own: Option<u32>,
+    /// It gave a block of a piece that verified, and none since of one that failed.
+    trusted: bool,
+    /// It gave blocks of a piece that failed in which everybody else was trusted: nothing is asked of it until they are
+    /// known.
+    accused: bool,
+    /// Blocks that it gave while it is not trusted, and that are not verified.
+    unproven: u32,
 }
 
 impl Asker {
@@ -199,6 +207,8 @@ pub struct Picker {
     /// ... and those that one has.
     owned: BTreeSet<u32>,
     askers: BTreeMap<PeerKey, Asker>,
+    /// Askers that are trusted.
+    trusted: u32,
     /// Further peers asked for a block in the end game.
     extra: BTreeMap<(u32, u32), Vec<PeerKey>>,
     deadlines: BTreeMap<u32, Instant>,
@@ -227,6 +237,7 @@ impl Picker {
             loose: BTreeSet::new(),
             owned: BTreeSet::new(),
             askers: BTreeMap::new(),
+            trusted: 0,
             extra: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             urgent: BTreeSet::new(),
@@ -235,7 +246,11 @@ impl Picker {
 
     #[doc(hidden)]
     pub fn debug(&self) -> alloc::string::String {
-        alloc::format!("fresh {} loose {} owned {} partials {} endgame {} askers {}", self.fresh.count(), self.loose.len(), self.owned.len(), self.partials.len(), self.in_end_game(), self.askers.len())
+        alloc::format!("fresh {} loose {} owned {} partials {} endgame {} askers {}", self.fresh.count(), self.loose.len(), self.owned.len(), self.partials.len(), self.in_end_game(), self.askers.len()) + &alloc::format!(" trusted {} parts {:?}", self.trusted, self.partials.iter().map(|(i, p)| (*i, p.free(), p.received(), p.stranger, p.owner)).collect::<Vec<_>>())
+    }
+    #[doc(hidden)]
+    pub fn debug_peer(&self, peer: PeerKey) -> alloc::string::String {
+        self.askers.get(&peer).map_or(alloc::string::String::new(), |a| alloc::format!("{} tr {} acc {} unp {} own {:?} out {}", peer, a.trusted as u8, a.accused as u8, a.unproven, a.own, a.outstanding.len()))
     }
 
     /// The order of new pieces from now on.
@@ -322,7 +337,9 @@ impl Picker {
             Has::Some(bits) => self.order.shift(bits, false),
         }
         self.choked(peer);
-        self.askers.remove(&peer);
+        if self.askers.remove(&peer).is_some_and(|asker| asker.trusted) {
+            self.trusted -= 1;
+        }
     }
 
     /// Appends up to `n` blocks to ask of a peer that has `has` and does not choke us, and notes them as asked.
@@ -337,6 +354,7 @@ impl Picker {
         rng: &mut Rng,
         out: &mut Vec<Block>,
     ) {
+        let n = n.min(self.allowance(peer));
         if self.wanted.none() || n == 0 {
             return;
         }
@@ -368,7 +386,7 @@ impl Picker {
             if out.len() >= end {
                 break;
             }
-            if has.get(piece) && self.wanted.get(piece) && self.begin(piece) {
+            if has.get(piece) && self.wanted.get(piece) && self.begin(piece) && self.may_join(peer, piece) {
                 self.take(peer, piece, End::Front, end, out);
             }
         }
@@ -393,7 +411,7 @@ impl Picker {
             if speed == PeerSpeed::Slow && due < now + DUE_SOON {
                 continue;
             }
-            if has.get(piece) && self.wanted.get(piece) && self.begin(piece) {
+            if has.get(piece) && self.wanted.get(piece) && self.begin(piece) && self.may_join(peer, piece) {
                 self.take(peer, piece, End::Front, end, out);
             }
         }
@@ -401,11 +419,15 @@ impl Picker {
 
     /// The piece of which this peer is to be asked next, begun and with a free block.
     fn choose(&mut self, peer: PeerKey, has: Has<'_>, speed: PeerSpeed, rng: &mut Rng) -> Option<(u32, End)> {
-        let own = self.askers.entry(peer).or_default().own;
+        let asker = self.askers.entry(peer).or_default();
+        let (own, trusted) = (asker.own, asker.trusted);
         // Whoever has nothing to give yet fetches its first pieces from all sides at once.
         let speed = if self.had < RANDOM_FIRST { PeerSpeed::Slow } else { speed };
         if let Some(piece) = own.filter(|&piece| has.get(piece) && self.owned.contains(&piece)) {
             return Some((piece, End::Front));
+        }
+        if !trusted {
+            return self.choose_for_stranger(peer, has, rng);
         }
         let loose = self.loose.iter().take(LOOK).copied().find(|&piece| has.get(piece));
         if let Some(piece) = loose {
@@ -555,8 +577,12 @@ impl Picker {
 
     /// Appends free blocks of a partial piece up to `end` and notes them as asked of the peer.
     fn take(&mut self, peer: PeerKey, piece: u32, side: End, end: usize, out: &mut Vec<Block>) {
+        let end = end.min(out.len().saturating_add(self.share(peer, piece)));
         let asker = self.askers.entry(peer).or_default();
         let Some(partial) = self.partials.get_mut(&piece) else { return };
+        if !asker.trusted && partial.stranger.is_none() {
+            partial.stranger = Some(peer);
+        }
         while out.len() < end {
             let Some(block) = partial.next_free(side) else { break };
             partial.set(block, State::Asked, peer);
@@ -573,12 +599,14 @@ impl Picker {
     fn pick_again(&mut self, peer: PeerKey, has: Has<'_>, end: usize, rng: &mut Rng, out: &mut Vec<Block>) {
         let from = rng.below(u64::from(self.pieces.count())) as u32;
         let asker = self.askers.entry(peer).or_default();
+        let strange = (!asker.trusted && self.trusted > 0).then_some(peer);
         let mut left = END_LOOK;
         for (&piece, partial) in self.partials.range(from..).chain(self.partials.range(..from)) {
             if left == 0 || out.len() >= end {
                 break;
             }
-            if partial.priority == 0 || !partial.is_asked() || !has.get(piece) {
+            let joins = strange.is_none_or(|peer| partial.stranger.is_none_or(|other| other == peer));
+            if partial.priority == 0 || !partial.is_asked() || !has.get(piece) || !joins {
                 left -= 1;
                 continue;
             }
@@ -634,6 +662,10 @@ impl Picker {
             }
         }
         partial.set(number, State::Received, peer);
+        if let Some(asker) = self.askers.get_mut(&peer).filter(|asker| !asker.trusted) {
+            asker.unproven += 1;
+            partial.stranger = partial.stranger.or(Some(peer));
+        }
         let (piece_complete, filed) = (partial.is_complete(), partial.free() > 0);
         for other in &others {
             if let Some(asker) = self.askers.get_mut(other)
@@ -707,6 +739,9 @@ impl Picker {
         }
         self.extra.remove(&(piece, block));
         partial.set(block, State::Free, NOBODY);
+        if partial.stranger == Some(peer) && !partial.has_any_of(peer) {
+            partial.stranger = None;
+        }
         if partial.is_untouched() {
             self.abandon(piece);
         } else {
@@ -719,6 +754,7 @@ impl Picker {
         if piece >= self.pieces.count() || self.had(piece) {
             return;
         }
+        self.trust_givers(piece);
         self.abandon(piece);
         self.order.set_class(piece, Class::Had);
         self.set_fresh(piece, false);
@@ -732,7 +768,10 @@ impl Picker {
         let Some(partial) = self.partials.get(&piece) else { return Vec::new() };
         let received = (0..partial.blocks()).filter(|&block| partial.state(block) == Some(State::Received));
         let from = received.map(|block| (block, partial.from(block))).filter(|&(_, peer)| peer != NOBODY);
-        let contributors = from.collect();
+        let contributors: Vec<(u32, PeerKey)> = from.collect();
+        for (_, peer) in &contributors {
+            self.distrust(*peer);
+        }
         self.write_failed(piece);
         contributors
     }
@@ -745,6 +784,7 @@ impl Picker {
                 partial.set(block, State::Free, NOBODY);
             }
         }
+        partial.stranger = None;
         if partial.is_untouched() {
             self.abandon(piece);
         } else {

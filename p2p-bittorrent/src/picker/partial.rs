@@ -28,6 +28,8 @@ pub(super) struct Partial {
     /// The one peer that is to have it to itself, if it is fast enough.
     pub(super) owner: Option<PeerKey>,
     pub(super) priority: u8,
+    /// The one peer that is not trusted and has a part in it.
+    pub(super) stranger: Option<PeerKey>,
     states: Box<[State]>,
     /// Of whom each block was asked or received; means nothing for free ones.
     from: Box<[PeerKey]>,
@@ -44,6 +46,7 @@ impl Partial {
         Self {
             owner: None,
             priority,
+            stranger: None,
             states: vec![State::Free; blocks as usize].into(),
             from: vec![NOBODY; blocks as usize].into(),
             free: blocks,
@@ -84,6 +87,11 @@ impl Partial {
 
     pub(super) fn from(&self, block: u32) -> PeerKey {
         self.from.get(block as usize).copied().unwrap_or(NOBODY)
+    }
+
+    /// Whether a block was asked or received of this peer.
+    pub(super) fn has_any_of(&self, peer: PeerKey) -> bool {
+        self.states.iter().zip(&self.from).any(|(&state, &from)| state != State::Free && from == peer)
     }
 
     /// Puts a block into a state.
