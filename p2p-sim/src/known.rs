@@ -27,7 +27,8 @@ impl Known {
         self.shared.push(content);
     }
 
-    fn find(&self, data: &[u8]) -> Option<(usize, usize)> {
+    /// Which shared buffer something is a slice of, and from where.
+    pub(crate) fn place(&self, data: &[u8]) -> Option<(usize, usize)> {
         self.shared.iter().enumerate().find_map(|(which, whole)| Some((which, within(whole, data)?)))
     }
 
@@ -36,7 +37,7 @@ impl Known {
         if first.as_ptr() as usize + first.len() != second.as_ptr() as usize {
             return None;
         }
-        let (which, at) = self.find(first)?;
+        let (which, at) = self.place(first)?;
         let whole = &self.shared[which];
         let end = at + first.len() + second.len();
         (end <= whole.len()).then(|| whole.slice(at..end))
@@ -51,7 +52,7 @@ impl Known {
             return self.of(kind, data.iter().map(|part| part.len() as u64).sum());
         }
         if let [one] = data
-            && let Some((which, at)) = self.find(one)
+            && let Some((which, at)) = self.place(one)
         {
             let key = (kind, which as u32 + 1, at as u64, one.len() as u64);
             return self.once(key, |digester| digester.update(one));

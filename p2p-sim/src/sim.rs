@@ -663,7 +663,7 @@ impl<M: Machine> Sim<M> {
         self.batch += 1;
         self.fold.mix(self.now.as_nanos());
         self.fold.mix(u64::from(index));
-        fold_input(&mut self.fold, &input);
+        fold_input(&mut self.fold, &input, &self.known);
         let civil = self.options.epoch.as_nanos().saturating_add(self.now.as_nanos());
         let civil = UnixTime::from_nanos(civil.saturating_add_signed(node.clock));
         let mut effects = std::mem::take(&mut self.effects);
@@ -712,7 +712,7 @@ fn address(index: u32) -> IpAddr {
     Ipv4Addr::from(FIRST_ADDR.wrapping_add(index)).into()
 }
 
-fn fold_input<M: Machine>(fold: &mut Fold, input: &Input<M>) {
+fn fold_input<M: Machine>(fold: &mut Fold, input: &Input<M>, known: &Known) {
     use p2p_core::StreamInput;
     match input {
         Input::Start => fold.mix(1),
@@ -727,7 +727,7 @@ fn fold_input<M: Machine>(fold: &mut Fold, input: &Input<M>) {
         Input::Stream(conn, input) => {
             fold.mix(conn.raw() << 8 | 4);
             match input {
-                StreamInput::Data(data) => fold.sample(data),
+                StreamInput::Data(data) => fold_bytes(fold, data, known),
                 StreamInput::Closed(result) | StreamInput::Secured(result) => {
                     fold.variant(input);
                     fold.variant(result);
@@ -754,17 +754,28 @@ fn fold_input<M: Machine>(fold: &mut Fold, input: &Input<M>) {
         }
         Input::Job(id, done) => {
             fold.mix(id.raw() << 8 | 9);
-            fold_done(fold, done);
+            fold_done(fold, done, known);
         }
         Input::Stop => fold.mix(10),
     }
 }
 
-fn fold_done(fold: &mut Fold, done: &p2p_core::JobDone) {
+/// Slices of shared content are told apart by what they are of it, without a look at memory that nobody else reads.
+fn fold_bytes(fold: &mut Fold, data: &Bytes, known: &Known) {
+    match known.place(data) {
+        Some((which, at)) => {
+            fold.mix((which as u64) << 32 | data.len() as u64);
+            fold.mix(at as u64);
+        }
+        None => fold.sample(data),
+    }
+}
+
+fn fold_done(fold: &mut Fold, done: &p2p_core::JobDone, known: &Known) {
     use p2p_core::JobDone;
     fold.variant(done);
     match done {
-        JobDone::Read(Ok(data)) => fold.sample(data),
+        JobDone::Read(Ok(data)) => fold_bytes(fold, data, known),
         JobDone::Digest(Ok(digest)) => fold.bytes(digest.as_ref()),
         JobDone::Stat(Ok(stat)) => fold.mix(stat.map_or(u64::MAX, |stat| stat.len)),
         JobDone::List(Ok(entries)) => fold.mix(entries.len() as u64),

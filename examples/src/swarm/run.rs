@@ -48,7 +48,6 @@ struct Swarm<'a> {
     began: Instant,
     places: Vec<Place>,
     heard: Arc<Mutex<Heard>>,
-    old: BTreeMap<NodeIx, u64>,
 }
 
 fn random(len: u64) -> Bytes {
@@ -74,6 +73,8 @@ fn client(conduct: Conduct) -> Client {
     config.listen = Some(SocketAddr::from(([0, 0, 0, 0], PORT)));
     config.state = None;
     config.upload_slots = Some(if conduct == Conduct::FreeRider { 0 } else { 4 });
+    // Whole pieces go to the disk: what waits in memory is a slice of what is there anyway.
+    config.flush_after = Duration::from_secs(60);
     // Nobody looks at progress.
     config.report_every = Duration::from_secs(1 << 20);
     Client::new(config)
@@ -135,7 +136,6 @@ impl<'a> Swarm<'a> {
             began: Instant::ZERO,
             places: Vec::new(),
             heard,
-            old: BTreeMap::new(),
         };
         swarm.seed = swarm.seeder(scenario.seed, Conduct::Honest, 0);
         swarm.sim.run_for(Duration::from_secs(5));
@@ -199,26 +199,6 @@ impl<'a> Swarm<'a> {
             let bits = (sent - before) as f64 * 8.0 / secs(now.since(since));
             timeline.push((bits / up, bits / up.min(down)));
             (before, since) = (sent, now);
-            if let Ok(at) = std::env::var("DBG") && at.parse::<f64>().is_ok_and(|at| secs(now.since(self.began)) >= at) {
-                eprintln!("SEED {:?} sent {} kB/s\n{}", now, self.sim.bytes(self.seed).0 as f64 / 1e3 / secs(now.since(Instant::ZERO)), self.sim.machine(self.seed).peer().unwrap().debug_peers(self.metainfo.info.info_hash(), now));
-                let mut sums = [(0, 0.0), (0, 0.0)];
-                for place in &self.places {
-                    let done = usize::from(self.heard.lock().unwrap().complete.contains_key(&place.node));
-                    let sent = self.sim.bytes(place.node).0;
-                    let u = (sent - self.old.get(&place.node).copied().unwrap_or(0)) as f64 * 8.0 / 4e5 / 20.0;
-                    self.old.insert(place.node, sent);
-                    sums[done].0 += 1; sums[done].1 += u;
-                    if done == 1 && u < 0.9 { eprintln!("LOW {u:.2} {}", self.sim.machine(place.node).peer().unwrap().debug_peers(self.metainfo.info.info_hash(), now)); }
-                }
-                eprintln!("UTIL leech {} {:.3} seeds {} {:.3}", sums[0].0, sums[0].1 / sums[0].0 as f64, sums[1].0, sums[1].1 / sums[1].0 as f64);
-                for place in &self.places {
-                    if self.heard.lock().unwrap().complete.contains_key(&place.node) { continue; }
-                    let p = self.progress(place.node);
-                    eprintln!("{:?} node {:?} ver {} of {} rate {} peers {} seeds {} avail {} wasted {}", secs(now.since(self.began)), place.node, p.verified/262144, p.wanted/262144, p.rate_in, p.peers, p.seeds, p.availability, p.wasted/16384);
-                    let client = self.sim.machine(place.node).peer().unwrap();
-                    eprintln!("{}", client.debug_peers(self.metainfo.info.info_hash(), now));
-                }
-            }
             if self.scenario.leave {
                 self.leave();
             }

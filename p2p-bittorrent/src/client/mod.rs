@@ -213,20 +213,6 @@ impl Client {
         self.listening
     }
 
-    #[doc(hidden)]
-    pub fn debug_peers(&self, info_hash: InfoHash, now: Instant) -> alloc::string::String {
-        use core::fmt::Write;
-        let mut o = alloc::string::String::new();
-        let Some(t) = self.by_hash.get(&info_hash).and_then(|k| self.torrents.get(k)) else { return o };
-        if let Some(p) = &t.picker { let _ = writeln!(o, "  picker: {}", p.debug()); }
-        let _ = writeln!(o, "  cand {} dialling {}", t.candidates.len(), t.dialling);
-        for conn in t.peers.values() {
-            let Some(p) = self.peers.get(conn) else { continue };
-            let _ = writeln!(o, "   {} {} int {} chk {} asked {} target {} in {} | isint {} amchk {} out {} snub {} wanted {} last {}", p.addr, t.picker.as_ref().map_or(alloc::string::String::new(), |k| k.debug_peer(p.key)), p.am_interested as u8, p.is_choking as u8, p.traffic.as_ref().map_or(0, |t| t.asked.len()), p.traffic.as_ref().map_or(0, |t| t.pipeline.target()), p.rate_in.per_second(now), p.is_interested as u8, p.am_choking as u8, p.rate_out.per_second(now), p.snubbed as u8, p.wanted, now.since(p.last_block).as_secs());
-        }
-        o
-    }
-
     /// How a torrent is doing.
     #[must_use]
     pub fn progress(&self, info_hash: InfoHash, now: Instant) -> Option<crate::Progress> {

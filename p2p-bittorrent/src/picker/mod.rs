@@ -244,15 +244,6 @@ impl Picker {
         }
     }
 
-    #[doc(hidden)]
-    pub fn debug(&self) -> alloc::string::String {
-        alloc::format!("fresh {} loose {} owned {} partials {} endgame {} askers {}", self.fresh.count(), self.loose.len(), self.owned.len(), self.partials.len(), self.in_end_game(), self.askers.len()) + &alloc::format!(" trusted {} parts {:?}", self.trusted, self.partials.iter().map(|(i, p)| (*i, p.free(), p.received(), p.stranger, p.owner)).collect::<Vec<_>>())
-    }
-    #[doc(hidden)]
-    pub fn debug_peer(&self, peer: PeerKey) -> alloc::string::String {
-        self.askers.get(&peer).map_or(alloc::string::String::new(), |a| alloc::format!("{} tr {} acc {} unp {} own {:?} out {}", peer, a.trusted as u8, a.accused as u8, a.unproven, a.own, a.outstanding.len()))
-    }
-
     /// The order of new pieces from now on.
     pub const fn set_mode(&mut self, mode: Mode) {
         self.mode = mode;

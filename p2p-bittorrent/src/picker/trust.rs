@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use p2p_core::Rng;
 
 /// Blocks whose proof a stranger may owe while others are trusted.
-const TRIAL: usize = 3;
+const TRIAL: usize = 1;
 
 impl Picker {
     /// How many blocks may be asked of a peer now, as far as trust goes.
