@@ -16,7 +16,7 @@ use crate::super_seed::SuperSeed;
 use crate::suspects::Suspects;
 use crate::tracker::Announcer;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -58,6 +58,12 @@ pub(crate) struct Torrent {
     pub(crate) layout: Layout,
     pub(crate) phase: Phase,
     pub(crate) have: Bitfield,
+    /// `have` is what is there. While it is not, it is neither written down nor gone by.
+    pub(crate) checked: bool,
+    /// The application wants it to rest.
+    pub(crate) paused: bool,
+    /// The application added it; else it is only here to be verified.
+    pub(crate) kept: bool,
     /// Priorities of the files, if any is not the usual.
     pub(crate) priorities: Option<Box<[u8]>>,
     pub(crate) sequential: bool,
@@ -78,8 +84,8 @@ pub(crate) struct Torrent {
     pub(crate) super_seed: Option<Box<SuperSeed>>,
     pub(crate) readers: Vec<Reader>,
     pub(crate) waiting: Vec<(OpId, Goal)>,
-    /// Blocks and verified pieces since resume data was last written.
-    pub(crate) dirty: bool,
+    /// Files written to since resume data was last written: what is in them may not be on the device yet.
+    pub(crate) unsynced: BTreeSet<u32>,
     pub(crate) saving: Option<Box<Saving>>,
     /// Something changed while resume data was being written.
     pub(crate) save_again: bool,
