@@ -96,7 +96,7 @@ fuzz_target!(|bytes: &[u8]| {
             }
             8 => {
                 if let Some(&conn) = bench.conns.get(script.below(bench.conns.len())) {
-                    bench.data(conn, hello(100 + said));
+                    bench.data(conn, hello(100_u8.wrapping_add(said)));
                     said = said.wrapping_add(1);
                 }
             }
