@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::event::{Progress, State};
 use crate::info_hash::InfoHash;
 use crate::metainfo::{Layout, Metainfo, Part};
-use crate::picker::{PeerKey, Picker};
+use crate::picker::{Mode, PeerKey, Picker};
 use crate::rate::Rate;
 use crate::reader::Reader;
 use crate::store::Store;
@@ -66,7 +66,7 @@ pub(crate) struct Torrent {
     pub(crate) kept: bool,
     /// Priorities of the files, if any is not the usual.
     pub(crate) priorities: Option<Box<[u8]>>,
-    pub(crate) sequential: bool,
+    pub(crate) order: Mode,
     /// Present while something is missing.
     pub(crate) picker: Option<Box<Picker>>,
     pub(crate) store: Store,

@@ -10,7 +10,6 @@ use crate::event::{Bootstrap, Command, Event, PeerStatus, Status};
 use crate::info_hash::InfoHash;
 use crate::metainfo::Layout;
 use crate::peer::session::Pieces;
-use crate::picker::Mode;
 use crate::rate::Rate;
 use crate::reader::Reader;
 use crate::store::Store;
@@ -53,11 +52,11 @@ impl Client {
             Command::SetPriority(hash, file, priority) => {
                 self.find(hash).and_then(|key| self.set_priority(key, file, priority, cx))
             }
-            Command::SetSequential(hash, sequential) => self.find(hash).map(|key| {
+            Command::SetOrder(hash, order) => self.find(hash).map(|key| {
                 if let Some(torrent) = self.torrents.get_mut(&key) {
-                    torrent.sequential = sequential;
+                    torrent.order = order;
                     if let Some(picker) = &mut torrent.picker {
-                        picker.set_mode(if sequential { Mode::Sequential } else { Mode::RarestFirst });
+                        picker.set_mode(order);
                     }
                 }
             }),
@@ -171,7 +170,7 @@ impl Client {
             paused: false,
             kept,
             priorities,
-            sequential: wanted.sequential,
+            order: wanted.order,
             picker: None,
             store: Store::default(),
             peers: BTreeMap::new(),

@@ -240,9 +240,7 @@ impl Client {
         let pieces = torrent.pieces();
         let mut whole = Vec::new();
         let mut picker = Box::new(crate::picker::Picker::new(pieces, &torrent.have, cx.rng()));
-        if torrent.sequential {
-            picker.set_mode(crate::picker::Mode::Sequential);
-        }
+        picker.set_mode(torrent.order);
         if torrent.priorities.is_some() {
             for piece in 0..pieces.count() {
                 picker.set_priority(piece, torrent.piece_priority(piece));
