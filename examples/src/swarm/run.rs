@@ -152,7 +152,8 @@ impl<'a> Swarm<'a> {
     /// Adds the peers, all kinds mixed, evenly over the time of their arrivals.
     fn arrive(&mut self, seed: u64) {
         let groups = self.scenario.groups.iter().enumerate();
-        let mut order: Vec<usize> = groups.flat_map(|(at, group)| std::iter::repeat_n(at, group.count)).collect();
+        let mut order: Vec<usize> =
+            groups.flat_map(|(at, group)| std::iter::repeat_n(at, group.count)).collect();
         let mut rng = Rng::fast_from(seed ^ 0x5eed);
         rng.shuffle(&mut order);
         let count = order.len() as u32;
@@ -162,8 +163,9 @@ impl<'a> Swarm<'a> {
             let node = if let Conduct::Liar(_) = conduct {
                 self.seeder(access, conduct, rng.bits())
             } else {
-                let node =
-                    self.sim.add_with(Setup::new().bandwidth(access.bandwidth()), member(conduct, rng.bits()));
+                let node = self
+                    .sim
+                    .add_with(Setup::new().bandwidth(access.bandwidth()), member(conduct, rng.bits()));
                 let mut torrent = Torrent::new(self.metainfo.clone());
                 torrent.order = self.scenario.order;
                 self.sim.ask(node, Command::Download(Box::new(torrent)));
@@ -179,7 +181,8 @@ impl<'a> Swarm<'a> {
 
     /// Runs to the end; says what was sent in each interval, as a share of what could be and of what was of use.
     fn go(&mut self) -> Vec<(f64, f64)> {
-        let fetching = self.places.iter().filter(|place| !matches!(self.conduct(place), Conduct::Liar(_))).count();
+        let fetching =
+            self.places.iter().filter(|place| !matches!(self.conduct(place), Conduct::Liar(_))).count();
         let end = self.began + Duration::from_secs_f64(self.scenario.bound() * self.scenario.patience);
         let mut timeline = Vec::new();
         let mut before = self.sent();

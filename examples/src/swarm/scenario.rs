@@ -163,7 +163,8 @@ impl Scenario {
     #[must_use]
     pub fn bound(&self) -> f64 {
         let bits = self.total() as f64 * 8.0;
-        let honest = || self.groups.iter().filter(|group| group.conduct == Conduct::Honest && group.count > 0);
+        let honest =
+            || self.groups.iter().filter(|group| group.conduct == Conduct::Honest && group.count > 0);
         let up: u64 = honest().map(|group| group.count as u64 * group.access.up).sum();
         let peers: usize = honest().map(|group| group.count).sum();
         let slowest = honest().map(|group| group.access.down).min().unwrap_or(self.seed.down);
