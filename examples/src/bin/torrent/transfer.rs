@@ -213,6 +213,7 @@ impl<'a> Transfer<'a> {
             all: progress.wanted,
             rate_in: progress.rate_in,
             rate_out: progress.rate_out,
+            sent: progress.uploaded,
             peers: Some(progress.peers),
             pieces: self.metainfo.info.pieces().count(),
         };
