@@ -64,8 +64,13 @@ pub struct Limits {
     pub peers_per_torrent: usize,
     /// Dials of one torrent under way, so that a list of dead addresses does not flood the network.
     pub dials_per_torrent: usize,
-    /// Streams accepted that have not sent their handshake yet.
+    /// Streams accepted that have not sent their handshake yet; past it the one that waits longest is dropped.
     pub unknown_streams: usize,
+    /// Of these, streams from one address (loopback does not count): a peer dials once, an office a few times.
+    pub greeting_per_address: usize,
+    /// Peers of one torrent that dialled from one address (loopback does not count). Households and offices share
+    /// one; with more, one machine could take all places.
+    pub peers_per_address: usize,
     /// How long the whole handshake may take, however slowly its bytes drip.
     pub handshake: Duration,
     /// How long a peer may be silent; clients send a keep-alive every two minutes (BEP 3).
@@ -84,8 +89,13 @@ pub struct Limits {
     pub read_ahead: u32,
     /// Received bytes on their way to the disk, all torrents together, past which peers are no longer read.
     pub unwritten: u64,
-    /// Blocks that nobody asked for, or requests that make no sense, before a peer is dropped.
+    /// Blocks that nobody asked for, or requests that make no sense, before a peer is dropped. Half of what is counted
+    /// is forgiven every five seconds.
     pub strikes: u8,
+    /// Messages that say nothing new (repeated or flapping states, cancels of nothing, extensions that nobody offered)
+    /// before a peer is dropped. Half of what is counted is forgiven every five seconds. An end game can cancel some
+    /// hundreds of blocks that were sent already; nobody honest comes near this.
+    pub idle_messages: u16,
     /// Banned addresses remembered.
     pub banned: usize,
     /// How long an asked block may take before others may be asked for it, at the least.
@@ -102,6 +112,8 @@ impl Default for Limits {
             peers_per_torrent: 50,
             dials_per_torrent: 8,
             unknown_streams: 100,
+            greeting_per_address: 8,
+            peers_per_address: 4,
             handshake: Duration::from_secs(10),
             silence: Duration::from_secs(150),
             candidates: 1_000,
@@ -112,6 +124,7 @@ impl Default for Limits {
             read_ahead: 512 * 1024,
             unwritten: 2 << 20,
             strikes: 16,
+            idle_messages: 2_000,
             banned: 4_096,
             request_timeout: Duration::from_secs(20),
             check_jobs: 8,

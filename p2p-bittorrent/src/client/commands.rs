@@ -3,6 +3,7 @@
 use super::{Client, Context, Timer, TorrentKey};
 use crate::candidates::{Candidates, PeerSource};
 use crate::choke::{self, Choker, Slots};
+use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::event::Torrent as Wanted;
 use crate::event::{Bootstrap, Command, Event, PeerStatus, Status};
@@ -69,7 +70,7 @@ impl Client {
             }
             Command::Announce(hash) => self.find(hash).map(|key| self.announce_now(key, cx)),
             Command::Recheck(hash) => self.find(hash).map(|key| {
-                self.drop_all(key, "files are being checked", cx);
+                self.drop_all(key, DropReason::Checking, cx);
                 self.check(key, true, cx);
             }),
             Command::Status(hash) => self.find(hash).map(|key| {
@@ -104,7 +105,7 @@ impl Client {
     fn verify(&mut self, op: OpId, wanted: Wanted, cx: &mut Context<'_>) {
         if let Some(&key) = self.by_hash.get(&wanted.metainfo.info.info_hash()) {
             self.wait_for(op, key, Goal::Verify, cx);
-            self.drop_all(key, "files are being checked", cx);
+            self.drop_all(key, DropReason::Checking, cx);
             return self.check(key, true, cx);
         }
         self.add(op, Wanted { recheck: true, ..wanted }, Goal::Verify, false, cx);
@@ -313,7 +314,7 @@ impl Client {
         self.flush(key, cx);
         self.save_now(key, cx);
         self.fail_ops(key, &Error::Removed, cx);
-        self.drop_all(key, "torrent removed", cx);
+        self.drop_all(key, DropReason::TorrentRemoved, cx);
         self.leave_trackers(key, cx);
         self.forget_torrent(key, cx);
     }
@@ -345,7 +346,7 @@ impl Client {
                 if let Some(torrent) = self.torrents.get_mut(&key) {
                     torrent.phase = Phase::Paused;
                 }
-                self.drop_all(key, "paused", cx);
+                self.drop_all(key, DropReason::Paused, cx);
                 self.leave_trackers(key, cx);
                 self.save_now(key, cx);
             }

@@ -1,6 +1,7 @@
 //! Fetching: requests to peers, blocks from them, runs to the disk, and what follows when a piece verifies or fails.
 
 use super::{Client, Context, Timer, TorrentKey, Work};
+use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::peer::session::{Asked, Peer, Receiving, Traffic};
 use crate::peer::wire::{Block, Message, encode};
@@ -14,6 +15,9 @@ use p2p_core::{Bytes, ConnId, Digest, DigestKind, Duration, Instant, Job};
 
 /// A peer that lets us ask and gives nothing for this long is snubbing us (Cohen 2003: "over a minute").
 const SNUBBED: Duration = Duration::from_secs(60);
+
+/// A block sent to a seed counts as so many messages that say nothing new.
+const USELESS_BLOCK: u16 = 4;
 
 impl Client {
     /// Keeps as many requests waiting with a peer as its rate and delay call for.
@@ -90,12 +94,23 @@ impl Client {
         conn: ConnId,
         block: Block,
         now: Instant,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        if block.len == 0 {
+            return self.unrequested(conn);
+        }
         let traffic = peer.traffic(now);
         traffic.segments.clear();
+        traffic.drops.clear();
         traffic.receiving = Some(Receiving { block, got: 0 });
         Ok(())
+    }
+
+    /// A block that nobody asked for.
+    fn unrequested(&mut self, conn: ConnId) -> Result<(), DropReason> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        peer.strikes = peer.strikes.saturating_add(1);
+        if peer.strikes > self.config.limits.strikes { Err(DropReason::Unrequested) } else { Ok(()) }
     }
 
     /// A part of the block that is being received.
@@ -104,21 +119,25 @@ impl Client {
         conn: ConnId,
         data: Bytes,
         cx: &mut Context<'_>,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let Some(traffic) = &mut peer.traffic else { return Ok(()) };
         let Some(receiving) = &mut traffic.receiving else { return Ok(()) };
         receiving.got += data.len() as u32;
-        traffic.segments.push(data);
-        if receiving.got < receiving.block.len {
+        let block = receiving.block;
+        let whole = receiving.got >= block.len;
+        // What is larger than we ever ask for is not kept: it can only be counted.
+        if block.len <= BLOCK {
+            traffic.keep(data, whole);
+        }
+        if !whole {
             return Ok(());
         }
-        let block = receiving.block;
         traffic.receiving = None;
         self.block_here(conn, block, cx)
     }
 
-    fn block_here(&mut self, conn: ConnId, block: Block, cx: &mut Context<'_>) -> Result<(), &'static str> {
+    fn block_here(&mut self, conn: ConnId, block: Block, cx: &mut Context<'_>) -> Result<(), DropReason> {
         let now = cx.now();
         let len = u64::from(block.len);
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
@@ -146,6 +165,10 @@ impl Client {
                 let piece_len = torrent.metainfo.info.pieces().len_of(block.piece);
                 torrent.store.add(block, piece_len, &mut traffic.segments);
                 self.held += len;
+                if !others.is_empty() {
+                    // What is written for this peer must not go to another.
+                    self.send_out(conn, cx);
+                }
                 for other in others {
                     self.take_back(key, other, block, cx);
                 }
@@ -155,14 +178,16 @@ impl Client {
             Received::Duplicate => {
                 traffic.segments.clear();
                 torrent.wasted += len;
+                if torrent.picker.is_none() {
+                    // The end of an end game, or payload that a seed is flooded with: at most so much of it.
+                    peer.idle_messages = peer.idle_messages.saturating_add(USELESS_BLOCK - 1);
+                    return self.says_nothing_new(conn);
+                }
             }
             Received::Unasked => {
                 traffic.segments.clear();
                 torrent.wasted += len;
-                peer.strikes = peer.strikes.saturating_add(1);
-                if peer.strikes > self.config.limits.strikes {
-                    return Err("sends what nobody asked for");
-                }
+                return self.unrequested(conn);
             }
         }
         Ok(())
@@ -355,7 +380,7 @@ impl Client {
             picker.failed(piece);
             torrent.store.remove(piece);
             if let Some(addr) = torrent.address_of(only, &self.peers) {
-                self.ban(addr, "sent a piece that is not the torrent's", cx);
+                self.ban(addr, DropReason::BadPiece, cx);
             }
             return;
         }
@@ -417,7 +442,7 @@ impl Client {
     ) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         for liar in torrent.suspects.acquit(piece, block, right) {
-            self.ban(liar, "sent a block that is not the torrent's", cx);
+            self.ban(liar, DropReason::BadBlock, cx);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Client, Context, Timer, TorrentKey, Work};
 use crate::check::{Check, Next};
+use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::event::Event;
 use crate::resume::{self, Resume};
@@ -318,7 +319,7 @@ impl Client {
         }
         torrent.phase = Phase::Failed(error.clone());
         let info_hash = torrent.info_hash();
-        self.drop_all(key, "torrent stopped", cx);
+        self.drop_all(key, DropReason::TorrentStopped, cx);
         self.leave_trackers(key, cx);
         cx.tell(Event::Stopped(info_hash, error.clone()));
         self.report_now(key, cx);

@@ -137,7 +137,7 @@ pub struct Client {
     peers: Peers,
     next_peer: PeerKey,
     /// Inbound streams that have not said which torrent they are for.
-    unknown_streams: usize,
+    greeting: BTreeSet<(IpAddr, ConnId)>,
     jobs: HandleMap<JobId, (TorrentKey, Work)>,
     ops: BTreeMap<OpId, TorrentKey>,
     trackers: trackers::Routes,
@@ -190,7 +190,7 @@ impl Client {
             next_torrent: 0,
             peers: HandleMap::default(),
             next_peer: 0,
-            unknown_streams: 0,
+            greeting: BTreeSet::new(),
             jobs: HandleMap::default(),
             ops: BTreeMap::new(),
             trackers: trackers::Routes::default(),
@@ -306,7 +306,7 @@ impl Client {
                 }
             }
             StreamInput::Secured(_) => {}
-            StreamInput::Closed(_) => self.closed(conn, cx),
+            StreamInput::Closed(how) => self.closed(conn, how, cx),
         }
     }
 }

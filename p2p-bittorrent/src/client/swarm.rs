@@ -3,6 +3,7 @@
 use super::{Client, Context, Timer, TorrentKey};
 use crate::candidates::PeerSource;
 use crate::choke::{Candidate, Role};
+use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::peer::allowed_fast;
 use crate::peer::extension::{ExtendedHandshake, HANDSHAKE_ID};
@@ -14,7 +15,7 @@ use crate::torrent::{Phase, Torrent};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
-use p2p_core::{Bytes, ConnId, Duration};
+use p2p_core::{Bytes, ConnId, Duration, Instant, IoError};
 
 /// How often a torrent with peers keeps house; every second time it chooses whom to choke.
 const ROUND: Duration = Duration::from_secs(5);
@@ -102,22 +103,41 @@ impl Client {
     }
 
     pub(super) fn accepted(&mut self, conn: ConnId, addr: SocketAddr, cx: &mut Context<'_>) {
-        if self.unknown_streams >= self.config.limits.unknown_streams
-            || self.banned.contains(&addr.ip())
-            || self.stopping.is_some()
-        {
-            return cx.abort(conn);
+        if let Some(why) = self.not_accepted(addr, cx) {
+            cx.abort(conn);
+            return cx.tell(Event::Dropped { info_hash: None, peer: addr, why });
         }
-        self.unknown_streams += 1;
+        self.greeting.insert((addr.ip(), conn));
         let mut peer = self.new_peer(conn, addr, PeerSource::Inbound, cx);
         peer.open = true;
         self.peers.insert(conn, peer);
         cx.set_timer(Timer::Greeting(conn), self.config.limits.handshake);
     }
 
+    /// Why a stream from there is not to be had; makes room among those that say nothing if there is none.
+    fn not_accepted(&mut self, addr: SocketAddr, cx: &mut Context<'_>) -> Option<DropReason> {
+        let limits = &self.config.limits;
+        if self.stopping.is_some() {
+            return Some(DropReason::Stopping);
+        }
+        if self.banned.contains(&addr.ip()) {
+            return Some(DropReason::BannedAddress);
+        }
+        let of_address = (addr.ip(), ConnId::from_raw(0))..=(addr.ip(), ConnId::from_raw(u64::MAX));
+        if !is_shared(addr) && self.greeting.range(of_address).count() >= limits.greeting_per_address {
+            return Some(DropReason::TooManyOfAddress);
+        }
+        if self.greeting.len() >= limits.unknown_streams {
+            // A peer greets within a round trip: who has waited longest is the least likely to be one.
+            let oldest = self.greeting.iter().map(|(_, conn)| *conn).min()?;
+            self.drop_peer(oldest, DropReason::TooManyGreeting, cx);
+        }
+        None
+    }
+
     pub(super) fn greeting_late(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         if self.peers.get(&conn).is_some_and(|peer| peer.greeting.is_some()) {
-            self.drop_peer(conn, "no handshake in time", cx);
+            self.drop_peer(conn, DropReason::NoHandshake, cx);
         }
     }
 
@@ -136,28 +156,25 @@ impl Client {
         conn: ConnId,
         data: &mut Bytes,
         cx: &mut Context<'_>,
-    ) -> Result<bool, &'static str> {
+    ) -> Result<bool, DropReason> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(false) };
         let Some(reader) = &mut peer.greeting else { return Ok(true) };
-        let Some(theirs) = reader.next(data).map_err(|_| "not the BitTorrent protocol")? else {
+        let Some(theirs) = reader.next(data).map_err(|_| DropReason::NotBitTorrent)? else {
             return Ok(false);
         };
         let inbound = peer.source == PeerSource::Inbound;
-        let Some(&key) = self.by_hash.get(&theirs.info_hash) else { return Err("unknown torrent") };
+        let Some(&key) = self.by_hash.get(&theirs.info_hash) else { return Err(DropReason::UnknownTorrent) };
         let addr = peer.addr;
         if !inbound && peer.torrent != Some(key) {
-            return Err("another torrent than asked for");
+            return Err(DropReason::OtherTorrent);
         }
-        let Some(torrent) = self.torrents.get_mut(&key) else { return Err("unknown torrent") };
+        let Some(torrent) = self.torrents.get_mut(&key) else { return Err(DropReason::UnknownTorrent) };
         if !torrent.is_active() {
-            return Err("torrent is not active");
+            return Err(DropReason::NotActive);
         }
         if theirs.peer_id == self.id {
             torrent.candidates.forget(addr);
-            return Err("that is ourselves");
-        }
-        if inbound && torrent.peers.len() >= self.config.limits.peers_per_torrent {
-            return Err("no room");
+            return Err(DropReason::Ourselves);
         }
         let twin = torrent.peers.values().any(|other| {
             self.peers
@@ -165,8 +182,10 @@ impl Client {
                 .is_some_and(|other| other.id == theirs.peer_id && other.addr.ip() == addr.ip())
         });
         if twin {
-            return Err("connected already");
+            return Err(DropReason::Twin);
         }
+        let useless = if inbound { self.place_for(key, addr, cx.now())? } else { None };
+        let Some(torrent) = self.torrents.get_mut(&key) else { return Ok(false) };
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(false) };
         peer.greeting = None;
         peer.torrent = Some(key);
@@ -176,11 +195,14 @@ impl Client {
         peer.last_block = cx.now();
         torrent.peers.insert(peer.key, conn);
         if inbound {
-            self.unknown_streams = self.unknown_streams.saturating_sub(1);
+            self.greeting.remove(&(addr.ip(), conn));
         } else {
             torrent.dialling = torrent.dialling.saturating_sub(1);
         }
         cx.clear_timer(Timer::Greeting(conn));
+        if let Some(useless) = useless {
+            self.drop_peer(useless, DropReason::MadeRoom, cx);
+        }
         let bitfield_bytes = self.torrents.get(&key).map_or(0, |torrent| torrent.have.len().div_ceil(8));
         let decoder = self.decoder(bitfield_bytes);
         if let Some(peer) = self.peers.get_mut(&conn) {
@@ -188,6 +210,27 @@ impl Client {
         }
         self.introduce(conn, key, inbound, theirs.reserved.extended(), cx);
         Ok(true)
+    }
+
+    /// Finds a place for a peer that dialled us: a free one, or that of a peer which does not use its own.
+    fn place_for(
+        &self,
+        key: TorrentKey,
+        addr: SocketAddr,
+        now: Instant,
+    ) -> Result<Option<ConnId>, DropReason> {
+        let limits = &self.config.limits;
+        let Some(torrent) = self.torrents.get(&key) else { return Err(DropReason::UnknownTorrent) };
+        let peers = || torrent.peers.values().filter_map(|conn| self.peers.get_key_value(conn));
+        let neighbours = peers().filter(|(_, peer)| peer.addr.ip() == addr.ip()).count();
+        if !is_shared(addr) && neighbours >= limits.peers_per_address {
+            return Err(DropReason::TooManyOfAddress);
+        }
+        if torrent.peers.len() < limits.peers_per_torrent {
+            return Ok(None);
+        }
+        let useless = peers().find(|(_, peer)| peer.is_useless(now)).map(|(conn, _)| *conn);
+        useless.ok_or(DropReason::NoRoom).map(Some)
     }
 
     /// What follows the handshakes: what we have, and the extension handshake.
@@ -267,14 +310,21 @@ impl Client {
     }
 
     /// A stream ended, or could not be opened.
-    pub(super) fn closed(&mut self, conn: ConnId, cx: &mut Context<'_>) {
-        self.remove_peer(conn, cx);
+    pub(super) fn closed(&mut self, conn: ConnId, how: Result<(), IoError>, cx: &mut Context<'_>) {
+        let why = match how {
+            Ok(()) => DropReason::Closed,
+            Err(error) if self.peers.get(&conn).is_some_and(|peer| !peer.open) => {
+                DropReason::NotReached(error)
+            }
+            Err(error) => DropReason::Broken(error),
+        };
+        self.remove_peer(conn, why, cx);
     }
 
     /// Ends a peer's stream.
-    pub(super) fn drop_peer(&mut self, conn: ConnId, why: &'static str, cx: &mut Context<'_>) {
+    pub(super) fn drop_peer(&mut self, conn: ConnId, why: DropReason, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.get(&conn) else { return };
-        if matches!(why, "that is ourselves" | "connected already")
+        if matches!(why, DropReason::Ourselves | DropReason::Twin)
             && let (Some(key), PeerSource::Tracker | PeerSource::User) = (peer.torrent, peer.source)
             && let Some(torrent) = self.torrents.get_mut(&key)
         {
@@ -282,26 +332,22 @@ impl Client {
         }
         // What waits may be blocks it asked for; they are of no use to it any more.
         peer.link.abort(cx);
-        self.remove_peer(conn, cx);
+        self.remove_peer(conn, why, cx);
     }
 
-    fn remove_peer(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+    fn remove_peer(&mut self, conn: ConnId, why: DropReason, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.remove(&conn) else { return };
         if peer.greeting.is_some() {
             cx.clear_timer(Timer::Greeting(conn));
+            self.greeting.remove(&(peer.addr.ip(), conn));
         }
-        let Some(key) = peer.torrent else {
-            self.unknown_streams = self.unknown_streams.saturating_sub(1);
-            return;
-        };
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let torrent = peer.torrent.and_then(|key| self.torrents.get_mut(&key));
+        let info_hash = torrent.as_ref().map(|torrent| torrent.info_hash());
+        cx.tell(Event::Dropped { info_hash, peer: peer.addr, why });
+        let (Some(key), Some(torrent)) = (peer.torrent, torrent) else { return };
         if peer.greeting.is_some() {
-            if peer.source == PeerSource::Inbound {
-                self.unknown_streams = self.unknown_streams.saturating_sub(1);
-            } else {
-                torrent.dialling = torrent.dialling.saturating_sub(1);
-                torrent.candidates.failed(peer.addr, cx.now(), cx.rng());
-            }
+            torrent.dialling = torrent.dialling.saturating_sub(1);
+            torrent.candidates.failed(peer.addr, cx.now(), cx.rng());
         } else {
             torrent.peers.remove(&peer.key);
             torrent.candidates.gone(peer.addr, REDIAL, cx.now());
@@ -323,7 +369,7 @@ impl Client {
     }
 
     /// Drops a peer for good.
-    pub(super) fn ban(&mut self, addr: SocketAddr, why: &'static str, cx: &mut Context<'_>) {
+    pub(super) fn ban(&mut self, addr: SocketAddr, why: DropReason, cx: &mut Context<'_>) {
         if self.banned.len() >= self.config.limits.banned {
             self.banned.pop_first();
         }
@@ -372,8 +418,9 @@ impl Client {
         let limits = &self.config.limits;
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.strikes /= 2;
+        peer.idle_messages /= 2;
         if now.since(peer.last_in) >= limits.silence {
-            return self.drop_peer(conn, "silent", cx);
+            return self.drop_peer(conn, DropReason::Silent, cx);
         }
         if let Some(traffic) = &peer.traffic
             && traffic.is_idle()
@@ -456,7 +503,7 @@ impl Client {
     }
 
     /// Ends all of a torrent's connections.
-    pub(super) fn drop_all(&mut self, key: TorrentKey, why: &'static str, cx: &mut Context<'_>) {
+    pub(super) fn drop_all(&mut self, key: TorrentKey, why: DropReason, cx: &mut Context<'_>) {
         for conn in self.conns_where(|peer| peer.torrent == Some(key)) {
             self.drop_peer(conn, why, cx);
         }
@@ -484,7 +531,7 @@ impl Client {
     }
 }
 
-fn candidate(peer: &mut Peer, now: p2p_core::Instant) -> Candidate {
+fn candidate(peer: &mut Peer, now: Instant) -> Candidate {
     Candidate {
         key: peer.key,
         interested: peer.is_interested,

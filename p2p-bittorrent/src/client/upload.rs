@@ -1,6 +1,7 @@
 //! Serving peers: requests are queued, neighbours are read in one job, and go out behind their heads without a copy.
 
 use super::{Client, Context, Timer, Work};
+use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::peer::session::Read;
 use crate::peer::wire::{Block, Message, encode, piece_head};
@@ -13,7 +14,7 @@ const HEAD: usize = 13;
 
 impl Client {
     /// A peer asks for a block.
-    pub(super) fn requested(&mut self, conn: ConnId, block: Block, now: Instant) -> Result<(), &'static str> {
+    pub(super) fn requested(&mut self, conn: ConnId, block: Block, now: Instant) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get(&key)) else { return Ok(()) };
         let pieces = torrent.pieces();
@@ -21,28 +22,28 @@ impl Client {
             || block.len == 0
             || block.begin.checked_add(block.len).is_none_or(|end| end > pieces.len_of(block.piece))
         {
-            return Err("request out of range");
+            return Err(DropReason::RequestOutOfRange);
         }
         if block.len > self.config.limits.block {
-            return Err("request too large");
+            return Err(DropReason::RequestTooLarge);
         }
         let hidden =
             torrent.super_seed.is_some() && peer.shown != Some(block.piece) && !peer.pieces.has(block.piece);
         let mut why_not = None;
         if !torrent.have.get(block.piece) || hidden {
-            why_not = Some("requests for pieces not had");
+            why_not = Some(DropReason::RequestNotHad);
         } else if peer
             .traffic
             .as_ref()
             .is_some_and(|traffic| traffic.wants.len() >= self.config.limits.requests_in)
         {
-            why_not = Some("request flood");
+            why_not = Some(DropReason::RequestFlood);
         } else if peer.am_choking && !peer.allowed_out.contains(&block.piece) {
             // A request that crossed our choke on the wire is no fault.
             if peer.fast {
                 encode(&Message::Reject(block), &mut self.out);
             }
-            return Ok(());
+            return self.says_nothing_new(conn);
         }
         if let Some(why) = why_not {
             if peer.fast {
@@ -56,10 +57,10 @@ impl Client {
     }
 
     /// A peer does not want a block any more.
-    pub(super) fn cancelled(&mut self, conn: ConnId, block: Block) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+    pub(super) fn cancelled(&mut self, conn: ConnId, block: Block) -> Result<(), DropReason> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let fast = peer.fast;
-        let Some(traffic) = &mut peer.traffic else { return };
+        let Some(traffic) = &mut peer.traffic else { return self.says_nothing_new(conn) };
         if let Some(at) = traffic.wants.iter().position(|waiting| *waiting == block) {
             traffic.wants.remove(at);
         } else if let Some(entry) = traffic
@@ -70,12 +71,14 @@ impl Client {
         {
             entry.1 = true;
         } else {
-            return;
+            // It crossed the block on the wire.
+            return self.says_nothing_new(conn);
         }
         if fast {
             // BEP 6: a cancel is answered, by the piece or by a reject.
             encode(&Message::Reject(block), &mut self.out);
         }
+        Ok(())
     }
 
     /// What a peer asked for will not come, because we choke it.

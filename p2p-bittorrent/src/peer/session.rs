@@ -12,12 +12,18 @@ use crate::rate::{Pipeline, Rate};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use core::net::SocketAddr;
-use p2p_core::{Bitfield, Instant};
+use p2p_core::{Bitfield, Duration, Instant};
 
 /// The extensions that this client offers: none yet. Another one registers its name here.
 pub(crate) const EXTENSIONS: Registry = Registry::new(&[]);
+
+/// A peer that wanted nothing and gave nothing for this long may have to make room.
+const USELESS_AFTER: Duration = Duration::from_secs(60);
+
+/// Parts of a block smaller than this are joined by copying them.
+const DROP: usize = 1024;
 
 /// What a peer said in its extension handshakes.
 #[derive(Debug)]
@@ -78,6 +84,8 @@ pub(crate) struct Traffic {
     pub(crate) receiving: Option<Receiving>,
     /// Segments of the block being received; its capacity is reused.
     pub(crate) segments: Vec<Bytes>,
+    /// The end of them, if it came in drops: joined, so that a peer that dribbles costs no more than it sends.
+    pub(crate) drops: BytesMut,
     /// Blocks it asked of us that are not being read yet, oldest first.
     pub(crate) wants: VecDeque<Block>,
     /// Blocks being read for it, in order of the reads.
@@ -100,9 +108,22 @@ impl Traffic {
             pipeline: Pipeline::new(limit, now),
             receiving: None,
             segments: Vec::new(),
+            drops: BytesMut::new(),
             wants: VecDeque::new(),
             reading: VecDeque::new(),
         }
+    }
+
+    /// Keeps a part of the block that is being received; `last` says that it is the last one.
+    pub(crate) fn keep(&mut self, data: Bytes, last: bool) {
+        if data.len() < DROP && !last {
+            self.drops.extend_from_slice(&data);
+            return;
+        }
+        if !self.drops.is_empty() {
+            self.segments.push(self.drops.split().freeze());
+        }
+        self.segments.push(data);
     }
 
     pub(crate) fn reading_bytes(&self) -> u32 {
@@ -160,6 +181,8 @@ pub(crate) struct Peer {
     /// We stopped reading it, because the disk does not keep up.
     pub(crate) paused: bool,
     pub(crate) strikes: u8,
+    /// Messages that said nothing new; halved every round.
+    pub(crate) idle_messages: u16,
 }
 
 impl Peer {
@@ -207,12 +230,22 @@ impl Peer {
             full: false,
             paused: false,
             strikes: 0,
+            idle_messages: 0,
         }
     }
 
     pub(crate) fn traffic(&mut self, now: Instant) -> &mut Traffic {
         let limit = self.extended.as_ref().and_then(|e| e.said.reqq).unwrap_or(Pipeline::PEER_TAKES);
         self.traffic.get_or_insert_with(|| Box::new(Traffic::new(limit, now)))
+    }
+
+    /// Whether it only takes a place: it moved no payload and wanted none, long after it could have.
+    pub(crate) fn is_useless(&self, now: Instant) -> bool {
+        self.downloaded == 0
+            && self.uploaded == 0
+            && !self.am_interested
+            && !self.is_interested
+            && now.since(self.connected_at) >= USELESS_AFTER
     }
 
     /// Whether blocks are asked of it and not here yet.

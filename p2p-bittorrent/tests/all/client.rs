@@ -1,9 +1,8 @@
 //! The client machine in the simulator: transfers, liars, crashes, full disks and hostile peers, in virtual time.
 
 use crate::made::made;
-use p2p_bittorrent::metainfo::{Builder, Details, Limits};
+use p2p_bittorrent::metainfo::Builder;
 use p2p_bittorrent::{Client, Command, Config, Error, Event, Metainfo, Torrent};
-use p2p_core::hash::{Hasher, Sha1};
 use p2p_core::{Bytes, Duration, FileId, OpId, Rng, Root};
 use p2p_sim::{Disk, NodeIx, Setup, Sim, Uniform};
 use std::net::SocketAddr;

@@ -173,6 +173,9 @@ impl<'a> Transfer<'a> {
                     }
                 }
             }
+            Event::Dropped { peer, why, .. } => {
+                self.out.event(Line::new("dropped").text("peer", peer).text("why", why));
+            }
             Event::Banned { peer, why } => {
                 self.out.note(format_args!("banned {peer}: {why}"));
                 self.out.event(Line::new("banned").text("peer", peer).text("why", why));

@@ -199,7 +199,7 @@ fn requests_are_kept_alive_and_pipelined_and_may_come_in_pieces() {
     assert!(String::from_utf8_lossy(&response).contains("Connection: keep-alive") && !closed);
     send(&mut bench, conn, "GET /scrape HTTP/1.0\r\n\r\n");
     assert!(sent(&mut bench, conn).1);
-    assert_eq!(bench.next_timer().is_some(), true);
+    assert!(bench.next_timer().is_some());
 }
 
 #[test]
