@@ -159,6 +159,14 @@ impl Store {
         }
     }
 
+    /// Forgets all pieces; what is being written still counts until it is. Returns the bytes that waited in memory.
+    pub(crate) fn clear(&mut self) -> u64 {
+        let waiting = self.pieces.values().map(|piece| u64::from(piece.run_len + piece.loose_len)).sum();
+        self.pieces.clear();
+        self.held = self.held.saturating_sub(waiting);
+        waiting
+    }
+
     /// A piece is done with: verified, or to be fetched anew as a whole.
     pub(crate) fn remove(&mut self, index: u32) {
         if let Some(piece) = self.pieces.remove(&index) {

@@ -414,7 +414,8 @@ impl Client {
         if piece >= torrent.have.len() {
             return Err(Error::OutOfRange { what: "piece" });
         }
-        if let Some(picker) = &mut torrent.picker {
+        self.need_picker(key, cx);
+        if let Some(picker) = self.torrents.get_mut(&key).and_then(|torrent| torrent.picker.as_mut()) {
             picker.set_deadline(piece, within.map(|ms| cx.now() + Duration::from_millis(u64::from(ms))));
         }
         Ok(())

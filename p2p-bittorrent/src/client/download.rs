@@ -449,7 +449,8 @@ impl Client {
     /// What to do when all that is wanted is verified.
     pub(super) fn check_complete(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        if !torrent.is_complete() || torrent.complete_told {
+        // While files are looked at, nothing is known of what is here.
+        if torrent.complete_told || !torrent.is_active() || !torrent.is_complete() {
             return;
         }
         torrent.complete_told = true;

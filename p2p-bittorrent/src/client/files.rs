@@ -43,17 +43,33 @@ impl Client {
         torrent.have = Bitfield::new(info.pieces().count());
         torrent.picker = None;
         torrent.complete_told = false;
-        let limit = resume::limit(info);
+        self.held = self.held.saturating_sub(torrent.store.clear());
+        self.begin_check(key, cx);
+        self.start_reporting(key, cx);
+    }
+
+    /// Begins to look at the files once all that was asked of the disk before is done: a late write would change what
+    /// was just looked at, and a late answer would be taken for one to a question of the check.
+    fn begin_check(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let Phase::Checking(check) = &mut torrent.phase else { return };
+        if check.begun || torrent.jobs > 0 {
+            return;
+        }
+        check.begun = true;
+        let limit = resume::limit(&torrent.metainfo.info);
         match self.resume_file(key) {
             Some(file) => self.run(key, Job::Load { file, limit }, Work::LoadResume, cx),
             None => self.check_on(key, cx),
         }
-        self.start_reporting(key, cx);
     }
 
     /// Asks the disk what it is to be asked next.
     fn check_on(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let jobs = self.config.limits.check_jobs as u32;
+        if self.stopping.is_some() {
+            return;
+        }
         loop {
             let Some(torrent) = self.torrents.get_mut(&key) else { return };
             let Phase::Checking(check) = &mut torrent.phase else { return };
@@ -181,7 +197,9 @@ impl Client {
         if only_verify {
             return self.forget_torrent(key, cx);
         }
-        self.start_picker(key, Some(&check), cx);
+        if check.resume.as_ref().is_some_and(|resume| !resume.partial.is_empty()) {
+            self.start_picker(key, Some(&check), cx);
+        }
         let Some(torrent) = self.torrents.get(&key) else { return };
         let empty: Vec<FileId> = check
             .empty_files(&torrent.metainfo.info)
@@ -200,8 +218,17 @@ impl Client {
         self.feed_readers(key, cx);
     }
 
+    /// Makes the picker of a torrent that is not all here, if there is none: when there is somebody to ask.
+    pub(super) fn need_picker(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get(&key) else { return };
+        if torrent.picker.is_none() && torrent.is_active() && !torrent.have.is_full() {
+            self.start_picker(key, None, cx);
+            self.hurry(key, cx);
+        }
+    }
+
     /// Makes the picker of a torrent that is not all here.
-    pub(super) fn start_picker(&mut self, key: TorrentKey, check: Option<&Check>, cx: &mut Context<'_>) {
+    fn start_picker(&mut self, key: TorrentKey, check: Option<&Check>, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         if torrent.have.is_full() {
             torrent.picker = None;
@@ -246,9 +273,34 @@ impl Client {
     /// The answer of any job.
     pub(super) fn job(&mut self, id: JobId, done: JobDone, cx: &mut Context<'_>) {
         let Some((key, work)) = self.jobs.remove(&id) else { return };
+        let mut stale = false;
         if let Some(torrent) = self.torrents.get_mut(&key) {
             torrent.jobs -= 1;
+            stale = matches!(&torrent.phase, Phase::Checking(check) if !check.begun);
         }
+        if stale && !matches!(work, Work::Reader(_) | Work::SaveStat(_) | Work::Save) {
+            self.job_of_before(key, &work, cx);
+        } else {
+            self.job_done(key, id, work, done, cx);
+        }
+        if stale {
+            self.begin_check(key, cx);
+        }
+    }
+
+    /// A job of before a check was begun: what it found is looked at anew.
+    fn job_of_before(&mut self, key: TorrentKey, work: &Work, cx: &mut Context<'_>) {
+        if let Work::Write { piece, len, .. } = *work {
+            self.writing = self.writing.saturating_sub(u64::from(len));
+            self.held = self.held.saturating_sub(u64::from(len));
+            if let Some(torrent) = self.torrents.get_mut(&key) {
+                torrent.store.lost(piece, len);
+            }
+            self.disk_caught_up(cx);
+        }
+    }
+
+    fn job_done(&mut self, key: TorrentKey, id: JobId, work: Work, done: JobDone, cx: &mut Context<'_>) {
         match (work, done) {
             (Work::Write { piece, begin, len }, JobDone::Written { result, digest }) => {
                 self.writing = self.writing.saturating_sub(u64::from(len));
@@ -300,7 +352,14 @@ impl Client {
     ) {
         self.held = self.held.saturating_sub(u64::from(len));
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        // What was written of it earlier is not worth keeping: nothing says which of its bytes are on disk.
         torrent.store.lost(piece, len);
+        let waiting = torrent.store.held();
+        torrent.store.remove(piece);
+        self.held = self.held.saturating_sub(waiting - torrent.store.held());
+        if let Some(picker) = &mut torrent.picker {
+            picker.write_failed(piece);
+        }
         let path = torrent.path_at(piece, begin);
         self.fail(key, Error::Disk { doing: "writing", path, why }, cx);
     }
@@ -334,10 +393,11 @@ impl Client {
             // Writes of before are still on their way; look at the files when they are done.
             return self.check(key, false, cx);
         }
-        self.held = self.held.saturating_sub(torrent.store.held());
-        torrent.store = crate::store::Store::default();
-        self.start_picker(key, None, cx);
+        self.held = self.held.saturating_sub(torrent.store.clear());
+        torrent.picker = None;
         self.activate(key, cx);
+        // The last piece may have been verified by a write of before.
+        self.check_complete(key, cx);
     }
 
     /// Notes that resume data is to be written some time.
