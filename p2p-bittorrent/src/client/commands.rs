@@ -455,7 +455,11 @@ impl Client {
             torrent.timers.report = false;
         }
         self.report_now(key, cx);
-        self.start_reporting(key, cx);
+        // Nothing changes of a torrent without peers.
+        let Some(torrent) = self.torrents.get(&key) else { return };
+        if matches!(torrent.phase, Phase::Checking(_)) || !torrent.peers.is_empty() || torrent.jobs > 0 {
+            self.start_reporting(key, cx);
+        }
     }
 
     pub(super) fn report_now(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
