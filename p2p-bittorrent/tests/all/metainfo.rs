@@ -590,7 +590,6 @@ fn naive(files: &[(u64, &str)]) -> Vec<(usize, u64, bool)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn spans_are_the_bytes_of_a_naive_model(
@@ -696,7 +695,6 @@ const REAL: [&[u8]; 7] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn any_bytes_are_no_torrent_or_a_sound_one(bytes in any::<Vec<u8>>()) {
@@ -978,7 +976,6 @@ fn any_details() -> impl Strategy<Value = Details> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn what_is_made_is_read(

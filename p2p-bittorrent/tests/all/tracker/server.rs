@@ -507,7 +507,6 @@ fn sockets_are_told_and_stopping_halts() {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(100))]
     #[test]
     fn any_bytes_are_answered_or_dropped(
         pieces in proptest::collection::vec((proptest::prelude::any::<bool>(), proptest::collection::vec(proptest::prelude::any::<u8>(), 1..150)), 1..10),
