@@ -88,7 +88,7 @@ pub(crate) struct Traffic {
     pub(crate) drops: BytesMut,
     /// Blocks it asked of us that are not being read yet, oldest first.
     pub(crate) wants: VecDeque<Block>,
-    /// Blocks being read for it, in order of the reads.
+    /// Blocks being read for it, in the order in which it asked and gets them.
     pub(crate) reading: VecDeque<Read>,
 }
 
@@ -99,6 +99,8 @@ pub(crate) struct Read {
     pub(crate) len: u32,
     /// The blocks, and whether each was cancelled meanwhile.
     pub(crate) blocks: Vec<(Block, bool)>,
+    /// What was read, while an earlier read is still under way.
+    pub(crate) data: Option<Bytes>,
 }
 
 impl Traffic {
