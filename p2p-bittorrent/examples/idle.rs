@@ -34,7 +34,11 @@ fn args() -> Result<Args, Box<dyn Error>> {
             number => args.torrents = number.parse()?,
         }
     }
-    if args.to.is_empty() { Err("usage: idle N --to DIR [--listen ADDR] [--pieces N]".into()) } else { Ok(args) }
+    if args.to.is_empty() {
+        Err("usage: idle N --to DIR [--listen ADDR] [--pieces N]".into())
+    } else {
+        Ok(args)
+    }
 }
 
 /// A torrent of one file with hashes that nothing has.

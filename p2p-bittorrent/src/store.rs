@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use p2p_core::chunk::BLOCK;
 use p2p_core::{Digest, DigestKind, Digester};
 
 /// A run this long is written even if more of its piece is about to come.
@@ -101,7 +102,8 @@ impl Store {
             piece.set_run_aside();
         }
         if piece.run.is_empty() {
-            piece.run.reserve(segments.len().max(4));
+            // Room for a whole run, in one allocation: a block is a segment, or two where a receive buffer ends.
+            piece.run.reserve(segments.len().max((RUN / BLOCK + RUN / BLOCK / 4) as usize));
         }
         piece.run.append(segments);
         piece.run_len += block.len;
@@ -232,8 +234,6 @@ mod tests {
     use alloc::vec;
     use p2p_core::hash::{Hasher, Sha1};
     use proptest::prelude::*;
-
-    const BLOCK: u32 = 16 * 1024;
 
     fn block(begin: u32, len: u32) -> Block {
         Block { piece: 0, begin, len }

@@ -4,8 +4,8 @@ use p2p_bittorrent::metainfo::{Limits, Metainfo};
 use p2p_bittorrent::{Client, Command, Config, Timer, Torrent};
 use p2p_core::hash::{DigestKind, Digester};
 use p2p_core::{
-    Bytes, ConnId, Cx, Digest, Duration, Effect, Input, Instant, IoError, Job, JobDone, ListenerId, Machine, OpId,
-    OpInput, Rng, Source, Stat, StreamInput, UnixTime,
+    Bytes, ConnId, Cx, Digest, Duration, Effect, Input, Instant, IoError, Job, JobDone, ListenerId, Machine,
+    OpId, OpInput, Rng, Source, Stat, StreamInput, UnixTime,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -157,7 +157,8 @@ impl Pair {
                 self.now = self.now + TICK;
             }
             let mut effects = std::mem::take(&mut side.effects);
-            let mut cx = Cx::new(self.now, UnixTime::from_secs(1_700_000_000), &mut side.source, &mut effects);
+            let mut cx =
+                Cx::new(self.now, UnixTime::from_secs(1_700_000_000), &mut side.source, &mut effects);
             side.machine.handle(input, &mut cx);
             for effect in effects.drain(..) {
                 self.carry_out(at, effect);
@@ -224,7 +225,8 @@ impl Pair {
     fn job(&mut self, at: usize, job: Job) -> JobDone {
         match job {
             Job::Read { spans } => {
-                let (begin, len) = (spans[0].offset as usize % PIECE, spans.iter().map(|span| span.len).sum::<u64>());
+                let (begin, len) =
+                    (spans[0].offset as usize % PIECE, spans.iter().map(|span| span.len).sum::<u64>());
                 JobDone::Read(Ok(self.content.slice(begin..begin + len as usize)))
             }
             Job::Write { data, .. } => {

@@ -410,7 +410,8 @@ impl Client {
         if !torrent.timers.round && (!torrent.peers.is_empty() || torrent.dialling > 0) {
             torrent.timers.round = true;
             cx.set_timer(Timer::Round(key), ROUND);
-        } else if torrent.peers.is_empty() && torrent.picker.as_ref().is_some_and(|picker| picker.is_blank()) {
+        } else if torrent.peers.is_empty() && torrent.picker.as_ref().is_some_and(|picker| picker.is_blank())
+        {
             torrent.picker = None;
         }
     }

@@ -5,12 +5,11 @@ use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::peer::session::Read;
 use crate::peer::wire::{Block, Message, encode, piece_head};
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use p2p_core::{Bytes, ConnId, Instant, IoError, Job, JobId};
 
 /// The most bytes read in one job for one peer.
 const READ: u32 = 128 * 1024;
-const HEAD: usize = 13;
 
 impl Client {
     /// A peer asks for a block.
@@ -63,11 +62,8 @@ impl Client {
         let Some(traffic) = &mut peer.traffic else { return self.says_nothing_new(conn) };
         if let Some(at) = traffic.wants.iter().position(|waiting| *waiting == block) {
             traffic.wants.remove(at);
-        } else if let Some(entry) = traffic
-            .reading
-            .iter_mut()
-            .flat_map(|read| &mut read.blocks)
-            .find(|(reading, gone)| *reading == block && !gone)
+        } else if let Some(entry) =
+            traffic.serving.iter_mut().find(|(reading, gone)| *reading == block && !gone)
         {
             entry.1 = true;
         } else {
@@ -119,15 +115,15 @@ impl Client {
                 }
                 return;
             }
-            let mut blocks = alloc::vec::Vec::with_capacity(8);
-            let mut len = 0;
+            let (mut blocks, mut len) = (0, 0);
             while let Some(&next) = traffic.wants.front() {
                 let joins = next.piece == first.piece && next.begin == first.begin + len;
                 if len > 0 && (!joins || len + next.len > most) {
                     break;
                 }
                 traffic.wants.pop_front();
-                blocks.push((next, false));
+                traffic.serving.push_back((next, false));
+                blocks += 1;
                 len += next.len;
             }
             if most >= first.len {
@@ -163,11 +159,12 @@ impl Client {
                 Ok(())
             }
             Err(why) => {
-                if let Some(read) = traffic.reading.remove(at)
-                    && peer.fast
-                {
-                    for (block, _) in &read.blocks {
-                        encode(&Message::Reject(*block), &mut self.out);
+                let before: usize = traffic.reading.iter().take(at).map(|read| read.blocks).sum();
+                let blocks = traffic.reading.remove(at).map_or(0, |read| read.blocks);
+                for (block, gone) in traffic.serving.drain(before..before + blocks) {
+                    // A cancelled one was rejected when it was cancelled.
+                    if peer.fast && !gone {
+                        encode(&Message::Reject(block), &mut self.out);
                     }
                 }
                 self.send_out(conn, cx);
@@ -185,17 +182,12 @@ impl Client {
         let mut sent = 0;
         while let Some(data) = traffic.reading.front_mut().and_then(|read| read.data.take()) {
             let Some(read) = traffic.reading.pop_front() else { break };
-            let mut heads = BytesMut::with_capacity(read.blocks.len() * HEAD);
-            for (block, _) in &read.blocks {
-                heads.put_slice(&piece_head(*block));
-            }
-            let mut heads = heads.freeze();
             let mut offset = 0;
-            for (block, gone) in &read.blocks {
-                let head = heads.split_to(HEAD);
+            for (block, gone) in traffic.serving.drain(..read.blocks) {
                 let len = block.len as usize;
                 if !gone && offset + len <= data.len() {
-                    peer.link.send(head, cx);
+                    self.heads.put_slice(&piece_head(block));
+                    peer.link.send(self.heads.split().freeze(), cx);
                     peer.link.send(data.slice(offset..offset + len), cx);
                     sent += u64::from(block.len);
                 }

@@ -277,7 +277,10 @@ fn a_second_fetch_at_once_after_a_full_disk_gets_everything() {
         assert!(sim.finish(&[op], Duration::from_secs(240)), "{dice}: it goes on");
         assert_eq!(sim.outcome(op), Some(&Ok(())), "{dice}");
         assert_has_all(&mut sim, to, &metainfo, &files);
-        assert!(!sim.events(to).iter().any(|told| matches!(told.event, Event::Banned { .. })), "{dice}: nobody lied");
+        assert!(
+            !sim.events(to).iter().any(|told| matches!(told.event, Event::Banned { .. })),
+            "{dice}: nobody lied"
+        );
     }
 }
 
