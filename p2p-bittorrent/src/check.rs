@@ -11,7 +11,7 @@ use p2p_core::{Bitfield, Stat};
 pub(crate) struct Check {
     /// Digest everything, whatever resume data says.
     pub(crate) full: bool,
-    /// What was asked of the disk before is done.
+    /// Jobs of before are over: what is on disk stays as it is.
     pub(crate) begun: bool,
     pub(crate) resume: Option<Resume>,
     /// Per file: `None` until asked, then what the disk says.

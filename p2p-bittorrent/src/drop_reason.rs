@@ -90,6 +90,9 @@ pub enum DropReason {
     /// The extension handshake is no dictionary, or beyond any sensible size (BEP 10).
     #[error("malformed extension handshake")]
     BadExtensionHandshake,
+    /// Sent more or less of a block than was asked for.
+    #[error("sent a block of another size than asked for")]
+    WrongBlockSize,
     /// Again and again sent blocks that nobody asked for.
     #[error("sends what nobody asked for")]
     Unrequested,
@@ -143,6 +146,7 @@ impl DropReason {
                 | Self::NotFast
                 | Self::RejectsAll
                 | Self::BadExtensionHandshake
+                | Self::WrongBlockSize
                 | Self::Unrequested
                 | Self::MessageFlood
                 | Self::BadPiece

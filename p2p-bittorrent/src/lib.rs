@@ -107,7 +107,7 @@ mod torrent;
 pub mod tracker;
 
 pub use candidates::PeerSource;
-pub use client::{Client, Timer, TorrentKey};
+pub use client::{Client, Load, Timer, TorrentKey};
 pub use config::{Config, Limits};
 pub use creator::Creator;
 pub use drop_reason::DropReason;

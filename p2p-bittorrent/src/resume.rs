@@ -6,6 +6,7 @@ use crate::metainfo::Info;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
+use p2p_core::chunk::BLOCK;
 use p2p_core::{Bitfield, RelPath, Stat, UnixTime};
 
 /// The folder below the state root that resume data lives in.
@@ -34,8 +35,9 @@ pub(crate) fn path(info_hash: InfoHash) -> Option<RelPath> {
 
 /// The most bytes that resume data of a torrent has.
 pub(crate) fn limit(info: &Info) -> u64 {
-    // Bitfield, 64 bytes a file, and room for the partial pieces; past that it is not ours.
-    4096 + u64::from(info.pieces().count()) * 16 + info.files().len() as u64 * 64
+    // Bitfield, 64 bytes a file, and all pieces as partial ones with a bit a block; past that it is not ours.
+    let blocks = info.total().div_ceil(u64::from(BLOCK)) + u64::from(info.pieces().count()) * 8;
+    4096 + blocks / 8 + u64::from(info.pieces().count()) * 32 + info.files().len() as u64 * 64
 }
 
 impl Resume {

@@ -60,21 +60,19 @@ struct Piece {
     loose_len: u32,
     writing: u32,
     written: u32,
+    /// A block that counts as received is neither here nor on disk: the piece cannot become whole.
+    spoilt: bool,
 }
 
 /// The partial pieces of a torrent whose blocks are in memory or being written.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     pieces: BTreeMap<u32, Piece>,
+    /// Payload bytes in memory: waiting, or being written.
     held: u64,
 }
 
 impl Store {
-    /// Payload bytes in memory: waiting, or being written.
-    pub(crate) const fn held(&self) -> u64 {
-        self.held
-    }
-
     /// Whether nothing waits and nothing is being written.
     pub(crate) const fn is_idle(&self) -> bool {
         self.held == 0
@@ -146,7 +144,7 @@ impl Store {
     pub(crate) fn written(&mut self, index: u32, len: u32, digest: Option<Box<Digester>>) -> Progress {
         self.held = self.held.saturating_sub(u64::from(len));
         let Some(piece) = self.pieces.get_mut(&index) else { return Progress::Partial };
-        piece.writing -= len;
+        piece.writing = piece.writing.saturating_sub(len);
         piece.written += len;
         if piece.ordered {
             if digest.is_none() {
@@ -167,25 +165,37 @@ impl Store {
     pub(crate) fn lost(&mut self, index: u32, len: u32) {
         self.held = self.held.saturating_sub(u64::from(len));
         if let Some(piece) = self.pieces.get_mut(&index) {
-            piece.writing -= len;
+            piece.writing = piece.writing.saturating_sub(len);
             piece.ordered = false;
             piece.digest = None;
+            piece.spoilt = true;
         }
     }
 
-    /// Forgets all pieces; what is being written still counts until it is. Returns the bytes that waited in memory.
-    pub(crate) fn clear(&mut self) -> u64 {
-        let waiting = self.pieces.values().map(|piece| u64::from(piece.run_len + piece.loose_len)).sum();
-        self.pieces.clear();
+    /// Forgets what waits in memory; what is being written is still waited for. Returns how many bytes that were.
+    pub(crate) fn drop_waiting(&mut self) -> u64 {
+        let mut dropped = 0;
+        for piece in self.pieces.values_mut() {
+            let waiting = core::mem::take(&mut piece.run_len) + core::mem::take(&mut piece.loose_len);
+            if waiting > 0 {
+                dropped += u64::from(waiting);
+                piece.run.clear();
+                piece.loose.clear();
+                piece.ordered = false;
+                piece.digest = None;
+                piece.spoilt = true;
+            }
+        }
+        self.held = self.held.saturating_sub(dropped);
+        dropped
+    }
+
+    /// A piece is done with: verified, or to be fetched anew as a whole. Returns how many bytes of it waited.
+    pub(crate) fn remove(&mut self, index: u32) -> u64 {
+        let Some(piece) = self.pieces.remove(&index) else { return 0 };
+        let waiting = u64::from(piece.run_len + piece.loose_len);
         self.held = self.held.saturating_sub(waiting);
         waiting
-    }
-
-    /// A piece is done with: verified, or to be fetched anew as a whole.
-    pub(crate) fn remove(&mut self, index: u32) {
-        if let Some(piece) = self.pieces.remove(&index) {
-            self.held = self.held.saturating_sub(u64::from(piece.run_len + piece.loose_len));
-        }
     }
 
     /// Pieces with blocks that wait in memory.
@@ -193,9 +203,11 @@ impl Store {
         self.pieces.iter().filter(|(_, p)| p.run_len + p.loose_len > 0).map(|(index, _)| *index)
     }
 
-    /// Whether blocks of this piece wait in memory or are being written.
-    pub(crate) fn is_partly_in_memory(&self, index: u32) -> bool {
-        self.pieces.get(&index).is_some_and(|piece| piece.writing + piece.run_len + piece.loose_len > 0)
+    /// Whether all that was received of this piece is on disk.
+    pub(crate) fn is_on_disk(&self, index: u32) -> bool {
+        self.pieces
+            .get(&index)
+            .is_none_or(|piece| !piece.spoilt && piece.writing + piece.run_len + piece.loose_len == 0)
     }
 }
 
@@ -212,6 +224,7 @@ impl Piece {
             loose_len: 0,
             writing: 0,
             written: 0,
+            spoilt: false,
         }
     }
 
@@ -270,7 +283,7 @@ mod tests {
             let mut segments = vec![data.slice(at..at + 5), data.slice(at + 5..at + part as usize)];
             store.add(block(begin, part), len, &mut segments);
         }
-        assert_eq!(store.held(), u64::from(len));
+        assert_eq!(store.held, u64::from(len));
         let run = store.next_run(0, Urgency::Usual).unwrap();
         assert_eq!((run.begin, run.len), (0, len));
         assert!(store.next_run(0, Urgency::All).is_none());

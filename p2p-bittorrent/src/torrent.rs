@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::event::{Progress, State};
 use crate::info_hash::InfoHash;
 use crate::metainfo::{Layout, Metainfo, Part};
-use crate::picker::{PeerKey, Picker};
+use crate::picker::{Mode, PeerKey, Picker};
 use crate::rate::Rate;
 use crate::reader::Reader;
 use crate::store::Store;
@@ -16,7 +16,7 @@ use crate::super_seed::SuperSeed;
 use crate::suspects::Suspects;
 use crate::tracker::Announcer;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -58,9 +58,15 @@ pub(crate) struct Torrent {
     pub(crate) layout: Layout,
     pub(crate) phase: Phase,
     pub(crate) have: Bitfield,
+    /// `have` is what is there. While it is not, it is neither written down nor gone by.
+    pub(crate) checked: bool,
+    /// The application wants it to rest.
+    pub(crate) paused: bool,
+    /// The application added it; else it is only here to be verified.
+    pub(crate) kept: bool,
     /// Priorities of the files, if any is not the usual.
     pub(crate) priorities: Option<Box<[u8]>>,
-    pub(crate) sequential: bool,
+    pub(crate) order: Mode,
     /// Present while something is missing and somebody may be asked for it, or something of it is known.
     pub(crate) picker: Option<Box<Picker>>,
     pub(crate) store: Store,
@@ -78,8 +84,8 @@ pub(crate) struct Torrent {
     pub(crate) super_seed: Option<Box<SuperSeed>>,
     pub(crate) readers: Vec<Reader>,
     pub(crate) waiting: Vec<(OpId, Goal)>,
-    /// Blocks and verified pieces since resume data was last written.
-    pub(crate) dirty: bool,
+    /// Files written to since resume data was last written: what is in them may not be on the device yet.
+    pub(crate) unsynced: BTreeSet<u32>,
     pub(crate) saving: Option<Box<Saving>>,
     /// Something changed while resume data was being written.
     pub(crate) save_again: bool,

@@ -10,7 +10,6 @@ use crate::event::{Bootstrap, Command, Event, PeerStatus, Status};
 use crate::info_hash::InfoHash;
 use crate::metainfo::Layout;
 use crate::peer::session::Pieces;
-use crate::picker::Mode;
 use crate::rate::Rate;
 use crate::reader::Reader;
 use crate::store::Store;
@@ -19,7 +18,7 @@ use crate::suspects::Suspects;
 use crate::torrent::{Goal, Phase, Torrent, USUAL};
 use crate::tracker::Totals;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::limit::TokenBucket;
@@ -53,11 +52,11 @@ impl Client {
             Command::SetPriority(hash, file, priority) => {
                 self.find(hash).and_then(|key| self.set_priority(key, file, priority, cx))
             }
-            Command::SetSequential(hash, sequential) => self.find(hash).map(|key| {
+            Command::SetOrder(hash, order) => self.find(hash).map(|key| {
                 if let Some(torrent) = self.torrents.get_mut(&key) {
-                    torrent.sequential = sequential;
+                    torrent.order = order;
                     if let Some(picker) = &mut torrent.picker {
-                        picker.set_mode(if sequential { Mode::Sequential } else { Mode::RarestFirst });
+                        picker.set_mode(order);
                     }
                 }
             }),
@@ -122,19 +121,19 @@ impl Client {
         let key = match self.by_hash.get(&hash) {
             Some(&key) => {
                 self.add_candidates(key, &wanted.peers, PeerSource::User, cx);
-                if self
-                    .torrents
-                    .get(&key)
-                    .is_some_and(|t| matches!(t.phase, Phase::Failed(_) | Phase::Paused))
-                {
-                    self.go_on(key, cx);
+                if let Some(torrent) = self.torrents.get_mut(&key) {
+                    torrent.kept = true;
+                    torrent.paused = false;
+                    if matches!(torrent.phase, Phase::Failed(_) | Phase::Paused) {
+                        self.go_on(key, cx);
+                    }
                 }
                 key
             }
             None if self.torrents.len() >= self.config.limits.torrents => {
                 return cx.finish(op, Err(Error::Limit { what: "torrents" }));
             }
-            None => self.insert(&wanted, cx),
+            None => self.insert(&wanted, goal != Goal::Verify, cx),
         };
         if read {
             let ranges = self.ranges(key, wanted.select.as_deref());
@@ -149,7 +148,7 @@ impl Client {
         }
     }
 
-    fn insert(&mut self, wanted: &Wanted, cx: &mut Context<'_>) -> TorrentKey {
+    fn insert(&mut self, wanted: &Wanted, kept: bool, cx: &mut Context<'_>) -> TorrentKey {
         let key = TorrentKey(self.next_torrent);
         self.next_torrent += 1;
         let info = &wanted.metainfo.info;
@@ -167,8 +166,11 @@ impl Client {
             layout,
             phase: Phase::Paused,
             have: Bitfield::new(info.pieces().count()),
+            checked: false,
+            paused: false,
+            kept,
             priorities,
-            sequential: wanted.sequential,
+            order: wanted.order,
             picker: None,
             store: Store::default(),
             peers: BTreeMap::new(),
@@ -185,7 +187,7 @@ impl Client {
             super_seed: wanted.super_seed.then(|| Box::new(SuperSeed::new(info.pieces().count()))),
             readers: Vec::new(),
             waiting: Vec::new(),
-            dirty: false,
+            unsynced: BTreeSet::new(),
             saving: None,
             save_again: false,
             complete_told: false,
@@ -300,10 +302,14 @@ impl Client {
 
     /// Nobody waits for this operation any more. The torrent itself stays: it is the application's to remove.
     pub(super) fn cancel(&mut self, op: OpId, cx: &mut Context<'_>) {
+        let joining = self.joining.len();
         self.joining.retain(|joining| *joining != op);
-        if let Some(key) = self.ops.remove(&op)
-            && let Some(torrent) = self.torrents.get_mut(&key)
-        {
+        let key = self.ops.remove(&op);
+        if key.is_none() && joining == self.joining.len() {
+            // It ended before it was cancelled.
+            return;
+        }
+        if let Some(torrent) = key.and_then(|key| self.torrents.get_mut(&key)) {
             torrent.readers.retain(|reader| reader.op != op);
             torrent.waiting.retain(|(waiting, _)| *waiting != op);
         }
@@ -320,9 +326,12 @@ impl Client {
     }
 
     pub(super) fn forget_torrent(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
-        let Some(torrent) = self.torrents.remove(&key) else { return };
-        self.held = self.held.saturating_sub(torrent.store.held());
+        let Some(mut torrent) = self.torrents.remove(&key) else { return };
+        self.held = self.held.saturating_sub(torrent.store.drop_waiting());
         self.by_hash.remove(&torrent.info_hash());
+        if torrent.jobs > 0 {
+            self.lingering.insert(key, (torrent.info_hash(), torrent.jobs));
+        }
         self.forget_timers(key, cx);
         let totals =
             Totals { uploaded: torrent.uploaded, downloaded: torrent.downloaded, left: Some(torrent.left()) };
@@ -340,6 +349,8 @@ impl Client {
 
     fn pause(&mut self, key: TorrentKey, paused: bool, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        // A torrent that is being checked rests, or does not, once it is.
+        torrent.paused = paused;
         match (&torrent.phase, paused) {
             (Phase::Active, true) => {
                 self.flush(key, cx);

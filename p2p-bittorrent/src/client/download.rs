@@ -144,6 +144,12 @@ impl Client {
         let Some(key) = peer.torrent else { return Ok(()) };
         let Some(torrent) = self.torrents.get_mut(&key) else { return Ok(()) };
         let Some(traffic) = &mut peer.traffic else { return Ok(()) };
+        if traffic.asked.iter().any(|asked| {
+            (asked.block.piece, asked.block.begin) == (block.piece, block.begin)
+                && asked.block.len != block.len
+        }) {
+            return Err(DropReason::WrongBlockSize);
+        }
         // Peers answer in order, so this is nearly always the first.
         if let Some(at) = traffic.asked.iter().position(|asked| asked.block == block)
             && let Some(asked) = traffic.asked.remove(at)
@@ -290,16 +296,22 @@ impl Client {
     pub(super) fn run_written(
         &mut self,
         key: TorrentKey,
-        piece: u32,
-        len: u32,
+        (piece, begin, len): (u32, u32, u32),
         digest: Option<alloc::boxed::Box<p2p_core::Digester>>,
         cx: &mut Context<'_>,
     ) {
         self.held = self.held.saturating_sub(u64::from(len));
+        // Nobody comes to a torrent that rests; what is left of its pieces is written as it is.
+        let all = self.stopping.is_some();
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        torrent.dirty = true;
+        for span in torrent.metainfo.info.spans(piece, begin, len).filter(|span| !span.padding) {
+            torrent.unsynced.insert(span.file as u32);
+        }
+        let all = all || !torrent.is_active();
         match torrent.store.written(piece, len, digest) {
-            Progress::Partial => self.write_runs(key, piece, Urgency::Usual, cx),
+            Progress::Partial => {
+                self.write_runs(key, piece, if all { Urgency::All } else { Urgency::Usual }, cx);
+            }
             Progress::Hashed(digest) => self.piece_digested(key, piece, &digest, cx),
             Progress::Reread => self.reread(key, piece, cx),
         }
@@ -336,7 +348,7 @@ impl Client {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         torrent.have.set(piece);
         torrent.fetched = true;
-        torrent.store.remove(piece);
+        self.held = self.held.saturating_sub(torrent.store.remove(piece));
         let mut contributors = Vec::new();
         if let Some(picker) = &mut torrent.picker {
             contributors = picker.contributors(piece).collect();
@@ -386,10 +398,12 @@ impl Client {
         let mut from: Vec<u32> = contributors.iter().map(|(_, peer)| *peer).collect();
         from.sort_unstable();
         from.dedup();
-        if let [only] = from[..] {
-            // Nobody else gave a block of it: no need to compare.
-            picker.failed(piece);
-            torrent.store.remove(piece);
+        let all_known = contributors.len() as u32 == torrent.metainfo.info.pieces().blocks_in(piece);
+        if let ([only], true) = (&from[..], all_known) {
+            // Nobody else gave a block of it, nor are any from before a restart: no need to compare.
+            let only = *only;
+            self.fetch_again(key, piece);
+            let Some(torrent) = self.torrents.get(&key) else { return };
             if let Some(addr) = torrent.address_of(only, &self.peers) {
                 self.ban(addr, DropReason::BadPiece, cx);
             }
@@ -399,11 +413,9 @@ impl Client {
             .iter()
             .filter_map(|(block, peer)| Some((*block, torrent.address_of(*peer, &self.peers)?)))
             .collect();
-        if addresses.is_empty() {
-            picker_failed(torrent, piece);
-            return;
+        if !torrent.suspects.open(piece, addresses.iter().copied()) {
+            return self.fetch_again(key, piece);
         }
-        torrent.suspects.open(piece, addresses.iter().copied());
         for (block, _) in addresses {
             self.digest_block(key, piece, block, Work::Suspect { piece, block }, cx);
         }
@@ -428,8 +440,37 @@ impl Client {
     ) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         if torrent.suspects.digested(piece, block, digest) {
-            picker_failed(torrent, piece);
+            self.fetch_again(key, piece);
+            self.fetch_of_one(key, piece);
         }
+    }
+
+    /// Peers shared a piece and one of them lied. If one peer gives all of it, either it is right and shows who lied, or
+    /// that peer did.
+    fn fetch_of_one(&mut self, key: TorrentKey, piece: u32) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let Some(picker) = &mut torrent.picker else { return };
+        let willing =
+            torrent.peers.values().filter_map(|conn| self.peers.get(conn)).filter(|peer| {
+                !peer.is_choking && !peer.snubbed && peer.am_interested && peer.pieces.has(piece)
+            });
+        let chosen = willing.min_by_key(|peer| {
+            let suspects = &torrent.suspects;
+            (suspects.tried(piece, peer.key), suspects.cases_of(peer.addr), !peer.trusted, peer.key)
+        });
+        if let Some(key) = chosen.map(|peer| peer.key) {
+            torrent.suspects.try_alone(piece, key);
+            picker.reserve(piece, key);
+        }
+    }
+
+    /// Nothing that is here of a piece counts any more.
+    fn fetch_again(&mut self, key: TorrentKey, piece: u32) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        if let Some(picker) = &mut torrent.picker {
+            picker.failed(piece);
+        }
+        self.held = self.held.saturating_sub(torrent.store.remove(piece));
     }
 
     /// A piece verified that had failed before: its blocks show who lied.
@@ -448,10 +489,14 @@ impl Client {
         key: TorrentKey,
         piece: u32,
         block: u32,
-        right: Digest,
+        right: Option<Digest>,
         cx: &mut Context<'_>,
     ) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let Some(right) = right else {
+            // The disk does not tell what is right: nobody is found guilty.
+            return torrent.suspects.forget(piece, block);
+        };
         for liar in torrent.suspects.acquit(piece, block, right) {
             self.ban(liar, DropReason::BadBlock, cx);
         }
@@ -460,8 +505,7 @@ impl Client {
     /// What to do when all that is wanted is verified.
     pub(super) fn check_complete(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        // While files are looked at, nothing is known of what is here.
-        if torrent.complete_told || !torrent.is_active() || !torrent.is_complete() {
+        if !torrent.checked || !torrent.is_complete() || torrent.complete_told {
             return;
         }
         torrent.complete_told = true;
@@ -515,12 +559,4 @@ impl Client {
         }
         self.send_out(conn, cx);
     }
-}
-
-/// A failed piece is fetched again.
-fn picker_failed(torrent: &mut crate::torrent::Torrent, piece: u32) {
-    if let Some(picker) = &mut torrent.picker {
-        picker.failed(piece);
-    }
-    torrent.store.remove(piece);
 }

@@ -67,14 +67,13 @@ impl Client {
             Message::Cancel(block) => self.cancelled(conn, block),
             Message::Reject(block) => self.rejected(conn, block),
             Message::AllowedFast(piece) => self.allowed(conn, piece),
+            Message::Suggest(piece) => self.suggested(conn, piece),
             Message::Extended { id: 0, payload } => self.extension_handshake(conn, &payload),
             // Extensions register under an id; none is offered yet, so nothing else is meant for us. A port is the
-            // DHT's, a suggestion only matters to a cache that we have not.
-            Message::Extended { .. }
-            | Message::Port(_)
-            | Message::Suggest(_)
-            | Message::KeepAlive
-            | Message::Unknown { .. } => self.says_nothing_new(conn),
+            // DHT's.
+            Message::Extended { .. } | Message::Port(_) | Message::KeepAlive | Message::Unknown { .. } => {
+                self.says_nothing_new(conn)
+            }
         }
     }
 
@@ -235,11 +234,14 @@ impl Client {
         self.says_nothing_new(conn)?;
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         peer.is_choking = true;
+        let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return Ok(()) };
         if peer.fast {
             // BEP 6: what is not to come is rejected one by one.
+            if let Some(picker) = &mut torrent.picker {
+                picker.unreserve(peer.key);
+            }
             return Ok(());
         }
-        let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return Ok(()) };
         if let Some(traffic) = &mut peer.traffic {
             traffic.asked.clear();
         }
@@ -313,6 +315,16 @@ impl Client {
         }
         peer.allowed_in.push(piece);
         Ok(())
+    }
+
+    /// A suggestion only matters to a cache that we have not.
+    fn suggested(&mut self, conn: ConnId, piece: u32) -> Result<(), DropReason> {
+        let key = self.peers.get(&conn).and_then(|peer| peer.torrent);
+        let torrent = key.and_then(|key| self.torrents.get(&key));
+        if torrent.is_some_and(|torrent| piece >= torrent.have.len()) {
+            return Err(DropReason::PieceOutOfRange);
+        }
+        self.says_nothing_new(conn)
     }
 
     fn extension_handshake(&mut self, conn: ConnId, payload: &[u8]) -> Result<(), DropReason> {

@@ -10,6 +10,8 @@
 mod commands;
 mod download;
 mod files;
+mod jobs;
+mod load;
 mod messages;
 mod stop;
 mod swarm;
@@ -17,6 +19,7 @@ mod trackers;
 mod upload;
 
 pub(crate) use files::Saving;
+pub use load::Load;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -90,6 +93,7 @@ pub(crate) enum Work {
     },
     Upload(ConnId),
     Reader(OpId),
+    SaveSync(u32),
     SaveStat(u32),
     Save,
 }
@@ -139,6 +143,8 @@ pub struct Client {
     /// Inbound streams that have not said which torrent they are for.
     greeting: BTreeSet<(IpAddr, ConnId)>,
     jobs: HandleMap<JobId, (TorrentKey, Work)>,
+    /// Torrents that are forgotten while jobs of theirs are under way: which, and how many jobs.
+    lingering: BTreeMap<TorrentKey, (InfoHash, u32)>,
     ops: BTreeMap<OpId, TorrentKey>,
     trackers: trackers::Routes,
     upload_bucket: TokenBucket,
@@ -197,6 +203,7 @@ impl Client {
             next_peer: 0,
             greeting: BTreeSet::new(),
             jobs: HandleMap::default(),
+            lingering: BTreeMap::new(),
             ops: BTreeMap::new(),
             trackers: trackers::Routes::default(),
             upload_waits: false,

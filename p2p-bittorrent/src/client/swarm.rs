@@ -174,6 +174,11 @@ impl Client {
         }
         if theirs.peer_id == self.id {
             torrent.candidates.forget(addr);
+            if inbound && let Some(torrent) = self.torrents.get(&key) {
+                // So that our other end, which knows the address it dialled, learns it too.
+                let hello = self.hello(torrent);
+                cx.send(conn, hello);
+            }
             return Err(DropReason::Ourselves);
         }
         let twin = torrent.peers.values().any(|other| {
@@ -332,7 +337,10 @@ impl Client {
             torrent.candidates.forget(peer.addr);
         }
         // What waits may be blocks it asked for; they are of no use to it any more.
-        peer.link.abort(cx);
+        match why {
+            DropReason::Ourselves => peer.link.close(cx),
+            _ => peer.link.abort(cx),
+        }
         self.remove_peer(conn, why, cx);
     }
 
@@ -371,15 +379,21 @@ impl Client {
 
     /// Drops a peer for good.
     pub(super) fn ban(&mut self, addr: SocketAddr, why: DropReason, cx: &mut Context<'_>) {
-        if self.banned.len() >= self.config.limits.banned {
-            self.banned.pop_first();
-        }
-        // Peers behind one loopback or private address are often many; there only the connection is dropped.
-        if !is_shared(addr) {
+        let all = !is_shared(addr);
+        // Peers behind one loopback address are often many; there only the connection is dropped.
+        if all {
+            if self.banned.contains(&addr.ip()) {
+                return;
+            }
+            if self.banned.len() >= self.config.limits.banned {
+                self.banned.pop_first();
+            }
             self.banned.insert(addr.ip());
         }
         cx.tell(Event::Banned { peer: addr, why });
-        for conn in self.conns_where(|peer| peer.addr == addr) {
+        for conn in
+            self.conns_where(|peer| peer.addr == addr || all && peer.open && peer.addr.ip() == addr.ip())
+        {
             if let Some(key) = self.peers.get(&conn).and_then(|peer| peer.torrent)
                 && let Some(torrent) = self.torrents.get_mut(&key)
             {

@@ -57,6 +57,8 @@ pub enum Mode {
     RarestFirst,
     /// By index, whatever the priority: for media that are played while they come.
     Sequential,
+    /// By priority, then at random: for measuring what rarest first is worth.
+    Random,
 }
 
 /// What a peer has.
@@ -201,6 +203,8 @@ pub struct Picker {
     extra: BTreeMap<(u32, u32), Vec<PeerKey>>,
     deadlines: BTreeMap<u32, Instant>,
     urgent: BTreeSet<(Instant, u32)>,
+    /// Pieces that only one peer may be asked for.
+    reserved: BTreeMap<u32, PeerKey>,
 }
 
 impl Picker {
@@ -228,6 +232,7 @@ impl Picker {
             extra: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             urgent: BTreeSet::new(),
+            reserved: BTreeMap::new(),
         }
     }
 
@@ -279,6 +284,28 @@ impl Picker {
             self.deadlines.insert(piece, due);
             self.urgent.insert((due, piece));
         }
+    }
+
+    /// Asks only this peer for a piece, until the piece is verified or the peer is choked, rejects or leaves it: of a
+    /// piece that one peer gave alone it is known who is to blame.
+    pub fn reserve(&mut self, piece: u32, peer: PeerKey) {
+        if self.begin(piece) {
+            self.reserved.insert(piece, peer);
+            self.askers.entry(peer).or_default();
+            if self.owned.contains(&piece) || self.loose.contains(&piece) {
+                self.give(piece, peer, PeerSpeed::Medium);
+            }
+        }
+    }
+
+    /// Lets others be asked for what was reserved for this peer.
+    pub fn unreserve(&mut self, peer: PeerKey) {
+        self.reserved.retain(|_, of| *of != peer);
+    }
+
+    /// Whether this peer may be asked for the piece.
+    fn may_ask(&self, piece: u32, peer: PeerKey) -> bool {
+        self.reserved.get(&piece).is_none_or(|of| *of == peer)
     }
 
     /// A peer said that it has one more piece. To be called once per peer and piece.
@@ -395,14 +422,15 @@ impl Picker {
         if let Some(piece) = own.filter(|&piece| has.get(piece) && self.owned.contains(&piece)) {
             return Some((piece, End::Front));
         }
-        let loose = self.loose.iter().take(LOOK).copied().find(|&piece| has.get(piece));
+        let loose =
+            self.loose.iter().take(LOOK).copied().find(|&piece| has.get(piece) && self.may_ask(piece, peer));
         if let Some(piece) = loose {
             self.give(piece, peer, speed);
             return Some((piece, End::Front));
         }
         // Pieces begun are worth nothing to others: no more of them than one and a half per peer.
         let crowded = self.loose.len() + self.owned.len() > self.askers.len() * 3 / 2;
-        if crowded && let Some(piece) = self.helped(has, rng) {
+        if crowded && let Some(piece) = self.helped(peer, has, rng) {
             return Some((piece, End::Back));
         }
         if let Some(piece) = self.fresh_for(has, rng) {
@@ -410,7 +438,7 @@ impl Picker {
             self.give(piece, peer, speed);
             return Some((piece, End::Front));
         }
-        self.helped(has, rng).map(|piece| (piece, End::Back))
+        self.helped(peer, has, rng).map(|piece| (piece, End::Back))
     }
 
     /// Gives a partial piece to one peer alone, if that is fast enough.
@@ -430,7 +458,7 @@ impl Picker {
     }
 
     /// A piece that another peer has to itself and this one could help with.
-    fn helped(&self, has: Has<'_>, rng: &mut Rng) -> Option<u32> {
+    fn helped(&self, peer: PeerKey, has: Has<'_>, rng: &mut Rng) -> Option<u32> {
         if self.owned.is_empty() {
             return None;
         }
@@ -440,7 +468,7 @@ impl Picker {
             .chain(self.owned.range(..from))
             .take(LOOK)
             .copied()
-            .find(|&piece| has.get(piece))
+            .find(|&piece| has.get(piece) && self.may_ask(piece, peer))
     }
 
     /// A piece to begin.
@@ -450,7 +478,7 @@ impl Picker {
         }
         match self.mode {
             Mode::Sequential => self.first_fresh(has),
-            Mode::RarestFirst => self.rarest_fresh(has, rng),
+            Mode::RarestFirst | Mode::Random => self.rarest_fresh(has, rng),
         }
     }
 
@@ -464,7 +492,7 @@ impl Picker {
 
     fn rarest_fresh(&self, has: Has<'_>, rng: &mut Rng) -> Option<u32> {
         let mut misses = MISSES;
-        let random = self.had < RANDOM_FIRST;
+        let random = self.mode == Mode::Random || self.had < RANDOM_FIRST;
         // Nobody has what lies on level 0, unless there is a seed.
         let lowest = usize::from(self.seeds == 0);
         for priority in (1..=7).rev() {
@@ -530,6 +558,9 @@ impl Picker {
 
     /// Appends free blocks of a partial piece up to `end` and notes them as asked of the peer.
     fn take(&mut self, peer: PeerKey, piece: u32, side: End, end: usize, out: &mut Vec<Block>) {
+        if !self.may_ask(piece, peer) {
+            return;
+        }
         let asker = self.askers.entry(peer).or_default();
         let Some(partial) = self.partials.get_mut(&piece) else { return };
         while out.len() < end {
@@ -553,7 +584,8 @@ impl Picker {
             if left == 0 || out.len() >= end {
                 break;
             }
-            if partial.priority == 0 || !partial.is_asked() || !has.get(piece) {
+            let reserved = self.reserved.get(&piece).is_some_and(|of| *of != peer);
+            if reserved || partial.priority == 0 || !partial.is_asked() || !has.get(piece) {
                 left -= 1;
                 continue;
             }
@@ -629,6 +661,7 @@ impl Picker {
     pub fn rejected(&mut self, peer: PeerKey, block: Block) {
         let Some(request) = self.number(block) else { return };
         if self.askers.get_mut(&peer).is_some_and(|asker| take_out(&mut asker.outstanding, request)) {
+            self.unreserve_piece(request.0, peer);
             self.release(peer, request);
         }
     }
@@ -640,13 +673,21 @@ impl Picker {
             && take_out(&mut asker.outstanding, request)
         {
             asker.remember(request);
+            self.unreserve_piece(request.0, peer);
             self.release(peer, request);
+        }
+    }
+
+    fn unreserve_piece(&mut self, piece: u32, peer: PeerKey) {
+        if self.reserved.get(&piece) == Some(&peer) {
+            self.reserved.remove(&piece);
         }
     }
 
     /// A peer choked us: all its requests are released. With the fast extension, call [`Picker::rejected`] for each
     /// reject that follows instead.
     pub fn choked(&mut self, peer: PeerKey) {
+        self.unreserve(peer);
         let Some(asker) = self.askers.get_mut(&peer) else { return };
         if let Some(own) = asker.own.take() {
             self.file(own);
@@ -697,6 +738,7 @@ impl Picker {
             return;
         }
         self.abandon(piece);
+        self.reserved.remove(&piece);
         self.order.set_class(piece, Class::Had);
         self.set_fresh(piece, false);
         self.wanted.clear(piece);

@@ -2,6 +2,7 @@
 
 use crate::args::{Get, Peers, Seed};
 use crate::{INTERRUPTED, load, session};
+use p2p_bittorrent::picker::Mode;
 use p2p_bittorrent::{Client, Command, Config, Event, InfoHash, Metainfo, Progress, State, Status, Torrent};
 use p2p_core::node::{News, Node, Operation};
 use p2p_examples::progress::Figures;
@@ -21,7 +22,9 @@ pub(crate) async fn get(args: Get, out: &mut Output, stop: &Stop) -> Result<Exit
     let metainfo = load::torrent(&args.torrent)?;
     let mut torrent = Torrent::new(Arc::clone(&metainfo)).with_peers(args.peers.known.iter().copied());
     torrent.select = load::select(&metainfo.info, &args.select)?;
-    torrent.sequential = args.sequential;
+    if args.sequential {
+        torrent.order = Mode::Sequential;
+    }
     let mut config = Config::default();
     config.download_rate = args.download_rate;
     let command = Command::Download(Box::new(torrent));

@@ -1,0 +1,10 @@
+//! Strangers that break rules: each attack is a named test, with honest peers beside it that must still finish.
+
+mod attacker;
+mod blocks;
+mod floods;
+mod greeting;
+mod pieces;
+mod requests;
+mod scene;
+mod wire;
