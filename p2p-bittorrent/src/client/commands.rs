@@ -425,7 +425,8 @@ impl Client {
         if piece >= torrent.have.len() {
             return Err(Error::OutOfRange { what: "piece" });
         }
-        if let Some(picker) = &mut torrent.picker {
+        self.need_picker(key, cx);
+        if let Some(picker) = self.torrents.get_mut(&key).and_then(|torrent| torrent.picker.as_mut()) {
             picker.set_deadline(piece, within.map(|ms| cx.now() + Duration::from_millis(u64::from(ms))));
         }
         Ok(())
@@ -465,7 +466,11 @@ impl Client {
             torrent.timers.report = false;
         }
         self.report_now(key, cx);
-        self.start_reporting(key, cx);
+        // Nothing changes of a torrent without peers.
+        let Some(torrent) = self.torrents.get(&key) else { return };
+        if matches!(torrent.phase, Phase::Checking(_)) || !torrent.peers.is_empty() || torrent.jobs > 0 {
+            self.start_reporting(key, cx);
+        }
     }
 
     pub(super) fn report_now(&mut self, key: TorrentKey, cx: &mut Context<'_>) {

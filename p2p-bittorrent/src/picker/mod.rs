@@ -636,8 +636,10 @@ impl Picker {
                 if let Some(extra) = self.extra.remove(&(piece, number)) {
                     others = extra;
                 }
-                others.push(partial.from(number));
                 others.retain(|&other| other != peer);
+                if partial.from(number) != peer {
+                    others.push(partial.from(number));
+                }
             }
         }
         partial.set(number, State::Received, peer);
