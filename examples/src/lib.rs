@@ -8,6 +8,7 @@ pub mod json;
 pub mod output;
 pub mod progress;
 pub mod stop;
+pub mod swarm;
 pub mod table;
 pub mod units;
 

@@ -150,11 +150,15 @@ impl Choker {
         self.slots as usize
     }
 
-    /// How many are unchoked optimistically: one, and one more per five slots beyond the first four.
+    /// How many are unchoked optimistically: one, and one more per five slots beyond the first
+    /// four; none if there are no slots.
     #[must_use]
     pub const fn optimistic_slots(&self) -> usize {
-        let slots = self.slots as usize / 4;
-        if slots == 0 { 1 } else { slots }
+        match self.slots {
+            0 => 0,
+            1..8 => 1,
+            slots => slots as usize / 4,
+        }
     }
 
     /// Whether a peer that becomes interested while `unchoked` interested peers are unchoked can be unchoked at once.

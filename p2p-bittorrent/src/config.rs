@@ -20,7 +20,8 @@ pub struct Config {
     pub upload_rate: Option<u64>,
     /// The most payload bytes asked for per second by all torrents together.
     pub download_rate: Option<u64>,
-    /// Upload slots of a torrent beside the optimistic one; `None` lets their number follow the measured upload rate.
+    /// Upload slots of a torrent beside the optimistic one; 0 gives nobody anything; `None` lets their number follow the
+    /// measured upload rate.
     pub upload_slots: Option<u16>,
     /// Whether to offer the fast extension (BEP 6).
     pub fast: bool,

@@ -5,6 +5,7 @@ use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::info_hash::InfoHash;
 use crate::metainfo::Metainfo;
+use crate::picker::Mode;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -24,8 +25,8 @@ pub struct Torrent {
     pub peers: Vec<SocketAddr>,
     /// The files wanted, by index; all if `None`.
     pub select: Option<Vec<u32>>,
-    /// Whether pieces are asked for in order instead of rarest first.
-    pub sequential: bool,
+    /// In which order pieces are asked for.
+    pub order: Mode,
     /// Whether a seed shows each peer one piece at a time (BEP 16).
     pub super_seed: bool,
     /// Whether every piece is digested at the start, whatever resume data says.
@@ -41,7 +42,7 @@ impl Torrent {
             root: Root(0),
             peers: Vec::new(),
             select: None,
-            sequential: false,
+            order: Mode::RarestFirst,
             super_seed: false,
             recheck: false,
         }
@@ -96,8 +97,8 @@ pub enum Command {
     AddPeers(InfoHash, Vec<SocketAddr>),
     /// A file's priority: 0 not wanted, 1 lowest, 4 usual, 7 highest.
     SetPriority(InfoHash, u32, u8),
-    /// Pieces in order, or rarest first.
-    SetSequential(InfoHash, bool),
+    /// In which order pieces are asked for from now on.
+    SetOrder(InfoHash, Mode),
     /// This piece is wanted within this many milliseconds; sooner comes first. `None` takes the wish back.
     SetDeadline(InfoHash, u32, Option<u32>),
     /// The most payload bytes per second of all torrents: sent, and asked for.

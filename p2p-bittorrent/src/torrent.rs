@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::event::{Progress, State};
 use crate::info_hash::InfoHash;
 use crate::metainfo::{Layout, Metainfo, Part};
-use crate::picker::{PeerKey, Picker};
+use crate::picker::{Mode, PeerKey, Picker};
 use crate::rate::Rate;
 use crate::reader::Reader;
 use crate::store::Store;
@@ -66,8 +66,8 @@ pub(crate) struct Torrent {
     pub(crate) kept: bool,
     /// Priorities of the files, if any is not the usual.
     pub(crate) priorities: Option<Box<[u8]>>,
-    pub(crate) sequential: bool,
-    /// Present while something is missing.
+    pub(crate) order: Mode,
+    /// Present while something is missing and somebody may be asked for it, or something of it is known.
     pub(crate) picker: Option<Box<Picker>>,
     pub(crate) store: Store,
     pub(crate) peers: BTreeMap<PeerKey, ConnId>,
@@ -138,7 +138,11 @@ impl Torrent {
 
     /// Whether all that is wanted is here.
     pub(crate) fn is_complete(&self) -> bool {
-        self.picker.as_ref().is_none_or(|picker| picker.is_complete())
+        match (&self.picker, &self.priorities) {
+            (Some(picker), _) => picker.is_complete(),
+            (None, None) => self.have.is_full(),
+            (None, Some(_)) => self.have.zeros().all(|piece| self.piece_priority(piece) == 0),
+        }
     }
 
     /// A file's priority, 0 to 7.
@@ -213,7 +217,9 @@ impl Torrent {
                     let copies = picker.copies();
                     copies.whole.saturating_mul(1000).saturating_add(copies.more)
                 }
-                None => (seeds + 1).saturating_mul(1000),
+                None if self.have.is_full() => (seeds + 1).saturating_mul(1000),
+                // Nobody else is here.
+                None => (u64::from(self.have.count()) * 1000 / u64::from(self.have.len()).max(1)) as u32,
             },
         }
     }

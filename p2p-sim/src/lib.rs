@@ -9,6 +9,7 @@ mod datagrams;
 pub mod either;
 pub mod faults;
 mod fold;
+mod known;
 pub mod links;
 mod node;
 mod pipes;

@@ -52,8 +52,10 @@ pub(crate) struct Pipe {
     pub(crate) serving: Option<Way>,
     /// The bytes.
     pub(crate) load: Vec<Bytes>,
-    /// Time that datagrams took from the streams.
+    /// Time that datagrams and small packets took from the turn on the wire.
     debt: u64,
+    /// When those will have left that were sent while no stream had its turn.
+    idle_until: Instant,
     /// When the last datagram will have left.
     datagrams_until: Instant,
     /// When the work that has come in will be done.
@@ -73,6 +75,7 @@ impl Pipe {
             serving: None,
             load: Vec::new(),
             debt: 0,
+            idle_until: Instant::ZERO,
             datagrams_until: Instant::ZERO,
             down_until: Instant::ZERO,
         }
@@ -81,7 +84,23 @@ impl Pipe {
     /// When a turn of so many bytes, begun now, will have left.
     pub(crate) fn turn_done(&mut self, bytes: usize, now: Instant) -> Instant {
         let time = self.rates.up.map_or(0, |rate| wire_time(bytes, rate));
-        now + Duration::from_nanos(time + std::mem::take(&mut self.debt))
+        self.idle_until.max(now) + Duration::from_nanos(time + std::mem::take(&mut self.debt))
+    }
+
+    /// When the few bytes of a stream that sends nothing else will have left, if they may go between the packets of the
+    /// streams that take turns: as routers that queue by flow let them, but no more of them than a turn is long.
+    pub(crate) fn packet_out(&mut self, bytes: usize, quantum: usize, now: Instant) -> Option<Instant> {
+        let Some(rate) = self.rates.up else { return Some(now) };
+        let time = wire_time(bytes, rate);
+        if self.serving.is_none() {
+            self.idle_until = self.idle_until.max(now) + Duration::from_nanos(time);
+            return Some(self.idle_until);
+        }
+        if self.debt > wire_time(quantum, rate) {
+            return None;
+        }
+        self.debt += time;
+        Some(now + Duration::from_nanos(time))
     }
 
     /// When a datagram will have left; `None` if the queue before it is longer than `queue` bytes. Datagrams go before
@@ -93,8 +112,12 @@ impl Pipe {
             return None;
         }
         let time = wire_time(bytes, rate);
-        self.debt += time;
         self.datagrams_until = start + Duration::from_nanos(time);
+        if self.serving.is_some() {
+            self.debt += time;
+        } else {
+            self.idle_until = self.idle_until.max(self.datagrams_until);
+        }
         Some(self.datagrams_until)
     }
 

@@ -3,11 +3,12 @@
 use crate::agenda::Agenda;
 use crate::faults::Faults;
 use crate::fold::Fold;
+use crate::known::Known;
 use crate::links::Links;
 use crate::node::{Fired, NO_LAN, Node, NodeIx, Told};
 use crate::pipes::{Bandwidth, NO_PIPE, Pipe, Way};
 use crate::report::Traffic;
-use crate::storage::{Content, Disk, ZeroDigests};
+use crate::storage::{Content, Disk};
 use crate::wires::Wires;
 use crate::world::World;
 use bytes::Bytes;
@@ -219,10 +220,12 @@ pub struct Sim<M: Machine> {
     /// Addresses that nodes were given, looked up only.
     pub(crate) addrs: HashMap<IpAddr, u32>,
     pub(crate) groups: BTreeMap<IpAddr, Vec<(u32, SocketId)>>,
-    pub(crate) known: ZeroDigests,
+    pub(crate) known: Known,
     dice: Rng,
     fold: Fold,
     effects: Vec<Effect<M>>,
+    /// Streams of limited uplinks that got something to send in this input.
+    pub(crate) unpumped: Vec<Way>,
     ops: Vec<Operation<M>>,
     hook: Option<Hook<M>>,
 }
@@ -259,10 +262,11 @@ impl<M: Machine> Sim<M> {
             names: BTreeMap::new(),
             addrs: HashMap::new(),
             groups: BTreeMap::new(),
-            known: ZeroDigests::default(),
+            known: Known::default(),
             dice,
             fold: Fold::new(),
             effects: Vec::new(),
+            unpumped: Vec::new(),
             ops: Vec::new(),
             hook: None,
         }
@@ -447,6 +451,11 @@ impl<M: Machine> Sim<M> {
     #[must_use]
     pub const fn digest(&self) -> u64 {
         self.fold.value()
+    }
+
+    /// Names a buffer that many nodes will hold slices of: see [`Content::Shared`].
+    pub fn share(&mut self, content: Bytes) {
+        self.known.share(content);
     }
 
     /// Names a host, for `resolve` and for dialling by name. Several addresses may share a name.
@@ -666,6 +675,9 @@ impl<M: Machine> Sim<M> {
             self.carry_out(index, effect);
         }
         self.effects = effects;
+        if !self.unpumped.is_empty() {
+            self.pump_all();
+        }
     }
 
     /// A machine told something, or ended an operation.

@@ -1,14 +1,16 @@
-//! The disks of simulated nodes: files that outlive a crash, and hollow ones for content that is all zeros.
+//! The disks of simulated nodes: files that outlive a crash; hollow ones for content that is all zeros; and shared ones
+//! for content that thousands of nodes hold slices of.
 
+use crate::known::Known;
 use bytes::Bytes;
 use p2p_core::{
     Digest, DigestKind, Digester, Duration, Entry, FileId, Instant, IoError, Job, JobDone, Rng, Root, Span,
     Stat, UnixTime,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// As many zeros as a read of usual size needs: reads of hollow files share them.
-static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
+pub(crate) static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
 /// What a hollow file holds where something other than zeros was written.
 pub const BAD: u8 = 0xbd;
 static BADS: [u8; 64 * 1024] = [BAD; 64 * 1024];
@@ -53,8 +55,9 @@ impl Extents {
         if self.parts.is_empty() || from >= to {
             return;
         }
-        let first = self.parts.range(..from).next_back().map(|(at, _)| *at).unwrap_or(from);
-        let hit: Vec<u64> = self.parts.range(first..to).map(|(at, _)| *at).collect();
+        let before = self.parts.range(..from).next_back();
+        let before = before.filter(|(at, data)| *at + data.len() as u64 > from).map(|(at, _)| *at);
+        let hit: Vec<u64> = before.into_iter().chain(self.parts.range(from..to).map(|(at, _)| *at)).collect();
         for at in hit {
             let Some(data) = self.parts.remove(&at) else { continue };
             let end = at + data.len() as u64;
@@ -75,6 +78,37 @@ impl Extents {
         if !data.is_empty() {
             self.parts.insert(offset, data);
         }
+    }
+
+    /// The same; slices of a shared buffer that lie in it as they lie here become one.
+    fn join(&mut self, mut offset: u64, mut data: Bytes, known: &Known) {
+        let mut end = offset + data.len() as u64;
+        self.punch(offset, end);
+        self.len = self.len.max(end);
+        if let Some((at, before)) = self.parts.range(..offset).next_back()
+            && *at + before.len() as u64 == offset
+            && let Some(whole) = known.joined(before, &data)
+        {
+            // It takes the place of the one before.
+            (offset, data) = (*at, whole);
+        }
+        if let Some(after) = self.parts.get(&end)
+            && let Some(whole) = known.joined(&data, after)
+        {
+            self.parts.remove(&end);
+            data = whole;
+            end = offset + data.len() as u64;
+        }
+        if end > offset {
+            self.parts.insert(offset, data);
+        }
+    }
+
+    /// The one slice that a span consists of, if it does.
+    fn one(&self, offset: u64, len: u64) -> Option<Bytes> {
+        let (at, data) = self.parts.range(..=offset).next_back()?;
+        let from = (offset - at) as usize;
+        (from + len as usize <= data.len()).then(|| data.slice(from..from + len as usize))
     }
 
     fn truncate(&mut self, len: u64) {
@@ -113,6 +147,9 @@ impl Extents {
     }
 
     fn read(&self, offset: u64, len: u64) -> Bytes {
+        if let Some(one) = self.one(offset, len) {
+            return one;
+        }
         if self.untouched(offset, len) {
             return zeros(len as usize);
         }
@@ -122,7 +159,7 @@ impl Extents {
     }
 }
 
-fn each_zero(mut len: u64, part: &mut impl FnMut(Bytes)) {
+pub(crate) fn each_zero(mut len: u64, part: &mut impl FnMut(Bytes)) {
     while len > 0 {
         let now = len.min(ZEROS.len() as u64);
         part(zeros(now as usize));
@@ -167,6 +204,11 @@ pub enum Content {
     /// as bad ([`BAD`] is read there). For swarms of thousands of peers. Writes are never lost in a crash, running
     /// digests of writes are declined, digests of zeros are computed once. What is put with `Job::Replace` is kept.
     Hollow,
+    /// Bytes are kept as written, but those that are slices of a buffer named with [`Sim::share`](crate::Sim::share)
+    /// stay slices of it, neighbours joined, and the digest of a span of it is computed once for all nodes. For swarms
+    /// of thousands of peers with real content. Writes are never lost in a crash, running digests of writes are
+    /// declined.
+    Shared,
 }
 
 /// The disk of one node: its files, its size and its speed.
@@ -215,6 +257,12 @@ impl Disk {
     #[must_use]
     pub const fn hollow() -> Self {
         Self::new(Content::Hollow)
+    }
+
+    /// An empty disk for content that many nodes hold slices of.
+    #[must_use]
+    pub const fn shared() -> Self {
+        Self::new(Content::Shared)
     }
 
     /// With room for so many bytes; the length of a file counts, holes too.
@@ -318,7 +366,7 @@ impl Disk {
             if file.unsynced.is_empty() && file.synced.is_some() {
                 continue;
             }
-            if self.content == Content::Hollow {
+            if self.content != Content::Kept {
                 continue;
             }
             if file.synced.is_none() && rng.chance(0.5) {
@@ -409,7 +457,7 @@ impl Disk {
         }
     }
 
-    fn digest(&self, kind: DigestKind, spans: &[Span], known: &mut ZeroDigests) -> Result<Digest, IoError> {
+    fn digest(&self, kind: DigestKind, spans: &[Span], known: &mut Known) -> Result<Digest, IoError> {
         let total = self.check_spans(spans)?;
         let untouched = |span: &Span| {
             span.file.root() == Root::ZEROS
@@ -417,6 +465,12 @@ impl Disk {
         };
         if spans.iter().all(untouched) {
             return Ok(known.of(kind, total));
+        }
+        if let [span] = spans
+            && let Some(file) = self.files.get(&span.file)
+            && let Some(one) = file.now.one(span.offset, span.len)
+        {
+            return Ok(known.of_bytes(kind, &[one]));
         }
         let mut digester = Digester::new(kind);
         for span in spans {
@@ -429,7 +483,8 @@ impl Disk {
         Ok(digester.finish())
     }
 
-    fn write(&mut self, spans: &[Span], data: Vec<Bytes>, civil: UnixTime) -> Result<(), IoError> {
+    fn write(&mut self, spans: &[Span], data: Vec<Bytes>, at: &Doing<'_>) -> Result<(), IoError> {
+        let civil = at.civil;
         let total: u64 = data.iter().map(|part| part.len() as u64).sum();
         if spans.iter().map(|span| span.len).sum::<u64>() != total {
             return Err(IoError::Other);
@@ -454,19 +509,19 @@ impl Disk {
             if !self.room(more) {
                 return Err(IoError::NoSpace);
             }
-            let hollow = self.content == Content::Hollow;
+            let content = self.content;
             let file = self.file(&span.file, civil)?;
             file.modified = civil;
-            let mut at = span.offset;
-            while at < end {
+            let mut begin = span.offset;
+            while begin < end {
                 if part.is_empty() {
                     part = parts.next().ok_or(IoError::Other)?;
                     continue;
                 }
-                let piece = part.split_to((end - at).min(part.len() as u64) as usize);
+                let piece = part.split_to((end - begin).min(part.len() as u64) as usize);
                 let len = piece.len() as u64;
-                file.put(at, piece, hollow);
-                at += len;
+                file.put(begin, piece, content, at.known);
+                begin += len;
             }
             self.used += more;
         }
@@ -507,11 +562,11 @@ impl Disk {
         if !self.room(len.saturating_sub(old)) {
             return Err(IoError::NoSpace);
         }
-        let hollow = self.content == Content::Hollow;
+        let kept = self.content == Content::Kept;
         let file = self.file(id, civil)?;
         file.modified = civil;
         file.now.truncate(len);
-        if !hollow {
+        if kept {
             file.unsynced.push(Unsynced::Truncate(len));
         }
         self.used = self.used - old + len;
@@ -561,13 +616,13 @@ impl Disk {
             Job::Read { spans } => JobDone::Read(at.reads().and_then(|()| self.read(&spans))),
             Job::Write { spans, data, digest } => {
                 let digest = match self.content {
-                    Content::Hollow => None,
+                    Content::Hollow | Content::Shared => None,
                     Content::Kept => digest.map(|mut digest| {
                         data.iter().for_each(|part| digest.update(part));
                         digest
                     }),
                 };
-                let result = at.writes().and_then(|()| self.write(&spans, data, at.civil));
+                let result = at.writes().and_then(|()| self.write(&spans, data, at));
                 JobDone::Written { result, digest }
             }
             Job::Digest { kind, data } => JobDone::Digest(Ok(at.known.of_bytes(kind, &data))),
@@ -613,16 +668,19 @@ impl File {
         Stat { len: self.now.len, modified: self.modified }
     }
 
-    fn put(&mut self, at: u64, data: Bytes, hollow: bool) {
-        if !hollow {
-            self.now.write(at, data.clone());
-            self.unsynced.push(Unsynced::Write(at, data));
-        } else if is_zero(&data) {
-            let end = at + data.len() as u64;
-            self.now.punch(at, end);
-            self.now.len = self.now.len.max(end);
-        } else {
-            self.now.write(at, bads(data.len()));
+    fn put(&mut self, at: u64, data: Bytes, content: Content, known: &Known) {
+        match content {
+            Content::Kept => {
+                self.now.write(at, data.clone());
+                self.unsynced.push(Unsynced::Write(at, data));
+            }
+            Content::Shared => self.now.join(at, data, known),
+            Content::Hollow if is_zero(&data) => {
+                let end = at + data.len() as u64;
+                self.now.punch(at, end);
+                self.now.len = self.now.len.max(end);
+            }
+            Content::Hollow => self.now.write(at, bads(data.len())),
         }
     }
 }
@@ -642,7 +700,7 @@ pub(crate) struct Doing<'a> {
     pub(crate) civil: UnixTime,
     pub(crate) faults: DiskFaults,
     pub(crate) rng: &'a mut Rng,
-    pub(crate) known: &'a mut ZeroDigests,
+    pub(crate) known: &'a mut Known,
 }
 
 impl Doing<'_> {
@@ -656,40 +714,5 @@ impl Doing<'_> {
 
     fn chance(&mut self, p: f64) -> Result<(), IoError> {
         if p > 0.0 && self.rng.chance(p) { Err(IoError::Device) } else { Ok(()) }
-    }
-}
-
-/// Digests of zeros by kind and length, each computed once. Looked up only, so the order of the map is never seen.
-#[derive(Debug, Default)]
-pub(crate) struct ZeroDigests(HashMap<(DigestKind, u64), Digest>);
-
-/// More lengths than a simulation asks for; past it they are computed again.
-const KNOWN: usize = 4096;
-
-impl ZeroDigests {
-    fn of(&mut self, kind: DigestKind, len: u64) -> Digest {
-        if let Some(known) = self.0.get(&(kind, len)) {
-            return *known;
-        }
-        let mut digester = Digester::new(kind);
-        each_zero(len, &mut |part| digester.update(&part));
-        let digest = digester.finish();
-        if self.0.len() < KNOWN {
-            self.0.insert((kind, len), digest);
-        }
-        digest
-    }
-
-    fn of_bytes(&mut self, kind: DigestKind, data: &[Bytes]) -> Digest {
-        let shared = |part: &Bytes| {
-            let (zeros, at) = (ZEROS.as_ptr() as usize, part.as_ptr() as usize);
-            at >= zeros && at + part.len() <= zeros + ZEROS.len()
-        };
-        if data.iter().all(shared) {
-            return self.of(kind, data.iter().map(|part| part.len() as u64).sum());
-        }
-        let mut digester = Digester::new(kind);
-        data.iter().for_each(|part| digester.update(part));
-        digester.finish()
     }
 }

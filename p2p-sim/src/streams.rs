@@ -14,6 +14,9 @@ fn patience(tries: u32) -> Duration {
     Duration::from_millis(500 << tries.min(3)).min(Duration::from_secs(3))
 }
 
+/// Bytes that fit into one packet: TCP's over Ethernet.
+const PACKET: usize = 1460;
+
 const fn other(side: u8) -> usize {
     1 - side as usize
 }
@@ -138,14 +141,53 @@ impl<M: Machine> Sim<M> {
         let lane = &mut wire.lanes[side];
         lane.queued += data.len();
         lane.queue.push_back(data);
-        let open = lane.open;
+        let ready = lane.open && !lane.in_turn;
         if lane.queued > high && !lane.full {
             lane.full = true;
             self.push_after(Duration::ZERO, Happening::Mark { way, full: true });
         }
-        if open {
-            self.pump(way);
+        if ready && self.unpumped.last() != Some(&way) {
+            self.unpumped.push(way);
         }
+    }
+
+    /// Lets go what an input left: all that it sent on a stream goes as one.
+    pub(crate) fn pump_all(&mut self) {
+        let mut ways = std::mem::take(&mut self.unpumped);
+        for way in ways.drain(..) {
+            if !self.pass_between(way) {
+                self.pump(way);
+            }
+        }
+        self.unpumped = ways;
+    }
+
+    /// What fits into a packet need not wait for its turn; whether it was such.
+    fn pass_between(&mut self, way: Way) -> bool {
+        let (window, quantum, now) = (self.options.window, self.options.quantum, self.now);
+        let Some(wire) = self.wires.find(way) else { return true };
+        let (from, to) = (wire.ends[way.side as usize].node, wire.ends[other(way.side)].node);
+        let paused = wire.ends[other(way.side)].paused;
+        let lane = &mut wire.lanes[way.side as usize];
+        let bytes = lane.queued;
+        if lane.in_turn || !lane.open || bytes == 0 || bytes > PACKET || (paused && lane.unread >= window) {
+            return false;
+        }
+        let Some(left) = self.uplink(from, to).and_then(|pipe| pipe.packet_out(bytes, quantum, now)) else {
+            return false;
+        };
+        while let Some(wire) = self.wires.find(way) {
+            let lane = &mut wire.lanes[way.side as usize];
+            let Some(data) = lane.queue.pop_front() else {
+                if let Some(last) = lane.last.take() {
+                    self.depart(way, Chunk::End(last));
+                }
+                break;
+            };
+            lane.queued -= data.len();
+            self.depart_after(way, left.since(now), Chunk::Data(data));
+        }
+        true
     }
 
     /// Lets go what may go: by turns if the uplink is limited, at once if not.
@@ -250,8 +292,12 @@ impl<M: Machine> Sim<M> {
         self.next_turn(node);
     }
 
-    /// Sends something on its way. What one batch sends arrives together.
     fn depart(&mut self, way: Way, chunk: Chunk) {
+        self.depart_after(way, Duration::ZERO, chunk);
+    }
+
+    /// Sends something on its way, where it comes after a while. What one batch sends arrives together.
+    fn depart_after(&mut self, way: Way, after: Duration, chunk: Chunk) {
         let (now, batch) = (self.now, self.batch);
         let Some(wire) = self.wires.find(way) else { return };
         let (from, to) = (wire.ends[way.side as usize].node, wire.ends[other(way.side)].node);
@@ -263,7 +309,7 @@ impl<M: Machine> Sim<M> {
         let broken = len > 0 && self.world.resets();
         if lane.batch != batch {
             lane.batch = batch;
-            lane.until = lane.until.max(now + self.world.burst(from, to, len, now));
+            lane.until = lane.until.max(now + after + self.world.burst(from, to, len, now));
         }
         let at = lane.until;
         // An event waits for everything in flight; what arrives together needs one.

@@ -8,7 +8,7 @@ use std::{env::args, error::Error, sync::Arc};
 pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
     let (file, folder) = (args().nth(2).ok_or("which torrent?")?, args().nth(3).ok_or("which folder?")?);
     let mut torrent = Torrent::new(Arc::new(Metainfo::parse(&std::fs::read(file)?, &Limits::default())?));
-    torrent.sequential = true;
+    torrent.order = p2p_bittorrent::picker::Mode::Sequential;
     let running =
         spawn(Client::new(Config::default()), Options::default().with_storage(Folder::new(folder)?));
     let mut content = running.node.fetch(torrent);

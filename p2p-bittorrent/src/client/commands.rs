@@ -10,7 +10,6 @@ use crate::event::{Bootstrap, Command, Event, PeerStatus, Status};
 use crate::info_hash::InfoHash;
 use crate::metainfo::Layout;
 use crate::peer::session::Pieces;
-use crate::picker::Mode;
 use crate::rate::Rate;
 use crate::reader::Reader;
 use crate::store::Store;
@@ -53,11 +52,11 @@ impl Client {
             Command::SetPriority(hash, file, priority) => {
                 self.find(hash).and_then(|key| self.set_priority(key, file, priority, cx))
             }
-            Command::SetSequential(hash, sequential) => self.find(hash).map(|key| {
+            Command::SetOrder(hash, order) => self.find(hash).map(|key| {
                 if let Some(torrent) = self.torrents.get_mut(&key) {
-                    torrent.sequential = sequential;
+                    torrent.order = order;
                     if let Some(picker) = &mut torrent.picker {
-                        picker.set_mode(if sequential { Mode::Sequential } else { Mode::RarestFirst });
+                        picker.set_mode(order);
                     }
                 }
             }),
@@ -175,7 +174,7 @@ impl Client {
             paused: false,
             kept,
             priorities,
-            sequential: wanted.sequential,
+            order: wanted.order,
             picker: None,
             store: Store::default(),
             peers: BTreeMap::new(),
@@ -434,7 +433,8 @@ impl Client {
         if piece >= torrent.have.len() {
             return Err(Error::OutOfRange { what: "piece" });
         }
-        if let Some(picker) = &mut torrent.picker {
+        self.need_picker(key, cx);
+        if let Some(picker) = self.torrents.get_mut(&key).and_then(|torrent| torrent.picker.as_mut()) {
             picker.set_deadline(piece, within.map(|ms| cx.now() + Duration::from_millis(u64::from(ms))));
         }
         Ok(())
@@ -474,7 +474,11 @@ impl Client {
             torrent.timers.report = false;
         }
         self.report_now(key, cx);
-        self.start_reporting(key, cx);
+        // Nothing changes of a torrent without peers.
+        let Some(torrent) = self.torrents.get(&key) else { return };
+        if matches!(torrent.phase, Phase::Checking(_)) || !torrent.peers.is_empty() || torrent.jobs > 0 {
+            self.start_reporting(key, cx);
+        }
     }
 
     pub(super) fn report_now(&mut self, key: TorrentKey, cx: &mut Context<'_>) {

@@ -7,7 +7,7 @@ use crate::peer::session::{Asked, Peer, Receiving, Traffic};
 use crate::peer::wire::{Block, Message, encode};
 use crate::picker::{PeerSpeed, Received};
 use crate::rate::Pipeline;
-use crate::store::Progress;
+use crate::store::{Progress, Urgency};
 use crate::torrent::Goal;
 use alloc::vec::Vec;
 use p2p_core::chunk::BLOCK;
@@ -178,7 +178,7 @@ impl Client {
                 for other in others {
                     self.take_back(key, other, block, cx);
                 }
-                self.write_runs(key, block.piece, false, cx);
+                self.write_runs(key, block.piece, Urgency::Usual, cx);
                 self.hold_back(key, cx);
             }
             Received::Duplicate => {
@@ -217,9 +217,9 @@ impl Client {
     }
 
     /// Hands the runs of a piece that are due to the disk.
-    pub(super) fn write_runs(&mut self, key: TorrentKey, piece: u32, all: bool, cx: &mut Context<'_>) {
+    fn write_runs(&mut self, key: TorrentKey, piece: u32, urgency: Urgency, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        while let Some(run) = torrent.store.next_run(piece, all) {
+        while let Some(run) = torrent.store.next_run(piece, urgency) {
             let spans = torrent.spans(piece, run.begin, run.len);
             let job = cx.run(Job::Write { spans, data: run.data, digest: run.digest });
             torrent.jobs += 1;
@@ -240,11 +240,16 @@ impl Client {
         self.flush(key, cx);
     }
 
+    /// Writes all that waits in memory.
     pub(super) fn flush(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        self.write_waiting(key, Urgency::All, cx);
+    }
+
+    fn write_waiting(&mut self, key: TorrentKey, urgency: Urgency, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get(&key) else { return };
         let waiting: Vec<u32> = torrent.store.waiting().collect();
         for piece in waiting {
-            self.write_runs(key, piece, true, cx);
+            self.write_runs(key, piece, urgency, cx);
         }
     }
 
@@ -254,7 +259,13 @@ impl Client {
         if self.disk_behind || self.held <= limit {
             return;
         }
-        self.flush(key, cx);
+        if self.writing < limit / 2 {
+            self.write_waiting(key, Urgency::Short, cx);
+        }
+        if self.writing == 0 {
+            // The disk is idle: what fills the memory are blocks that came too early.
+            self.flush(key, cx);
+        }
         if self.writing == 0 {
             return;
         }
@@ -298,7 +309,9 @@ impl Client {
         }
         let all = all || !torrent.is_active();
         match torrent.store.written(piece, len, digest) {
-            Progress::Partial => self.write_runs(key, piece, all, cx),
+            Progress::Partial => {
+                self.write_runs(key, piece, if all { Urgency::All } else { Urgency::Usual }, cx);
+            }
             Progress::Hashed(digest) => self.piece_digested(key, piece, &digest, cx),
             Progress::Reread => self.reread(key, piece, cx),
         }

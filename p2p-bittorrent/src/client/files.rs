@@ -212,7 +212,9 @@ impl Client {
             self.fail_ops(key, &Error::Removed, cx);
             return self.forget_torrent(key, cx);
         }
-        self.start_picker(key, Some(&check), cx);
+        if check.resume.as_ref().is_some_and(|resume| !resume.partial.is_empty()) {
+            self.start_picker(key, Some(&check), cx);
+        }
         let Some(torrent) = self.torrents.get(&key) else { return };
         let empty: Vec<FileId> = check
             .empty_files(&torrent.metainfo.info)
@@ -230,8 +232,17 @@ impl Client {
         self.feed_readers(key, cx);
     }
 
+    /// Makes the picker of a torrent that is not all here, if there is none: when there is somebody to ask.
+    pub(super) fn need_picker(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get(&key) else { return };
+        if torrent.picker.is_none() && torrent.is_active() && !torrent.have.is_full() {
+            self.start_picker(key, None, cx);
+            self.hurry(key, cx);
+        }
+    }
+
     /// Makes the picker of a torrent that is not all here.
-    pub(super) fn start_picker(&mut self, key: TorrentKey, check: Option<&Check>, cx: &mut Context<'_>) {
+    fn start_picker(&mut self, key: TorrentKey, check: Option<&Check>, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         if torrent.have.is_full() {
             torrent.picker = None;
@@ -240,9 +251,7 @@ impl Client {
         let pieces = torrent.pieces();
         let mut whole = Vec::new();
         let mut picker = Box::new(crate::picker::Picker::new(pieces, &torrent.have, cx.rng()));
-        if torrent.sequential {
-            picker.set_mode(crate::picker::Mode::Sequential);
-        }
+        picker.set_mode(torrent.order);
         if torrent.priorities.is_some() {
             for piece in 0..pieces.count() {
                 picker.set_priority(piece, torrent.piece_priority(piece));
@@ -327,7 +336,7 @@ impl Client {
         }
         self.held = self.held.saturating_sub(torrent.store.drop_waiting());
         torrent.store = crate::store::Store::default();
-        self.start_picker(key, None, cx);
+        torrent.picker = None;
         self.activate(key, cx);
         self.check_complete(key, cx);
         self.feed_readers(key, cx);

@@ -159,6 +159,8 @@ pub struct Client {
     stopping: Option<stop::Stopping>,
     halted: bool,
     out: BytesMut,
+    /// Where heads of blocks are written, many to an allocation.
+    heads: BytesMut,
     picked: Vec<Block>,
 }
 
@@ -171,6 +173,9 @@ impl core::fmt::Debug for Client {
             .finish_non_exhaustive()
     }
 }
+
+/// Bytes of messages to an allocation: some thirty requests, or eighty heads of blocks.
+const SAYING: usize = 1024;
 
 /// This machine's context.
 pub(crate) type Context<'a> = Cx<'a, Client>;
@@ -209,7 +214,8 @@ impl Client {
             disk_behind: false,
             stopping: None,
             halted: false,
-            out: BytesMut::new(),
+            out: BytesMut::with_capacity(SAYING),
+            heads: BytesMut::with_capacity(SAYING),
             picked: Vec::new(),
         }
     }

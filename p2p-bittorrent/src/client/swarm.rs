@@ -255,6 +255,7 @@ impl Client {
             let hello = self.hello(torrent);
             cx.send(conn, hello);
         }
+        self.need_picker(key, cx);
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let shown = match &mut torrent.super_seed {
@@ -426,6 +427,9 @@ impl Client {
         if !torrent.timers.round && (!torrent.peers.is_empty() || torrent.dialling > 0) {
             torrent.timers.round = true;
             cx.set_timer(Timer::Round(key), ROUND);
+        } else if torrent.peers.is_empty() && torrent.picker.as_ref().is_some_and(|picker| picker.is_blank())
+        {
+            torrent.picker = None;
         }
     }
 

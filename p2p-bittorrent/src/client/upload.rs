@@ -5,12 +5,11 @@ use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::peer::session::Read;
 use crate::peer::wire::{Block, Message, encode, piece_head};
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use p2p_core::{Bytes, ConnId, Instant, IoError, Job, JobId};
 
 /// The most bytes read in one job for one peer.
 const READ: u32 = 128 * 1024;
-const HEAD: usize = 13;
 
 impl Client {
     /// A peer asks for a block.
@@ -63,11 +62,8 @@ impl Client {
         let Some(traffic) = &mut peer.traffic else { return self.says_nothing_new(conn) };
         if let Some(at) = traffic.wants.iter().position(|waiting| *waiting == block) {
             traffic.wants.remove(at);
-        } else if let Some(entry) = traffic
-            .reading
-            .iter_mut()
-            .flat_map(|read| &mut read.blocks)
-            .find(|(reading, gone)| *reading == block && !gone)
+        } else if let Some(entry) =
+            traffic.serving.iter_mut().find(|(reading, gone)| *reading == block && !gone)
         {
             entry.1 = true;
         } else {
@@ -119,15 +115,15 @@ impl Client {
                 }
                 return;
             }
-            let mut blocks = alloc::vec::Vec::with_capacity(8);
-            let mut len = 0;
+            let (mut blocks, mut len) = (0, 0);
             while let Some(&next) = traffic.wants.front() {
                 let joins = next.piece == first.piece && next.begin == first.begin + len;
                 if len > 0 && (!joins || len + next.len > most) {
                     break;
                 }
                 traffic.wants.pop_front();
-                blocks.push((next, false));
+                traffic.serving.push_back((next, false));
+                blocks += 1;
                 len += next.len;
             }
             if most >= first.len {
@@ -138,7 +134,7 @@ impl Client {
             let job = cx.run(Job::Read { spans });
             torrent.jobs += 1;
             self.jobs.insert(job, (key, Work::Upload(conn)));
-            traffic.reading.push_back(Read { job, len, blocks });
+            traffic.reading.push_back(Read { job, len, blocks, data: None });
         }
     }
 
@@ -153,45 +149,61 @@ impl Client {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let Some(traffic) = &mut peer.traffic else { return Ok(()) };
         let Some(at) = traffic.reading.iter().position(|read| read.job == job) else { return Ok(()) };
-        let Some(read) = traffic.reading.remove(at) else { return Ok(()) };
-        let data = match data {
-            Ok(data) => data,
+        match data {
+            Ok(data) => {
+                if let Some(read) = traffic.reading.get_mut(at) {
+                    read.data = Some(data);
+                }
+                self.send_read(conn, cx);
+                self.serve(conn, cx);
+                Ok(())
+            }
             Err(why) => {
-                if peer.fast {
-                    for (block, _) in &read.blocks {
-                        encode(&Message::Reject(*block), &mut self.out);
+                let before: usize = traffic.reading.iter().take(at).map(|read| read.blocks).sum();
+                let blocks = traffic.reading.remove(at).map_or(0, |read| read.blocks);
+                for (block, gone) in traffic.serving.drain(before..before + blocks) {
+                    // A cancelled one was rejected when it was cancelled.
+                    if peer.fast && !gone {
+                        encode(&Message::Reject(block), &mut self.out);
                     }
                 }
                 self.send_out(conn, cx);
-                return Err(Error::Disk { doing: "reading", path: "".into(), why });
+                Err(Error::Disk { doing: "reading", path: "".into(), why })
             }
-        };
-        let mut heads = BytesMut::with_capacity(read.blocks.len() * HEAD);
-        for (block, _) in &read.blocks {
-            heads.put_slice(&piece_head(*block));
         }
-        let mut heads = heads.freeze();
-        let mut offset = 0;
+    }
+
+    /// Sends what was read, in the order in which the peer asked: most peers hash a piece while its blocks come in
+    /// order, and have to read it back when they do not.
+    fn send_read(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(traffic) = &mut peer.traffic else { return };
         let mut sent = 0;
-        for (block, gone) in &read.blocks {
-            let head = heads.split_to(HEAD);
-            let len = block.len as usize;
-            if !gone && offset + len <= data.len() {
-                peer.link.send(head, cx);
-                peer.link.send(data.slice(offset..offset + len), cx);
-                sent += u64::from(block.len);
+        while let Some(data) = traffic.reading.front_mut().and_then(|read| read.data.take()) {
+            let Some(read) = traffic.reading.pop_front() else { break };
+            let mut offset = 0;
+            for (block, gone) in traffic.serving.drain(..read.blocks) {
+                let len = block.len as usize;
+                if !gone && offset + len <= data.len() {
+                    self.heads.put_slice(&piece_head(block));
+                    peer.link.send(self.heads.split().freeze(), cx);
+                    peer.link.send(data.slice(offset..offset + len), cx);
+                    sent += u64::from(block.len);
+                }
+                offset += len;
             }
-            offset += len;
         }
-        peer.last_out = cx.now();
+        if sent == 0 {
+            return;
+        }
+        peer.last_out = now;
         peer.uploaded += sent;
-        peer.rate_out.add(sent, cx.now());
+        peer.rate_out.add(sent, now);
         if let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) {
             torrent.uploaded += sent;
-            torrent.rate_out.add(sent, cx.now());
+            torrent.rate_out.add(sent, now);
         }
-        self.serve(conn, cx);
-        Ok(())
     }
 
     /// The upload limit lets more out.

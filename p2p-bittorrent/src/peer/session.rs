@@ -88,8 +88,10 @@ pub(crate) struct Traffic {
     pub(crate) drops: BytesMut,
     /// Blocks it asked of us that are not being read yet, oldest first.
     pub(crate) wants: VecDeque<Block>,
-    /// Blocks being read for it, in order of the reads.
+    /// Blocks being read for it, in the order in which it asked and gets them.
     pub(crate) reading: VecDeque<Read>,
+    /// The blocks of these reads, and whether each was cancelled meanwhile.
+    pub(crate) serving: VecDeque<(Block, bool)>,
 }
 
 /// A read for a peer under way: neighbouring blocks in one job.
@@ -97,8 +99,10 @@ pub(crate) struct Traffic {
 pub(crate) struct Read {
     pub(crate) job: p2p_core::JobId,
     pub(crate) len: u32,
-    /// The blocks, and whether each was cancelled meanwhile.
-    pub(crate) blocks: Vec<(Block, bool)>,
+    /// How many of the blocks in `serving` it is for.
+    pub(crate) blocks: usize,
+    /// What was read, while an earlier read is still under way.
+    pub(crate) data: Option<Bytes>,
 }
 
 impl Traffic {
@@ -111,6 +115,7 @@ impl Traffic {
             drops: BytesMut::new(),
             wants: VecDeque::new(),
             reading: VecDeque::new(),
+            serving: VecDeque::new(),
         }
     }
 

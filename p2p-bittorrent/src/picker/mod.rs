@@ -57,6 +57,8 @@ pub enum Mode {
     RarestFirst,
     /// By index, whatever the priority: for media that are played while they come.
     Sequential,
+    /// By priority, then at random: for measuring what rarest first is worth.
+    Random,
 }
 
 /// What a peer has.
@@ -476,7 +478,7 @@ impl Picker {
         }
         match self.mode {
             Mode::Sequential => self.first_fresh(has),
-            Mode::RarestFirst => self.rarest_fresh(has, rng),
+            Mode::RarestFirst | Mode::Random => self.rarest_fresh(has, rng),
         }
     }
 
@@ -490,7 +492,7 @@ impl Picker {
 
     fn rarest_fresh(&self, has: Has<'_>, rng: &mut Rng) -> Option<u32> {
         let mut misses = MISSES;
-        let random = self.had < RANDOM_FIRST;
+        let random = self.mode == Mode::Random || self.had < RANDOM_FIRST;
         // Nobody has what lies on level 0, unless there is a seed.
         let lowest = usize::from(self.seeds == 0);
         for priority in (1..=7).rev() {
@@ -634,8 +636,10 @@ impl Picker {
                 if let Some(extra) = self.extra.remove(&(piece, number)) {
                     others = extra;
                 }
-                others.push(partial.from(number));
                 others.retain(|&other| other != peer);
+                if partial.from(number) != peer {
+                    others.push(partial.from(number));
+                }
             }
         }
         partial.set(number, State::Received, peer);

@@ -1,0 +1,197 @@
+//! What a simulated swarm consists of: [`Scenario`], and the four that papers measure.
+
+use super::figures::Figures;
+use p2p_bittorrent::picker::Mode;
+use p2p_core::Duration;
+use p2p_sim::Bandwidth;
+
+/// The bandwidth of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Bits a second down.
+    pub down: u64,
+    /// Bits a second up.
+    pub up: u64,
+}
+
+impl Access {
+    /// So many kbit/s (1,000 bits) down and up.
+    #[must_use]
+    pub const fn kbit(down: u64, up: u64) -> Self {
+        Self { down: down * 1000, up: up * 1000 }
+    }
+
+    pub(super) const fn bandwidth(self) -> Bandwidth {
+        Bandwidth::bits(self.up, self.down)
+    }
+}
+
+/// How a peer behaves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Conduct {
+    /// As the client does.
+    Honest,
+    /// It takes, and never unchokes anybody.
+    FreeRider,
+    /// It says that it has everything, and this share of the blocks that it sends is rubbish (0 to 1).
+    Liar(f64),
+}
+
+/// Peers of one kind.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// What they are called in tables.
+    pub name: &'static str,
+    /// How many.
+    pub count: usize,
+    /// Their bandwidth.
+    pub access: Access,
+    /// How they behave.
+    pub conduct: Conduct,
+}
+
+impl Group {
+    /// Honest peers.
+    #[must_use]
+    pub const fn honest(name: &'static str, count: usize, access: Access) -> Self {
+        Self { name, count, access, conduct: Conduct::Honest }
+    }
+}
+
+/// A swarm: one seed, and peers that come to fetch what it has.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// What it is called.
+    pub name: &'static str,
+    /// Pieces of the content.
+    pub pieces: u32,
+    /// Bytes of a piece: a multiple of 16 KiB.
+    pub piece_len: u32,
+    /// The seed's bandwidth.
+    pub seed: Access,
+    /// Those that fetch, and liars.
+    pub groups: Vec<Group>,
+    /// All arrive within this.
+    pub arrivals: Duration,
+    /// In which order pieces are asked for.
+    pub order: Mode,
+    /// The run is given up after so many times the bound.
+    pub patience: f64,
+}
+
+/// Bharambe's peers: 1.5 Mbit/s down, 0.4 up.
+const DSL: Access = Access::kbit(1_500, 400);
+
+impl Scenario {
+    fn new(name: &'static str, pieces: u32, piece_len: u32, seed: Access, groups: Vec<Group>) -> Self {
+        let arrivals = Duration::from_secs(10);
+        Self { name, pieces, piece_len, seed, groups, arrivals, order: Mode::RarestFirst, patience: 4.0 }
+    }
+
+    /// S1: everybody alike, 1 MiB/s up and 10 down, 256 pieces of 1 MiB.
+    #[must_use]
+    pub fn homogeneous(peers: usize) -> Self {
+        let access = Access { down: 10 << 23, up: 1 << 23 };
+        Self::new("homogeneous", 256, 1 << 20, access, vec![Group::honest("peer", peers, access)])
+    }
+
+    /// S2: a flash crowd at a seed of 6 Mbit/s (the setting of Bharambe, Herley and Padmanabhan 2006).
+    #[must_use]
+    pub fn flash_crowd(peers: usize) -> Self {
+        let seed = Access::kbit(6_000, 6_000);
+        Self::new("flash-crowd", 400, 256 << 10, seed, vec![Group::honest("peer", peers, DSL)])
+    }
+
+    /// S3: the same at a seed that sends no faster than anybody.
+    #[must_use]
+    pub fn weak_seed(peers: usize) -> Self {
+        let mut scenario = Self::flash_crowd(peers);
+        (scenario.name, scenario.seed) = ("weak-seed", DSL);
+        scenario
+    }
+
+    /// S4: three access classes, a third of the peers each.
+    #[must_use]
+    pub fn classes(peers: usize) -> Self {
+        let mut scenario = Self::flash_crowd(peers);
+        scenario.name = "classes";
+        let third = peers / 3;
+        scenario.groups = vec![
+            Group::honest("6/3", third, Access::kbit(6_000, 3_000)),
+            Group::honest("1.5/0.4", third, DSL),
+            Group::honest("0.784/0.128", peers - 2 * third, Access::kbit(784, 128)),
+        ];
+        scenario
+    }
+
+    /// A tenth of the peers takes without giving, at a seed that is scarce.
+    #[must_use]
+    pub fn free_riders(peers: usize) -> Self {
+        let mut scenario = Self::weak_seed(peers);
+        scenario.name = "free-riders";
+        let riders = peers / 10;
+        scenario.groups = vec![
+            Group::honest("contributor", peers - riders, DSL),
+            Group { name: "free rider", count: riders, access: DSL, conduct: Conduct::FreeRider },
+        ];
+        scenario.patience = 12.0;
+        scenario
+    }
+
+    /// A fifth of the peers pretends to have everything and sends rubbish.
+    #[must_use]
+    pub fn liars(peers: usize) -> Self {
+        let mut scenario = Self::flash_crowd(peers);
+        scenario.name = "liars";
+        let liars = peers / 5;
+        scenario.groups = vec![
+            Group::honest("honest", peers - liars, DSL),
+            Group { name: "liar", count: liars, access: DSL, conduct: Conduct::Liar(1.0) },
+        ];
+        scenario
+    }
+
+    /// Bytes of the content.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        u64::from(self.pieces) * u64::from(self.piece_len)
+    }
+
+    /// The shortest time in seconds in which all honest peers can have everything, if content were a fluid (Kumar and
+    /// Ross 2006): the seed must send it once, the slowest must receive it, and all uplinks together must carry a copy
+    /// for each peer.
+    #[must_use]
+    pub fn bound(&self) -> f64 {
+        let bits = self.total() as f64 * 8.0;
+        let honest =
+            || self.groups.iter().filter(|group| group.conduct == Conduct::Honest && group.count > 0);
+        let up: u64 = honest().map(|group| group.count as u64 * group.access.up).sum();
+        let peers: usize = honest().map(|group| group.count).sum();
+        let slowest = honest().map(|group| group.access.down).min().unwrap_or(self.seed.down);
+        (bits / self.seed.up as f64)
+            .max(bits / slowest as f64)
+            .max(peers as f64 * bits / (self.seed.up + up) as f64)
+    }
+
+    /// The bounds that a run of this scenario missed.
+    #[must_use]
+    pub fn misses(&self, run: &Figures) -> Vec<String> {
+        let mut misses = Vec::new();
+        let mut least = |what: &str, is: f64, least: f64| {
+            if is.is_nan() || is < least {
+                misses.push(format!("{what} is {is:.4}, {least} at least was promised"));
+            }
+        };
+        let done = run.groups.iter().filter(|group| group.finished < group.count).count();
+        least("honest peers finish", f64::from(u8::from(run.finished)), 1.0);
+        let _ = done;
+        misses
+    }
+
+    /// The same scenario with smaller content.
+    #[must_use]
+    pub const fn with_pieces(mut self, pieces: u32) -> Self {
+        self.pieces = pieces;
+        self
+    }
+}
