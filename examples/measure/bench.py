@@ -210,5 +210,6 @@ def verdict(name, value, goal, at_most, unit=""):
     """Prints one line of the table of goals and says whether it is met."""
     met = value <= goal if at_most else value >= goal
     sign = "<=" if at_most else ">="
-    print(f"{name:<52} {value:8.2f}{unit}  goal {sign} {goal:g}{unit}  {'met' if met else 'MISSED'}")
+    print(f"{name:<52} {value:8.2f}{unit}  goal {sign} {goal:g}{unit}  {'met' if met else 'MISSED'}",
+          flush=True)
     return met
