@@ -109,7 +109,7 @@ impl Idle {
             pieces * 20,
             "x".repeat(pieces * 20)
         );
-        let metainfo = Arc::new(Metainfo::parse(text.as_bytes(), &Limits::default()).unwrap());
+        let metainfo = Arc::new(Metainfo::parse(text.as_bytes(), &Limits::default()).expect("a torrent"));
         let info_hash = metainfo.info.info_hash();
         let op = OpId::from_raw(number + 1);
         self.give(Input::Op(op, OpInput::Ask(Command::Download(Box::new(Torrent::new(metainfo))))));

@@ -25,7 +25,7 @@ fn a_slow_loris_in_the_handshake() {
     // A byte a second: it would take 68 seconds.
     let greeting = hello(hash(), 1, true);
     let mut scene = Scene::new(move |heard, mouth: &mut Mouth| {
-        if matches!(heard, Heard::Tick) && mouth.step % 10 == 0 && mouth.step > 0 {
+        if matches!(heard, Heard::Tick) && mouth.step.is_multiple_of(10) && mouth.step > 0 {
             let at = mouth.step as usize / 10 - 1;
             mouth.raw(greeting.slice(at.min(67)..(at + 1).min(68)));
         }
@@ -42,7 +42,7 @@ fn a_slow_loris_in_a_message_holds_nobody_up_and_is_dropped_when_it_rests() {
         Heard::Open => mouth.raw(hello(hash, 1, true)),
         // 200 kB are promised, and come one a second for a while.
         Heard::Hello => mouth.raw(vec![0, 3, 13, 64, 20, 1]),
-        Heard::Tick if mouth.step % 10 == 0 && mouth.step < 1_000 => mouth.raw(vec![0]),
+        Heard::Tick if mouth.step.is_multiple_of(10) && mouth.step < 1_000 => mouth.raw(vec![0]),
         _ => {}
     });
     scene.play(1);
