@@ -74,7 +74,8 @@ pub(crate) struct Torrent {
     pub(crate) dialling: usize,
     pub(crate) candidates: Candidates,
     pub(crate) announcer: Box<Announcer>,
-    pub(crate) choker: Choker,
+    /// Present while there are peers.
+    pub(crate) choker: Option<Box<Choker>>,
     pub(crate) rate_in: Rate,
     pub(crate) rate_out: Rate,
     pub(crate) downloaded: u64,

@@ -154,7 +154,7 @@ impl Pair {
             let side = &mut self.sides[at];
             let Some(input) = side.next(self.now) else { return n > 0 };
             if matches!(&input, Input::Stream(_, StreamInput::Data(data)) if data.len() > 1000) {
-                self.now = self.now + TICK;
+                self.now += TICK;
             }
             let mut effects = std::mem::take(&mut side.effects);
             let mut cx =

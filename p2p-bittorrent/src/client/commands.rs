@@ -2,7 +2,6 @@
 
 use super::{Client, Context, Timer, TorrentKey};
 use crate::candidates::{Candidates, PeerSource};
-use crate::choke::{self, Choker, Slots};
 use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::event::Torrent as Wanted;
@@ -186,7 +185,7 @@ impl Client {
             dialling: 0,
             candidates: Candidates::default(),
             announcer: self.new_announcer(&wanted.metainfo, cx),
-            choker: Choker::new(choke::Config { slots: self.slots(), ..choke::Config::default() }),
+            choker: None,
             rate_in: Rate::new(cx.now()),
             rate_out: Rate::new(cx.now()),
             downloaded: 0,
@@ -212,13 +211,6 @@ impl Client {
         self.add_candidates(key, &known, PeerSource::User, cx);
         self.check(key, wanted.recheck, cx);
         key
-    }
-
-    fn slots(&self) -> Slots {
-        match self.config.upload_slots {
-            Some(slots) => Slots::Fixed(slots),
-            None => choke::Config::default().slots,
-        }
     }
 
     /// The byte ranges of the selected files, or of all.
@@ -513,7 +505,7 @@ impl Client {
         let peers = torrent.peers.values().filter_map(|conn| self.peers.get(conn)).map(|peer| PeerStatus {
             addr: peer.addr,
             source: peer.source,
-            agent: peer.extended.as_ref().and_then(|e| e.said.version.clone()).unwrap_or_default(),
+            agent: peer.extended.as_ref().and_then(|e| e.agent.as_deref()).unwrap_or_default().into(),
             pieces: match &peer.pieces {
                 Pieces::Unsaid => 0,
                 Pieces::All => torrent.have.len(),

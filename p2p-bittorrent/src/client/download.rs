@@ -38,7 +38,7 @@ impl Client {
         let Some(has) = peer.pieces.as_has() else { return };
         let now = cx.now();
         let rate = peer.rate_in.per_second(now);
-        let limit = peer.extended.as_ref().and_then(|e| e.said.reqq).unwrap_or(Pipeline::PEER_TAKES);
+        let limit = peer.extended.as_ref().and_then(|e| e.reqq).unwrap_or(Pipeline::PEER_TAKES);
         let traffic = peer.traffic.get_or_insert_with(|| alloc::boxed::Box::new(Traffic::new(limit, now)));
         let target = match peer.snubbed {
             true => 1,

@@ -340,7 +340,8 @@ impl Client {
         if let (Some(traffic), Some(limit)) = (&mut peer.traffic, said.reqq) {
             traffic.pipeline.set_limit(limit);
         }
-        peer.extended = Some(alloc::boxed::Box::new(Extended { said, ids }));
+        let agent = said.version.map(alloc::string::String::into_boxed_str);
+        peer.extended = Some(alloc::boxed::Box::new(Extended { agent, reqq: said.reqq, ids }));
         Ok(())
     }
 

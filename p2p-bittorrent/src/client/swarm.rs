@@ -2,7 +2,8 @@
 
 use super::{Client, Context, Timer, TorrentKey};
 use crate::candidates::PeerSource;
-use crate::choke::{Candidate, Role};
+use crate::choke::{self, Candidate, Choker, Role, Slots};
+use crate::config::Config;
 use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::peer::allowed_fast;
@@ -427,9 +428,11 @@ impl Client {
         if !torrent.timers.round && (!torrent.peers.is_empty() || torrent.dialling > 0) {
             torrent.timers.round = true;
             cx.set_timer(Timer::Round(key), ROUND);
-        } else if torrent.peers.is_empty() && torrent.picker.as_ref().is_some_and(|picker| picker.is_blank())
-        {
-            torrent.picker = None;
+        } else if torrent.peers.is_empty() {
+            torrent.choker = None;
+            if torrent.picker.as_ref().is_some_and(|picker| picker.is_blank()) {
+                torrent.picker = None;
+            }
         }
     }
 
@@ -469,7 +472,8 @@ impl Client {
             }
         }
         let rate = torrent.rate_out.per_second(now);
-        let decided = torrent.choker.round(now, role, rate, &candidates, cx.rng());
+        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config));
+        let decided = choker.round(now, role, rate, &candidates, cx.rng());
         let chosen: Vec<_> = decided.to_vec();
         let conns: Vec<(u32, ConnId)> = torrent.peers.iter().map(|(key, conn)| (*key, *conn)).collect();
         for (peer, conn) in conns {
@@ -490,7 +494,8 @@ impl Client {
             }
         }
         let role = if torrent.is_complete() { Role::Seed } else { Role::Leech };
-        let chosen: Vec<u32> = torrent.choker.fill(role, &candidates, cx.rng()).to_vec();
+        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config));
+        let chosen: Vec<u32> = choker.fill(role, &candidates, cx.rng()).to_vec();
         for peer in chosen {
             if let Some(conn) = self.torrents.get(&key).and_then(|torrent| torrent.peers.get(&peer)).copied()
             {
@@ -550,6 +555,12 @@ impl Client {
         self.dial(key, cx);
         self.start_reporting(key, cx);
     }
+}
+
+fn choker(config: &Config) -> Box<Choker> {
+    let usual = choke::Config::default();
+    let slots = config.upload_slots.map_or(usual.slots, Slots::Fixed);
+    Box::new(Choker::new(choke::Config { slots, ..usual }))
 }
 
 fn candidate(peer: &mut Peer, now: Instant) -> Candidate {

@@ -3,7 +3,7 @@
 use crate::candidates::PeerSource;
 use crate::client::TorrentKey;
 use crate::info_hash::PeerId;
-use crate::peer::extension::{ExtendedHandshake, PeerIds, Registry};
+use crate::peer::extension::{PeerIds, Registry};
 use crate::peer::handshake::HandshakeDecoder;
 use crate::peer::link::Link;
 use crate::peer::wire::{Block, Decoder};
@@ -25,10 +25,13 @@ const USELESS_AFTER: Duration = Duration::from_secs(60);
 /// Parts of a block smaller than this are joined by copying them.
 const DROP: usize = 1024;
 
-/// What a peer said in its extension handshakes.
+/// What is kept of a peer's extension handshakes.
 #[derive(Debug)]
 pub(crate) struct Extended {
-    pub(crate) said: ExtendedHandshake,
+    /// The program that it says it is.
+    pub(crate) agent: Option<Box<str>>,
+    /// The requests that it takes.
+    pub(crate) reqq: Option<u16>,
     pub(crate) ids: PeerIds,
 }
 
@@ -240,7 +243,7 @@ impl Peer {
     }
 
     pub(crate) fn traffic(&mut self, now: Instant) -> &mut Traffic {
-        let limit = self.extended.as_ref().and_then(|e| e.said.reqq).unwrap_or(Pipeline::PEER_TAKES);
+        let limit = self.extended.as_ref().and_then(|e| e.reqq).unwrap_or(Pipeline::PEER_TAKES);
         self.traffic.get_or_insert_with(|| Box::new(Traffic::new(limit, now)))
     }
 
