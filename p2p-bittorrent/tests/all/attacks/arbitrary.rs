@@ -8,6 +8,7 @@ use crate::made::made;
 use p2p_bittorrent::metainfo::{Builder, Details};
 use p2p_bittorrent::peer::wire::{Decoder, Message, WireLimits};
 use p2p_bittorrent::peer::{Block, HandshakeDecoder, wire};
+use p2p_bittorrent::picker::Mode;
 use p2p_bittorrent::{Bootstrap, Client, Command, Config, InfoHash, Limits, Load, Metainfo, Torrent};
 use p2p_core::{Bytes, ConnId, Datagram, FileId, Input, IoError, Rng, Root};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +50,10 @@ struct World {
     honest: f64,
     fails: f64,
     wrong: f64,
+}
+
+fn mode(rng: &mut Rng) -> Mode {
+    if rng.chance(0.2) { Mode::Sequential } else { Mode::RarestFirst }
 }
 
 fn torrents() -> Vec<(Arc<Metainfo>, Bytes)> {
@@ -247,7 +252,7 @@ impl World {
         let peers: Vec<SocketAddr> = (0..self.rig.rng.below(6)).map(|_| self.peer()).collect();
         let hash = self.hash();
         let rng = &mut self.rig.rng;
-        torrent.sequential = rng.chance(0.2);
+        torrent.order = mode(rng);
         torrent.super_seed = rng.chance(0.2);
         torrent.recheck = rng.chance(0.2);
         torrent.select = rng.chance(0.3).then(|| vec![rng.below(7) as u32]);
@@ -264,7 +269,7 @@ impl World {
             15 => Command::Pause(hash, rng.chance(0.4)),
             14 | 16..19 => Command::AddPeers(hash, peers),
             19 => Command::SetPriority(hash, rng.below(8) as u32, rng.below(9) as u8),
-            20 => Command::SetSequential(hash, rng.chance(0.5)),
+            20 => Command::SetOrder(hash, mode(rng)),
             21 => Command::SetDeadline(hash, rng.below(30) as u32, rng.chance(0.7).then_some(500)),
             22 => Command::SetRates {
                 upload: rng.chance(0.5).then(|| rng.below(3) * 50_000),
