@@ -133,6 +133,11 @@ impl Client {
                 }
                 key
             }
+            None if self.config.state == Some(wanted.root)
+                && crate::resume::is_own_folder(&wanted.metainfo.info) =>
+            {
+                return cx.finish(op, Err(Error::OwnFolder));
+            }
             None if self.torrents.len() >= self.config.limits.torrents => {
                 return cx.finish(op, Err(Error::Limit { what: "torrents" }));
             }
