@@ -69,8 +69,8 @@ pub struct Limits {
     pub unknown_streams: usize,
     /// Of these, streams from one address (loopback does not count): a peer dials once, an office a few times.
     pub greeting_per_address: usize,
-    /// Peers of one torrent that dialled from one address (loopback does not count). Households and offices share
-    /// one; with more, one machine could take all places.
+    /// Peers of one torrent at one address (loopback, and those that the application names, do not count). Households
+    /// and offices share one; with more, one machine could take all places.
     pub peers_per_address: usize,
     /// How long the whole handshake may take, however slowly its bytes drip.
     pub handshake: Duration,

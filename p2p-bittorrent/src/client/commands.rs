@@ -68,8 +68,7 @@ impl Client {
             }
             Command::Announce(hash) => self.find(hash).map(|key| self.announce_now(key, cx)),
             Command::Recheck(hash) => self.find(hash).map(|key| {
-                self.drop_all(key, DropReason::Checking, cx);
-                self.check(key, true, cx);
+                self.check_again(key, cx);
             }),
             Command::Status(hash) => self.find(hash).map(|key| {
                 if let Some(status) = self.status(key, cx) {
@@ -103,10 +102,15 @@ impl Client {
     fn verify(&mut self, op: OpId, wanted: Wanted, cx: &mut Context<'_>) {
         if let Some(&key) = self.by_hash.get(&wanted.metainfo.info.info_hash()) {
             self.wait_for(op, key, Goal::Verify, cx);
-            self.drop_all(key, DropReason::Checking, cx);
-            return self.check(key, true, cx);
+            return self.check_again(key, cx);
         }
         self.add(op, Wanted { recheck: true, ..wanted }, Goal::Verify, false, cx);
+    }
+
+    /// Digests every piece of a torrent that is here.
+    fn check_again(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        self.check(key, true, cx);
+        self.drop_all(key, DropReason::Checking, cx);
     }
 
     /// Adds a torrent, or joins the wait for one that is here.
@@ -312,6 +316,10 @@ impl Client {
         self.flush(key, cx);
         self.save_now(key, cx);
         self.fail_ops(key, &Error::Removed, cx);
+        // So that nobody is dialled in place of those that are dropped.
+        if let Some(torrent) = self.torrents.get_mut(&key) {
+            torrent.phase = Phase::Paused;
+        }
         self.drop_all(key, DropReason::TorrentRemoved, cx);
         self.leave_trackers(key, cx);
         self.forget_torrent(key, cx);

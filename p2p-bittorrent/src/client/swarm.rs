@@ -163,7 +163,8 @@ impl Client {
         let Some(theirs) = reader.next(data).map_err(|_| DropReason::NotBitTorrent)? else {
             return Ok(false);
         };
-        let inbound = peer.source == PeerSource::Inbound;
+        let source = peer.source;
+        let inbound = source == PeerSource::Inbound;
         let Some(&key) = self.by_hash.get(&theirs.info_hash) else { return Err(DropReason::UnknownTorrent) };
         let addr = peer.addr;
         if !inbound && peer.torrent != Some(key) {
@@ -190,7 +191,7 @@ impl Client {
         if twin {
             return Err(DropReason::Twin);
         }
-        let useless = if inbound { self.place_for(key, addr, cx.now())? } else { None };
+        let useless = self.place_for(key, addr, source, cx.now())?;
         let Some(torrent) = self.torrents.get_mut(&key) else { return Ok(false) };
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(false) };
         peer.greeting = None;
@@ -218,18 +219,20 @@ impl Client {
         Ok(true)
     }
 
-    /// Finds a place for a peer that dialled us: a free one, or that of a peer which does not use its own.
+    /// Finds a place for a peer: a free one, or that of a peer which does not use its own.
     fn place_for(
         &self,
         key: TorrentKey,
         addr: SocketAddr,
+        source: PeerSource,
         now: Instant,
     ) -> Result<Option<ConnId>, DropReason> {
         let limits = &self.config.limits;
         let Some(torrent) = self.torrents.get(&key) else { return Err(DropReason::UnknownTorrent) };
         let peers = || torrent.peers.values().filter_map(|conn| self.peers.get_key_value(conn));
         let neighbours = peers().filter(|(_, peer)| peer.addr.ip() == addr.ip()).count();
-        if !is_shared(addr) && neighbours >= limits.peers_per_address {
+        // Whom the application names may well be many on one machine.
+        if source != PeerSource::User && !is_shared(addr) && neighbours >= limits.peers_per_address {
             return Err(DropReason::TooManyOfAddress);
         }
         if torrent.peers.len() < limits.peers_per_torrent {
