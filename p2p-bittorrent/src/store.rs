@@ -9,7 +9,7 @@ use p2p_core::chunk::BLOCK;
 use p2p_core::{Digest, DigestKind, Digester};
 
 /// A run this long is written even if more of its piece is about to come.
-const RUN: u32 = 256 * 1024;
+const RUN: u32 = 512 * 1024;
 /// So many bytes that came out of order may wait in one piece for the gap to close; then they are written as they are,
 /// and the piece is read back to be hashed.
 const LOOSE: u32 = 1024 * 1024;
@@ -101,7 +101,8 @@ impl Store {
         }
         if piece.run.is_empty() {
             // Room for a whole run, in one allocation: a block is a segment, or two where a receive buffer ends.
-            piece.run.reserve(segments.len().max((RUN / BLOCK + RUN / BLOCK / 4) as usize));
+            let blocks = RUN.min(piece.len).div_ceil(BLOCK);
+            piece.run.reserve(segments.len().max((blocks + blocks / 4) as usize));
         }
         piece.run.append(segments);
         piece.run_len += block.len;

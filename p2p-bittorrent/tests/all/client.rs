@@ -2,7 +2,7 @@
 
 use crate::made::made;
 use p2p_bittorrent::metainfo::Builder;
-use p2p_bittorrent::{Client, Command, Config, Error, Event, Metainfo, Torrent};
+use p2p_bittorrent::{Bootstrap, Client, Command, Config, Error, Event, Metainfo, Timer, Torrent};
 use p2p_core::{Bytes, Duration, FileId, OpId, Rng, Root};
 use p2p_sim::{Disk, NodeIx, Setup, Sim, Uniform};
 use std::net::SocketAddr;
@@ -310,4 +310,21 @@ fn a_torrent_without_peers_sets_no_timer() {
     assert_eq!(sim.outcome(op), None);
     assert!(sim.events(node).iter().any(|told| matches!(told.event, Event::Progress(_))));
     assert_eq!(sim.timers(node), []);
+}
+
+/// With a tracker, the next announce is all that an idle torrent waits for.
+#[test]
+fn an_idle_torrent_waits_for_its_tracker_only() {
+    let (metainfo, _) = make(&[300_000]);
+    let mut sim = Sim::new(14, Uniform::ms(10..20));
+    let node = sim.add(client());
+    // Nobody answers there.
+    let bootstrap = Bootstrap { trackers: vec!["http://10.99.99.99/announce".into()], peers: Vec::new() };
+    let join = sim.ask(node, Command::Join(bootstrap));
+    assert!(sim.finish(&[join], Duration::from_secs(10)));
+    let op = fetch(&mut sim, node, &metainfo, &[]);
+    sim.run_for(Duration::from_secs(120));
+    assert_eq!(sim.outcome(op), None);
+    let timers = sim.timers(node);
+    assert!(matches!(timers[..], [(Timer::Announce(_), _)]), "{timers:?}");
 }
