@@ -261,3 +261,29 @@ impl Peer {
         self.traffic.as_ref().is_some_and(|traffic| !traffic.asked.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_in_drops_is_kept_in_few_parts() {
+        let mut traffic = Traffic::new(100, Instant::ZERO);
+        let block: Vec<u8> = (0..16_384u32).map(|at| at as u8).collect();
+        // A byte at a time, now and then a large part.
+        let mut at = 0;
+        while at < block.len() {
+            let len = if at % 4_000 == 999 { 2_000.min(block.len() - at) } else { 1 };
+            traffic.keep(Bytes::copy_from_slice(&block[at..at + len]), at + len == block.len());
+            at += len;
+        }
+        assert!(traffic.segments.len() <= 12, "{}", traffic.segments.len());
+        assert!(traffic.drops.is_empty());
+        assert_eq!(traffic.segments.concat(), block);
+        // Large parts are not copied.
+        traffic.segments.clear();
+        let large = Bytes::from(block);
+        traffic.keep(large.clone(), true);
+        assert_eq!(traffic.segments[0].as_ptr(), large.as_ptr());
+    }
+}

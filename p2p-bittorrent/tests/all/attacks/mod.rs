@@ -4,6 +4,7 @@ mod arbitrary;
 mod arbitrary_servers;
 mod attacker;
 mod blocks;
+mod broken_off;
 mod disk;
 mod floods;
 mod greeting;
