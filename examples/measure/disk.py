@@ -2,7 +2,8 @@
 
 Creation is compared with `mktorrent -t 2`, the check with libtorrent's (`hashing_threads=2`, `checking_mem_usage=2048`).
 The check of libtorrent is timed inside its process, from adding the torrent to the end of its check; everything else is
-timed as whole processes, started included. The file lies in memory and was just read: the disk is not measured.
+timed as whole processes, started included. The file lies in memory and was just read: the disk is not measured. Of our
+program the bytes that it read are counted as well (`rchar` of /proc/PID/io): each byte is to be read once.
 """
 
 import argparse
@@ -17,15 +18,19 @@ from bench import MIB, median
 
 
 def timed(command, log):
-    """Wall and CPU seconds of a whole process that must succeed."""
+    """Wall and CPU seconds of a whole process that must succeed, and the bytes that it read."""
     started = time.monotonic()
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-    _, status, usage = os.wait4(child.pid, 0)
+    # Its figures are there until it is reaped.
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     seconds = time.monotonic() - started
+    with open(f"/proc/{child.pid}/io") as figures:
+        read = next(int(line.split()[1]) for line in figures if line.startswith("rchar"))
+    _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}, see its output in the log")
-    return seconds, usage.ru_utime + usage.ru_stime
+    return seconds, usage.ru_utime + usage.ru_stime, read
 
 
 def reported(command):
@@ -75,9 +80,10 @@ def main():
                 note("ours, check", timed([program, "verify", str(torrent), "--in", str(folder)], log))
 
     print(f"\nmedians of {args.rounds} ({args.size} MiB):")
-    wall = {}
+    wall, read = {}, {}
     for name, runs in results.items():
         wall[name] = median([r[0] for r in runs])
+        read[name] = max(r[2] for r in runs) / size if len(runs[0]) > 2 else None
         print(f"  {name:<28} {wall[name]:6.2f} s  {median([r[1] for r in runs]):6.2f} CPU s")
     if not program:
         return 0
@@ -87,6 +93,8 @@ def main():
                       args.create_goal, True),
         bench.verdict("check, ours / libtorrent's with 2 threads (wall)",
                       wall["ours, check"] / wall["libtorrent, check"], args.check_goal, True),
+        bench.verdict("create, bytes read / bytes there", read["ours, create"], 1.01, True),
+        bench.verdict("check, bytes read / bytes there", read["ours, check"], 1.01, True),
     ]
     return 0 if all(met) or not args.check else 1
 

@@ -25,6 +25,8 @@ pub struct Figures {
     pub rate_in: u64,
     /// Bytes per second out.
     pub rate_out: u64,
+    /// Bytes sent so far; not shown if 0.
+    pub sent: u64,
     /// Connected peers; not shown if `None`.
     pub peers: Option<u32>,
     /// Pieces of the map; no map if 0.
@@ -47,9 +49,11 @@ impl Figures {
             Size(self.done),
             Size(self.all)
         );
-        line.push_str(&format!("  {}/s", Size(self.rate_in)));
-        if self.rate_out > 0 {
-            line.push_str(&format!("  up {}/s", Size(self.rate_out)));
+        if self.done < self.all || self.rate_in > 0 {
+            line.push_str(&format!("  {}/s", Size(self.rate_in)));
+        }
+        if self.sent > 0 {
+            line.push_str(&format!("  up {} at {}/s", Size(self.sent), Size(self.rate_out)));
         }
         if let Some(peers) = self.peers {
             line.push_str(&format!("  {peers} peer{}", if peers == 1 { "" } else { "s" }));
@@ -154,12 +158,25 @@ mod tests {
             all: 5_000_000,
             rate_in: 500_000,
             rate_out: 0,
+            sent: 0,
             peers: Some(1),
             pieces: 4,
         };
         assert_eq!(
             figures.line(),
             "fetching  50.0% ██████████·········· 2.5 MB of 5.0 MB  500 kB/s  1 peer  6.0 s left"
+        );
+        let seed = Figures {
+            doing: "seeding",
+            done: 5_000_000,
+            rate_in: 0,
+            rate_out: 1_000,
+            sent: 2_000,
+            ..figures
+        };
+        assert_eq!(
+            seed.line(),
+            "seeding 100.0% ████████████████████ 5.0 MB of 5.0 MB  up 2.0 kB at 1.0 kB/s  1 peer"
         );
         assert_eq!(figures.map(|piece| piece < 3), "███░");
         let many = Figures { pieces: 120, ..figures };

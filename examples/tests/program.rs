@@ -335,3 +335,20 @@ fn two_signals_at_once_are_one_wish() {
     Command::new("sh").args(["-c", &both]).status().unwrap();
     assert_eq!(seed.code(), 0);
 }
+
+/// A file that cannot be named in a torrent is said, not left out of it.
+#[test]
+fn a_name_that_is_not_unicode_is_no_torrent() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new("not-unicode");
+    place.put("folder/one.bin", b"one");
+    let name = std::ffi::OsStr::from_bytes(b"two \xff.bin");
+    if fs::write(place.0.join("folder").join(name), b"two").is_err() {
+        // This file system has only Unicode.
+        return;
+    }
+    let output = run(&["create", &place.at("folder"), "-o", &place.at("out.torrent")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("not Unicode"), "{output:?}");
+    assert!(!place.0.join("out.torrent").exists());
+}

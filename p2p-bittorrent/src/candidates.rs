@@ -22,6 +22,8 @@ struct Candidate {
     fails: u8,
     not_before: Instant,
     busy: bool,
+    /// It is us, or it lied: never to be dialled.
+    never: bool,
 }
 
 /// Known addresses of a torrent's peers: bounded, each tried again later and later while it does not answer.
@@ -43,7 +45,7 @@ impl Candidates {
         }
         if let Some(known) = self.known.get_mut(&addr) {
             // The user knows better than our memory of failures.
-            if source == PeerSource::User && !known.busy {
+            if source == PeerSource::User && !known.busy && !known.never {
                 known.fails = 0;
                 known.not_before = now;
                 return true;
@@ -54,7 +56,7 @@ impl Candidates {
             let Some(worst) = self
                 .known
                 .iter()
-                .filter(|(_, c)| !c.busy && c.fails > 0)
+                .filter(|(_, c)| !c.busy && (c.fails > 0 || c.never))
                 .max_by_key(|(_, c)| (c.fails, c.not_before))
                 .map(|(addr, _)| *addr)
             else {
@@ -62,7 +64,7 @@ impl Candidates {
             };
             self.known.remove(&worst);
         }
-        self.known.insert(addr, Candidate { source, fails: 0, not_before: now, busy: false });
+        self.known.insert(addr, Candidate { source, fails: 0, not_before: now, busy: false, never: false });
         true
     }
 
@@ -72,7 +74,7 @@ impl Candidates {
         let mut chosen: Option<((PeerSource, u8), SocketAddr)> = None;
         let mut ties = 0;
         for (addr, candidate) in &self.known {
-            if candidate.busy || candidate.not_before > now {
+            if candidate.busy || candidate.never || candidate.not_before > now {
                 continue;
             }
             let rank = best(candidate);
@@ -97,7 +99,7 @@ impl Candidates {
 
     /// When the next address becomes ready, if one waits.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.known.values().filter(|c| !c.busy).map(|c| c.not_before).min()
+        self.known.values().filter(|c| !c.busy && !c.never).map(|c| c.not_before).min()
     }
 
     /// A dialled address could not be reached, or its handshake failed.
@@ -127,7 +129,7 @@ impl Candidates {
     /// Never dial this one (it is us, or it lied).
     pub(crate) fn forget(&mut self, addr: SocketAddr) {
         if let Some(candidate) = self.known.get_mut(&addr) {
-            candidate.busy = true;
+            candidate.never = true;
         }
     }
 

@@ -11,6 +11,8 @@ use p2p_core::{Bitfield, Stat};
 pub(crate) struct Check {
     /// Digest everything, whatever resume data says.
     pub(crate) full: bool,
+    /// Jobs of before are over: what is on disk stays as it is.
+    pub(crate) begun: bool,
     pub(crate) resume: Option<Resume>,
     /// Per file: `None` until asked, then what the disk says.
     stats: Vec<Option<Stat>>,
@@ -40,6 +42,7 @@ impl Check {
     pub(crate) fn new(info: &Info, full: bool) -> Self {
         Self {
             full,
+            begun: false,
             resume: None,
             stats: alloc::vec![None; info.files().len()],
             next_stat: 0,

@@ -20,7 +20,8 @@ pub struct Config {
     pub upload_rate: Option<u64>,
     /// The most payload bytes asked for per second by all torrents together.
     pub download_rate: Option<u64>,
-    /// Upload slots of a torrent beside the optimistic one; 0 gives nobody anything; `None` lets their number follow the measured upload rate.
+    /// Upload slots of a torrent beside the optimistic one; 0 gives nobody anything; `None` lets their number follow the
+    /// measured upload rate.
     pub upload_slots: Option<u16>,
     /// Whether to offer the fast extension (BEP 6).
     pub fast: bool,
@@ -72,8 +73,13 @@ pub struct Limits {
     pub peers_dialled: usize,
     /// Dials of one torrent under way, so that a list of dead addresses does not flood the network.
     pub dials_per_torrent: usize,
-    /// Streams accepted that have not sent their handshake yet.
+    /// Streams accepted that have not sent their handshake yet; past it the one that waits longest is dropped.
     pub unknown_streams: usize,
+    /// Of these, streams from one address (loopback does not count): a peer dials once, an office a few times.
+    pub greeting_per_address: usize,
+    /// Peers of one torrent at one address (loopback, and those that the application names, do not count). Households
+    /// and offices share one; with more, one machine could take all places.
+    pub peers_per_address: usize,
     /// How long the whole handshake may take, however slowly its bytes drip.
     pub handshake: Duration,
     /// How long a peer may be silent; clients send a keep-alive every two minutes (BEP 3).
@@ -90,10 +96,16 @@ pub struct Limits {
     pub extended: u32,
     /// Bytes read from disk for one peer and not yet given to its stream.
     pub read_ahead: u32,
-    /// Received bytes on their way to the disk, all torrents together, past which peers are no longer read.
+    /// Received bytes on their way to the disk, all torrents together, past which peers are no longer read. 4 MiB keep
+    /// two workers busy with long runs at 1 GiB/s; a disk that is slower than the network fills any number.
     pub unwritten: u64,
-    /// Blocks that nobody asked for, or requests that make no sense, before a peer is dropped.
+    /// Blocks that nobody asked for, or requests that make no sense, before a peer is dropped. Half of what is counted
+    /// is forgiven every five seconds.
     pub strikes: u8,
+    /// Messages that say nothing new (repeated or flapping states, cancels of nothing, extensions that nobody offered)
+    /// before a peer is dropped. Half of what is counted is forgiven every five seconds. An end game can cancel some
+    /// hundreds of blocks that were sent already; nobody honest comes near this.
+    pub idle_messages: u16,
     /// Banned addresses remembered.
     pub banned: usize,
     /// How long an asked block may take before others may be asked for it, at the least.
@@ -111,6 +123,8 @@ impl Default for Limits {
             peers_dialled: 40,
             dials_per_torrent: 8,
             unknown_streams: 100,
+            greeting_per_address: 8,
+            peers_per_address: 4,
             handshake: Duration::from_secs(10),
             silence: Duration::from_secs(150),
             candidates: 1_000,
@@ -119,8 +133,9 @@ impl Default for Limits {
             block: 128 * 1024,
             extended: 1 << 20,
             read_ahead: 512 * 1024,
-            unwritten: 2 << 20,
+            unwritten: 4 << 20,
             strikes: 16,
+            idle_messages: 2_000,
             banned: 4_096,
             request_timeout: Duration::from_secs(20),
             check_jobs: 8,

@@ -171,16 +171,14 @@ impl Creator {
         let Some((op, work)) = self.jobs.remove(&job) else { return };
         let result = match (work, done) {
             (Work::List, JobDone::List(Ok(entries))) => self.listed(op, entries),
-            (Work::List, JobDone::List(Err(why @ (IoError::Limit | IoError::Denied | IoError::Outside)))) => {
-                self.disk(op, why)
-            }
             // No folder: a file, then, or nothing.
-            (Work::List, JobDone::List(Err(_))) => {
+            (Work::List, JobDone::List(Err(IoError::NotAFile | IoError::NotFound))) => {
                 let Some(making) = self.making.get(&op) else { return };
                 let job = cx.run(Job::Stat { file: making.at.clone() });
                 self.jobs.insert(job, (op, Work::Stat));
                 return;
             }
+            (Work::List, JobDone::List(Err(why))) => self.disk(op, why),
             (Work::Stat, JobDone::Stat(Ok(Some(stat)))) => self.found(op, stat),
             (Work::Stat, JobDone::Stat(Ok(None))) => self.disk(op, IoError::NotFound),
             (Work::Stat, JobDone::Stat(Err(why))) => self.disk(op, why),

@@ -50,6 +50,9 @@ pub enum Error {
         /// What there is none of.
         what: &'static str,
     },
+    /// The torrent would lie where the client keeps resume data.
+    #[error("the torrent's name is that of the folder of resume data")]
+    OwnFolder,
     /// The client is stopping.
     #[error("the client is stopping")]
     Stopping,

@@ -1,6 +1,7 @@
 //! What a client is asked, and what it tells: [`Command`], [`Event`] and the reports in them.
 
 use crate::candidates::PeerSource;
+use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::info_hash::InfoHash;
 use crate::metainfo::Metainfo;
@@ -168,12 +169,21 @@ pub enum Event {
         /// Peers that have not.
         leechers: u64,
     },
+    /// News: a peer's connection ended, or could not be made.
+    Dropped {
+        /// The torrent it was for; `None` if it had not said, or is unknown here.
+        info_hash: Option<InfoHash>,
+        /// Its address.
+        peer: SocketAddr,
+        /// Why.
+        why: DropReason,
+    },
     /// News: a peer is banned.
     Banned {
         /// Its address.
         peer: SocketAddr,
         /// What it did.
-        why: &'static str,
+        why: DropReason,
     },
 }
 

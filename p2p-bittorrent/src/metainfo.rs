@@ -113,7 +113,8 @@ impl Info {
         parse::info(raw, limits)
     }
 
-    /// The torrent's name as it came, for showing only: it may hold anything. [`Info::root`] is the safe one.
+    /// The torrent's name as it came, for showing only: it may hold anything. Paths of [`FileEntry`]
+    /// are safe ones.
     #[must_use]
     pub const fn name(&self) -> &str {
         &self.name

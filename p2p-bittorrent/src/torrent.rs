@@ -17,7 +17,7 @@ use crate::super_seed::SuperSeed;
 use crate::suspects::Suspects;
 use crate::tracker::Announcer;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -59,10 +59,16 @@ pub(crate) struct Torrent {
     pub(crate) layout: Layout,
     pub(crate) phase: Phase,
     pub(crate) have: Bitfield,
+    /// `have` is what is there. While it is not, it is neither written down nor gone by.
+    pub(crate) checked: bool,
+    /// The application wants it to rest.
+    pub(crate) paused: bool,
+    /// The application added it; else it is only here to be verified.
+    pub(crate) kept: bool,
     /// Priorities of the files, if any is not the usual.
     pub(crate) priorities: Option<Box<[u8]>>,
     pub(crate) order: Mode,
-    /// Present while something is missing.
+    /// Present while something is missing and somebody may be asked for it, or something of it is known.
     pub(crate) picker: Option<Box<Picker>>,
     pub(crate) store: Store,
     pub(crate) peers: BTreeMap<PeerKey, ConnId>,
@@ -72,7 +78,8 @@ pub(crate) struct Torrent {
     pub(crate) more_at: Instant,
     pub(crate) more_asked: u32,
     pub(crate) announcer: Box<Announcer>,
-    pub(crate) choker: Choker,
+    /// Present while there are peers.
+    pub(crate) choker: Option<Box<Choker>>,
     pub(crate) rate_in: Rate,
     pub(crate) rate_out: Rate,
     pub(crate) downloaded: u64,
@@ -86,8 +93,8 @@ pub(crate) struct Torrent {
     pub(crate) offers: Option<Box<Offers>>,
     pub(crate) readers: Vec<Reader>,
     pub(crate) waiting: Vec<(OpId, Goal)>,
-    /// Blocks and verified pieces since resume data was last written.
-    pub(crate) dirty: bool,
+    /// Files written to since resume data was last written: what is in them may not be on the device yet.
+    pub(crate) unsynced: BTreeSet<u32>,
     pub(crate) saving: Option<Box<Saving>>,
     /// Something changed while resume data was being written.
     pub(crate) save_again: bool,
@@ -140,7 +147,11 @@ impl Torrent {
 
     /// Whether all that is wanted is here.
     pub(crate) fn is_complete(&self) -> bool {
-        self.picker.as_ref().is_none_or(|picker| picker.is_complete())
+        match (&self.picker, &self.priorities) {
+            (Some(picker), _) => picker.is_complete(),
+            (None, None) => self.have.is_full(),
+            (None, Some(_)) => self.have.zeros().all(|piece| self.piece_priority(piece) == 0),
+        }
     }
 
     /// A file's priority, 0 to 7.
@@ -215,7 +226,9 @@ impl Torrent {
                     let copies = picker.copies();
                     copies.whole.saturating_mul(1000).saturating_add(copies.more)
                 }
-                None => (seeds + 1).saturating_mul(1000),
+                None if self.have.is_full() => (seeds + 1).saturating_mul(1000),
+                // Nobody else is here.
+                None => (u64::from(self.have.count()) * 1000 / u64::from(self.have.len()).max(1)) as u32,
             },
         }
     }

@@ -300,7 +300,7 @@ mod tests {
             prop_assert_eq!(bits.zeros().collect::<Vec<_>>(), places(false));
             prop_assert_eq!(bits.count() as usize, places(true).len());
             let missing: Vec<u32> = places(true).into_iter().filter(|i| b.get(*i as usize) != Some(&true)).collect();
-            prop_assert_eq!(bits.ones_not_in(&other).collect::<Vec<_>>(), missing.clone());
+            prop_assert_eq!(&bits.ones_not_in(&other).collect::<Vec<_>>(), &missing);
             prop_assert_eq!(bits.count_not_in(&other) as usize, missing.len());
             prop_assert_eq!(bits.has_any_not_in(&other), !missing.is_empty());
             prop_assert_eq!(Bitfield::from_wire(bits.len(), bits.as_bytes()), Ok(bits));

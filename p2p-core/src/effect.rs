@@ -207,6 +207,9 @@ pub enum IoError {
     /// A path leads out of its root, through a link for example.
     #[error("outside of the root folder")]
     Outside,
+    /// The disk has a name there that is not Unicode, so it cannot be said.
+    #[error("a name that is not Unicode")]
+    BadName,
     /// A limit of the driver (connections, half-open, per address, memory).
     #[error("limit reached")]
     Limit,

@@ -80,7 +80,8 @@ pub enum Job {
         /// The file.
         file: FileId,
     },
-    /// What is below a folder, all levels, files only, in order of their paths; [`JobDone::List`].
+    /// What is below a folder, all levels, files only, in order of their paths; [`JobDone::List`]. A name that is not
+    /// Unicode is [`IoError::BadName`] and not left out: who shares a folder shall not miss a file of it unawares.
     List {
         /// The folder.
         dir: FileId,

@@ -463,7 +463,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(128))]
         #[test]
         fn strangers_names_are_safe_and_stay(parts in prop::collection::vec(
             prop_oneof![prop::collection::vec(any::<u8>(), 0..300), "[a.:/ ]{0,4}|\\PC{0,90}|(con|com1)[. a]{0,3}".prop_map(String::into_bytes)],

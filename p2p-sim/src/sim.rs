@@ -3,11 +3,11 @@
 use crate::agenda::Agenda;
 use crate::faults::Faults;
 use crate::fold::Fold;
+use crate::known::Known;
 use crate::links::Links;
 use crate::node::{Fired, NO_LAN, Node, NodeIx, Told};
 use crate::pipes::{Bandwidth, NO_PIPE, Pipe, Way};
 use crate::report::Traffic;
-use crate::known::Known;
 use crate::storage::{Content, Disk};
 use crate::wires::Wires;
 use crate::world::World;

@@ -200,8 +200,7 @@ fn walk(
     let mut folders = Vec::new();
     for entry in Dir::from_fd(copy).map_err(errno)?.iter() {
         let entry = entry.map_err(errno)?;
-        // A name that is not UTF-8 cannot be asked for either.
-        let Ok(name) = entry.file_name().to_str() else { continue };
+        let Ok(name) = entry.file_name().to_str() else { return Err(IoError::BadName) };
         if matches!(name, "." | "..") {
             continue;
         }

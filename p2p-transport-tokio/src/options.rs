@@ -76,7 +76,7 @@ pub struct Options {
     /// Bytes of one shared buffer for what comes in. Default 256 KiB.
     pub receive_buffer: usize,
     /// Shared buffers at most, used round and round; while parts of all of them are held, what comes in is copied.
-    /// Default 12: 3 MiB.
+    /// Default 20: 5 MiB.
     pub receive_buffers: usize,
     /// Bytes that one input of a stream may carry. Default 128 KiB, which stays in a processor's cache.
     pub read_at_once: usize,
@@ -112,7 +112,7 @@ impl Default for Options {
             workers: 2,
             jobs: 1024,
             receive_buffer: 256 * 1024,
-            receive_buffers: 12,
+            receive_buffers: 20,
             read_at_once: 128 * 1024,
             datagrams: 256,
             desk: DeskLimits::default(),

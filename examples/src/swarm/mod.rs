@@ -11,6 +11,6 @@ mod run;
 mod scenario;
 
 pub use figures::{Figures, GroupFigures};
-pub use member::Member;
+pub use member::{Member, Peer};
 pub use run::run;
-pub use scenario::{Access, Conduct, Group, Scenario};
+pub use scenario::{Access, Conduct, Group, Promised, Scenario};

@@ -155,7 +155,8 @@ impl<'a> Swarm<'a> {
     /// Adds the peers, all kinds mixed, evenly over the time of their arrivals.
     fn arrive(&mut self, seed: u64) {
         let groups = self.scenario.groups.iter().enumerate();
-        let mut order: Vec<usize> = groups.flat_map(|(at, group)| std::iter::repeat_n(at, group.count)).collect();
+        let mut order: Vec<usize> =
+            groups.flat_map(|(at, group)| std::iter::repeat_n(at, group.count)).collect();
         let mut rng = Rng::fast_from(seed ^ 0x5eed);
         rng.shuffle(&mut order);
         let count = order.len() as u32;
@@ -165,8 +166,9 @@ impl<'a> Swarm<'a> {
             let node = if let Conduct::Liar(_) = conduct {
                 self.seeder(access, conduct, rng.bits())
             } else {
-                let node =
-                    self.sim.add_with(Setup::new().bandwidth(access.bandwidth()), member(conduct, rng.bits()));
+                let node = self
+                    .sim
+                    .add_with(Setup::new().bandwidth(access.bandwidth()), member(conduct, rng.bits()));
                 let mut torrent = Torrent::new(self.metainfo.clone());
                 torrent.order = self.scenario.order;
                 self.sim.ask(node, Command::Download(Box::new(torrent)));
@@ -187,7 +189,8 @@ impl<'a> Swarm<'a> {
 
     /// Runs to the end; says what was sent in each interval, as a share of what could be and of what was of use.
     fn go(&mut self) -> Vec<(f64, f64)> {
-        let fetching: Vec<NodeIx> = self.places.iter().filter(|place| self.fetches(place)).map(|p| p.node).collect();
+        let fetching: Vec<NodeIx> =
+            self.places.iter().filter(|place| self.fetches(place)).map(|p| p.node).collect();
         let end = self.began + Duration::from_secs_f64(self.scenario.bound() * self.scenario.patience);
         let mut timeline = Vec::new();
         let mut before = self.sent();
@@ -245,8 +248,7 @@ impl<'a> Swarm<'a> {
         let up: u64 = self.givers().map(|(_, access)| access.up).sum();
         let Ok(heard) = self.heard.lock() else { return (1.0, 1.0) };
         let fetch = |place: &&Place| {
-            self.fetches(place)
-                && heard.complete.get(&place.node).is_none_or(|at| *at > since)
+            self.fetches(place) && heard.complete.get(&place.node).is_none_or(|at| *at > since)
         };
         let down: u64 =
             self.places.iter().filter(fetch).map(|place| self.scenario.groups[place.group].access.down).sum();

@@ -191,27 +191,29 @@ def check(args):
 
 
 def idle(args):
-    """Adds many small torrents that have no peers and keeps them running until stdin ends."""
+    """Adds torrents that nobody has and keeps them running until stdin ends."""
     session = open_session(args.listen, args)
+    session.apply_settings({"connections_limit": 20000, "unchoke_slots_limit": 8, "listen_queue_size": 1000})
     say("started", pid=os.getpid())
     sys.stdin.readline()
     for number in range(args.torrents):
         info = {
             b"name": b"idle-%d" % number,
             b"piece length": 16384,
-            b"length": 16384 * 256,
-            b"pieces": os.urandom(20 * 256),
+            b"length": 16384 * args.pieces,
+            b"pieces": os.urandom(20 * args.pieces),
         }
         params = lt.load_torrent_buffer(lt.bencode({b"info": info}))
         params.save_path = args.to
         params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
-        session.add_torrent(params)
+        handle = session.add_torrent(params)
     checked = 0
     for alert in alerts(session, threading.Event()):
         checked += isinstance(alert, lt.torrent_checked_alert)
         if checked == args.torrents:
             break
-    say("ready", torrents=args.torrents)
+    host = args.listen.rpartition(":")[0]
+    say("ready", addr=f"{host}:{session.listen_port()}", info_hash=str(handle.info_hashes().v1))
     sys.stdin.readline()
 
 
@@ -251,6 +253,7 @@ def main():
     part.add_argument("--memory", type=int, default=2048, help="blocks of 16 KiB")
     part = parts.add_parser("idle")
     part.add_argument("torrents", type=int)
+    part.add_argument("--pieces", type=int, default=256)
     part.add_argument("--to", required=True)
     part.add_argument("--listen", default="127.0.0.1:0")
     args = parser.parse_args()

@@ -137,6 +137,8 @@ pub(crate) struct Settings {
     pub(crate) upload_limit: Option<u64>,
     /// A peer to dial; only libtorrent can be told one.
     pub(crate) dial: Option<SocketAddr>,
+    /// The torrent's tracker is asked over UDP: aria2 does that only with its DHT on, which here knows no node.
+    pub(crate) udp_tracker: bool,
 }
 
 /// What the harness needs to ask a client how far it is.
@@ -239,7 +241,6 @@ fn launch(
             let mut command = host.command("aria2c");
             command.args([
                 "--no-conf",
-                "--enable-dht=false",
                 "--enable-dht6=false",
                 "--bt-enable-lpd=false",
                 "--enable-peer-exchange=false",
@@ -252,6 +253,9 @@ fn launch(
                 "--show-console-readout=false",
                 "--auto-save-interval=1",
             ]);
+            command.arg(format!("--enable-dht={}", settings.udp_tracker));
+            command.arg(format!("--dht-listen-port={}", host.free_port()));
+            command.arg(format!("--dht-file-path={}", control.folder.join("dht.dat").display()));
             command.arg(format!("--interface={}", host.address()));
             command.arg(format!("--listen-port={}", address.port()));
             command.arg(format!("--on-bt-download-complete={}", hook.display()));

@@ -11,6 +11,9 @@ use sha2::{Digest, Sha256};
 /// The piece length of the shared content unless a test says otherwise.
 pub(crate) const PIECE: u64 = 32 * 1024;
 
+/// A folder of the content of many files.
+const NOT_ASCII: &str = "über größe";
+
 /// Something to share: a file, or a folder with files, below `parent`.
 pub(crate) struct Content {
     pub(crate) parent: PathBuf,
@@ -41,7 +44,7 @@ impl Content {
             20 * PIECE - 1,
             777,
         ];
-        let folders = ["", "sub/", "sub/deeper/", "sub/deeper/still deeper/", "über größe/"];
+        let folders = ["", "sub/", "sub/deeper/", "sub/deeper/still deeper/", &format!("{NOT_ASCII}/")];
         let mut total = 0;
         for number in 0..50_usize {
             let size = sizes[number % sizes.len()];
@@ -58,6 +61,21 @@ impl Content {
         self.parent.join(self.name)
     }
 
+    /// Takes the empty files out of it.
+    pub(crate) fn remove_empty_files(&self) {
+        for (path, _) in digests(&self.path()).iter().filter(|(_, digest)| is_of_nothing(digest)) {
+            fs::remove_file(self.path().join(path)).unwrap();
+        }
+    }
+
+    /// Gives its folder that is not named in ASCII, if it has it, a name that is.
+    pub(crate) fn rename_to_ascii(&self) {
+        let folder = self.path().join(NOT_ASCII);
+        if folder.exists() {
+            fs::rename(folder, self.path().join("uber")).unwrap();
+        }
+    }
+
     /// Panics unless `folder` holds this content to the last byte.
     pub(crate) fn assert_in(&self, folder: &Path, who: &str) {
         self.compare(&digests(&self.path()), folder, who);
@@ -67,7 +85,7 @@ impl Content {
     pub(crate) fn assert_fetched_by(&self, kind: Kind, folder: &Path) {
         let mut expected = digests(&self.path());
         if kind == Kind::Transmission {
-            expected.retain(|_, digest| *digest != hex(&Sha256::digest(b"")));
+            expected.retain(|_, digest| !is_of_nothing(digest));
         }
         self.compare(&expected, folder, &format!("{kind:?}"));
     }
@@ -112,6 +130,10 @@ fn digests(path: &Path) -> BTreeMap<String, String> {
         }
     }
     found
+}
+
+fn is_of_nothing(digest: &str) -> bool {
+    digest == hex(&Sha256::digest(b""))
 }
 
 fn hex(digest: &[u8]) -> String {

@@ -11,14 +11,15 @@ use crate::stage::Stage;
 const ANNOUNCED: Duration = Duration::from_secs(3);
 
 /// Ours seeds; ours, Transmission, aria2 and libtorrent fetch; all of them only know the tracker.
-fn ours_seeds_to_everybody(stage: &mut Stage, content: &Content, torrent: &Path) {
+fn ours_seeds_to_everybody(stage: &mut Stage, content: &Content, torrent: &Path, udp_tracker: bool) {
+    let settings = Settings { udp_tracker, ..Settings::default() };
     let seed_host = stage.host();
     let _seed = Ours::seed(stage, &seed_host, torrent, &content.parent, &[]);
     stage.pause(ANNOUNCED);
     let mut theirs = Vec::new();
     for kind in Kind::ALL {
         let (host, folder) = (stage.host(), stage.folder("leech"));
-        let leech = Theirs::start(stage, &host, kind, torrent, &folder, &Settings::default());
+        let leech = Theirs::start(stage, &host, kind, torrent, &folder, &settings);
         theirs.push((kind, leech, host, folder));
     }
     let (host, folder) = (stage.host(), stage.folder("leech"));
@@ -52,7 +53,7 @@ fn swarm_of_four_with_our_http_tracker() {
     let tracker = Tracker::ours(&mut stage, &tracker_host);
     let content = Content::single(stage.folder("content"), 12 * 1024 * 1024 + 1);
     let (torrent, _) = create(&mut stage, &tracker_host, &content, PIECE, &[&tracker.http]);
-    ours_seeds_to_everybody(&mut stage, &content, &torrent);
+    ours_seeds_to_everybody(&mut stage, &content, &torrent, false);
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn swarm_of_four_with_our_udp_tracker() {
     let tracker = Tracker::ours(&mut stage, &tracker_host);
     let content = Content::many(stage.folder("content"));
     let (torrent, _) = create(&mut stage, &tracker_host, &content, PIECE, &[&tracker.udp]);
-    ours_seeds_to_everybody(&mut stage, &content, &torrent);
+    ours_seeds_to_everybody(&mut stage, &content, &torrent, true);
 }
 
 /// The addresses are needed before the torrent, the torrent's info-hash before the tracker starts.
@@ -78,7 +79,7 @@ fn with_opentracker(name: &'static str, udp: bool, kind: Kind) {
     let (other_torrent, other_hash) = create(&mut stage, &tracker_host, &other, PIECE, &[&url]);
     let tracker = Tracker::opentracker(&mut stage, &tracker_host, port, &[info_hash, other_hash]);
     assert_eq!(if udp { &tracker.udp } else { &tracker.http }, &url);
-    ours_seeds_to_everybody(&mut stage, &content, &torrent);
+    ours_seeds_to_everybody(&mut stage, &content, &torrent, udp);
     they_seed(&mut stage, &other, &other_torrent, kind);
 }
 

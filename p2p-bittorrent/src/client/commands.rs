@@ -2,7 +2,7 @@
 
 use super::{Client, Context, Timer, TorrentKey};
 use crate::candidates::{Candidates, PeerSource};
-use crate::choke::{self, Choker, Slots};
+use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::event::Torrent as Wanted;
 use crate::event::{Bootstrap, Command, Event, PeerStatus, Status};
@@ -17,7 +17,7 @@ use crate::suspects::Suspects;
 use crate::torrent::{Goal, Phase, Torrent, USUAL};
 use crate::tracker::Totals;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::limit::TokenBucket;
@@ -68,8 +68,7 @@ impl Client {
             }
             Command::Announce(hash) => self.find(hash).map(|key| self.announce_now(key, cx)),
             Command::Recheck(hash) => self.find(hash).map(|key| {
-                self.drop_all(key, "files are being checked", cx);
-                self.check(key, true, cx);
+                self.check_again(key, cx);
             }),
             Command::Status(hash) => self.find(hash).map(|key| {
                 if let Some(status) = self.status(key, cx) {
@@ -103,10 +102,15 @@ impl Client {
     fn verify(&mut self, op: OpId, wanted: Wanted, cx: &mut Context<'_>) {
         if let Some(&key) = self.by_hash.get(&wanted.metainfo.info.info_hash()) {
             self.wait_for(op, key, Goal::Verify, cx);
-            self.drop_all(key, "files are being checked", cx);
-            return self.check(key, true, cx);
+            return self.check_again(key, cx);
         }
         self.add(op, Wanted { recheck: true, ..wanted }, Goal::Verify, false, cx);
+    }
+
+    /// Digests every piece of a torrent that is here.
+    fn check_again(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        self.check(key, true, cx);
+        self.drop_all(key, DropReason::Checking, cx);
     }
 
     /// Adds a torrent, or joins the wait for one that is here.
@@ -120,19 +124,24 @@ impl Client {
         let key = match self.by_hash.get(&hash) {
             Some(&key) => {
                 self.add_candidates(key, &wanted.peers, PeerSource::User, cx);
-                if self
-                    .torrents
-                    .get(&key)
-                    .is_some_and(|t| matches!(t.phase, Phase::Failed(_) | Phase::Paused))
-                {
-                    self.go_on(key, cx);
+                if let Some(torrent) = self.torrents.get_mut(&key) {
+                    torrent.kept = true;
+                    torrent.paused = false;
+                    if matches!(torrent.phase, Phase::Failed(_) | Phase::Paused) {
+                        self.go_on(key, cx);
+                    }
                 }
                 key
+            }
+            None if self.config.state == Some(wanted.root)
+                && crate::resume::is_own_folder(&wanted.metainfo.info) =>
+            {
+                return cx.finish(op, Err(Error::OwnFolder));
             }
             None if self.torrents.len() >= self.config.limits.torrents => {
                 return cx.finish(op, Err(Error::Limit { what: "torrents" }));
             }
-            None => self.insert(&wanted, cx),
+            None => self.insert(&wanted, goal != Goal::Verify, cx),
         };
         if read {
             let ranges = self.ranges(key, wanted.select.as_deref());
@@ -147,7 +156,7 @@ impl Client {
         }
     }
 
-    fn insert(&mut self, wanted: &Wanted, cx: &mut Context<'_>) -> TorrentKey {
+    fn insert(&mut self, wanted: &Wanted, kept: bool, cx: &mut Context<'_>) -> TorrentKey {
         let key = TorrentKey(self.next_torrent);
         self.next_torrent += 1;
         let info = &wanted.metainfo.info;
@@ -165,6 +174,9 @@ impl Client {
             layout,
             phase: Phase::Paused,
             have: Bitfield::new(info.pieces().count()),
+            checked: false,
+            paused: false,
+            kept,
             priorities,
             order: wanted.order,
             picker: None,
@@ -175,11 +187,7 @@ impl Client {
             more_at: cx.now(),
             more_asked: 0,
             announcer: self.new_announcer(&wanted.metainfo, cx),
-            choker: Choker::new(choke::Config {
-                slots: self.slots(),
-                turn: u64::from(info.pieces().piece_len()),
-                ..choke::Config::default()
-            }),
+            choker: None,
             rate_in: Rate::new(cx.now()),
             rate_out: Rate::new(cx.now()),
             downloaded: 0,
@@ -191,7 +199,7 @@ impl Client {
             offers: None,
             readers: Vec::new(),
             waiting: Vec::new(),
-            dirty: false,
+            unsynced: BTreeSet::new(),
             saving: None,
             save_again: false,
             complete_told: false,
@@ -207,13 +215,6 @@ impl Client {
         self.add_candidates(key, &known, PeerSource::User, cx);
         self.check(key, wanted.recheck, cx);
         key
-    }
-
-    fn slots(&self) -> Slots {
-        match self.config.upload_slots {
-            Some(slots) => Slots::Fixed(slots),
-            None => choke::Config::default().slots,
-        }
     }
 
     /// The byte ranges of the selected files, or of all.
@@ -306,10 +307,14 @@ impl Client {
 
     /// Nobody waits for this operation any more. The torrent itself stays: it is the application's to remove.
     pub(super) fn cancel(&mut self, op: OpId, cx: &mut Context<'_>) {
+        let joining = self.joining.len();
         self.joining.retain(|joining| *joining != op);
-        if let Some(key) = self.ops.remove(&op)
-            && let Some(torrent) = self.torrents.get_mut(&key)
-        {
+        let key = self.ops.remove(&op);
+        if key.is_none() && joining == self.joining.len() {
+            // It ended before it was cancelled.
+            return;
+        }
+        if let Some(torrent) = key.and_then(|key| self.torrents.get_mut(&key)) {
             torrent.readers.retain(|reader| reader.op != op);
             torrent.waiting.retain(|(waiting, _)| *waiting != op);
         }
@@ -320,15 +325,22 @@ impl Client {
         self.flush(key, cx);
         self.save_now(key, cx);
         self.fail_ops(key, &Error::Removed, cx);
-        self.drop_all(key, "torrent removed", cx);
+        // So that nobody is dialled in place of those that are dropped.
+        if let Some(torrent) = self.torrents.get_mut(&key) {
+            torrent.phase = Phase::Paused;
+        }
+        self.drop_all(key, DropReason::TorrentRemoved, cx);
         self.leave_trackers(key, cx);
         self.forget_torrent(key, cx);
     }
 
     pub(super) fn forget_torrent(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
-        let Some(torrent) = self.torrents.remove(&key) else { return };
-        self.held = self.held.saturating_sub(torrent.store.held());
+        let Some(mut torrent) = self.torrents.remove(&key) else { return };
+        self.held = self.held.saturating_sub(torrent.store.drop_waiting());
         self.by_hash.remove(&torrent.info_hash());
+        if torrent.jobs > 0 {
+            self.lingering.insert(key, (torrent.info_hash(), torrent.jobs));
+        }
         self.forget_timers(key, cx);
         let totals =
             Totals { uploaded: torrent.uploaded, downloaded: torrent.downloaded, left: Some(torrent.left()) };
@@ -346,13 +358,15 @@ impl Client {
 
     fn pause(&mut self, key: TorrentKey, paused: bool, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        // A torrent that is being checked rests, or does not, once it is.
+        torrent.paused = paused;
         match (&torrent.phase, paused) {
             (Phase::Active, true) => {
                 self.flush(key, cx);
                 if let Some(torrent) = self.torrents.get_mut(&key) {
                     torrent.phase = Phase::Paused;
                 }
-                self.drop_all(key, "paused", cx);
+                self.drop_all(key, DropReason::Paused, cx);
                 self.leave_trackers(key, cx);
                 self.save_now(key, cx);
             }
@@ -420,7 +434,8 @@ impl Client {
         if piece >= torrent.have.len() {
             return Err(Error::OutOfRange { what: "piece" });
         }
-        if let Some(picker) = &mut torrent.picker {
+        self.need_picker(key, cx);
+        if let Some(picker) = self.torrents.get_mut(&key).and_then(|torrent| torrent.picker.as_mut()) {
             picker.set_deadline(piece, within.map(|ms| cx.now() + Duration::from_millis(u64::from(ms))));
         }
         Ok(())
@@ -460,7 +475,11 @@ impl Client {
             torrent.timers.report = false;
         }
         self.report_now(key, cx);
-        self.start_reporting(key, cx);
+        // Nothing changes of a torrent without peers.
+        let Some(torrent) = self.torrents.get(&key) else { return };
+        if matches!(torrent.phase, Phase::Checking(_)) || !torrent.peers.is_empty() || torrent.jobs > 0 {
+            self.start_reporting(key, cx);
+        }
     }
 
     pub(super) fn report_now(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
@@ -490,7 +509,7 @@ impl Client {
         let peers = torrent.peers.values().filter_map(|conn| self.peers.get(conn)).map(|peer| PeerStatus {
             addr: peer.addr,
             source: peer.source,
-            agent: peer.extended.as_ref().and_then(|e| e.said.version.clone()).unwrap_or_default(),
+            agent: peer.extended.as_ref().and_then(|e| e.agent.as_deref()).unwrap_or_default().into(),
             pieces: match &peer.pieces {
                 Pieces::Unsaid => 0,
                 Pieces::All => torrent.have.len(),

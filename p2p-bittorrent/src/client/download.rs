@@ -1,12 +1,13 @@
 //! Fetching: requests to peers, blocks from them, runs to the disk, and what follows when a piece verifies or fails.
 
 use super::{Client, Context, Timer, TorrentKey, Work};
+use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::peer::session::{Asked, Peer, Receiving, Traffic};
 use crate::peer::wire::{Block, Message, encode};
 use crate::picker::{PeerSpeed, Received};
 use crate::rate::Pipeline;
-use crate::store::Progress;
+use crate::store::{Progress, Urgency};
 use crate::torrent::Goal;
 use alloc::vec::Vec;
 use p2p_core::chunk::BLOCK;
@@ -14,6 +15,9 @@ use p2p_core::{Bytes, ConnId, Digest, DigestKind, Duration, Instant, Job};
 
 /// A peer that lets us ask and gives nothing for this long is snubbing us (Cohen 2003: "over a minute").
 const SNUBBED: Duration = Duration::from_secs(60);
+
+/// A block sent to a seed counts as so many messages that say nothing new.
+const USELESS_BLOCK: u16 = 4;
 
 impl Client {
     /// Keeps as many requests waiting with a peer as its rate and delay call for.
@@ -34,7 +38,7 @@ impl Client {
         let Some(has) = peer.pieces.as_has() else { return };
         let now = cx.now();
         let rate = peer.rate_in.per_second(now);
-        let limit = peer.extended.as_ref().and_then(|e| e.said.reqq).unwrap_or(Pipeline::PEER_TAKES);
+        let limit = peer.extended.as_ref().and_then(|e| e.reqq).unwrap_or(Pipeline::PEER_TAKES);
         let traffic = peer.traffic.get_or_insert_with(|| alloc::boxed::Box::new(Traffic::new(limit, now)));
         let target = match peer.snubbed {
             true => 1,
@@ -93,12 +97,23 @@ impl Client {
         conn: ConnId,
         block: Block,
         now: Instant,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        if block.len == 0 {
+            return self.unrequested(conn);
+        }
         let traffic = peer.traffic(now);
         traffic.segments.clear();
+        traffic.drops.clear();
         traffic.receiving = Some(Receiving { block, got: 0 });
         Ok(())
+    }
+
+    /// A block that nobody asked for.
+    fn unrequested(&mut self, conn: ConnId) -> Result<(), DropReason> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        peer.strikes = peer.strikes.saturating_add(1);
+        if peer.strikes > self.config.limits.strikes { Err(DropReason::Unrequested) } else { Ok(()) }
     }
 
     /// A part of the block that is being received.
@@ -107,27 +122,37 @@ impl Client {
         conn: ConnId,
         data: Bytes,
         cx: &mut Context<'_>,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let Some(traffic) = &mut peer.traffic else { return Ok(()) };
         let Some(receiving) = &mut traffic.receiving else { return Ok(()) };
         receiving.got += data.len() as u32;
-        traffic.segments.push(data);
-        if receiving.got < receiving.block.len {
+        let block = receiving.block;
+        let whole = receiving.got >= block.len;
+        // What is larger than we ever ask for is not kept: it can only be counted.
+        if block.len <= BLOCK {
+            traffic.keep(data, whole);
+        }
+        if !whole {
             return Ok(());
         }
-        let block = receiving.block;
         traffic.receiving = None;
         self.block_here(conn, block, cx)
     }
 
-    fn block_here(&mut self, conn: ConnId, block: Block, cx: &mut Context<'_>) -> Result<(), &'static str> {
+    fn block_here(&mut self, conn: ConnId, block: Block, cx: &mut Context<'_>) -> Result<(), DropReason> {
         let now = cx.now();
         let len = u64::from(block.len);
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let Some(key) = peer.torrent else { return Ok(()) };
         let Some(torrent) = self.torrents.get_mut(&key) else { return Ok(()) };
         let Some(traffic) = &mut peer.traffic else { return Ok(()) };
+        if traffic.asked.iter().any(|asked| {
+            (asked.block.piece, asked.block.begin) == (block.piece, block.begin)
+                && asked.block.len != block.len
+        }) {
+            return Err(DropReason::WrongBlockSize);
+        }
         // Peers answer in order, so this is nearly always the first.
         if let Some(at) = traffic.asked.iter().position(|asked| asked.block == block)
             && let Some(asked) = traffic.asked.remove(at)
@@ -149,23 +174,29 @@ impl Client {
                 let piece_len = torrent.metainfo.info.pieces().len_of(block.piece);
                 torrent.store.add(block, piece_len, &mut traffic.segments);
                 self.held += len;
+                if !others.is_empty() {
+                    // What is written for this peer must not go to another.
+                    self.send_out(conn, cx);
+                }
                 for other in others {
                     self.take_back(key, other, block, cx);
                 }
-                self.write_runs(key, block.piece, false, cx);
+                self.write_runs(key, block.piece, Urgency::Usual, cx);
                 self.hold_back(key, cx);
             }
             Received::Duplicate => {
                 traffic.segments.clear();
                 torrent.wasted += len;
+                if torrent.picker.is_none() {
+                    // The end of an end game, or payload that a seed is flooded with: at most so much of it.
+                    peer.idle_messages = peer.idle_messages.saturating_add(USELESS_BLOCK - 1);
+                    return self.says_nothing_new(conn);
+                }
             }
             Received::Unasked => {
                 traffic.segments.clear();
                 torrent.wasted += len;
-                peer.strikes = peer.strikes.saturating_add(1);
-                if peer.strikes > self.config.limits.strikes {
-                    return Err("sends what nobody asked for");
-                }
+                return self.unrequested(conn);
             }
         }
         Ok(())
@@ -189,9 +220,9 @@ impl Client {
     }
 
     /// Hands the runs of a piece that are due to the disk.
-    pub(super) fn write_runs(&mut self, key: TorrentKey, piece: u32, all: bool, cx: &mut Context<'_>) {
+    fn write_runs(&mut self, key: TorrentKey, piece: u32, urgency: Urgency, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        while let Some(run) = torrent.store.next_run(piece, all) {
+        while let Some(run) = torrent.store.next_run(piece, urgency) {
             let spans = torrent.spans(piece, run.begin, run.len);
             let job = cx.run(Job::Write { spans, data: run.data, digest: run.digest });
             torrent.jobs += 1;
@@ -212,11 +243,16 @@ impl Client {
         self.flush(key, cx);
     }
 
+    /// Writes all that waits in memory.
     pub(super) fn flush(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        self.write_waiting(key, Urgency::All, cx);
+    }
+
+    fn write_waiting(&mut self, key: TorrentKey, urgency: Urgency, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get(&key) else { return };
         let waiting: Vec<u32> = torrent.store.waiting().collect();
         for piece in waiting {
-            self.write_runs(key, piece, true, cx);
+            self.write_runs(key, piece, urgency, cx);
         }
     }
 
@@ -226,7 +262,13 @@ impl Client {
         if self.disk_behind || self.held <= limit {
             return;
         }
-        self.flush(key, cx);
+        if self.writing < limit / 2 {
+            self.write_waiting(key, Urgency::Short, cx);
+        }
+        if self.writing == 0 {
+            // The disk is idle: what fills the memory are blocks that came too early.
+            self.flush(key, cx);
+        }
         if self.writing == 0 {
             return;
         }
@@ -257,16 +299,22 @@ impl Client {
     pub(super) fn run_written(
         &mut self,
         key: TorrentKey,
-        piece: u32,
-        len: u32,
+        (piece, begin, len): (u32, u32, u32),
         digest: Option<alloc::boxed::Box<p2p_core::Digester>>,
         cx: &mut Context<'_>,
     ) {
         self.held = self.held.saturating_sub(u64::from(len));
+        // Nobody comes to a torrent that rests; what is left of its pieces is written as it is.
+        let all = self.stopping.is_some();
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        torrent.dirty = true;
+        for span in torrent.metainfo.info.spans(piece, begin, len).filter(|span| !span.padding) {
+            torrent.unsynced.insert(span.file as u32);
+        }
+        let all = all || !torrent.is_active();
         match torrent.store.written(piece, len, digest) {
-            Progress::Partial => self.write_runs(key, piece, false, cx),
+            Progress::Partial => {
+                self.write_runs(key, piece, if all { Urgency::All } else { Urgency::Usual }, cx);
+            }
             Progress::Hashed(digest) => self.piece_digested(key, piece, &digest, cx),
             Progress::Reread => self.reread(key, piece, cx),
         }
@@ -303,7 +351,7 @@ impl Client {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         torrent.have.set(piece);
         torrent.fetched = true;
-        torrent.store.remove(piece);
+        self.held = self.held.saturating_sub(torrent.store.remove(piece));
         if let Some(picker) = &mut torrent.picker {
             picker.verified(piece);
         }
@@ -339,19 +387,19 @@ impl Client {
 
     fn piece_failed(&mut self, key: TorrentKey, piece: u32, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        let len = torrent.pieces().len_of(piece);
         let Some(picker) = &mut torrent.picker else { return };
         let contributors: Vec<(u32, u32)> = picker.contributors(piece).collect();
         let mut from: Vec<u32> = contributors.iter().map(|(_, peer)| *peer).collect();
         from.sort_unstable();
         from.dedup();
-        if let [only] = from[..] {
-            torrent.wasted += u64::from(len);
-            // Nobody else gave a block of it: no need to compare.
-            picker.failed(piece);
-            torrent.store.remove(piece);
+        let all_known = contributors.len() as u32 == torrent.metainfo.info.pieces().blocks_in(piece);
+        if let ([only], true) = (&from[..], all_known) {
+            // Nobody else gave a block of it, nor are any from before a restart: no need to compare.
+            let only = *only;
+            self.fetch_again(key, piece, None);
+            let Some(torrent) = self.torrents.get(&key) else { return };
             if let Some(addr) = torrent.address_of(only, &self.peers) {
-                self.ban(addr, "sent a piece that is not the torrent's", cx);
+                self.ban(addr, DropReason::BadPiece, cx);
             }
             return;
         }
@@ -361,14 +409,12 @@ impl Client {
             .filter(|(_, peer)| accused.is_none_or(|accused| accused == *peer))
             .filter_map(|(block, peer)| Some((*block, torrent.address_of(*peer, &self.peers)?)))
             .collect();
-        if addresses.is_empty() {
-            fetch_again(torrent, piece, accused);
-            return;
+        if !torrent.suspects.open(piece, addresses.iter().copied()) {
+            return self.fetch_again(key, piece, accused);
         }
         if let Some(accused) = accused {
             torrent.accused.insert(piece, accused);
         }
-        torrent.suspects.open(piece, addresses.iter().copied());
         for (block, _) in addresses {
             self.digest_block(key, piece, block, Work::Suspect { piece, block }, cx);
         }
@@ -394,7 +440,53 @@ impl Client {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         if torrent.suspects.digested(piece, block, digest) {
             let accused = torrent.accused.remove(&piece);
-            fetch_again(torrent, piece, accused);
+            self.fetch_again(key, piece, accused);
+            if accused.is_none() {
+                self.fetch_of_one(key, piece);
+            }
+        }
+    }
+
+    /// Peers shared a piece and one of them lied. If one peer gives all of it, either it is right and shows who lied, or
+    /// that peer did.
+    fn fetch_of_one(&mut self, key: TorrentKey, piece: u32) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let Some(picker) = &mut torrent.picker else { return };
+        let willing =
+            torrent.peers.values().filter_map(|conn| self.peers.get(conn)).filter(|peer| {
+                !peer.is_choking && !peer.snubbed && peer.am_interested && peer.pieces.has(piece)
+            });
+        let chosen = willing.min_by_key(|peer| {
+            let suspects = &torrent.suspects;
+            (
+                suspects.tried(piece, peer.key),
+                suspects.cases_of(peer.addr),
+                !picker.trusts(peer.key),
+                peer.key,
+            )
+        });
+        if let Some(key) = chosen.map(|peer| peer.key) {
+            torrent.suspects.try_alone(piece, key);
+            picker.reserve(piece, key);
+        }
+    }
+
+    /// What the accused peer gave of a failed piece is fetched again, or all of it if nobody stands out.
+    fn fetch_again(&mut self, key: TorrentKey, piece: u32, accused: Option<u32>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let len = torrent.pieces().len_of(piece);
+        self.held = self.held.saturating_sub(torrent.store.remove(piece));
+        let Some(picker) = &mut torrent.picker else { return };
+        let lost = match accused {
+            Some(accused) => picker.fetch_again(piece, accused),
+            None => {
+                picker.failed(piece);
+                len
+            }
+        };
+        torrent.wasted += u64::from(lost);
+        if lost < len {
+            torrent.store.restore(piece, len, len - lost);
         }
     }
 
@@ -414,26 +506,31 @@ impl Client {
         key: TorrentKey,
         piece: u32,
         block: u32,
-        right: Digest,
+        right: Option<Digest>,
         cx: &mut Context<'_>,
     ) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let Some(right) = right else {
+            // The disk does not tell what is right: nobody is found guilty.
+            return torrent.suspects.forget(piece, block);
+        };
         let (liars, honest) = torrent.suspects.acquit(piece, block, right);
         for addr in honest {
-            let key = torrent.peers.iter().find(|(_, conn)| self.peers.get(*conn).is_some_and(|p| p.addr == addr));
-            if let (Some((&key, _)), Some(picker)) = (key, &mut torrent.picker) {
-                picker.acquitted(key);
+            let peer =
+                torrent.peers.iter().find(|(_, conn)| self.peers.get(*conn).is_some_and(|p| p.addr == addr));
+            if let (Some((&peer, _)), Some(picker)) = (peer, &mut torrent.picker) {
+                picker.acquitted(peer);
             }
         }
         for liar in liars {
-            self.ban(liar, "sent a block that is not the torrent's", cx);
+            self.ban(liar, DropReason::BadBlock, cx);
         }
     }
 
     /// What to do when all that is wanted is verified.
     pub(super) fn check_complete(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        if !torrent.is_complete() || torrent.complete_told {
+        if !torrent.checked || !torrent.is_complete() || torrent.complete_told {
             return;
         }
         torrent.complete_told = true;
@@ -486,23 +583,5 @@ impl Client {
             encode(&Message::Cancel(asked.block), &mut self.out);
         }
         self.send_out(conn, cx);
-    }
-}
-
-/// A failed piece is fetched again: what the accused peer gave of it, or all if nobody stands out.
-fn fetch_again(torrent: &mut crate::torrent::Torrent, piece: u32, accused: Option<u32>) {
-    let len = torrent.pieces().len_of(piece);
-    torrent.store.remove(piece);
-    let Some(picker) = &mut torrent.picker else { return };
-    let lost = match accused {
-        Some(accused) => picker.fetch_again(piece, accused),
-        None => {
-            picker.failed(piece);
-            len
-        }
-    };
-    torrent.wasted += u64::from(lost);
-    if lost < len {
-        torrent.store.restore(piece, len, len - lost);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Client, Context, Timer, TorrentKey, Work};
 use crate::check::{Check, Next};
+use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::event::Event;
 use crate::resume::{self, Resume};
@@ -9,7 +10,7 @@ use crate::torrent::{Goal, Phase, Torrent, spans};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use p2p_core::{Bitfield, Bytes, DigestKind, FileId, IoError, Job, JobDone, JobId, OpId, Stat};
+use p2p_core::{Bitfield, Bytes, Digest, DigestKind, FileId, IoError, Job, OpId, Stat};
 
 /// Resume data being put together: the files are asked for size and time first.
 #[derive(Debug)]
@@ -40,20 +41,40 @@ impl Client {
         let info = &torrent.metainfo.info;
         torrent.phase = Phase::Checking(Box::new(Check::new(info, full)));
         torrent.have = Bitfield::new(info.pieces().count());
+        torrent.checked = false;
         torrent.picker = None;
         torrent.complete_told = false;
-        let limit = resume::limit(info);
+        self.held = self.held.saturating_sub(torrent.store.drop_waiting());
+        torrent.suspects.close();
+        self.begin_check(key, cx);
+        self.start_reporting(key, cx);
+    }
+
+    /// Begins to look at the files, unless jobs of before are under way: a write that is late would change what was
+    /// looked at.
+    pub(super) fn begin_check(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let hash = torrent.info_hash();
+        let Phase::Checking(check) = &mut torrent.phase else { return };
+        if check.begun || torrent.jobs > 0 || self.lingering.values().any(|(other, _)| *other == hash) {
+            return;
+        }
+        check.begun = true;
+        torrent.store = crate::store::Store::default();
+        let limit = resume::limit(&torrent.metainfo.info);
         match self.resume_file(key) {
             Some(file) => self.run(key, Job::Load { file, limit }, Work::LoadResume, cx),
             None => self.check_on(key, cx),
         }
-        self.start_reporting(key, cx);
     }
 
     /// Asks the disk what it is to be asked next.
     fn check_on(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let jobs = self.config.limits.check_jobs as u32;
         loop {
+            if self.stopping.is_some() {
+                return;
+            }
             let Some(torrent) = self.torrents.get_mut(&key) else { return };
             let Phase::Checking(check) = &mut torrent.phase else { return };
             let info = &torrent.metainfo.info;
@@ -72,7 +93,12 @@ impl Client {
         }
     }
 
-    fn resume_loaded(&mut self, key: TorrentKey, data: Result<Bytes, IoError>, cx: &mut Context<'_>) {
+    pub(super) fn resume_loaded(
+        &mut self,
+        key: TorrentKey,
+        data: Result<Bytes, IoError>,
+        cx: &mut Context<'_>,
+    ) {
         if let Some(torrent) = self.torrents.get_mut(&key)
             && let Phase::Checking(check) = &mut torrent.phase
             && let Ok(data) = data
@@ -84,7 +110,7 @@ impl Client {
     }
 
     /// A file's size and time, or that it is not at the place where it would be put.
-    fn looked_at(&mut self, key: TorrentKey, file: u32, stat: Option<Stat>, cx: &mut Context<'_>) {
+    pub(super) fn looked_at(&mut self, key: TorrentKey, file: u32, stat: Option<Stat>, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get(&key) else { return };
         match torrent.layout.elsewhere(file as usize) {
             Some(other) if stat.is_none() => {
@@ -95,7 +121,13 @@ impl Client {
     }
 
     /// A file that was made here, or fetched by another client, has the torrent's own name for it.
-    fn looked_elsewhere(&mut self, key: TorrentKey, file: u32, stat: Option<Stat>, cx: &mut Context<'_>) {
+    pub(super) fn looked_elsewhere(
+        &mut self,
+        key: TorrentKey,
+        file: u32,
+        stat: Option<Stat>,
+        cx: &mut Context<'_>,
+    ) {
         if stat.is_some()
             && let Some(torrent) = self.torrents.get_mut(&key)
             && matches!(torrent.phase, Phase::Checking(_))
@@ -114,11 +146,11 @@ impl Client {
         self.check_on(key, cx);
     }
 
-    fn piece_checked(
+    pub(super) fn piece_checked(
         &mut self,
         key: TorrentKey,
         piece: u32,
-        digest: Result<p2p_core::Digest, IoError>,
+        digest: Result<Digest, IoError>,
         cx: &mut Context<'_>,
     ) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
@@ -148,7 +180,8 @@ impl Client {
 
     fn checked(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        let Phase::Checking(check) = core::mem::replace(&mut torrent.phase, Phase::Active) else { return };
+        let Phase::Checking(check) = core::mem::replace(&mut torrent.phase, Phase::Paused) else { return };
+        torrent.checked = true;
         let info_hash = torrent.info_hash();
         let (have, pieces) = (torrent.have.count(), torrent.have.len());
         if let Some(resume) = &check.resume {
@@ -160,9 +193,7 @@ impl Client {
             cx.answer(op, event.clone());
         }
         cx.tell(event);
-        let only_verify = torrent.waiting.iter().all(|(_, goal)| *goal == Goal::Verify)
-            && !torrent.waiting.is_empty()
-            && torrent.readers.is_empty();
+        let kept = torrent.kept;
         let verifying: Vec<_> =
             torrent.waiting.iter().filter(|(_, goal)| *goal == Goal::Verify).map(|&(op, _)| op).collect();
         for op in verifying {
@@ -177,10 +208,13 @@ impl Client {
             missing => Err(Error::Incomplete { missing, pieces }),
         };
         self.end_ops(key, Goal::Verify, cx, verdict);
-        if only_verify {
+        if !kept {
+            self.fail_ops(key, &Error::Removed, cx);
             return self.forget_torrent(key, cx);
         }
-        self.start_picker(key, Some(&check), cx);
+        if check.resume.as_ref().is_some_and(|resume| !resume.partial.is_empty()) {
+            self.start_picker(key, Some(&check), cx);
+        }
         let Some(torrent) = self.torrents.get(&key) else { return };
         let empty: Vec<FileId> = check
             .empty_files(&torrent.metainfo.info)
@@ -191,16 +225,24 @@ impl Client {
             self.run(key, Job::Truncate { file, len: 0 }, Work::Empty, cx);
         }
         self.end_ops(key, Goal::Seed, cx, verdict);
-        if self.stopping.is_some() {
-            return;
+        if self.torrents.get(&key).is_some_and(|torrent| !torrent.paused) {
+            self.activate(key, cx);
         }
-        self.activate(key, cx);
         self.check_complete(key, cx);
         self.feed_readers(key, cx);
     }
 
+    /// Makes the picker of a torrent that is not all here, if there is none: when there is somebody to ask.
+    pub(super) fn need_picker(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get(&key) else { return };
+        if torrent.picker.is_none() && torrent.is_active() && !torrent.have.is_full() {
+            self.start_picker(key, None, cx);
+            self.hurry(key, cx);
+        }
+    }
+
     /// Makes the picker of a torrent that is not all here.
-    pub(super) fn start_picker(&mut self, key: TorrentKey, check: Option<&Check>, cx: &mut Context<'_>) {
+    fn start_picker(&mut self, key: TorrentKey, check: Option<&Check>, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         if torrent.have.is_full() {
             torrent.picker = None;
@@ -240,53 +282,13 @@ impl Client {
         }
     }
 
-    /// The answer of any job.
-    pub(super) fn job(&mut self, id: JobId, done: JobDone, cx: &mut Context<'_>) {
-        let Some((key, work)) = self.jobs.remove(&id) else { return };
-        if let Some(torrent) = self.torrents.get_mut(&key) {
-            torrent.jobs -= 1;
-        }
-        match (work, done) {
-            (Work::Write { piece, begin, len }, JobDone::Written { result, digest }) => {
-                self.writing = self.writing.saturating_sub(u64::from(len));
-                match result {
-                    Ok(()) => self.run_written(key, piece, len, digest, cx),
-                    Err(why) => self.write_failed(key, piece, begin, len, why, cx),
-                }
-                self.disk_caught_up(cx);
-            }
-            (Work::Upload(conn), JobDone::Read(data)) => {
-                if let Err(error) = self.read_done(conn, id, data, cx) {
-                    self.fail(key, error, cx);
-                }
-            }
-            (Work::Reader(op), JobDone::Read(data)) => self.reader_read(key, op, data, cx),
-            (Work::Reread(piece), JobDone::Digest(digest)) => match digest {
-                Ok(digest) => self.piece_digested(key, piece, &digest, cx),
-                Err(why) => self.reread_failed(key, piece, why, cx),
-            },
-            (Work::Suspect { piece, block }, JobDone::Digest(digest)) => {
-                self.suspect_digested(key, piece, block, digest.ok());
-            }
-            (Work::Acquit { piece, block }, JobDone::Digest(Ok(digest))) => {
-                self.acquitted(key, piece, block, digest, cx);
-            }
-            (Work::LoadResume, JobDone::Read(data)) => self.resume_loaded(key, data, cx),
-            (Work::Stat(file), JobDone::Stat(stat)) => self.looked_at(key, file, stat.ok().flatten(), cx),
-            (Work::StatElsewhere(file), JobDone::Stat(stat)) => {
-                self.looked_elsewhere(key, file, stat.ok().flatten(), cx);
-            }
-            (Work::Check(piece), JobDone::Digest(digest)) => self.piece_checked(key, piece, digest, cx),
-            (Work::Empty, JobDone::Done(Err(why))) => {
-                self.fail(key, Error::Disk { doing: "making", path: "an empty file".into(), why }, cx);
-            }
-            (Work::SaveStat(file), JobDone::Stat(stat)) => self.save_stat(key, file, stat.ok().flatten(), cx),
-            (Work::Save, JobDone::Done(result)) => self.saved(key, result, cx),
-            _ => {}
-        }
+    pub(super) fn look_failed(&mut self, key: TorrentKey, file: u32, why: IoError, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get(&key) else { return };
+        let path = torrent.layout.file(file as usize).map(|file| file.path().as_str().into());
+        self.fail(key, Error::Disk { doing: "looking at", path: path.unwrap_or_default(), why }, cx);
     }
 
-    fn write_failed(
+    pub(super) fn write_failed(
         &mut self,
         key: TorrentKey,
         piece: u32,
@@ -302,7 +304,7 @@ impl Client {
         self.fail(key, Error::Disk { doing: "writing", path, why }, cx);
     }
 
-    fn reread_failed(&mut self, key: TorrentKey, piece: u32, why: IoError, cx: &mut Context<'_>) {
+    pub(super) fn reread_failed(&mut self, key: TorrentKey, piece: u32, why: IoError, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let path = torrent.path_at(piece, 0);
         self.fail(key, Error::Disk { doing: "reading back", path, why }, cx);
@@ -315,8 +317,9 @@ impl Client {
             return;
         }
         torrent.phase = Phase::Failed(error.clone());
+        self.held = self.held.saturating_sub(torrent.store.drop_waiting());
         let info_hash = torrent.info_hash();
-        self.drop_all(key, "torrent stopped", cx);
+        self.drop_all(key, DropReason::TorrentStopped, cx);
         self.leave_trackers(key, cx);
         cx.tell(Event::Stopped(info_hash, error.clone()));
         self.report_now(key, cx);
@@ -327,14 +330,16 @@ impl Client {
     /// Goes on after a pause or an error: what was received and not verified is asked for again.
     pub(super) fn go_on(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        if torrent.jobs > 0 {
-            // Writes of before are still on their way; look at the files when they are done.
+        if torrent.jobs > 0 || !torrent.checked {
+            // Writes of before may still be on their way; look at the files when they are done.
             return self.check(key, false, cx);
         }
-        self.held = self.held.saturating_sub(torrent.store.held());
+        self.held = self.held.saturating_sub(torrent.store.drop_waiting());
         torrent.store = crate::store::Store::default();
-        self.start_picker(key, None, cx);
+        torrent.picker = None;
         self.activate(key, cx);
+        self.check_complete(key, cx);
+        self.feed_readers(key, cx);
     }
 
     /// Notes that resume data is to be written some time.
@@ -361,9 +366,10 @@ impl Client {
     pub(super) fn save_now(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let state = self.config.state;
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        if torrent.saving.is_some() || matches!(torrent.phase, Phase::Checking(_)) || state.is_none() {
+        if torrent.saving.is_some() || !torrent.checked || state.is_none() {
             torrent.save_again = torrent.saving.is_some();
-            if state.is_none() || matches!(torrent.phase, Phase::Checking(_)) {
+            if state.is_none() || !torrent.checked {
+                // What was written down before holds.
                 self.end_ops(key, Goal::Save, cx, |_| Ok(()));
             }
             return;
@@ -376,7 +382,6 @@ impl Client {
             uploaded: torrent.uploaded,
         };
         torrent.saving = Some(Box::new(Saving { resume, next: 0, due: 0 }));
-        torrent.dirty = false;
         self.save_on(key, cx);
     }
 
@@ -393,7 +398,11 @@ impl Client {
                 saving.next += 1;
                 let Some(stored) = torrent.layout.file(file as usize) else { continue };
                 saving.due += 1;
-                self.run(key, Job::Stat { file: stored }, Work::SaveStat(file), cx);
+                // Only what is on the device outlives a crash.
+                match torrent.unsynced.remove(&file) {
+                    true => self.run(key, Job::Sync { file: stored }, Work::SaveSync(file), cx),
+                    false => self.run(key, Job::Stat { file: stored }, Work::SaveStat(file), cx),
+                }
             } else if saving.due > 0 {
                 return;
             } else {
@@ -404,7 +413,29 @@ impl Client {
         }
     }
 
-    fn save_stat(&mut self, key: TorrentKey, file: u32, stat: Option<Stat>, cx: &mut Context<'_>) {
+    /// A file's content is on the device, or could not be brought there: then nothing vouches for it.
+    pub(super) fn save_synced(
+        &mut self,
+        key: TorrentKey,
+        file: u32,
+        result: Result<(), IoError>,
+        cx: &mut Context<'_>,
+    ) {
+        let stored = self.torrents.get(&key).and_then(|torrent| torrent.layout.file(file as usize));
+        match (result, stored) {
+            (Ok(()), Some(file_id)) => {
+                self.run(key, Job::Stat { file: file_id }, Work::SaveStat(file), cx);
+            }
+            _ => {
+                if let Some(torrent) = self.torrents.get_mut(&key) {
+                    torrent.unsynced.insert(file);
+                }
+                self.save_stat(key, file, None, cx);
+            }
+        }
+    }
+
+    pub(super) fn save_stat(&mut self, key: TorrentKey, file: u32, stat: Option<Stat>, cx: &mut Context<'_>) {
         if let Some(torrent) = self.torrents.get_mut(&key)
             && let Some(saving) = &mut torrent.saving
         {
@@ -416,7 +447,7 @@ impl Client {
         self.save_on(key, cx);
     }
 
-    fn saved(&mut self, key: TorrentKey, result: Result<(), IoError>, cx: &mut Context<'_>) {
+    pub(super) fn saved(&mut self, key: TorrentKey, result: Result<(), IoError>, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         torrent.saving = None;
         let again = core::mem::take(&mut torrent.save_again);
@@ -481,7 +512,13 @@ impl Client {
         }
     }
 
-    fn reader_read(&mut self, key: TorrentKey, op: OpId, data: Result<Bytes, IoError>, cx: &mut Context<'_>) {
+    pub(super) fn reader_read(
+        &mut self,
+        key: TorrentKey,
+        op: OpId,
+        data: Result<Bytes, IoError>,
+        cx: &mut Context<'_>,
+    ) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let Some(reader) = torrent.readers.iter_mut().find(|reader| reader.op == op) else { return };
         reader.reading = false;
@@ -515,6 +552,6 @@ fn partial_blocks(torrent: &Torrent) -> BTreeMap<u32, Bitfield> {
     picker
         .partial()
         // What waits in memory or is being written is not on disk yet.
-        .filter(|(piece, _)| !torrent.store.is_partly_in_memory(*piece))
+        .filter(|(piece, _)| torrent.store.is_on_disk(*piece))
         .collect()
 }

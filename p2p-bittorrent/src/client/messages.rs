@@ -1,6 +1,7 @@
 //! What peers say: one function per kind of message.
 
 use super::{Client, Context};
+use crate::drop_reason::DropReason;
 use crate::peer::extension::{ExtendedHandshake, PeerIds};
 use crate::peer::session::{EXTENSIONS, Extended, Pieces};
 use crate::peer::wire::{Block, Message};
@@ -26,7 +27,7 @@ impl Client {
             let said = match peer.decoder.next(&mut data) {
                 Ok(Some(message)) => self.message(conn, message, cx),
                 Ok(None) => break,
-                Err(_) => Err("malformed message"),
+                Err(error) => Err(DropReason::Malformed(error)),
             };
             if let Err(why) = said {
                 self.out.clear();
@@ -38,7 +39,19 @@ impl Client {
         self.serve(conn, cx);
     }
 
-    fn message(&mut self, conn: ConnId, message: Message, cx: &mut Context<'_>) -> Result<(), &'static str> {
+    fn message(&mut self, conn: ConnId, message: Message, cx: &mut Context<'_>) -> Result<(), DropReason> {
+        if matches!(
+            message,
+            Message::HaveAll
+                | Message::HaveNone
+                | Message::Suggest(_)
+                | Message::AllowedFast(_)
+                | Message::Reject(_)
+        ) && self.peers.get(&conn).is_some_and(|peer| !peer.fast)
+        {
+            // BEP 6: "If the fast extension is not enabled, a peer that receives one of these MUST close."
+            return Err(DropReason::NotFast);
+        }
         match message {
             Message::Piece(block) => self.piece_begins(conn, block, cx.now()),
             Message::Payload(data) => self.payload(conn, data, cx),
@@ -51,36 +64,41 @@ impl Client {
             Message::Bitfield(bits) => self.has_bits(conn, &bits, cx),
             Message::HaveAll => self.has_all(conn, cx),
             Message::HaveNone => self.has_none(conn),
-            Message::Cancel(block) => {
-                self.cancelled(conn, block);
-                Ok(())
-            }
+            Message::Cancel(block) => self.cancelled(conn, block),
             Message::Reject(block) => self.rejected(conn, block),
             Message::Suggest(piece) => self.suggested(conn, piece),
             Message::AllowedFast(piece) => self.allowed(conn, piece),
             Message::Extended { id: 0, payload } => self.extension_handshake(conn, &payload),
             // Extensions register under an id; none is offered yet, so nothing else is meant for us. A port is the
             // DHT's.
-            Message::Extended { .. }
-            | Message::Port(_)
-            | Message::KeepAlive
-            | Message::Unknown { .. } => Ok(()),
+            Message::Extended { .. } | Message::Port(_) | Message::KeepAlive | Message::Unknown { .. } => {
+                self.says_nothing_new(conn)
+            }
         }
     }
 
-    fn first_word(&self, conn: ConnId) -> Result<(), &'static str> {
+    /// A message that changes nothing, or may only change things back, costs us work and its sender nothing.
+    pub(super) fn says_nothing_new(&mut self, conn: ConnId) -> Result<(), DropReason> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        peer.idle_messages = peer.idle_messages.saturating_add(1);
+        if peer.idle_messages > self.config.limits.idle_messages {
+            return Err(DropReason::MessageFlood);
+        }
+        Ok(())
+    }
+
+    fn first_word(&self, conn: ConnId) -> Result<(), DropReason> {
         match self.peers.get(&conn).map(|peer| &peer.pieces) {
             Some(Pieces::Unsaid) => Ok(()),
-            _ => Err("bitfield out of place"),
+            _ => Err(DropReason::LateBitfield),
         }
     }
 
-    fn has_bits(&mut self, conn: ConnId, bits: &[u8], cx: &mut Context<'_>) -> Result<(), &'static str> {
+    fn has_bits(&mut self, conn: ConnId, bits: &[u8], cx: &mut Context<'_>) -> Result<(), DropReason> {
         let first = self.first_word(conn).is_ok();
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return Ok(()) };
-        let bits = Bitfield::from_wire(torrent.have.len(), bits)
-            .map_err(|_| "bitfield of wrong size or with spare bits")?;
+        let bits = Bitfield::from_wire(torrent.have.len(), bits).map_err(|_| DropReason::WrongBitfield)?;
         if !first {
             return self.has_more(conn, &bits, cx);
         }
@@ -97,7 +115,7 @@ impl Client {
     }
 
     /// BEP 3 has the bitfield first or never, but aria2 sends another one in place of many HAVEs.
-    fn has_more(&mut self, conn: ConnId, bits: &Bitfield, cx: &mut Context<'_>) -> Result<(), &'static str> {
+    fn has_more(&mut self, conn: ConnId, bits: &Bitfield, cx: &mut Context<'_>) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let new: alloc::vec::Vec<u32> = match &peer.pieces {
             Pieces::Some(before) => bits.ones_not_in(before).collect(),
@@ -105,12 +123,16 @@ impl Client {
         };
         if new.is_empty() {
             peer.strikes = peer.strikes.saturating_add(1);
-            return if peer.strikes > self.config.limits.strikes { Err("bitfield flood") } else { Ok(()) };
+            return if peer.strikes > self.config.limits.strikes {
+                Err(DropReason::MessageFlood)
+            } else {
+                Ok(())
+            };
         }
         new.into_iter().try_for_each(|piece| self.has_piece(conn, piece, cx))
     }
 
-    fn has_all(&mut self, conn: ConnId, cx: &mut Context<'_>) -> Result<(), &'static str> {
+    fn has_all(&mut self, conn: ConnId, cx: &mut Context<'_>) -> Result<(), DropReason> {
         self.first_word(conn)?;
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return Ok(()) };
@@ -124,7 +146,7 @@ impl Client {
         Ok(())
     }
 
-    fn has_none(&mut self, conn: ConnId) -> Result<(), &'static str> {
+    fn has_none(&mut self, conn: ConnId) -> Result<(), DropReason> {
         self.first_word(conn)?;
         self.says_something(conn);
         Ok(())
@@ -140,16 +162,16 @@ impl Client {
         }
     }
 
-    fn has_piece(&mut self, conn: ConnId, piece: u32, cx: &mut Context<'_>) -> Result<(), &'static str> {
+    fn has_piece(&mut self, conn: ConnId, piece: u32, cx: &mut Context<'_>) -> Result<(), DropReason> {
         self.says_something(conn);
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return Ok(()) };
         if piece >= torrent.have.len() {
-            return Err("piece index out of range");
+            return Err(DropReason::PieceOutOfRange);
         }
-        let Pieces::Some(bits) = &mut peer.pieces else { return Ok(()) };
+        let Pieces::Some(bits) = &mut peer.pieces else { return self.says_nothing_new(conn) };
         if !bits.set(piece) {
-            return Ok(());
+            return self.says_nothing_new(conn);
         }
         let full = bits.is_full();
         let key = peer.key;
@@ -204,18 +226,22 @@ impl Client {
         };
         if theirs && torrent.is_seed() {
             self.out.clear();
-            self.drop_peer(conn, "both are seeds", cx);
+            self.drop_peer(conn, DropReason::BothSeeds, cx);
         }
     }
 
-    fn choked(&mut self, conn: ConnId) -> Result<(), &'static str> {
+    fn choked(&mut self, conn: ConnId) -> Result<(), DropReason> {
+        self.says_nothing_new(conn)?;
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         peer.is_choking = true;
+        let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return Ok(()) };
         if peer.fast {
             // BEP 6: what is not to come is rejected one by one.
+            if let Some(picker) = &mut torrent.picker {
+                picker.unreserve(peer.key);
+            }
             return Ok(());
         }
-        let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return Ok(()) };
         if let Some(traffic) = &mut peer.traffic {
             traffic.asked.clear();
         }
@@ -225,7 +251,8 @@ impl Client {
         Ok(())
     }
 
-    fn unchoked(&mut self, conn: ConnId, cx: &mut Context<'_>) -> Result<(), &'static str> {
+    fn unchoked(&mut self, conn: ConnId, cx: &mut Context<'_>) -> Result<(), DropReason> {
+        self.says_nothing_new(conn)?;
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         peer.is_choking = false;
         peer.last_block = cx.now();
@@ -235,8 +262,9 @@ impl Client {
         Ok(())
     }
 
-    fn interested(&mut self, conn: ConnId, is: bool, cx: &mut Context<'_>) -> Result<(), &'static str> {
+    fn interested(&mut self, conn: ConnId, is: bool, cx: &mut Context<'_>) -> Result<(), DropReason> {
         self.says_something(conn);
+        self.says_nothing_new(conn)?;
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         if peer.is_interested == is {
             return Ok(());
@@ -251,13 +279,13 @@ impl Client {
         Ok(())
     }
 
-    fn rejected(&mut self, conn: ConnId, block: Block) -> Result<(), &'static str> {
+    fn rejected(&mut self, conn: ConnId, block: Block) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
-        if !peer.fast {
-            return Err("reject without the fast extension");
-        }
-        let Some(traffic) = &mut peer.traffic else { return Ok(()) };
-        let Some(at) = traffic.asked.iter().position(|asked| asked.block == block) else { return Ok(()) };
+        // Of a block that we took back it says nothing that we do not know.
+        let Some(traffic) = &mut peer.traffic else { return self.says_nothing_new(conn) };
+        let Some(at) = traffic.asked.iter().position(|asked| asked.block == block) else {
+            return self.says_nothing_new(conn);
+        };
         traffic.asked.remove(at);
         if let Some(picker) = peer
             .torrent
@@ -270,44 +298,55 @@ impl Client {
             // A peer that rejects while it lets us ask does not serve this piece; asking on would only loop.
             peer.strikes = peer.strikes.saturating_add(1);
             if peer.strikes > self.config.limits.strikes {
-                return Err("rejects everything");
+                return Err(DropReason::RejectsAll);
             }
         }
         Ok(())
     }
 
-    fn suggested(&mut self, conn: ConnId, piece: u32) -> Result<(), &'static str> {
+    /// A peer names a piece that it would have us ask for next.
+    fn suggested(&mut self, conn: ConnId, piece: u32) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get(&key)) else { return Ok(()) };
-        if !peer.fast || piece >= torrent.have.len() {
-            return Err("suggestion out of place");
+        if piece >= torrent.have.len() {
+            return Err(DropReason::PieceOutOfRange);
         }
-        peer.suggested = Some(piece);
-        Ok(())
-    }
-
-    fn allowed(&mut self, conn: ConnId, piece: u32) -> Result<(), &'static str> {
-        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
-        let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get(&key)) else { return Ok(()) };
-        if !peer.fast || piece >= torrent.have.len() {
-            return Err("allowed-fast out of place");
-        }
-        if peer.allowed_in.len() < ALLOWED && !peer.allowed_in.contains(&piece) && !torrent.have.get(piece) {
-            peer.allowed_in.push(piece);
+        let new = torrent.picker.as_ref().is_some_and(|picker| picker.wants(piece));
+        if !new || peer.suggested.replace(piece) == Some(piece) {
+            return self.says_nothing_new(conn);
         }
         Ok(())
     }
 
-    fn extension_handshake(&mut self, conn: ConnId, payload: &[u8]) -> Result<(), &'static str> {
+    fn allowed(&mut self, conn: ConnId, piece: u32) -> Result<(), DropReason> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get(&key)) else { return Ok(()) };
+        if piece >= torrent.have.len() {
+            return Err(DropReason::PieceOutOfRange);
+        }
+        if peer.allowed_in.len() >= ALLOWED || peer.allowed_in.contains(&piece) {
+            return self.says_nothing_new(conn);
+        }
+        peer.allowed_in.push(piece);
+        Ok(())
+    }
+
+    /// A suggestion only matters to a cache that we have not.
+    fn extension_handshake(&mut self, conn: ConnId, payload: &[u8]) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         // A later handshake adds to the first one.
+        if peer.extended.is_some() {
+            self.says_nothing_new(conn)?;
+        }
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let mut ids = peer.extended.take().map_or_else(PeerIds::new, |before| before.ids);
         let said = ExtendedHandshake::decode(payload, EXTENSIONS, &mut ids)
-            .map_err(|_| "malformed extension handshake")?;
+            .map_err(|_| DropReason::BadExtensionHandshake)?;
         if let (Some(traffic), Some(limit)) = (&mut peer.traffic, said.reqq) {
             traffic.pipeline.set_limit(limit);
         }
-        peer.extended = Some(alloc::boxed::Box::new(Extended { said, ids }));
+        let agent = said.version.map(alloc::string::String::into_boxed_str);
+        peer.extended = Some(alloc::boxed::Box::new(Extended { agent, reqq: said.reqq, ids }));
         Ok(())
     }
 

@@ -10,6 +10,8 @@
 mod commands;
 mod download;
 mod files;
+mod jobs;
+mod load;
 mod messages;
 mod stop;
 mod swarm;
@@ -17,6 +19,7 @@ mod trackers;
 mod upload;
 
 pub(crate) use files::Saving;
+pub use load::Load;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -90,6 +93,7 @@ pub(crate) enum Work {
     },
     Upload(ConnId),
     Reader(OpId),
+    SaveSync(u32),
     SaveStat(u32),
     Save,
 }
@@ -137,8 +141,10 @@ pub struct Client {
     peers: Peers,
     next_peer: PeerKey,
     /// Inbound streams that have not said which torrent they are for.
-    unknown_streams: usize,
+    greeting: BTreeSet<(IpAddr, ConnId)>,
     jobs: HandleMap<JobId, (TorrentKey, Work)>,
+    /// Torrents that are forgotten while jobs of theirs are under way: which, and how many jobs.
+    lingering: BTreeMap<TorrentKey, (InfoHash, u32)>,
     ops: BTreeMap<OpId, TorrentKey>,
     trackers: trackers::Routes,
     upload_bucket: TokenBucket,
@@ -153,6 +159,8 @@ pub struct Client {
     stopping: Option<stop::Stopping>,
     halted: bool,
     out: BytesMut,
+    /// Where heads of blocks are written, many to an allocation.
+    heads: BytesMut,
     picked: Vec<Block>,
 }
 
@@ -165,6 +173,9 @@ impl core::fmt::Debug for Client {
             .finish_non_exhaustive()
     }
 }
+
+/// Bytes of messages to an allocation: some thirty requests, or eighty heads of blocks.
+const SAYING: usize = 1024;
 
 /// This machine's context.
 pub(crate) type Context<'a> = Cx<'a, Client>;
@@ -190,8 +201,9 @@ impl Client {
             next_torrent: 0,
             peers: HandleMap::default(),
             next_peer: 0,
-            unknown_streams: 0,
+            greeting: BTreeSet::new(),
             jobs: HandleMap::default(),
+            lingering: BTreeMap::new(),
             ops: BTreeMap::new(),
             trackers: trackers::Routes::default(),
             upload_waits: false,
@@ -202,7 +214,8 @@ impl Client {
             disk_behind: false,
             stopping: None,
             halted: false,
-            out: BytesMut::new(),
+            out: BytesMut::with_capacity(SAYING),
+            heads: BytesMut::with_capacity(SAYING),
             picked: Vec::new(),
         }
     }
@@ -306,7 +319,7 @@ impl Client {
                 }
             }
             StreamInput::Secured(_) => {}
-            StreamInput::Closed(_) => self.closed(conn, cx),
+            StreamInput::Closed(how) => self.closed(conn, how, cx),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Stopping: say good-bye to peers and trackers, write what is in memory and resume data, then halt.
 
 use super::{Client, Context, Timer, TorrentKey};
+use crate::drop_reason::DropReason;
 use crate::error::Error;
 use alloc::vec::Vec;
 
@@ -27,11 +28,11 @@ impl Client {
         let keys: Vec<TorrentKey> = self.torrents.keys().copied().collect();
         for key in &keys {
             self.leave_trackers(*key, cx);
-            self.drop_all(*key, "stopping", cx);
+            self.drop_all(*key, DropReason::Stopping, cx);
             self.flush(*key, cx);
         }
         for conn in self.conns_where(|_| true) {
-            self.drop_peer(conn, "stopping", cx);
+            self.drop_peer(conn, DropReason::Stopping, cx);
         }
         cx.set_timer(Timer::Farewell, self.config.farewell);
     }

@@ -2,7 +2,9 @@
 
 use super::{Client, Context, Timer, TorrentKey};
 use crate::candidates::PeerSource;
-use crate::choke::{Candidate, Role};
+use crate::choke::{self, Candidate, Choker, Role, Slots};
+use crate::config::Config;
+use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::offers::Offers;
 use crate::peer::allowed_fast;
@@ -15,7 +17,7 @@ use crate::torrent::{Phase, Torrent};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
-use p2p_core::{Bytes, ConnId, Duration};
+use p2p_core::{Bytes, ConnId, Duration, Instant, IoError};
 
 /// How often a torrent with peers keeps house; every second time it chooses whom to choke.
 const ROUND: Duration = Duration::from_secs(5);
@@ -61,7 +63,8 @@ impl Client {
             let Some(torrent) = self.torrents.get_mut(&key) else { return };
             if !torrent.is_active()
                 || torrent.dialling >= limits.dials_per_torrent
-                || torrent.peers.len() + torrent.dialling >= limits.peers_dialled.min(limits.peers_per_torrent)
+                || torrent.peers.len() + torrent.dialling
+                    >= limits.peers_dialled.min(limits.peers_per_torrent)
             {
                 return;
             }
@@ -103,22 +106,41 @@ impl Client {
     }
 
     pub(super) fn accepted(&mut self, conn: ConnId, addr: SocketAddr, cx: &mut Context<'_>) {
-        if self.unknown_streams >= self.config.limits.unknown_streams
-            || self.banned.contains(&addr.ip())
-            || self.stopping.is_some()
-        {
-            return cx.abort(conn);
+        if let Some(why) = self.not_accepted(addr, cx) {
+            cx.abort(conn);
+            return cx.tell(Event::Dropped { info_hash: None, peer: addr, why });
         }
-        self.unknown_streams += 1;
+        self.greeting.insert((addr.ip(), conn));
         let mut peer = self.new_peer(conn, addr, PeerSource::Inbound, cx);
         peer.open = true;
         self.peers.insert(conn, peer);
         cx.set_timer(Timer::Greeting(conn), self.config.limits.handshake);
     }
 
+    /// Why a stream from there is not to be had; makes room among those that say nothing if there is none.
+    fn not_accepted(&mut self, addr: SocketAddr, cx: &mut Context<'_>) -> Option<DropReason> {
+        let limits = &self.config.limits;
+        if self.stopping.is_some() {
+            return Some(DropReason::Stopping);
+        }
+        if self.banned.contains(&addr.ip()) {
+            return Some(DropReason::BannedAddress);
+        }
+        let of_address = (addr.ip(), ConnId::from_raw(0))..=(addr.ip(), ConnId::from_raw(u64::MAX));
+        if !is_shared(addr) && self.greeting.range(of_address).count() >= limits.greeting_per_address {
+            return Some(DropReason::TooManyOfAddress);
+        }
+        if self.greeting.len() >= limits.unknown_streams {
+            // A peer greets within a round trip: who has waited longest is the least likely to be one.
+            let oldest = self.greeting.iter().map(|(_, conn)| *conn).min()?;
+            self.drop_peer(oldest, DropReason::TooManyGreeting, cx);
+        }
+        None
+    }
+
     pub(super) fn greeting_late(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         if self.peers.get(&conn).is_some_and(|peer| peer.greeting.is_some()) {
-            self.drop_peer(conn, "no handshake in time", cx);
+            self.drop_peer(conn, DropReason::NoHandshake, cx);
         }
     }
 
@@ -137,28 +159,31 @@ impl Client {
         conn: ConnId,
         data: &mut Bytes,
         cx: &mut Context<'_>,
-    ) -> Result<bool, &'static str> {
+    ) -> Result<bool, DropReason> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(false) };
         let Some(reader) = &mut peer.greeting else { return Ok(true) };
-        let Some(theirs) = reader.next(data).map_err(|_| "not the BitTorrent protocol")? else {
+        let Some(theirs) = reader.next(data).map_err(|_| DropReason::NotBitTorrent)? else {
             return Ok(false);
         };
-        let inbound = peer.source == PeerSource::Inbound;
-        let Some(&key) = self.by_hash.get(&theirs.info_hash) else { return Err("unknown torrent") };
+        let source = peer.source;
+        let inbound = source == PeerSource::Inbound;
+        let Some(&key) = self.by_hash.get(&theirs.info_hash) else { return Err(DropReason::UnknownTorrent) };
         let addr = peer.addr;
         if !inbound && peer.torrent != Some(key) {
-            return Err("another torrent than asked for");
+            return Err(DropReason::OtherTorrent);
         }
-        let Some(torrent) = self.torrents.get_mut(&key) else { return Err("unknown torrent") };
+        let Some(torrent) = self.torrents.get_mut(&key) else { return Err(DropReason::UnknownTorrent) };
         if !torrent.is_active() {
-            return Err("torrent is not active");
+            return Err(DropReason::NotActive);
         }
         if theirs.peer_id == self.id {
             torrent.candidates.forget(addr);
-            return Err("that is ourselves");
-        }
-        if inbound && torrent.peers.len() >= self.config.limits.peers_per_torrent {
-            return Err("no room");
+            if inbound && let Some(torrent) = self.torrents.get(&key) {
+                // So that our other end, which knows the address it dialled, learns it too.
+                let hello = self.hello(torrent);
+                cx.send(conn, hello);
+            }
+            return Err(DropReason::Ourselves);
         }
         let twin = torrent.peers.values().any(|other| {
             self.peers
@@ -166,8 +191,10 @@ impl Client {
                 .is_some_and(|other| other.id == theirs.peer_id && other.addr.ip() == addr.ip())
         });
         if twin {
-            return Err("connected already");
+            return Err(DropReason::Twin);
         }
+        let useless = self.place_for(key, addr, source, cx.now())?;
+        let Some(torrent) = self.torrents.get_mut(&key) else { return Ok(false) };
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(false) };
         peer.greeting = None;
         peer.torrent = Some(key);
@@ -177,11 +204,14 @@ impl Client {
         peer.last_block = cx.now();
         torrent.peers.insert(peer.key, conn);
         if inbound {
-            self.unknown_streams = self.unknown_streams.saturating_sub(1);
+            self.greeting.remove(&(addr.ip(), conn));
         } else {
             torrent.dialling = torrent.dialling.saturating_sub(1);
         }
         cx.clear_timer(Timer::Greeting(conn));
+        if let Some(useless) = useless {
+            self.drop_peer(useless, DropReason::MadeRoom, cx);
+        }
         let bitfield_bytes = self.torrents.get(&key).map_or(0, |torrent| torrent.have.len().div_ceil(8));
         let decoder = self.decoder(bitfield_bytes);
         if let Some(peer) = self.peers.get_mut(&conn) {
@@ -189,6 +219,29 @@ impl Client {
         }
         self.introduce(conn, key, inbound, theirs.reserved.extended(), cx);
         Ok(true)
+    }
+
+    /// Finds a place for a peer: a free one, or that of a peer which does not use its own.
+    fn place_for(
+        &self,
+        key: TorrentKey,
+        addr: SocketAddr,
+        source: PeerSource,
+        now: Instant,
+    ) -> Result<Option<ConnId>, DropReason> {
+        let limits = &self.config.limits;
+        let Some(torrent) = self.torrents.get(&key) else { return Err(DropReason::UnknownTorrent) };
+        let peers = || torrent.peers.values().filter_map(|conn| self.peers.get_key_value(conn));
+        let neighbours = peers().filter(|(_, peer)| peer.addr.ip() == addr.ip()).count();
+        // Whom the application names may well be many on one machine.
+        if source != PeerSource::User && !is_shared(addr) && neighbours >= limits.peers_per_address {
+            return Err(DropReason::TooManyOfAddress);
+        }
+        if torrent.peers.len() < limits.peers_per_torrent {
+            return Ok(None);
+        }
+        let useless = peers().find(|(_, peer)| peer.is_useless(now)).map(|(conn, _)| *conn);
+        useless.ok_or(DropReason::NoRoom).map(Some)
     }
 
     /// What follows the handshakes: what we have, and the extension handshake.
@@ -205,6 +258,7 @@ impl Client {
             let hello = self.hello(torrent);
             cx.send(conn, hello);
         }
+        self.need_picker(key, cx);
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let shown = match &mut torrent.super_seed {
@@ -269,25 +323,35 @@ impl Client {
     }
 
     /// A stream ended, or could not be opened.
-    pub(super) fn closed(&mut self, conn: ConnId, cx: &mut Context<'_>) {
-        self.remove_peer(conn, cx);
+    pub(super) fn closed(&mut self, conn: ConnId, how: Result<(), IoError>, cx: &mut Context<'_>) {
+        let why = match how {
+            Ok(()) => DropReason::Closed,
+            Err(error) if self.peers.get(&conn).is_some_and(|peer| !peer.open) => {
+                DropReason::NotReached(error)
+            }
+            Err(error) => DropReason::Broken(error),
+        };
+        self.remove_peer(conn, why, cx);
     }
 
     /// Ends a peer's stream.
-    pub(super) fn drop_peer(&mut self, conn: ConnId, why: &'static str, cx: &mut Context<'_>) {
+    pub(super) fn drop_peer(&mut self, conn: ConnId, why: DropReason, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.get(&conn) else { return };
-        if matches!(why, "that is ourselves" | "connected already")
+        if matches!(why, DropReason::Ourselves | DropReason::Twin)
             && let (Some(key), PeerSource::Tracker | PeerSource::User) = (peer.torrent, peer.source)
             && let Some(torrent) = self.torrents.get_mut(&key)
         {
             torrent.candidates.forget(peer.addr);
         }
         // What waits may be blocks it asked for; they are of no use to it any more.
-        peer.link.abort(cx);
-        self.remove_peer(conn, cx);
+        match why {
+            DropReason::Ourselves => peer.link.close(cx),
+            _ => peer.link.abort(cx),
+        }
+        self.remove_peer(conn, why, cx);
     }
 
-    fn remove_peer(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+    fn remove_peer(&mut self, conn: ConnId, why: DropReason, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.remove(&conn) else { return };
         if let (Some(piece), Some(key)) = (peer.offered, peer.torrent)
             && let Some(offers) = self.torrents.get_mut(&key).and_then(|torrent| torrent.offers.as_mut())
@@ -296,19 +360,15 @@ impl Client {
         }
         if peer.greeting.is_some() {
             cx.clear_timer(Timer::Greeting(conn));
+            self.greeting.remove(&(peer.addr.ip(), conn));
         }
-        let Some(key) = peer.torrent else {
-            self.unknown_streams = self.unknown_streams.saturating_sub(1);
-            return;
-        };
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let torrent = peer.torrent.and_then(|key| self.torrents.get_mut(&key));
+        let info_hash = torrent.as_ref().map(|torrent| torrent.info_hash());
+        cx.tell(Event::Dropped { info_hash, peer: peer.addr, why });
+        let (Some(key), Some(torrent)) = (peer.torrent, torrent) else { return };
         if peer.greeting.is_some() {
-            if peer.source == PeerSource::Inbound {
-                self.unknown_streams = self.unknown_streams.saturating_sub(1);
-            } else {
-                torrent.dialling = torrent.dialling.saturating_sub(1);
-                torrent.candidates.failed(peer.addr, cx.now(), cx.rng());
-            }
+            torrent.dialling = torrent.dialling.saturating_sub(1);
+            torrent.candidates.failed(peer.addr, cx.now(), cx.rng());
         } else {
             torrent.peers.remove(&peer.key);
             torrent.candidates.gone(peer.addr, REDIAL, cx.now());
@@ -330,16 +390,22 @@ impl Client {
     }
 
     /// Drops a peer for good.
-    pub(super) fn ban(&mut self, addr: SocketAddr, why: &'static str, cx: &mut Context<'_>) {
-        if self.banned.len() >= self.config.limits.banned {
-            self.banned.pop_first();
-        }
-        // Peers behind one loopback or private address are often many; there only the connection is dropped.
-        if !is_shared(addr) {
+    pub(super) fn ban(&mut self, addr: SocketAddr, why: DropReason, cx: &mut Context<'_>) {
+        let all = !is_shared(addr);
+        // Peers behind one loopback address are often many; there only the connection is dropped.
+        if all {
+            if self.banned.contains(&addr.ip()) {
+                return;
+            }
+            if self.banned.len() >= self.config.limits.banned {
+                self.banned.pop_first();
+            }
             self.banned.insert(addr.ip());
         }
         cx.tell(Event::Banned { peer: addr, why });
-        for conn in self.conns_where(|peer| peer.addr == addr) {
+        for conn in
+            self.conns_where(|peer| peer.addr == addr || all && peer.open && peer.addr.ip() == addr.ip())
+        {
             if let Some(key) = self.peers.get(&conn).and_then(|peer| peer.torrent)
                 && let Some(torrent) = self.torrents.get_mut(&key)
             {
@@ -371,6 +437,11 @@ impl Client {
         if !torrent.timers.round && (!torrent.peers.is_empty() || torrent.dialling > 0) {
             torrent.timers.round = true;
             cx.set_timer(Timer::Round(key), ROUND);
+        } else if torrent.peers.is_empty() {
+            torrent.choker = None;
+            if torrent.picker.as_ref().is_some_and(|picker| picker.is_blank()) {
+                torrent.picker = None;
+            }
         }
     }
 
@@ -396,8 +467,9 @@ impl Client {
         let limits = &self.config.limits;
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.strikes /= 2;
+        peer.idle_messages /= 2;
         if now.since(peer.last_in) >= limits.silence {
-            return self.drop_peer(conn, "silent", cx);
+            return self.drop_peer(conn, DropReason::Silent, cx);
         }
         if let Some(traffic) = &peer.traffic
             && traffic.is_idle()
@@ -425,7 +497,9 @@ impl Client {
             }
         }
         let rate = torrent.rate_out.per_second(now);
-        let decided = torrent.choker.round(now, role, rate, &candidates, cx.rng());
+        let turn = u64::from(torrent.pieces().piece_len());
+        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, turn));
+        let decided = choker.round(now, role, rate, &candidates, cx.rng());
         let chosen: Vec<_> = decided.to_vec();
         let conns: Vec<(u32, ConnId)> = torrent.peers.iter().map(|(key, conn)| (*key, *conn)).collect();
         for (peer, conn) in conns {
@@ -446,7 +520,9 @@ impl Client {
             }
         }
         let role = if torrent.is_complete() { Role::Seed } else { Role::Leech };
-        let chosen: Vec<u32> = torrent.choker.fill(role, &candidates, cx.rng()).to_vec();
+        let turn = u64::from(torrent.pieces().piece_len());
+        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, turn));
+        let chosen: Vec<u32> = choker.fill(role, &candidates, cx.rng()).to_vec();
         for peer in chosen {
             if let Some(conn) = self.torrents.get(&key).and_then(|torrent| torrent.peers.get(&peer)).copied()
             {
@@ -474,7 +550,7 @@ impl Client {
                 candidates.push(candidate(peer, now));
             }
         }
-        let next = torrent.choker.relieve(&candidates, cx.rng());
+        let next = torrent.choker.as_mut().and_then(|choker| choker.relieve(&candidates, cx.rng()));
         if let Some(next) = next.and_then(|peer| torrent.peers.get(&peer)).copied() {
             self.set_choke(conn, true, cx);
             self.set_choke(next, false, cx);
@@ -515,7 +591,8 @@ impl Client {
         let offers = torrent.offers.get_or_insert_with(|| Offers::new(count, rng));
         let peers = &self.peers;
         let among = &torrent.peers;
-        let had = |piece| among.values().filter_map(|conn| peers.get(conn)).any(|peer| peer.pieces.has(piece));
+        let had =
+            |piece| among.values().filter_map(|conn| peers.get(conn)).any(|peer| peer.pieces.has(piece));
         let Some(piece) = offers.next(had) else { return };
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.offered = Some(piece);
@@ -532,7 +609,7 @@ impl Client {
     }
 
     /// Ends all of a torrent's connections.
-    pub(super) fn drop_all(&mut self, key: TorrentKey, why: &'static str, cx: &mut Context<'_>) {
+    pub(super) fn drop_all(&mut self, key: TorrentKey, why: DropReason, cx: &mut Context<'_>) {
         for conn in self.conns_where(|peer| peer.torrent == Some(key)) {
             self.drop_peer(conn, why, cx);
         }
@@ -560,7 +637,13 @@ impl Client {
     }
 }
 
-fn candidate(peer: &mut Peer, now: p2p_core::Instant) -> Candidate {
+fn choker(config: &Config, turn: u64) -> Box<Choker> {
+    let usual = choke::Config::default();
+    let slots = config.upload_slots.map_or(usual.slots, Slots::Fixed);
+    Box::new(Choker::new(choke::Config { slots, turn, ..usual }))
+}
+
+fn candidate(peer: &mut Peer, now: Instant) -> Candidate {
     Candidate {
         key: peer.key,
         interested: peer.is_interested,

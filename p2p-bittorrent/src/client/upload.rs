@@ -1,15 +1,15 @@
 //! Serving peers: requests are queued, neighbours are read in one job, and go out behind their heads without a copy.
 
 use super::{Client, Context, Timer, Work};
+use crate::drop_reason::DropReason;
 use crate::error::Error;
 use crate::peer::session::Read;
 use crate::peer::wire::{Block, Message, encode, piece_head};
-use bytes::{BufMut, BytesMut};
-use p2p_core::{Bytes, ConnId, Instant, IoError, Job, JobId};
+use bytes::BufMut;
+use p2p_core::{Bytes, ConnId, IoError, Job, JobId};
 
 /// The most bytes read in one job for one peer.
 const READ: u32 = 128 * 1024;
-const HEAD: usize = 13;
 
 impl Client {
     /// A peer asks for a block.
@@ -18,7 +18,7 @@ impl Client {
         conn: ConnId,
         block: Block,
         cx: &mut Context<'_>,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get(&key)) else { return Ok(()) };
         let pieces = torrent.pieces();
@@ -26,28 +26,28 @@ impl Client {
             || block.len == 0
             || block.begin.checked_add(block.len).is_none_or(|end| end > pieces.len_of(block.piece))
         {
-            return Err("request out of range");
+            return Err(DropReason::RequestOutOfRange);
         }
         if block.len > self.config.limits.block {
-            return Err("request too large");
+            return Err(DropReason::RequestTooLarge);
         }
         let hidden =
             torrent.super_seed.is_some() && peer.shown != Some(block.piece) && !peer.pieces.has(block.piece);
         let mut why_not = None;
         if !torrent.have.get(block.piece) || hidden {
-            why_not = Some("requests for pieces not had");
+            why_not = Some(DropReason::RequestNotHad);
         } else if peer
             .traffic
             .as_ref()
             .is_some_and(|traffic| traffic.wants.len() >= self.config.limits.requests_in)
         {
-            why_not = Some("request flood");
+            why_not = Some(DropReason::RequestFlood);
         } else if peer.am_choking && !peer.allowed_out.contains(&block.piece) {
             // A request that crossed our choke on the wire is no fault.
             if peer.fast {
                 encode(&Message::Reject(block), &mut self.out);
             }
-            return Ok(());
+            return self.says_nothing_new(conn);
         }
         if let Some(why) = why_not {
             if peer.fast {
@@ -65,26 +65,25 @@ impl Client {
     }
 
     /// A peer does not want a block any more.
-    pub(super) fn cancelled(&mut self, conn: ConnId, block: Block) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+    pub(super) fn cancelled(&mut self, conn: ConnId, block: Block) -> Result<(), DropReason> {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let fast = peer.fast;
-        let Some(traffic) = &mut peer.traffic else { return };
+        let Some(traffic) = &mut peer.traffic else { return self.says_nothing_new(conn) };
         if let Some(at) = traffic.wants.iter().position(|waiting| *waiting == block) {
             traffic.wants.remove(at);
-        } else if let Some(entry) = traffic
-            .reading
-            .iter_mut()
-            .flat_map(|read| &mut read.blocks)
-            .find(|(reading, gone)| *reading == block && !gone)
+        } else if let Some(entry) =
+            traffic.serving.iter_mut().find(|(reading, gone)| *reading == block && !gone)
         {
             entry.1 = true;
         } else {
-            return;
+            // It crossed the block on the wire.
+            return self.says_nothing_new(conn);
         }
         if fast {
             // BEP 6: a cancel is answered, by the piece or by a reject.
             encode(&Message::Reject(block), &mut self.out);
         }
+        Ok(())
     }
 
     /// What a peer asked for will not come, because we choke it.
@@ -125,15 +124,15 @@ impl Client {
                 }
                 return;
             }
-            let mut blocks = alloc::vec::Vec::with_capacity(8);
-            let mut len = 0;
+            let (mut blocks, mut len) = (0, 0);
             while let Some(&next) = traffic.wants.front() {
                 let joins = next.piece == first.piece && next.begin == first.begin + len;
                 if len > 0 && (!joins || len + next.len > most) {
                     break;
                 }
                 traffic.wants.pop_front();
-                blocks.push((next, false));
+                traffic.serving.push_back((next, false));
+                blocks += 1;
                 len += next.len;
             }
             if most >= first.len {
@@ -144,7 +143,7 @@ impl Client {
             let job = cx.run(Job::Read { spans });
             torrent.jobs += 1;
             self.jobs.insert(job, (key, Work::Upload(conn)));
-            traffic.reading.push_back(Read { job, len, blocks });
+            traffic.reading.push_back(Read { job, len, blocks, data: None });
         }
     }
 
@@ -159,51 +158,67 @@ impl Client {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         let Some(traffic) = &mut peer.traffic else { return Ok(()) };
         let Some(at) = traffic.reading.iter().position(|read| read.job == job) else { return Ok(()) };
-        let Some(read) = traffic.reading.remove(at) else { return Ok(()) };
-        let data = match data {
-            Ok(data) => data,
+        match data {
+            Ok(data) => {
+                if let Some(read) = traffic.reading.get_mut(at) {
+                    read.data = Some(data);
+                }
+                self.send_read(conn, cx);
+                self.serve(conn, cx);
+                Ok(())
+            }
             Err(why) => {
-                if peer.fast {
-                    for (block, _) in &read.blocks {
-                        encode(&Message::Reject(*block), &mut self.out);
+                let before: usize = traffic.reading.iter().take(at).map(|read| read.blocks).sum();
+                let blocks = traffic.reading.remove(at).map_or(0, |read| read.blocks);
+                for (block, gone) in traffic.serving.drain(before..before + blocks) {
+                    // A cancelled one was rejected when it was cancelled.
+                    if peer.fast && !gone {
+                        encode(&Message::Reject(block), &mut self.out);
                     }
                 }
                 self.send_out(conn, cx);
-                return Err(Error::Disk { doing: "reading", path: "".into(), why });
+                Err(Error::Disk { doing: "reading", path: "".into(), why })
             }
-        };
-        let mut heads = BytesMut::with_capacity(read.blocks.len() * HEAD);
-        for (block, _) in &read.blocks {
-            heads.put_slice(&piece_head(*block));
         }
-        let mut heads = heads.freeze();
-        let mut offset = 0;
+    }
+
+    /// Sends what was read, in the order in which the peer asked: most peers hash a piece while its blocks come in
+    /// order, and have to read it back when they do not.
+    fn send_read(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(traffic) = &mut peer.traffic else { return };
         let mut sent = 0;
-        for (block, gone) in &read.blocks {
-            let head = heads.split_to(HEAD);
-            let len = block.len as usize;
-            if !gone && offset + len <= data.len() {
-                peer.link.send(head, cx);
-                peer.link.send(data.slice(offset..offset + len), cx);
-                sent += u64::from(block.len);
+        while let Some(data) = traffic.reading.front_mut().and_then(|read| read.data.take()) {
+            let Some(read) = traffic.reading.pop_front() else { break };
+            let mut offset = 0;
+            for (block, gone) in traffic.serving.drain(..read.blocks) {
+                let len = block.len as usize;
+                if !gone && offset + len <= data.len() {
+                    self.heads.put_slice(&piece_head(block));
+                    peer.link.send(self.heads.split().freeze(), cx);
+                    peer.link.send(data.slice(offset..offset + len), cx);
+                    sent += u64::from(block.len);
+                }
+                offset += len;
             }
-            offset += len;
         }
-        peer.last_out = cx.now();
+        if sent == 0 {
+            return;
+        }
+        peer.last_out = now;
         let before = peer.uploaded - peer.uploaded_before;
         peer.uploaded += sent;
-        peer.rate_out.add(sent, cx.now());
+        peer.rate_out.add(sent, now);
         if let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) {
             torrent.uploaded += sent;
-            torrent.rate_out.add(sent, cx.now());
-            let turn = torrent.choker.turn();
+            torrent.rate_out.add(sent, now);
+            let turn = u64::from(torrent.pieces().piece_len());
             if before / turn < (before + sent) / turn && torrent.is_complete() {
                 let key = torrent.key;
                 self.turn_over(key, conn, cx);
             }
         }
-        self.serve(conn, cx);
-        Ok(())
     }
 
     /// The upload limit lets more out.

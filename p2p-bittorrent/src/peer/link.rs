@@ -22,6 +22,12 @@ impl Link {
         }
     }
 
+    pub(crate) fn close<M: Machine>(self, cx: &mut Cx<'_, M>) {
+        match self {
+            Self::Tcp(conn) => cx.close(conn),
+        }
+    }
+
     pub(crate) fn abort<M: Machine>(self, cx: &mut Cx<'_, M>) {
         match self {
             Self::Tcp(conn) => cx.abort(conn),

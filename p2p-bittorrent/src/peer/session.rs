@@ -3,7 +3,7 @@
 use crate::candidates::PeerSource;
 use crate::client::TorrentKey;
 use crate::info_hash::PeerId;
-use crate::peer::extension::{ExtendedHandshake, PeerIds, Registry};
+use crate::peer::extension::{PeerIds, Registry};
 use crate::peer::handshake::HandshakeDecoder;
 use crate::peer::link::Link;
 use crate::peer::wire::{Block, Decoder};
@@ -12,17 +12,26 @@ use crate::rate::{Pipeline, Rate};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use core::net::SocketAddr;
-use p2p_core::{Bitfield, Instant};
+use p2p_core::{Bitfield, Duration, Instant};
 
 /// The extensions that this client offers: none yet. Another one registers its name here.
 pub(crate) const EXTENSIONS: Registry = Registry::new(&[]);
 
-/// What a peer said in its extension handshakes.
+/// A peer that wanted nothing and gave nothing for this long may have to make room.
+const USELESS_AFTER: Duration = Duration::from_secs(60);
+
+/// Parts of a block smaller than this are joined by copying them.
+const DROP: usize = 1024;
+
+/// What is kept of a peer's extension handshakes.
 #[derive(Debug)]
 pub(crate) struct Extended {
-    pub(crate) said: ExtendedHandshake,
+    /// The program that it says it is.
+    pub(crate) agent: Option<Box<str>>,
+    /// The requests that it takes.
+    pub(crate) reqq: Option<u16>,
     pub(crate) ids: PeerIds,
 }
 
@@ -78,10 +87,14 @@ pub(crate) struct Traffic {
     pub(crate) receiving: Option<Receiving>,
     /// Segments of the block being received; its capacity is reused.
     pub(crate) segments: Vec<Bytes>,
+    /// The end of them, if it came in drops: joined, so that a peer that dribbles costs no more than it sends.
+    pub(crate) drops: BytesMut,
     /// Blocks it asked of us that are not being read yet, oldest first.
     pub(crate) wants: VecDeque<Block>,
-    /// Blocks being read for it, in order of the reads.
+    /// Blocks being read for it, in the order in which it asked and gets them.
     pub(crate) reading: VecDeque<Read>,
+    /// The blocks of these reads, and whether each was cancelled meanwhile.
+    pub(crate) serving: VecDeque<(Block, bool)>,
 }
 
 /// A read for a peer under way: neighbouring blocks in one job.
@@ -89,8 +102,10 @@ pub(crate) struct Traffic {
 pub(crate) struct Read {
     pub(crate) job: p2p_core::JobId,
     pub(crate) len: u32,
-    /// The blocks, and whether each was cancelled meanwhile.
-    pub(crate) blocks: Vec<(Block, bool)>,
+    /// How many of the blocks in `serving` it is for.
+    pub(crate) blocks: usize,
+    /// What was read, while an earlier read is still under way.
+    pub(crate) data: Option<Bytes>,
 }
 
 impl Traffic {
@@ -100,9 +115,23 @@ impl Traffic {
             pipeline: Pipeline::new(limit, now),
             receiving: None,
             segments: Vec::new(),
+            drops: BytesMut::new(),
             wants: VecDeque::new(),
             reading: VecDeque::new(),
+            serving: VecDeque::new(),
         }
+    }
+
+    /// Keeps a part of the block that is being received; `last` says that it is the last one.
+    pub(crate) fn keep(&mut self, data: Bytes, last: bool) {
+        if data.len() < DROP && !last {
+            self.drops.extend_from_slice(&data);
+            return;
+        }
+        if !self.drops.is_empty() {
+            self.segments.push(self.drops.split().freeze());
+        }
+        self.segments.push(data);
     }
 
     pub(crate) fn reading_bytes(&self) -> u32 {
@@ -164,6 +193,8 @@ pub(crate) struct Peer {
     /// We stopped reading it, because the disk does not keep up.
     pub(crate) paused: bool,
     pub(crate) strikes: u8,
+    /// Messages that said nothing new; halved every round.
+    pub(crate) idle_messages: u16,
 }
 
 impl Peer {
@@ -213,16 +244,52 @@ impl Peer {
             full: false,
             paused: false,
             strikes: 0,
+            idle_messages: 0,
         }
     }
 
     pub(crate) fn traffic(&mut self, now: Instant) -> &mut Traffic {
-        let limit = self.extended.as_ref().and_then(|e| e.said.reqq).unwrap_or(Pipeline::PEER_TAKES);
+        let limit = self.extended.as_ref().and_then(|e| e.reqq).unwrap_or(Pipeline::PEER_TAKES);
         self.traffic.get_or_insert_with(|| Box::new(Traffic::new(limit, now)))
+    }
+
+    /// Whether it only takes a place: it moved no payload and wanted none, long after it could have.
+    pub(crate) fn is_useless(&self, now: Instant) -> bool {
+        self.downloaded == 0
+            && self.uploaded == 0
+            && !self.am_interested
+            && !self.is_interested
+            && now.since(self.connected_at) >= USELESS_AFTER
     }
 
     /// Whether blocks are asked of it and not here yet.
     pub(crate) fn owes(&self) -> bool {
         self.traffic.as_ref().is_some_and(|traffic| !traffic.asked.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_in_drops_is_kept_in_few_parts() {
+        let mut traffic = Traffic::new(100, Instant::ZERO);
+        let block: Vec<u8> = (0..16_384u32).map(|at| at as u8).collect();
+        // A byte at a time, now and then a large part.
+        let mut at = 0;
+        while at < block.len() {
+            let len = if at % 4_000 == 999 { 2_000.min(block.len() - at) } else { 1 };
+            traffic.keep(Bytes::copy_from_slice(&block[at..at + len]), at + len == block.len());
+            at += len;
+        }
+        assert!(traffic.segments.len() <= 12, "{}", traffic.segments.len());
+        assert!(traffic.drops.is_empty());
+        assert_eq!(traffic.segments.concat(), block);
+        // Large parts are not copied.
+        traffic.segments.clear();
+        let large = Bytes::from(block);
+        traffic.keep(large.clone(), true);
+        assert_eq!(traffic.segments[0].as_ptr(), large.as_ptr());
     }
 }

@@ -213,6 +213,8 @@ pub struct Picker {
     extra: BTreeMap<(u32, u32), Vec<PeerKey>>,
     deadlines: BTreeMap<u32, Instant>,
     urgent: BTreeSet<(Instant, u32)>,
+    /// Pieces that only one peer may be asked for.
+    reserved: BTreeMap<u32, PeerKey>,
 }
 
 impl Picker {
@@ -241,6 +243,7 @@ impl Picker {
             extra: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             urgent: BTreeSet::new(),
+            reserved: BTreeMap::new(),
         }
     }
 
@@ -292,6 +295,28 @@ impl Picker {
             self.deadlines.insert(piece, due);
             self.urgent.insert((due, piece));
         }
+    }
+
+    /// Asks only this peer for a piece, until the piece is verified or the peer is choked, rejects or leaves it: of a
+    /// piece that one peer gave alone it is known who is to blame.
+    pub fn reserve(&mut self, piece: u32, peer: PeerKey) {
+        if self.begin(piece) {
+            self.reserved.insert(piece, peer);
+            self.askers.entry(peer).or_default();
+            if self.owned.contains(&piece) || self.loose.contains(&piece) {
+                self.give(piece, peer, PeerSpeed::Medium);
+            }
+        }
+    }
+
+    /// Lets others be asked for what was reserved for this peer.
+    pub fn unreserve(&mut self, peer: PeerKey) {
+        self.reserved.retain(|_, of| *of != peer);
+    }
+
+    /// Whether this peer may be asked for the piece.
+    fn may_ask(&self, piece: u32, peer: PeerKey) -> bool {
+        self.reserved.get(&piece).is_none_or(|of| *of == peer)
     }
 
     /// A peer said that it has one more piece. To be called once per peer and piece.
@@ -420,14 +445,15 @@ impl Picker {
         if !trusted {
             return self.choose_for_stranger(peer, has, rng);
         }
-        let loose = self.loose.iter().take(LOOK).copied().find(|&piece| has.get(piece));
+        let loose =
+            self.loose.iter().take(LOOK).copied().find(|&piece| has.get(piece) && self.may_ask(piece, peer));
         if let Some(piece) = loose {
             self.give(piece, peer, speed);
             return Some((piece, End::Front));
         }
         // Pieces begun are worth nothing to others: no more of them than one and a half per peer.
         let crowded = self.loose.len() + self.owned.len() > self.askers.len() * 3 / 2;
-        if crowded && let Some(piece) = self.helped(has, rng) {
+        if crowded && let Some(piece) = self.helped(peer, has, rng) {
             return Some((piece, End::Back));
         }
         if let Some(piece) = self.fresh_for(has, rng) {
@@ -435,7 +461,7 @@ impl Picker {
             self.give(piece, peer, speed);
             return Some((piece, End::Front));
         }
-        self.helped(has, rng).map(|piece| (piece, End::Back))
+        self.helped(peer, has, rng).map(|piece| (piece, End::Back))
     }
 
     /// A peer suggests that it be asked for this piece next (BEP 6); it gets it to itself once it has no other. False if
@@ -468,7 +494,7 @@ impl Picker {
     }
 
     /// A piece that another peer has to itself and this one could help with.
-    fn helped(&self, has: Has<'_>, rng: &mut Rng) -> Option<u32> {
+    fn helped(&self, peer: PeerKey, has: Has<'_>, rng: &mut Rng) -> Option<u32> {
         if self.owned.is_empty() {
             return None;
         }
@@ -478,7 +504,7 @@ impl Picker {
             .chain(self.owned.range(..from))
             .take(LOOK)
             .copied()
-            .find(|&piece| has.get(piece))
+            .find(|&piece| has.get(piece) && self.may_ask(piece, peer))
     }
 
     /// A piece to begin.
@@ -568,6 +594,9 @@ impl Picker {
 
     /// Appends free blocks of a partial piece up to `end` and notes them as asked of the peer.
     fn take(&mut self, peer: PeerKey, piece: u32, side: End, end: usize, out: &mut Vec<Block>) {
+        if !self.may_ask(piece, peer) {
+            return;
+        }
         let end = end.min(out.len().saturating_add(self.share(peer, piece)));
         let asker = self.askers.entry(peer).or_default();
         let Some(partial) = self.partials.get_mut(&piece) else { return };
@@ -597,7 +626,8 @@ impl Picker {
                 break;
             }
             let joins = strange.is_none_or(|peer| partial.stranger.is_none_or(|other| other == peer));
-            if partial.priority == 0 || !partial.is_asked() || !has.get(piece) || !joins {
+            let reserved = self.reserved.get(&piece).is_some_and(|of| *of != peer);
+            if reserved || partial.priority == 0 || !partial.is_asked() || !has.get(piece) || !joins {
                 left -= 1;
                 continue;
             }
@@ -648,8 +678,10 @@ impl Picker {
                 if let Some(extra) = self.extra.remove(&(piece, number)) {
                     others = extra;
                 }
-                others.push(partial.from(number));
                 others.retain(|&other| other != peer);
+                if partial.from(number) != peer {
+                    others.push(partial.from(number));
+                }
             }
         }
         partial.set(number, State::Received, peer);
@@ -675,6 +707,7 @@ impl Picker {
     pub fn rejected(&mut self, peer: PeerKey, block: Block) {
         let Some(request) = self.number(block) else { return };
         if self.askers.get_mut(&peer).is_some_and(|asker| take_out(&mut asker.outstanding, request)) {
+            self.unreserve_piece(request.0, peer);
             self.release(peer, request);
         }
     }
@@ -686,13 +719,21 @@ impl Picker {
             && take_out(&mut asker.outstanding, request)
         {
             asker.remember(request);
+            self.unreserve_piece(request.0, peer);
             self.release(peer, request);
+        }
+    }
+
+    fn unreserve_piece(&mut self, piece: u32, peer: PeerKey) {
+        if self.reserved.get(&piece) == Some(&peer) {
+            self.reserved.remove(&piece);
         }
     }
 
     /// A peer choked us: all its requests are released. With the fast extension, call [`Picker::rejected`] for each
     /// reject that follows instead.
     pub fn choked(&mut self, peer: PeerKey) {
+        self.unreserve(peer);
         let Some(asker) = self.askers.get_mut(&peer) else { return };
         if let Some(own) = asker.own.take() {
             self.file(own);
@@ -747,6 +788,7 @@ impl Picker {
         }
         self.trust_givers(piece);
         self.abandon(piece);
+        self.reserved.remove(&piece);
         self.order.set_class(piece, Class::Had);
         self.set_fresh(piece, false);
         self.wanted.clear(piece);

@@ -68,6 +68,13 @@ impl Picker {
         self.partials.values().map(super::Partial::received).sum()
     }
 
+    /// Whether it knows nothing that one made anew would not know, as long as no peer is here: nothing is begun, nothing
+    /// is urgent.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.partials.is_empty() && self.deadlines.is_empty()
+    }
+
     /// Whether every piece that is wanted is verified.
     #[must_use]
     pub const fn is_complete(&self) -> bool {

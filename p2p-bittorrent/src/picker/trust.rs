@@ -46,6 +46,12 @@ impl Picker {
         }
     }
 
+    /// Whether a peer gave a part of a piece that verified.
+    #[must_use]
+    pub fn trusts(&self, peer: PeerKey) -> bool {
+        self.askers.get(&peer).is_some_and(|asker| asker.trusted)
+    }
+
     /// Whether a peer may give blocks of a partial piece.
     pub(super) fn may_join(&self, peer: PeerKey, piece: u32) -> bool {
         if self.trusted == 0 || self.askers.get(&peer).is_some_and(|asker| asker.trusted) {
@@ -68,7 +74,9 @@ impl Picker {
         }
         if self.trusted > 0 {
             let begun = self.loose.iter().take(LOOK).chain(self.owned.iter().take(LOOK));
-            let open = begun.copied().filter(|&piece| has.get(piece) && self.may_join(peer, piece));
+            let open = begun
+                .copied()
+                .filter(|&piece| has.get(piece) && self.may_join(peer, piece) && self.may_ask(piece, peer));
             let nearest = open.min_by_key(|piece| self.partials.get(piece).map_or(u32::MAX, |p| p.free()));
             if let Some(piece) = nearest {
                 return Some((piece, End::Back));
@@ -80,8 +88,9 @@ impl Picker {
             return Some((piece, End::Front));
         }
         // Better with a stranger too many than not at all.
-        let loose = self.loose.iter().take(LOOK).copied().find(|&piece| has.get(piece));
-        loose.or_else(|| self.helped(has, rng)).map(|piece| (piece, End::Back))
+        let loose =
+            self.loose.iter().take(LOOK).copied().find(|&piece| has.get(piece) && self.may_ask(piece, peer));
+        loose.or_else(|| self.helped(peer, has, rng)).map(|piece| (piece, End::Back))
     }
 
     /// A piece verified: whoever gave a part of it told the truth.

@@ -210,7 +210,9 @@ impl Attempt {
     pub(super) fn timed_out<M: Machine>(&mut self, cx: &mut Cx<'_, M>, identity: &mut Identity) -> Progress {
         if let Step::Udp(step) = &mut self.step {
             step.tries += 1;
-            if step.tries <= identity.policy.udp_retries && !self.ask.is_farewell() {
+            // The socket may have broken meanwhile.
+            let usable = identity.sockets.of(step.peer) == Some(step.socket);
+            if usable && step.tries <= identity.policy.udp_retries && !self.ask.is_farewell() {
                 // A retransmission may be so late that the id has expired.
                 step.connection = identity.connections.fresh(step.peer, cx.now());
                 self.send_udp(cx, identity.policy.udp_timeout);
@@ -304,6 +306,7 @@ impl Attempt {
     ) -> Progress {
         let Step::Http { conn, peer, reader } = &mut self.step else { return None };
         let (conn, peer) = (*conn, *peer);
+        let is_open = !matches!(input, StreamInput::Closed(_));
         let read = match input {
             StreamInput::Open { .. } => {
                 let mut head = BytesMut::with_capacity(512);
@@ -321,7 +324,9 @@ impl Attempt {
             StreamInput::Closed(Err(error)) => Some(Err(Failure::Connection(error))),
             StreamInput::Full | StreamInput::Ready | StreamInput::Secured(_) => return None,
         }?;
-        cx.abort(conn);
+        if is_open {
+            cx.abort(conn);
+        }
         self.step = Step::Idle;
         let done = match read {
             Ok(message) if matches!(message.status, 301 | 302 | 303 | 307 | 308) => {

@@ -282,12 +282,14 @@ impl Tracker {
                 self.store.forget(hash);
             }
             TrackerCommand::Whitelist(on) => self.config.whitelist = *on,
-            TrackerCommand::Stats => cx.answer(op, TrackerEvent::Stats(self.stats())),
+            TrackerCommand::Stats => cx.answer(op, TrackerEvent::Stats(self.counts())),
         }
         cx.finish(op, result);
     }
 
-    fn stats(&self) -> Stats {
+    /// What it did since it started, and what it holds.
+    #[must_use]
+    pub fn counts(&self) -> Stats {
         Stats {
             torrents: self.store.torrents() as u64,
             peers: self.store.peers() as u64,

@@ -737,7 +737,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
         /// Against a plain map: the same peers, seeds and numbers after any sequence of announces.
         #[test]
         fn behaves_as_a_plain_map(steps in proptest::collection::vec((0u16..60, 0u8..3, any::<bool>(), 0u8..10, any::<bool>()), 0..400)) {

@@ -299,7 +299,6 @@ fn visit(doc: &Doc<'_>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn what_is_written_is_read(tree in tree()) {

@@ -56,14 +56,25 @@ fn the_best_four_and_one_by_lot() {
 }
 
 #[test]
+fn without_slots_nobody_is_unchoked() {
+    let mut rng = Rng::fast_from(3);
+    let peers: Vec<_> = (0..20).map(|key| peer(key, u64::from(key) * 1000)).collect();
+    for role in [Role::Leech, Role::Seed] {
+        assert!(fixed(0).round(at(1000), role, 50_000, &peers, &mut rng).is_empty());
+        assert!(fixed(0).fill(role, &peers, &mut rng).is_empty());
+    }
+}
+
+#[test]
 fn new_peers_are_drawn_three_times_as_often() {
     let mut rng = Rng::fast_from(2);
     let mut new = 0;
     for _ in 0..2000 {
-        let mut peers: Vec<_> = (0..20).map(|key| peer(key, 0)).collect();
+        // The last one has the slot that is earned; the others draw lots.
+        let mut peers: Vec<_> = (0..21).map(|key| peer(key, u64::from(key / 20) * 1000)).collect();
         peers[..10].iter_mut().for_each(|peer| peer.connected_at = at(990));
-        let chosen = fixed(0).round(at(1000), Role::Leech, 0, &peers, &mut rng).to_vec();
-        assert_eq!(chosen.len(), 1);
+        let chosen = fixed(1).round(at(1000), Role::Leech, 0, &peers, &mut rng).to_vec();
+        assert_eq!(chosen[1..], [20]);
         new += u32::from(chosen[0] < 10);
     }
     assert!((1400..1600).contains(&new), "{new}");

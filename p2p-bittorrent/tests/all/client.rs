@@ -1,9 +1,8 @@
 //! The client machine in the simulator: transfers, liars, crashes, full disks and hostile peers, in virtual time.
 
 use crate::made::made;
-use p2p_bittorrent::metainfo::{Builder, Details, Limits};
-use p2p_bittorrent::{Client, Command, Config, Error, Event, Metainfo, Torrent};
-use p2p_core::hash::{Hasher, Sha1};
+use p2p_bittorrent::metainfo::Builder;
+use p2p_bittorrent::{Bootstrap, Client, Command, Config, Error, Event, Metainfo, Timer, Torrent};
 use p2p_core::{Bytes, Duration, FileId, OpId, Rng, Root};
 use p2p_sim::{Disk, NodeIx, Setup, Sim, Uniform};
 use std::net::SocketAddr;
@@ -258,4 +257,74 @@ fn a_seed_of_nothing_is_told_so() {
     let op = sim.ask(node, Command::Seed(Box::new(Torrent::new(metainfo))));
     assert!(sim.finish(&[op], Duration::from_secs(10)));
     assert_eq!(sim.outcome(op), Some(&Err(Error::Incomplete { missing: 2, pieces: 2 })));
+}
+
+/// A second fetch right after the disk was full, while writes of the first are still on their way.
+#[test]
+fn a_second_fetch_at_once_after_a_full_disk_gets_everything() {
+    let (metainfo, files) = make(&[3_000_000]);
+    for dice in 0..20 {
+        let mut sim = Sim::new(dice, Uniform::ms(1..20));
+        let from = seed(&mut sim, &metainfo, &files);
+        let capacity = 400_000 + dice * 100_000;
+        let to = sim.add_with(Setup::new().disk(Disk::default().capacity(capacity)), client());
+        let peer = addr(&sim, from);
+        let op = fetch(&mut sim, to, &metainfo, &[peer]);
+        assert!(sim.wait(Duration::from_secs(120), |sim| sim.outcome(op).is_some()));
+        assert!(matches!(sim.outcome(op), Some(Err(Error::Disk { .. }))), "{:?}", sim.outcome(op));
+        sim.disk(to).set_capacity(u64::MAX);
+        let op = fetch(&mut sim, to, &metainfo, &[peer]);
+        assert!(sim.finish(&[op], Duration::from_secs(240)), "{dice}: it goes on");
+        assert_eq!(sim.outcome(op), Some(&Ok(())), "{dice}");
+        assert_has_all(&mut sim, to, &metainfo, &files);
+        assert!(
+            !sim.events(to).iter().any(|told| matches!(told.event, Event::Banned { .. })),
+            "{dice}: nobody lied"
+        );
+    }
+}
+
+/// While files are looked at nothing is known to be here, so nothing is complete.
+#[test]
+fn nothing_is_complete_while_files_are_checked() {
+    let (metainfo, _) = make(&[300_000, 1]);
+    let mut sim = Sim::new(12, Uniform::ms(10..20));
+    let node = sim.add(client());
+    sim.run_for(Duration::from_secs(1));
+    let download = fetch(&mut sim, node, &metainfo, &[]);
+    let priority = sim.ask(node, Command::SetPriority(metainfo.info.info_hash(), 0, 7));
+    assert!(sim.finish(&[priority], Duration::from_secs(10)));
+    sim.run_for(Duration::from_secs(10));
+    assert_eq!(sim.outcome(download), None);
+    assert!(!sim.events(node).iter().any(|told| matches!(told.event, Event::Complete(_))));
+}
+
+/// A torrent that nobody has sets no timer, whoever waits for it; its progress is told while there is something to tell.
+#[test]
+fn a_torrent_without_peers_sets_no_timer() {
+    let (metainfo, _) = make(&[300_000]);
+    let mut sim = Sim::new(13, Uniform::ms(10..20));
+    let node = sim.add(client());
+    let op = fetch(&mut sim, node, &metainfo, &[]);
+    sim.run_for(Duration::from_secs(30));
+    assert_eq!(sim.outcome(op), None);
+    assert!(sim.events(node).iter().any(|told| matches!(told.event, Event::Progress(_))));
+    assert_eq!(sim.timers(node), []);
+}
+
+/// With a tracker, the next announce is all that an idle torrent waits for.
+#[test]
+fn an_idle_torrent_waits_for_its_tracker_only() {
+    let (metainfo, _) = make(&[300_000]);
+    let mut sim = Sim::new(14, Uniform::ms(10..20));
+    let node = sim.add(client());
+    // Nobody answers there.
+    let bootstrap = Bootstrap { trackers: vec!["http://10.99.99.99/announce".into()], peers: Vec::new() };
+    let join = sim.ask(node, Command::Join(bootstrap));
+    assert!(sim.finish(&[join], Duration::from_secs(10)));
+    let op = fetch(&mut sim, node, &metainfo, &[]);
+    sim.run_for(Duration::from_secs(120));
+    assert_eq!(sim.outcome(op), None);
+    let timers = sim.timers(node);
+    assert!(matches!(timers[..], [(Timer::Announce(_), _)]), "{timers:?}");
 }

@@ -538,7 +538,7 @@ fn padding_is_never_stored() {
     let first: Vec<_> = layout.parts(0, 16, 16).collect();
     let span = Span { file: layout.file(0).unwrap(), offset: 16, len: 4 };
     assert_eq!(first, [Part::Stored(span.clone()), Part::Zeros(12)]);
-    assert_eq!(layout.stored(0, 16, 16), [span.clone()]);
+    assert_eq!(layout.stored(0, 16, 16), std::slice::from_ref(&span));
     let (spans, data) = layout.write(0, 16, Bytes::from_static(b"0123456789abcdef"));
     assert_eq!((spans, data), (vec![span], vec![Bytes::from_static(b"0123")]));
     let filled = layout.fill(0, 16, 16, Bytes::from_static(b"0123")).concat();
@@ -590,7 +590,6 @@ fn naive(files: &[(u64, &str)]) -> Vec<(usize, u64, bool)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn spans_are_the_bytes_of_a_naive_model(
@@ -696,7 +695,6 @@ const REAL: [&[u8]; 7] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn any_bytes_are_no_torrent_or_a_sound_one(bytes in any::<Vec<u8>>()) {
@@ -761,12 +759,7 @@ fn cost(text: &[u8], info: &Info) -> usize {
     let table = Doc::parse_prefix(text, &Limits::default().text, Mode::Lenient).unwrap().heap();
     let paths: usize = info.files().iter().map(|file| 16 + 24 + file.path.as_str().len()).sum();
     let files = info.files().len();
-    text.len()
-        + info.raw().len()
-        + table
-        + files * size_of::<FileEntry>()
-        + paths
-        + files * 2 * size_of::<usize>()
+    text.len() + info.raw().len() + table + size_of_val(info.files()) + paths + files * 2 * size_of::<usize>()
 }
 
 #[test]
@@ -983,7 +976,6 @@ fn any_details() -> impl Strategy<Value = Details> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn what_is_made_is_read(

@@ -1,9 +1,8 @@
 //! Names that not every system can have: kept by whoever makes a torrent of them, made safe by whoever fetches it.
 
 use p2p_bittorrent::bencode::Encoder;
-use p2p_bittorrent::metainfo::{Builder, CreateError, Details, Layout, Limits};
+use p2p_bittorrent::metainfo::{Builder, CreateError, Layout, Limits};
 use p2p_bittorrent::{Client, Command, Config, Error, Metainfo, Torrent};
-use p2p_core::hash::{Hasher, Sha1};
 use p2p_core::path::PathError;
 use p2p_core::{Bytes, Duration, FileId, RelPath, Root};
 use p2p_sim::{Disk, Setup, Sim, Uniform};
@@ -155,7 +154,7 @@ fn seeded_from_where_they_were_made_and_fetched_under_safe_names() {
         assert_eq!(sim.disk(from).content(&at), None);
     }
     // And what was fetched is found again under the safe names.
-    let again = sim.ask(to, Command::Verify(Box::new(Torrent::new(metainfo.clone()))));
+    let again = sim.ask(to, Command::Verify(Box::new(Torrent::new(metainfo))));
     assert!(sim.finish(&[again], Duration::from_secs(60)));
     assert_eq!(sim.outcome(again), Some(&Ok(())));
 }

@@ -355,3 +355,37 @@ fn copies_say_whether_it_will_finish() {
     picker.peer_has(3);
     assert_eq!((picker.copies().whole, picker.copies().more), (1, 250));
 }
+
+#[test]
+fn what_is_reserved_is_asked_of_one_peer_only() {
+    let (mut picker, mut rng) = picker(4, 4);
+    (0..3).for_each(|_| picker.peer_has_all());
+    picker.reserve(2, 7);
+    // Others get all else, and in the end game nothing of it either.
+    let others = [1, 2].map(|peer| pick(&mut picker, peer, Has::All, 40, &mut rng));
+    assert!(others.iter().flatten().all(|block| block.piece != 2));
+    assert_eq!(others[0].len(), 12);
+    let own = pick(&mut picker, 7, Has::All, 4, &mut rng);
+    assert_eq!(own.iter().map(|block| block.piece).collect::<Vec<_>>(), [2; 4]);
+    assert!(pick(&mut picker, 1, Has::All, 40, &mut rng).iter().all(|block| block.piece != 2));
+    // Once it leaves one out, anybody may help.
+    picker.rejected(7, own[3]);
+    assert_eq!(pick(&mut picker, 2, Has::All, 1, &mut rng), [own[3]]);
+}
+
+#[test]
+fn what_is_reserved_for_who_leaves_is_anybodys() {
+    for leave in 0..3 {
+        let (mut picker, mut rng) = picker(1, 4);
+        (0..2).for_each(|_| picker.peer_has_all());
+        picker.reserve(0, 7);
+        assert_eq!(pick(&mut picker, 7, Has::All, 2, &mut rng).len(), 2);
+        assert_eq!(pick(&mut picker, 1, Has::All, 4, &mut rng), []);
+        match leave {
+            0 => picker.peer_gone(7, Has::All),
+            1 => picker.choked(7),
+            _ => picker.unreserve(7),
+        }
+        assert_eq!(pick(&mut picker, 1, Has::All, 4, &mut rng).len(), 4);
+    }
+}

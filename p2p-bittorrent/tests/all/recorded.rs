@@ -1,9 +1,8 @@
 //! A seed and a leech on tokio, recorded, and played again without sockets, disks or clocks: the same effects.
 
 use crate::made::made;
-use p2p_bittorrent::metainfo::{Builder, Details, Limits};
+use p2p_bittorrent::metainfo::Builder;
 use p2p_bittorrent::{Client, Command, Config, Event, Metainfo, Torrent};
-use p2p_core::hash::{Hasher, Sha1};
 use p2p_core::{Duration, FileId, Rng, Root};
 use p2p_sim::Recorder;
 use p2p_transport_tokio::{Memory, Options, Running, Storage, spawn};

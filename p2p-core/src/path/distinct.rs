@@ -202,7 +202,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(128))]
         #[test]
         fn all_admitted_can_be_stored_together(paths in prop::collection::vec("[aAb](\\.x)?(/[aAb]( \\(2\\))?){0,3}", 0..60)) {
             let mut set = Distinct::new();

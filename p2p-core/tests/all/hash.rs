@@ -132,7 +132,6 @@ fn in_parts<H: Hasher>(bytes: &[u8], cuts: &[usize]) -> H::Digest {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn fed_in_parts_as_fed_at_once(

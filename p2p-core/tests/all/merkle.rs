@@ -240,7 +240,6 @@ fn two_stores_compare_from_the_root_down() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn as_the_naive_trees_are(count in 1u64..70, base in 0u32..6) {

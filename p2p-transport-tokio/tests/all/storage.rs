@@ -313,7 +313,7 @@ mod folder {
         let data = Bytes::from_static(b"evil");
         vec![
             Job::Read { spans: vec![span(path, 0, 1)] },
-            Job::Write { spans: vec![span(path, 0, 4)], data: vec![data.clone()], digest: None },
+            Job::Write { spans: vec![span(path, 0, 4)], data: vec![data], digest: None },
             Job::DigestSpans { kind: DigestKind::Sha1, spans: vec![span(path, 0, 1)] },
             Job::Load { file: at(), limit: 100 },
             Job::Sync { file: at() },
@@ -428,7 +428,7 @@ mod folder {
     async fn a_file_that_may_not_be_read_is_denied() {
         let scratch = Scratch::new();
         fs::write(scratch.path().join("f"), "x").unwrap();
-        fs::set_permissions(scratch.path().join("f"), std::os::unix::fs::PermissionsExt::from_mode(0))
+        fs::set_permissions(scratch.path().join("f"), std::os::unix::fs::PermissionsExt::from_mode(0o0))
             .unwrap();
         if fs::read(scratch.path().join("f")).is_ok() {
             eprintln!("skipped: this user may read everything");

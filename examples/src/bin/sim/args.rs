@@ -70,7 +70,8 @@ pub(crate) struct Bittorrent {
 
 impl Bittorrent {
     pub(crate) fn scenario(&self) -> Scenario {
-        let peers = self.peers.unwrap_or(if matches!(self.scenario, Which::Homogeneous) { 100 } else { 1_000 });
+        let peers =
+            self.peers.unwrap_or(if matches!(self.scenario, Which::Homogeneous) { 100 } else { 1_000 });
         let mut scenario = match self.scenario {
             Which::Homogeneous => Scenario::homogeneous(peers),
             Which::FlashCrowd => Scenario::flash_crowd(peers),
@@ -95,5 +96,7 @@ impl Bittorrent {
 
 fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
     let parts = text.split_once("..").and_then(|(from, to)| Some(from.parse().ok()?..=to.parse().ok()?));
-    parts.filter(|range| !range.is_empty()).ok_or_else(|| "two numbers, the smaller first, such as 1..20".into())
+    parts
+        .filter(|range| !range.is_empty())
+        .ok_or_else(|| "two numbers, the smaller first, such as 1..20".into())
 }

@@ -27,7 +27,10 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(timeline: bool) -> Self {
-        let head = ["seed", "group", "done", "first s", "median s", "last s", "bound s", "stretch", "uplinks", "usable"];
+        let head = [
+            "seed", "group", "done", "first s", "median s", "last s", "bound s", "stretch", "uplinks",
+            "usable",
+        ];
         let rest = ["wasted", "overhead", "CPU s", "peak MiB", "digest"];
         let mut table = Table::new(head.into_iter().chain(rest));
         for column in 2..head.len() + rest.len() - 1 {
@@ -70,10 +73,12 @@ impl Report {
         let last = run.stretch();
         out.note(format_args!("{} seed {}: stretch {last:.3}, {cpu:.1} CPU s", run.name, run.seed));
         if self.timeline {
-            let spans: Vec<String> = run.timeline.iter().map(|share| format!("{:.0}", share * 100.0)).collect();
+            let spans: Vec<String> =
+                run.timeline.iter().map(|share| format!("{:.0}", share * 100.0)).collect();
             out.note(format_args!("uplinks in use, % in every 20 s: {}", spans.join(" ")));
         }
-        self.misses.extend(scenario.misses(&run).into_iter().map(|miss| format!("seed {}: {miss}", run.seed)));
+        self.misses
+            .extend(scenario.misses(&run).into_iter().map(|miss| format!("seed {}: {miss}", run.seed)));
         self.runs.push(run);
     }
 

@@ -15,8 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often a seed's figures are looked at.
+/// How often a seed's figures are looked at while they change.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often at the least: a seed that nobody asks for anything sleeps.
+const RARELY: Duration = Duration::from_secs(16);
 
 pub(crate) async fn get(args: Get, out: &mut Output, stop: &Stop) -> Result<ExitCode, Failure> {
     let metainfo = load::torrent(&args.torrent)?;
@@ -176,6 +178,9 @@ impl<'a> Transfer<'a> {
                     }
                 }
             }
+            Event::Dropped { peer, why, .. } => {
+                self.out.event(Line::new("dropped").text("peer", peer).text("why", why));
+            }
             Event::Banned { peer, why } => {
                 self.out.note(format_args!("banned {peer}: {why}"));
                 self.out.event(Line::new("banned").text("peer", peer).text("why", why));
@@ -210,6 +215,7 @@ impl<'a> Transfer<'a> {
             all: progress.wanted,
             rate_in: progress.rate_in,
             rate_out: progress.rate_out,
+            sent: progress.uploaded,
             peers: Some(progress.peers),
             pieces: self.metainfo.info.pieces().count(),
         };
@@ -247,7 +253,8 @@ impl<'a> Transfer<'a> {
 
     /// Seeds until somebody interrupts.
     async fn seeding(&mut self, node: &Node<Client>, news: &mut News<Event>) -> Result<End, Failure> {
-        let mut look = tokio::time::interval(LOOK);
+        let mut pause = LOOK;
+        let mut next = Instant::now();
         loop {
             tokio::select! {
                 biased;
@@ -256,7 +263,9 @@ impl<'a> Transfer<'a> {
                     Some(event) => self.news(event)?,
                     None => return Err(Failure::new("the client stopped")),
                 },
-                _ = look.tick() => {
+                () = tokio::time::sleep_until(next) => {
+                    pause = (pause * 2).min(RARELY);
+                    next = Instant::now() + pause;
                     let Some(status) = session::status(node, self.info_hash).await else { continue };
                     if let Some(error) = &status.error {
                         return Err(Failure::new(error));
@@ -265,6 +274,8 @@ impl<'a> Transfer<'a> {
                     if self.told.as_ref() != Some(&status.progress) {
                         self.tell(&status.progress);
                         self.draw(&status.progress, Some(&status));
+                        pause = LOOK;
+                        next = Instant::now() + LOOK;
                     }
                 }
             }

@@ -546,7 +546,6 @@ fn an_idle_announcer_is_small() {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
     #[test]
     fn any_bytes_end_in_an_answer_a_failure_or_a_timeout(
         pieces in proptest::collection::vec(proptest::collection::vec(proptest::prelude::any::<u8>(), 1..60), 0..8),

@@ -42,18 +42,18 @@ impl World {
             for at in 0..self.clients.len() {
                 let effects = self.clients[at].1.take();
                 quiet &= effects.is_empty();
-                effects.into_iter().for_each(|effect| self.from_client(at, effect));
+                effects.into_iter().for_each(|effect| self.client_wants(at, effect));
             }
             let effects = self.server.take();
             quiet &= effects.is_empty();
-            effects.into_iter().for_each(|effect| self.from_server(effect));
+            effects.into_iter().for_each(|effect| self.server_wants(effect));
             if quiet {
                 return;
             }
         }
     }
 
-    fn from_client(&mut self, at: usize, effect: Effect<Client>) {
+    fn client_wants(&mut self, at: usize, effect: Effect<Client>) {
         let peer = self.clients[at].0;
         let to: SocketAddr = SERVER.parse().unwrap();
         let theirs =
@@ -91,7 +91,7 @@ impl World {
         }
     }
 
-    fn from_server(&mut self, effect: Effect<Tracker>) {
+    fn server_wants(&mut self, effect: Effect<Tracker>) {
         match effect {
             Effect::Send(conn, bytes) => {
                 if let Some((at, theirs)) = self.streams.get(&conn) {

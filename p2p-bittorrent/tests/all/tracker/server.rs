@@ -199,7 +199,7 @@ fn requests_are_kept_alive_and_pipelined_and_may_come_in_pieces() {
     assert!(String::from_utf8_lossy(&response).contains("Connection: keep-alive") && !closed);
     send(&mut bench, conn, "GET /scrape HTTP/1.0\r\n\r\n");
     assert!(sent(&mut bench, conn).1);
-    assert_eq!(bench.next_timer().is_some(), true);
+    assert!(bench.next_timer().is_some());
 }
 
 #[test]
@@ -507,7 +507,6 @@ fn sockets_are_told_and_stopping_halts() {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(100))]
     #[test]
     fn any_bytes_are_answered_or_dropped(
         pieces in proptest::collection::vec((proptest::prelude::any::<bool>(), proptest::collection::vec(proptest::prelude::any::<u8>(), 1..150)), 1..10),

@@ -8,9 +8,11 @@ use p2p_core::{
 };
 use std::collections::BTreeMap;
 
+type Act = dyn Fn(&mut Puppet, &mut Cx<'_, Puppet>) + Send + Sync;
+
 /// What the application asks for: anything, as a function of the context.
 #[derive(Clone)]
-pub(crate) struct Do(pub(crate) std::sync::Arc<dyn Fn(&mut Puppet, &mut Cx<'_, Puppet>) + Send + Sync>);
+pub(crate) struct Do(pub(crate) std::sync::Arc<Act>);
 
 impl std::fmt::Debug for Do {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

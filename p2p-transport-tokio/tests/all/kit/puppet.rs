@@ -14,7 +14,7 @@ pub(crate) type Heard = Input<Puppet>;
 #[derive(Default)]
 pub(crate) struct Puppet {
     /// What it does at an input, before it tells of it.
-    react: Option<fn(&Heard, &mut Cx<'_, Puppet>)>,
+    react: Option<fn(&Heard, &mut Cx<'_, Self>)>,
     /// Stays when it is asked to stop.
     pub(crate) stubborn: bool,
 }

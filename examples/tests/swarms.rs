@@ -1,0 +1,44 @@
+//! Small simulated swarms, several seeds each: everybody finishes, near the bound, and nothing depends on the build.
+
+use p2p_examples::swarm::{Scenario, run};
+
+#[test]
+fn a_crowd_finishes_near_its_bound() {
+    for seed in 1..=3 {
+        let run = run(&Scenario::flash_crowd(60).with_pieces(40), seed);
+        assert!(run.finished, "seed {seed}: {run:?}");
+        // A swarm this small spends a third of its time on getting started.
+        assert!(run.stretch() < 1.6, "seed {seed}: {}", run.stretch());
+        assert!(run.wasted < 0.06, "seed {seed}: {}", run.wasted);
+        assert!(run.overhead < 0.01, "seed {seed}: {}", run.overhead);
+    }
+}
+
+#[test]
+fn a_weak_seed_sends_each_piece_about_once() {
+    let run = run(&Scenario::weak_seed(40).with_pieces(40), 1);
+    assert!(run.finished, "{run:?}");
+    assert!(run.stretch() < 1.9, "{}", run.stretch());
+}
+
+#[test]
+fn a_fifth_of_liars_keeps_nobody_from_finishing() {
+    for seed in 1..=2 {
+        let run = run(&Scenario::liars(50).with_pieces(40), seed);
+        assert!(run.finished, "seed {seed}: {run:?}");
+        assert!(run.banned > 0, "seed {seed}: somebody was found out");
+    }
+}
+
+#[test]
+fn equal_seeds_give_equal_runs_in_every_build() {
+    let crowd = Scenario::flash_crowd(20).with_pieces(20);
+    let (one, again, other) = (run(&crowd, 7), run(&crowd, 7), run(&crowd, 8));
+    assert_eq!(one, again);
+    assert_ne!(one.digest, other.digest);
+    assert_eq!(one.digest, EXPECTED, "{:#018x}", one.digest);
+}
+
+/// Of a release build; a debug build must say the same. It changes whenever the client or the simulator does otherwise
+/// what it did.
+const EXPECTED: u64 = 0x265e_747f_791e_d4b9;
