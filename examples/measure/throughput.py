@@ -105,7 +105,7 @@ def listens(port):
 def run(seeder, leecher, torrent, source, target, expected, size, log):
     os.makedirs(target)
     with seeder.seed(torrent, source, log) as seed:
-        bench.warm(target, size)
+        bench.warm(target, 3 * size // 2)
         seed_before, busy_before = bench.cpu_seconds(seed.pid), bench.machine_busy_seconds()
         leech, (begin, leech_before) = leecher.leech(torrent, target, log, seed)
         with leech:
