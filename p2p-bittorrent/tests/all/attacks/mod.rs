@@ -8,6 +8,7 @@ mod broken_off;
 mod disk;
 mod floods;
 mod greeting;
+mod liars;
 mod names;
 mod pieces;
 mod requests;
