@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
 import bench
 from bench import GIB, MIB, Peer, median
@@ -97,6 +98,56 @@ class Aria2:
         return peer, begin
 
 
+class Rqbit:
+    """rqbit is asked over HTTP, twenty times a second, whether it is done; only measured where it is installed."""
+
+    name = "rqbit"
+
+    def __init__(self, program):
+        self.program = program
+
+    def start(self, torrent, folder, log, query=""):
+        port, api = free_port(), free_port()
+        home = os.path.join(folder, f".rqbit-{port}")
+        os.mkdir(home)
+        peer = RqbitPeer([
+            self.program, "-v", "warn", "--disable-dht", "--disable-lsd", "--disable-trackers",
+            "--disable-upnp-port-forward", "--ipv4-only", "--listen-ip", "127.0.0.1", "--listen-port", str(port),
+            "--http-api-listen-addr", f"127.0.0.1:{api}", "server", "start", "--disable-persistence", folder,
+        ], log, HOME=home)
+        peer.address, peer.api = f"127.0.0.1:{port}", f"http://127.0.0.1:{api}/torrents"
+        deadline = time.monotonic() + 10
+        while not (listens(port) and listens(api)):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"rqbit does not listen:\n{peer.tail()}")
+            time.sleep(0.02)
+        begin = time.monotonic(), bench.cpu_seconds(peer.pid)
+        with open(torrent, "rb") as file:
+            url = f"{peer.api}?overwrite=true&output_folder={folder}{query}"
+            urllib.request.urlopen(urllib.request.Request(url, file.read()), timeout=60).read()
+        return peer, begin
+
+    def seed(self, torrent, folder, log):
+        peer, _ = self.start(torrent, folder, log)
+        peer.wait_for("complete")
+        return peer
+
+    def leech(self, torrent, folder, log, seed):
+        return self.start(torrent, folder, log, f"&initial_peers={seed.address}")
+
+
+class RqbitPeer(Peer):
+    def wait_for(self, *names, seconds=120):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with urllib.request.urlopen(f"{self.api}/0/stats/v1", timeout=10) as answer:
+                if json.load(answer)["finished"]:
+                    self.moments["complete"] = time.monotonic(), bench.cpu_seconds(self.pid)
+                    return
+            time.sleep(0.05)
+        raise RuntimeError(f"rqbit is not done:\n{self.tail()}")
+
+
 def listens(port):
     with open("/proc/net/tcp") as table:
         return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in list(table)[1:])
@@ -105,7 +156,7 @@ def listens(port):
 def run(seeder, leecher, torrent, source, target, expected, size, log):
     os.makedirs(target)
     with seeder.seed(torrent, source, log) as seed:
-        bench.warm(target, size)
+        bench.warm(target, 3 * size // 2)
         seed_before, busy_before = bench.cpu_seconds(seed.pid), bench.machine_busy_seconds()
         leech, (begin, leech_before) = leecher.leech(torrent, target, log, seed)
         with leech:
@@ -149,6 +200,12 @@ def main():
         pairs += [(ours, ours), (ours, libtorrent), (libtorrent, ours)]
     else:
         print("no release build of `torrent`: only the real clients are measured", file=sys.stderr)
+    rqbit = bench.TARGET / "rqbit" / "bin" / "rqbit"
+    if rqbit.exists():
+        rqbit = Rqbit(str(rqbit))
+        pairs += [(rqbit, rqbit), (libtorrent, rqbit)]
+        if program:
+            pairs += [(ours, rqbit), (rqbit, ours)]
     if args.pairs:
         words = args.pairs.split(",")
         pairs = [p for p in pairs if any(w in f"{p[0].name}->{p[1].name}" for w in words)]

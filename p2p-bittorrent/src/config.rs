@@ -96,7 +96,7 @@ pub struct Limits {
     pub extended: u32,
     /// Bytes read from disk for one peer and not yet given to its stream.
     pub read_ahead: u32,
-    /// Received bytes on their way to the disk, all torrents together, past which peers are no longer read. 4 MiB keep
+    /// Received bytes on their way to the disk, all torrents together, past which peers are no longer read. 3 MiB keep
     /// two workers busy with long runs at 1 GiB/s; a disk that is slower than the network fills any number.
     pub unwritten: u64,
     /// Blocks that nobody asked for, or requests that make no sense, before a peer is dropped. Half of what is counted
@@ -133,7 +133,7 @@ impl Default for Limits {
             block: 128 * 1024,
             extended: 1 << 20,
             read_ahead: 512 * 1024,
-            unwritten: 4 << 20,
+            unwritten: 3 << 20,
             strikes: 16,
             idle_messages: 2_000,
             banned: 4_096,

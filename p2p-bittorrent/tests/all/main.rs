@@ -12,6 +12,7 @@ mod metainfo;
 mod names;
 mod picker;
 mod recorded;
+mod serving;
 mod system;
 mod tracker;
 mod wire;
