@@ -149,7 +149,7 @@ pub enum Received {
 }
 
 /// The requests of one peer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Asker {
     /// Asked and not answered, oldest first: piece and number of the block.
     outstanding: VecDeque<(u32, u32)>,
@@ -164,6 +164,14 @@ struct Asker {
     accused: bool,
     /// Blocks that it gave while it is not trusted, and that are not verified.
     unproven: u32,
+}
+
+impl Default for Asker {
+    fn default() -> Self {
+        // Trusted until a piece that it shared fails.
+        let (outstanding, late) = (VecDeque::new(), VecDeque::new());
+        Self { outstanding, late, own: None, trusted: true, accused: false, unproven: 0 }
+    }
 }
 
 impl Asker {
@@ -354,7 +362,7 @@ impl Picker {
         }
         self.choked(peer);
         if self.askers.remove(&peer).is_some_and(|asker| asker.trusted) {
-            self.trusted -= 1;
+            self.trusted = self.trusted.saturating_sub(1);
         }
     }
 
@@ -437,8 +445,6 @@ impl Picker {
     fn choose(&mut self, peer: PeerKey, has: Has<'_>, speed: PeerSpeed, rng: &mut Rng) -> Option<(u32, End)> {
         let asker = self.askers.entry(peer).or_default();
         let (own, trusted) = (asker.own, asker.trusted);
-        // Whoever has nothing to give yet fetches its first pieces from all sides at once.
-        let speed = if self.had < RANDOM_FIRST { PeerSpeed::Slow } else { speed };
         if let Some(piece) = own.filter(|&piece| has.get(piece) && self.owned.contains(&piece)) {
             return Some((piece, End::Front));
         }

@@ -107,7 +107,7 @@ impl Picker {
 
     pub(super) fn distrust(&mut self, peer: PeerKey) {
         if let Some(asker) = self.askers.get_mut(&peer) {
-            self.trusted -= u32::from(asker.trusted);
+            self.trusted = self.trusted.saturating_sub(u32::from(asker.trusted));
             asker.trusted = false;
             asker.unproven = 0;
         }
