@@ -120,14 +120,14 @@ impl Suspects {
         self.pieces.get(&piece).map(|case| case.blocks.keys().copied().collect()).unwrap_or_default()
     }
 
-    /// The right digest of a block cannot be had: nobody is known to have sent another one.
-    pub(crate) fn forget(&mut self, piece: u32, block: u32) {
-        if let Some(case) = self.pieces.get_mut(&piece) {
-            case.blocks.remove(&block);
-            if case.blocks.is_empty() {
-                self.pieces.remove(&piece);
-            }
+    /// The right digest of a block cannot be had: nobody is known to have sent another one. Who sent it.
+    pub(crate) fn forget(&mut self, piece: u32, block: u32) -> Vec<SocketAddr> {
+        let Some(case) = self.pieces.get_mut(&piece) else { return Vec::new() };
+        let evidence = case.blocks.remove(&block).unwrap_or_default();
+        if case.blocks.is_empty() {
+            self.pieces.remove(&piece);
         }
+        evidence.into_iter().map(|e| e.from).collect()
     }
 
     /// The right digest of a block: who sent another one, and who sent this one.

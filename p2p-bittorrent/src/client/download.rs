@@ -510,11 +510,11 @@ impl Client {
         cx: &mut Context<'_>,
     ) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        let Some(right) = right else {
+        let (liars, honest) = match right {
+            Some(right) => torrent.suspects.acquit(piece, block, right),
             // The disk does not tell what is right: nobody is found guilty.
-            return torrent.suspects.forget(piece, block);
+            None => (Vec::new(), torrent.suspects.forget(piece, block)),
         };
-        let (liars, honest) = torrent.suspects.acquit(piece, block, right);
         for addr in honest {
             let peer =
                 torrent.peers.iter().find(|(_, conn)| self.peers.get(*conn).is_some_and(|p| p.addr == addr));

@@ -157,7 +157,7 @@ struct Asker {
     late: VecDeque<(u32, u32)>,
     /// The piece it has to itself, while that has free blocks.
     own: Option<u32>,
-    /// It gave a block of a piece that verified, and none since of one that failed.
+    /// It gave no block of a piece that failed, or gave one since of a piece that verified.
     trusted: bool,
     /// It gave blocks of a piece that failed in which everybody else was trusted: nothing is asked of it until they are
     /// known.
@@ -168,7 +168,6 @@ struct Asker {
 
 impl Default for Asker {
     fn default() -> Self {
-        // Trusted until a piece that it shared fails.
         let (outstanding, late) = (VecDeque::new(), VecDeque::new());
         Self { outstanding, late, own: None, trusted: true, accused: false, unproven: 0 }
     }
@@ -215,8 +214,6 @@ pub struct Picker {
     /// ... and those that one has.
     owned: BTreeSet<u32>,
     askers: BTreeMap<PeerKey, Asker>,
-    /// Askers that are trusted.
-    trusted: u32,
     /// Further peers asked for a block in the end game.
     extra: BTreeMap<(u32, u32), Vec<PeerKey>>,
     deadlines: BTreeMap<u32, Instant>,
@@ -247,7 +244,6 @@ impl Picker {
             loose: BTreeSet::new(),
             owned: BTreeSet::new(),
             askers: BTreeMap::new(),
-            trusted: 0,
             extra: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             urgent: BTreeSet::new(),
@@ -361,9 +357,7 @@ impl Picker {
             Has::Some(bits) => self.order.shift(bits, false),
         }
         self.choked(peer);
-        if self.askers.remove(&peer).is_some_and(|asker| asker.trusted) {
-            self.trusted = self.trusted.saturating_sub(1);
-        }
+        self.askers.remove(&peer);
     }
 
     /// Appends up to `n` blocks to ask of a peer that has `has` and does not choke us, and notes them as asked.
@@ -386,7 +380,11 @@ impl Picker {
         self.pick_urgent(peer, has, end, now, speed, out);
         while out.len() < end {
             let Some((piece, side)) = self.choose(peer, has, speed, rng) else { break };
+            let before = out.len();
             self.take(peer, piece, side, end, out);
+            if out.len() == before {
+                break;
+            }
         }
         // Whoever still owes us blocks is not asked for those of others, and who owes none for a few at a time: what
         // comes twice is lost to everybody.
@@ -449,7 +447,7 @@ impl Picker {
             return Some((piece, End::Front));
         }
         if !trusted {
-            return self.choose_for_stranger(peer, has, rng);
+            return self.choose_for_suspect(peer, has, rng);
         }
         let loose =
             self.loose.iter().take(LOOK).copied().find(|&piece| has.get(piece) && self.may_ask(piece, peer));
@@ -473,8 +471,11 @@ impl Picker {
     /// A peer suggests that it be asked for this piece next (BEP 6); it gets it to itself once it has no other. False if
     /// it is to be asked again later.
     pub fn suggested(&mut self, peer: PeerKey, has: Has<'_>, piece: u32) -> bool {
-        let own = self.askers.entry(peer).or_default().own;
-        if own.is_some_and(|own| self.owned.contains(&own)) {
+        let asker = self.askers.entry(peer).or_default();
+        if self.mode != Mode::RarestFirst || !asker.trusted {
+            return true;
+        }
+        if asker.own.is_some_and(|own| self.owned.contains(&own)) {
             return false;
         }
         if has.get(piece) && (self.fresh.get(piece) && self.begin(piece) || self.loose.contains(&piece)) {
@@ -606,8 +607,8 @@ impl Picker {
         let end = end.min(out.len().saturating_add(self.share(peer, piece)));
         let asker = self.askers.entry(peer).or_default();
         let Some(partial) = self.partials.get_mut(&piece) else { return };
-        if !asker.trusted && partial.stranger.is_none() {
-            partial.stranger = Some(peer);
+        if !asker.trusted && partial.suspect.is_none() {
+            partial.suspect = Some(peer);
         }
         while out.len() < end {
             let Some(block) = partial.next_free(side) else { break };
@@ -624,14 +625,14 @@ impl Picker {
     /// The end game: blocks that others were asked for.
     fn pick_again(&mut self, peer: PeerKey, has: Has<'_>, end: usize, rng: &mut Rng, out: &mut Vec<Block>) {
         let from = rng.below(u64::from(self.pieces.count())) as u32;
+        let strange = (!self.trusts(peer) && self.trusts_anybody()).then_some(peer);
         let asker = self.askers.entry(peer).or_default();
-        let strange = (!asker.trusted && self.trusted > 0).then_some(peer);
         let mut left = END_LOOK;
         for (&piece, partial) in self.partials.range(from..).chain(self.partials.range(..from)) {
             if left == 0 || out.len() >= end {
                 break;
             }
-            let joins = strange.is_none_or(|peer| partial.stranger.is_none_or(|other| other == peer));
+            let joins = strange.is_none_or(|peer| partial.suspect.is_none_or(|other| other == peer));
             let reserved = self.reserved.get(&piece).is_some_and(|of| *of != peer);
             if reserved || partial.priority == 0 || !partial.is_asked() || !has.get(piece) || !joins {
                 left -= 1;
@@ -693,7 +694,7 @@ impl Picker {
         partial.set(number, State::Received, peer);
         if let Some(asker) = self.askers.get_mut(&peer).filter(|asker| !asker.trusted) {
             asker.unproven += 1;
-            partial.stranger = partial.stranger.or(Some(peer));
+            partial.suspect = partial.suspect.or(Some(peer));
         }
         let (piece_complete, filed) = (partial.is_complete(), partial.free() > 0);
         for other in &others {
@@ -777,8 +778,8 @@ impl Picker {
         }
         self.extra.remove(&(piece, block));
         partial.set(block, State::Free, NOBODY);
-        if partial.stranger == Some(peer) && !partial.has_any_of(peer) {
-            partial.stranger = None;
+        if partial.suspect == Some(peer) && !partial.has_any_of(peer) {
+            partial.suspect = None;
         }
         if partial.is_untouched() {
             self.abandon(piece);
@@ -823,7 +824,7 @@ impl Picker {
                 partial.set(block, State::Free, NOBODY);
             }
         }
-        partial.stranger = None;
+        partial.suspect = None;
         if partial.is_untouched() {
             self.abandon(piece);
         } else {

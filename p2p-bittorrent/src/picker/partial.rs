@@ -29,7 +29,7 @@ pub(super) struct Partial {
     pub(super) owner: Option<PeerKey>,
     pub(super) priority: u8,
     /// The one peer that is not trusted and has a part in it.
-    pub(super) stranger: Option<PeerKey>,
+    pub(super) suspect: Option<PeerKey>,
     states: Box<[State]>,
     /// Of whom each block was asked or received; means nothing for free ones.
     from: Box<[PeerKey]>,
@@ -46,7 +46,7 @@ impl Partial {
         Self {
             owner: None,
             priority,
-            stranger: None,
+            suspect: None,
             states: vec![State::Free; blocks as usize].into(),
             from: vec![NOBODY; blocks as usize].into(),
             free: blocks,

@@ -1,24 +1,25 @@
-//! Strangers and liars: what may be asked of a peer that has not proved itself, and who is to blame for a piece that
-//! failed.
+//! Suspects and liars: what may be asked of a peer after a piece failed that it had a part in, and who is to blame.
 //!
-//! A block cannot be verified, only a whole piece. So a piece has blocks of at most one stranger: a stranger gives a few
-//! blocks to a piece that trusted peers have nearly completed, or gets one piece to itself, and nothing more is asked of
-//! it until that is verified. Then it is trusted; or it is accused, its blocks alone are fetched again, and the rest of
-//! the piece is kept. Who pretends to have everything can always be tried by a few blocks.
+//! A block cannot be verified, only a whole piece. Everybody is trusted until a piece fails; whoever gave a part of it is
+//! then a suspect. A piece has blocks of at most one suspect: it gives a block to a piece that trusted peers have nearly
+//! completed, or gets one piece to itself, and nothing more is asked of it until that is verified. Then it is trusted
+//! again; or it is accused, its blocks alone are fetched again, and the rest of the piece is kept.
 
 use super::partial::{End, NOBODY, State};
 use super::{Has, LOOK, PeerKey, PeerSpeed, Picker};
 use alloc::vec::Vec;
 use p2p_core::Rng;
 
-/// Blocks whose proof a stranger may owe while others are trusted.
+/// Blocks whose proof a suspect may owe while others are trusted.
 const TRIAL: usize = 1;
 
 impl Picker {
     /// How many blocks may be asked of a peer now, as far as trust goes.
     pub(super) fn allowance(&self, peer: PeerKey) -> usize {
         let Some(asker) = self.askers.get(&peer) else { return usize::MAX };
-        if asker.accused {
+        // Unless nobody else gives anything: better of a liar than of nobody.
+        let others = || self.askers.iter().any(|(key, other)| *key != peer && !other.outstanding.is_empty());
+        if asker.accused && others() {
             return 0;
         }
         // What it has to itself it may go on with.
@@ -31,7 +32,7 @@ impl Picker {
         }
     }
 
-    /// Blocks whose proof a stranger owes, or will.
+    /// Blocks whose proof a suspect owes, or will.
     fn owed(&self, peer: PeerKey) -> usize {
         self.askers.get(&peer).map_or(0, |asker| asker.outstanding.len() + asker.unproven as usize)
     }
@@ -39,31 +40,31 @@ impl Picker {
     /// How many more blocks may be asked of a peer of a piece that it shares with others.
     pub(super) fn share(&self, peer: PeerKey, piece: u32) -> usize {
         let alone = self.partials.get(&piece).is_none_or(|partial| partial.owner == Some(peer));
-        if alone || self.askers.get(&peer).is_some_and(|asker| asker.trusted) {
-            usize::MAX
-        } else {
-            TRIAL.saturating_sub(self.owed(peer))
-        }
+        if alone || self.trusts(peer) { usize::MAX } else { TRIAL.saturating_sub(self.owed(peer)) }
     }
 
-    /// Whether a peer gave a part of a piece that verified.
+    /// Whether a peer had no part in a piece that failed, or had one since in a piece that verified.
     #[must_use]
     pub fn trusts(&self, peer: PeerKey) -> bool {
-        self.askers.get(&peer).is_some_and(|asker| asker.trusted)
+        self.askers.get(&peer).is_none_or(|asker| asker.trusted)
+    }
+
+    pub(super) fn trusts_anybody(&self) -> bool {
+        self.askers.values().any(|asker| asker.trusted)
     }
 
     /// Whether a peer may give blocks of a partial piece.
     pub(super) fn may_join(&self, peer: PeerKey, piece: u32) -> bool {
-        if self.trusted == 0 || self.askers.get(&peer).is_some_and(|asker| asker.trusted) {
+        if self.trusts(peer) || !self.trusts_anybody() {
             return true;
         }
-        let stranger = self.partials.get(&piece).and_then(|partial| partial.stranger);
-        stranger.is_none_or(|other| other == peer)
+        let suspect = self.partials.get(&piece).and_then(|partial| partial.suspect);
+        suspect.is_none_or(|other| other == peer)
     }
 
-    /// The piece of which a stranger is to be asked: one that others have nearly completed, so that it is soon known
+    /// The piece of which a suspect is to be asked: one that others have nearly completed, so that it is soon known
     /// what its blocks are worth.
-    pub(super) fn choose_for_stranger(
+    pub(super) fn choose_for_suspect(
         &mut self,
         peer: PeerKey,
         has: Has<'_>,
@@ -72,7 +73,7 @@ impl Picker {
         if self.owed(peer) >= TRIAL {
             return None;
         }
-        if self.trusted > 0 {
+        if self.trusts_anybody() {
             let begun = self.loose.iter().take(LOOK).chain(self.owned.iter().take(LOOK));
             let open = begun
                 .copied()
@@ -87,7 +88,7 @@ impl Picker {
             self.give(piece, peer, PeerSpeed::Medium);
             return Some((piece, End::Front));
         }
-        // Better with a stranger too many than not at all.
+        // Better with a suspect too many than not at all.
         let loose =
             self.loose.iter().take(LOOK).copied().find(|&piece| has.get(piece) && self.may_ask(piece, peer));
         loose.or_else(|| self.helped(peer, has, rng)).map(|piece| (piece, End::Back))
@@ -98,7 +99,6 @@ impl Picker {
         let givers: Vec<PeerKey> = self.contributors(piece).map(|(_, peer)| peer).collect();
         for peer in givers {
             if let Some(asker) = self.askers.get_mut(&peer) {
-                self.trusted += u32::from(!asker.trusted);
                 asker.trusted = true;
                 asker.unproven = 0;
             }
@@ -107,7 +107,6 @@ impl Picker {
 
     pub(super) fn distrust(&mut self, peer: PeerKey) {
         if let Some(asker) = self.askers.get_mut(&peer) {
-            self.trusted = self.trusted.saturating_sub(u32::from(asker.trusted));
             asker.trusted = false;
             asker.unproven = 0;
         }
@@ -116,12 +115,11 @@ impl Picker {
     /// The digest of a piece is wrong: the one peer to be accused of it, if all others that had a part are trusted.
     /// Nothing more is asked of that peer until [`acquitted`](Self::acquitted).
     pub fn accuse(&mut self, piece: u32) -> Option<PeerKey> {
-        let trusted = |peer: &PeerKey| self.askers.get(peer).is_some_and(|asker| asker.trusted);
-        let mut strangers: Vec<PeerKey> =
-            self.contributors(piece).map(|(_, peer)| peer).filter(|peer| !trusted(peer)).collect();
-        strangers.sort_unstable();
-        strangers.dedup();
-        let [only] = strangers[..] else { return None };
+        let mut suspects: Vec<PeerKey> =
+            self.contributors(piece).map(|(_, peer)| peer).filter(|peer| !self.trusts(*peer)).collect();
+        suspects.sort_unstable();
+        suspects.dedup();
+        let [only] = suspects[..] else { return None };
         if let Some(asker) = self.askers.get_mut(&only) {
             asker.accused = true;
         }
@@ -133,14 +131,18 @@ impl Picker {
     pub fn fetch_again(&mut self, piece: u32, accused: PeerKey) -> u32 {
         let pieces = self.pieces;
         let Some(partial) = self.partials.get_mut(&piece) else { return 0 };
-        let mut bytes = 0;
+        let (mut bytes, mut blocks) = (0, 0);
         for block in 0..partial.blocks() {
             if partial.state(block) == Some(State::Received) && partial.from(block) == accused {
                 partial.set(block, State::Free, NOBODY);
                 bytes += pieces.block_len(piece, block);
+                blocks += 1;
             }
         }
-        partial.stranger = None;
+        if let Some(asker) = self.askers.get_mut(&accused) {
+            asker.unproven = asker.unproven.saturating_sub(blocks);
+        }
+        partial.suspect = None;
         if partial.is_untouched() {
             self.abandon(piece);
         } else {

@@ -2,6 +2,7 @@
 
 use crate::made::made;
 use p2p_bittorrent::metainfo::Builder;
+use p2p_bittorrent::picker::Mode;
 use p2p_bittorrent::{Bootstrap, Client, Command, Config, Error, Event, Metainfo, Timer, Torrent};
 use p2p_core::{Bytes, Duration, FileId, OpId, Rng, Root};
 use p2p_sim::{Disk, NodeIx, Setup, Sim, Uniform};
@@ -195,7 +196,10 @@ fn a_full_disk_stops_with_the_reason() {
     let from = seed(&mut sim, &metainfo, &files);
     let to = sim.add_with(Setup::new().disk(Disk::default().capacity(1_000_000)), client());
     let peer = addr(&sim, from);
-    let op = fetch(&mut sim, to, &metainfo, &[peer]);
+    // In order: this disk takes room for what lies before a piece, too.
+    let mut torrent = Torrent::new(metainfo.clone()).with_peers([peer]);
+    torrent.order = Mode::Sequential;
+    let op = sim.ask(to, Command::Download(Box::new(torrent)));
     assert!(sim.finish(&[op], Duration::from_secs(120)));
     let Some(Err(Error::Disk { why, .. })) = sim.outcome(op) else { panic!("{:?}", sim.outcome(op)) };
     assert_eq!(*why, p2p_core::IoError::NoSpace);

@@ -1,6 +1,7 @@
 //! Disks that fill up, fail, or lose what was written last; resume data that lies.
 
 use super::scene::{LEN, PIECE, Scene, config};
+use p2p_bittorrent::picker::Mode;
 use p2p_bittorrent::{Command, Error, Event, Progress, Torrent};
 use p2p_core::{Bytes, Duration, FileId, IoError, OpId, RelPath, Root};
 use p2p_sim::either::EitherError;
@@ -13,7 +14,9 @@ fn peaceful() -> Scene {
 }
 
 fn fetch(scene: &mut Scene) -> OpId {
-    let torrent = Torrent::new(scene.metainfo.clone()).with_peers([scene.at(scene.seed)]);
+    // In order: a simulated disk takes room for what lies before a piece, too.
+    let mut torrent = Torrent::new(scene.metainfo.clone()).with_peers([scene.at(scene.seed)]);
+    torrent.order = Mode::Sequential;
     scene.ask(scene.victim, Command::Download(Box::new(torrent)))
 }
 
