@@ -62,8 +62,8 @@ fn metainfo(scenario: &Scenario, content: &[u8]) -> Metainfo {
     for (piece, data) in (0u32..).zip(content.chunks(scenario.piece_len as usize)) {
         builder.set(piece, Sha1::digest(data)).expect(valid);
     }
-    let mut details = Details::default();
-    details.announce = vec![vec![format!("udp://{TRACKER}:{TRACKER_PORT}/announce")]];
+    let announce = vec![vec![format!("udp://{TRACKER}:{TRACKER_PORT}/announce")]];
+    let details = Details { announce, ..Details::default() };
     let torrent = builder.finish(&details).expect(valid);
     Metainfo::parse(&torrent, &Limits::default()).expect(valid)
 }
