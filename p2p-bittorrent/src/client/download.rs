@@ -67,9 +67,6 @@ impl Client {
         if peer.is_choking {
             picker.pick_allowed(peer.key, has, &peer.allowed_in, count, &mut self.picked);
         } else {
-            if peer.suggested.is_some_and(|piece| picker.suggested(peer.key, has, piece)) {
-                peer.suggested = None;
-            }
             let speed = PeerSpeed::of(rate, torrent.metainfo.info.pieces().piece_len());
             picker.pick(peer.key, has, count, now, speed, cx.rng(), &mut self.picked);
         }

@@ -307,15 +307,12 @@ impl Client {
     /// A peer names a piece that it would have us ask for next.
     fn suggested(&mut self, conn: ConnId, piece: u32) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
-        let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get(&key)) else { return Ok(()) };
+        let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return Ok(()) };
         if piece >= torrent.have.len() {
             return Err(DropReason::PieceOutOfRange);
         }
-        let new = torrent.picker.as_ref().is_some_and(|picker| picker.wants(piece));
-        if !new || peer.suggested.replace(piece) == Some(piece) {
-            return self.says_nothing_new(conn);
-        }
-        Ok(())
+        let new = torrent.picker.as_mut().is_some_and(|picker| picker.suggested(peer.key, piece));
+        if new { Ok(()) } else { self.says_nothing_new(conn) }
     }
 
     fn allowed(&mut self, conn: ConnId, piece: u32) -> Result<(), DropReason> {

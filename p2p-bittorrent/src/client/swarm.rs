@@ -352,11 +352,10 @@ impl Client {
     }
 
     fn remove_peer(&mut self, conn: ConnId, why: DropReason, cx: &mut Context<'_>) {
-        let Some(peer) = self.peers.remove(&conn) else { return };
-        if let (Some(piece), Some(key)) = (peer.offered, peer.torrent)
-            && let Some(offers) = self.torrents.get_mut(&key).and_then(|torrent| torrent.offers.as_mut())
-        {
-            offers.declined(piece);
+        let Some(mut peer) = self.peers.remove(&conn) else { return };
+        let torrent = peer.torrent.and_then(|key| self.torrents.get_mut(&key));
+        if let Some(offers) = torrent.and_then(|torrent| torrent.offers.as_mut()) {
+            peer.withdraw().for_each(|piece| offers.declined(piece));
         }
         if peer.greeting.is_some() {
             cx.clear_timer(Timer::Greeting(conn));
@@ -565,10 +564,9 @@ impl Client {
         peer.am_choking = choke;
         if choke {
             crate::peer::wire::encode(&Message::Choke, &mut self.out);
-            if let (Some(piece), Some(key)) = (peer.offered.take(), peer.torrent)
-                && let Some(offers) = self.torrents.get_mut(&key).and_then(|torrent| torrent.offers.as_mut())
-            {
-                offers.declined(piece);
+            let torrent = peer.torrent.and_then(|key| self.torrents.get_mut(&key));
+            if let Some(offers) = torrent.and_then(|torrent| torrent.offers.as_mut()) {
+                peer.withdraw().for_each(|piece| offers.declined(piece));
             }
             self.reject_waiting(conn);
         } else {

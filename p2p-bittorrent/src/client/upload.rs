@@ -58,7 +58,7 @@ impl Client {
         }
         peer.traffic(cx.now()).wants.push_back(block);
         if peer.offered == Some(block.piece) {
-            peer.offered = None;
+            peer.taking = peer.offered.take();
             self.offer(conn, cx.rng());
         }
         Ok(())

@@ -162,6 +162,8 @@ struct Asker {
     /// It gave blocks of a piece that failed in which everybody else was trusted: nothing is asked of it until they are
     /// known.
     accused: bool,
+    /// The piece that it suggested last.
+    suggested: Option<u32>,
     /// Blocks that it gave while it is not trusted, and that are not verified.
     unproven: u32,
 }
@@ -169,7 +171,7 @@ struct Asker {
 impl Default for Asker {
     fn default() -> Self {
         let (outstanding, late) = (VecDeque::new(), VecDeque::new());
-        Self { outstanding, late, own: None, trusted: true, accused: false, unproven: 0 }
+        Self { outstanding, late, own: None, suggested: None, trusted: true, accused: false, unproven: 0 }
     }
 }
 
@@ -449,6 +451,9 @@ impl Picker {
         if !trusted {
             return self.choose_for_suspect(peer, has, rng);
         }
+        if let Some(piece) = self.take_suggestion(peer, has) {
+            return Some((piece, End::Front));
+        }
         let loose =
             self.loose.iter().take(LOOK).copied().find(|&piece| has.get(piece) && self.may_ask(piece, peer));
         if let Some(piece) = loose {
@@ -468,20 +473,22 @@ impl Picker {
         self.helped(peer, has, rng).map(|piece| (piece, End::Back))
     }
 
-    /// A peer suggests that it be asked for this piece next (BEP 6); it gets it to itself once it has no other. False if
-    /// it is to be asked again later.
-    pub fn suggested(&mut self, peer: PeerKey, has: Has<'_>, piece: u32) -> bool {
-        let asker = self.askers.entry(peer).or_default();
-        if self.mode != Mode::RarestFirst || !asker.trusted {
-            return true;
+    /// A peer suggests that it be asked for this piece next (BEP 6): it gets it to itself once it has no other. False if
+    /// that is no news, or of no use.
+    pub fn suggested(&mut self, peer: PeerKey, piece: u32) -> bool {
+        self.wants(piece) && self.askers.entry(peer).or_default().suggested.replace(piece) != Some(piece)
+    }
+
+    /// The piece that a peer suggested, begun, if it is of use.
+    fn take_suggestion(&mut self, peer: PeerKey, has: Has<'_>) -> Option<u32> {
+        let piece = self.askers.get_mut(&peer)?.suggested.take()?;
+        let wanted = self.mode == Mode::RarestFirst && has.get(piece) && self.may_ask(piece, peer);
+        let open = wanted && (self.fresh.get(piece) && self.begin(piece) || self.loose.contains(&piece));
+        if !open {
+            return None;
         }
-        if asker.own.is_some_and(|own| self.owned.contains(&own)) {
-            return false;
-        }
-        if has.get(piece) && (self.fresh.get(piece) && self.begin(piece) || self.loose.contains(&piece)) {
-            self.give(piece, peer, PeerSpeed::Fast);
-        }
-        true
+        self.give(piece, peer, PeerSpeed::Fast);
+        Some(piece)
     }
 
     /// Gives a partial piece to one peer alone, if that is fast enough.
@@ -742,6 +749,7 @@ impl Picker {
     pub fn choked(&mut self, peer: PeerKey) {
         self.unreserve(peer);
         let Some(asker) = self.askers.get_mut(&peer) else { return };
+        asker.suggested = None;
         if let Some(own) = asker.own.take() {
             self.file(own);
         }

@@ -431,3 +431,26 @@ fn suspects_are_tried_alone_and_the_accused_last() {
     assert!(!pick(&mut picker, 2, Has::All, 40, &mut rng).is_empty(), "nobody else does");
     picker.acquitted(2);
 }
+
+/// What a peer suggests is its next piece of its own, also where one call ends a piece and begins another.
+#[test]
+fn a_suggestion_is_the_next_piece() {
+    let (mut picker, mut rng) = picker(50, 4);
+    (0..2).for_each(|_| picker.peer_has_all());
+    assert!(picker.suggested(1, 33) && !picker.suggested(1, 33), "the second time it is no news");
+    let first = pick(&mut picker, 1, Has::All, 3, &mut rng);
+    assert!(first.iter().all(|block| block.piece == 33));
+    assert!(picker.suggested(1, 44));
+    let next = pick(&mut picker, 1, Has::All, 4, &mut rng);
+    assert_eq!(next.iter().map(|block| block.piece).collect::<Vec<_>>(), [33, 44, 44, 44]);
+    // Not of a piece that is had, nor by who does not have it, nor in another order.
+    picker.verified(7);
+    assert!(!picker.suggested(2, 7));
+    assert!(picker.suggested(2, 8));
+    assert!(
+        pick(&mut picker, 2, Has::Some(&bits(50, [9])), 1, &mut rng).iter().all(|block| block.piece == 9)
+    );
+    picker.set_mode(Mode::Sequential);
+    assert!(picker.suggested(3, 20));
+    assert_eq!(pick(&mut picker, 3, Has::All, 1, &mut rng)[0].piece, 0);
+}
