@@ -144,16 +144,16 @@ impl Client {
         let Some(key) = peer.torrent else { return Ok(()) };
         let Some(torrent) = self.torrents.get_mut(&key) else { return Ok(()) };
         let Some(traffic) = &mut peer.traffic else { return Ok(()) };
-        if traffic.asked.iter().any(|asked| {
-            (asked.block.piece, asked.block.begin) == (block.piece, block.begin)
-                && asked.block.len != block.len
-        }) {
-            return Err(DropReason::WrongBlockSize);
-        }
         // Peers answer in order, so this is nearly always the first.
-        if let Some(at) = traffic.asked.iter().position(|asked| asked.block == block)
-            && let Some(asked) = traffic.asked.remove(at)
+        let place = (block.piece, block.begin);
+        let at = traffic.asked.iter().position(|asked| (asked.block.piece, asked.block.begin) == place);
+        if let Some(at) = at
+            && let Some(asked) = traffic.asked.get(at).copied()
         {
+            if asked.block.len != block.len {
+                return Err(DropReason::WrongBlockSize);
+            }
+            traffic.asked.remove(at);
             traffic.pipeline.received(block.len, Some(now - asked.at), now);
         }
         peer.rate_in.add(len, now);

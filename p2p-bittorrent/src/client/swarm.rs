@@ -353,10 +353,6 @@ impl Client {
 
     fn remove_peer(&mut self, conn: ConnId, why: DropReason, cx: &mut Context<'_>) {
         let Some(mut peer) = self.peers.remove(&conn) else { return };
-        let torrent = peer.torrent.and_then(|key| self.torrents.get_mut(&key));
-        if let Some(offers) = torrent.and_then(|torrent| torrent.offers.as_mut()) {
-            peer.withdraw().for_each(|piece| offers.declined(piece));
-        }
         if peer.greeting.is_some() {
             cx.clear_timer(Timer::Greeting(conn));
             self.greeting.remove(&(peer.addr.ip(), conn));
@@ -379,6 +375,9 @@ impl Client {
             }
             if let Some(seed) = &mut torrent.super_seed {
                 seed.gone(peer.key);
+            }
+            if let Some(offers) = &mut torrent.offers {
+                peer.withdraw().for_each(|piece| offers.declined(piece));
             }
             torrent.suspects.remember(peer.key, peer.addr);
         }

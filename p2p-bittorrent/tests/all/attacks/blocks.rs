@@ -97,12 +97,17 @@ fn a_block_in_drops_costs_no_more_than_its_bytes() {
     assert!(scene.banned().is_empty());
 }
 
+/// What a block ought to be.
+fn right(content: &[u8], block: Block) -> Vec<u8> {
+    let at = (block.piece * PIECE + block.begin) as usize;
+    content[at..at + block.len as usize].to_vec()
+}
+
 #[test]
 fn a_liar_that_gives_whole_pieces_is_banned() {
     let (_, content) = torrent();
     let mut scene = Scene::new(serving(true, move |block, mouth| {
-        let at = (block.piece * PIECE + block.begin) as usize;
-        let mut data = content[at..at + block.len as usize].to_vec();
+        let mut data = right(&content, block);
         data[17] ^= 1;
         mouth.block(block, data);
     }));
@@ -134,8 +139,7 @@ fn a_liar_that_gives_some_blocks_of_pieces_is_found_block_by_block() {
         if block.begin / 16384 % 2 == 1 {
             return;
         }
-        let at = (block.piece * PIECE + block.begin) as usize;
-        let mut data = content[at..at + block.len as usize].to_vec();
+        let mut data = right(&content, block);
         data[5] ^= 0x80;
         mouth.block(block, data);
     }));
