@@ -9,8 +9,12 @@
 //!   peer got [`Config::turn`] bytes, so that it ends with something to pass on however slow we are, and each gets the
 //!   same whatever its rate: a fast free rider gets no more than its turn. (The "new seed choke" of Legout et al. does
 //!   the same by time, which leaves the peers of a slow seed with fractions of a piece.)
+//! - **Beginner.** A leech of fewer than [`BEGINNER`] pieces has nothing yet that it was paid for with. It takes turns as
+//!   a seed does, but serves one peer at a time (another one more after each round in which no turn ended): a crowd in
+//!   which each piece is passed on whole before the next doubles what it can send several times faster than one in which
+//!   five pieces creep side by side.
 //! - **Optimistic**, in both roles of a leech's kind: one peer in five is unchoked whatever it gave, another one every
-//!   30 seconds, newly connected peers with three times the weight.
+//!   30 seconds, newly connected peers with three times the weight, and again those that have no piece yet.
 //!
 //! A peer that wants something while a slot is free does not wait for the round: see [`Choker::fill`].
 
@@ -27,6 +31,8 @@ pub enum Role {
     Leech,
     /// We have all that we want.
     Seed,
+    /// We want pieces and have fewer than [`BEGINNER`].
+    Beginner,
 }
 
 /// How many peers are unchoked at a time, the optimistic ones aside.
@@ -79,6 +85,9 @@ impl Default for Config {
 /// After so long without a block from a peer that has us unchoked and owes us some, we are snubbed (Cohen 2003).
 pub const SNUBBED_AFTER: Duration = Duration::from_secs(60);
 
+/// With so many pieces a leech is no [`Role::Beginner`] any more.
+pub const BEGINNER: u32 = 4;
+
 /// What the choker has to know of a peer. Peers that are neither interested nor unchoked can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
@@ -100,6 +109,8 @@ pub struct Candidate {
     pub given: u64,
     /// When the connection was made.
     pub connected_at: Instant,
+    /// It has no piece yet, and we gave it less than one: a piece would make it one that gives.
+    pub empty: bool,
 }
 
 /// The choker of one torrent (or of a whole client: it decides among whatever candidates it is shown).
@@ -109,6 +120,8 @@ pub struct Choker {
     slots: u16,
     trial: Trial,
     rounds: u32,
+    /// Rounds since a turn ended.
+    turnless: u16,
     rotated_at: Option<Instant>,
     optimistic: Vec<PeerKey>,
     chosen: Vec<PeerKey>,
@@ -125,6 +138,8 @@ enum Trial {
 const LONGEST_TURN: u32 = 12;
 /// A slot is on trial for so long: two rounds, as long as the rates look back.
 const TRIAL: Duration = Duration::from_secs(20);
+/// How much likelier a newly connected peer is unchoked optimistically, and one that has nothing.
+const NEWCOMER: u32 = 3;
 const TRIAL_PAUSE: Duration = Duration::from_secs(120);
 
 impl Choker {
@@ -139,6 +154,7 @@ impl Choker {
             slots,
             trial: Trial::None { not_before: Instant::ZERO },
             rounds: 0,
+            turnless: 0,
             rotated_at: None,
             optimistic: Vec::new(),
             chosen: Vec::new(),
@@ -177,8 +193,8 @@ impl Choker {
 
     /// Whether a peer that becomes interested while `unchoked` interested peers are unchoked can be unchoked at once.
     #[must_use]
-    pub const fn has_room(&self, unchoked: usize) -> bool {
-        unchoked < self.regular_slots() + self.optimistic_slots()
+    pub fn has_room(&self, role: Role, unchoked: usize) -> bool {
+        unchoked < self.slots_of(role)
     }
 
     /// Decides anew: the peers to be unchoked, in ascending order; all others are to be choked. `upload_rate` is what
@@ -195,9 +211,10 @@ impl Choker {
         self.chosen.clear();
         match role {
             Role::Leech => self.by_merit(now, peers, rng),
-            Role::Seed => self.by_turn(now, peers, rng),
+            Role::Seed | Role::Beginner => self.by_turn(now, role, peers, rng),
         }
         self.rounds = self.rounds.wrapping_add(1);
+        self.turnless = self.turnless.saturating_add(1);
         self.chosen.sort_unstable();
         self.chosen.dedup();
         &self.chosen
@@ -208,11 +225,12 @@ impl Choker {
     pub fn fill(&mut self, role: Role, peers: &[Candidate], rng: &mut Rng) -> &[PeerKey] {
         self.chosen.clear();
         let taken = peers.iter().filter(|peer| peer.unchoked && peer.interested).count();
-        let free = (self.regular_slots() + self.optimistic_slots()).saturating_sub(taken);
+        let free = self.slots_of(role).saturating_sub(taken);
         if free > 0 {
             let waiting = |peer: &Candidate| peer.interested && !peer.unchoked;
             self.rank(peers, rng, |peer| {
-                waiting(peer).then(|| (u64::from(!peer.snubbed), merit(role, peer)))
+                let first = if role == Role::Leech { !peer.snubbed } else { peer.empty };
+                waiting(peer).then(|| (u64::from(first), merit(role, peer)))
             });
             self.chosen.extend(self.ranked.iter().take(free).filter_map(|&(.., at)| key(peers, at)));
             self.chosen.sort_unstable();
@@ -223,8 +241,9 @@ impl Choker {
     /// A seed's peer got [`Config::turn`] bytes: whom of those that wait to unchoke in its place at once, so that turns
     /// end with a piece, and a crowd that has nothing soon has something to trade.
     pub fn relieve(&mut self, peers: &[Candidate], rng: &mut Rng) -> Option<PeerKey> {
+        self.turnless = 0;
         let waits = |peer: &Candidate| peer.interested && !peer.unchoked;
-        self.rank(peers, rng, |peer| waits(peer).then(|| (merit(Role::Seed, peer), 0)));
+        self.rank(peers, rng, |peer| waits(peer).then(|| (merit(Role::Seed, peer), u64::from(peer.empty))));
         self.ranked.first().and_then(|&(.., at)| key(peers, at))
     }
 
@@ -275,7 +294,8 @@ impl Choker {
             }
             // The least of w draws of a uniform number is first with weight w among others with weight 1 (to a good
             // approximation for three).
-            let draws = if newly(peer) { 3 } else { 1 };
+            let weight = |is| if is { NEWCOMER } else { 1 };
+            let draws = weight(newly(peer)) * weight(peer.empty);
             let lot = (0..draws).map(|_| rng.bits()).min().unwrap_or(u64::MAX);
             // Whoever was just unchoked optimistically goes to the back.
             self.ranked.push((u64::from(peer.unchoked), lot, at));
@@ -286,16 +306,23 @@ impl Choker {
         self.chosen.extend_from_slice(&self.optimistic);
     }
 
-    fn by_turn(&mut self, now: Instant, peers: &[Candidate], rng: &mut Rng) {
+    fn slots_of(&self, role: Role) -> usize {
+        let all = self.regular_slots() + self.optimistic_slots();
+        if role == Role::Beginner { all.min(usize::from(self.turnless.max(1))) } else { all }
+    }
+
+    fn by_turn(&mut self, now: Instant, role: Role, peers: &[Candidate], rng: &mut Rng) {
         self.optimistic.clear();
         self.rotated_at = None;
-        let slots = self.regular_slots() + self.optimistic_slots();
+        let slots = self.slots_of(role);
         let (turn, longest) = (self.config.turn, self.config.round * LONGEST_TURN);
         let rank = |peer: &Candidate| {
             let since = peer.unchoked_at.unwrap_or(Instant::ZERO);
             let serving = peer.unchoked && peer.given < turn && now.since(since) < longest;
-            let waiting = u64::MAX - peer.unchoked_at.map_or(0, Instant::as_nanos);
-            peer.interested.then_some((if serving { 2 } else { u64::from(!peer.unchoked) }, waiting))
+            // Never served and with nothing to give before never served.
+            let empty = u64::from(peer.empty && peer.unchoked_at.is_none());
+            let waiting = u64::MAX - 1 - peer.unchoked_at.map_or(0, Instant::as_nanos);
+            peer.interested.then_some((if serving { 2 } else { u64::from(!peer.unchoked) }, waiting + empty))
         };
         self.rank(peers, rng, rank);
         self.chosen.extend(self.ranked.iter().take(slots).filter_map(|&(.., at)| key(peers, at)));
@@ -338,7 +365,7 @@ const fn merit(role: Role, peer: &Candidate) -> u64 {
     match role {
         Role::Leech => peer.rate_in,
         // Whoever waited longest, or was never served, comes first.
-        Role::Seed => match peer.unchoked_at {
+        Role::Seed | Role::Beginner => match peer.unchoked_at {
             None => u64::MAX,
             Some(at) => u64::MAX - at.as_nanos(),
         },

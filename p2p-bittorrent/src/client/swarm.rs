@@ -22,7 +22,7 @@ use p2p_core::{Bytes, ConnId, Duration, Instant, IoError};
 /// How often a torrent with peers keeps house; every second time it chooses whom to choke.
 const ROUND: Duration = Duration::from_secs(5);
 /// Between asking trackers for peers and asking for more; it doubles each time, up to half an hour.
-const FIND_MORE: Duration = Duration::from_secs(60);
+const FIND_MORE: Duration = Duration::from_secs(20);
 /// A keep-alive goes out when nothing else did for this long (BEP 3: "generally sent once every two minutes").
 const KEEP_ALIVE: Duration = Duration::from_secs(110);
 /// The bit of the fast extension in the last reserved byte (BEP 6).
@@ -487,15 +487,14 @@ impl Client {
     fn choose(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let now = cx.now();
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        let role = if torrent.is_complete() { Role::Seed } else { Role::Leech };
+        let (role, turn) = (role(torrent), u64::from(torrent.pieces().piece_len()));
         let mut candidates = Vec::with_capacity(torrent.peers.len());
         for conn in torrent.peers.values() {
             if let Some(peer) = self.peers.get_mut(conn) {
-                candidates.push(candidate(peer, now));
+                candidates.push(candidate(peer, turn, now));
             }
         }
         let rate = torrent.rate_out.per_second(now);
-        let turn = u64::from(torrent.pieces().piece_len());
         let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, turn));
         let decided = choker.round(now, role, rate, &candidates, cx.rng());
         let chosen: Vec<_> = decided.to_vec();
@@ -509,16 +508,15 @@ impl Client {
     pub(super) fn fill_slots(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let now = cx.now();
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let (role, turn) = (role(torrent), u64::from(torrent.pieces().piece_len()));
         let mut candidates = Vec::new();
         for conn in torrent.peers.values() {
             if let Some(peer) = self.peers.get_mut(conn)
                 && (peer.is_interested || !peer.am_choking)
             {
-                candidates.push(candidate(peer, now));
+                candidates.push(candidate(peer, turn, now));
             }
         }
-        let role = if torrent.is_complete() { Role::Seed } else { Role::Leech };
-        let turn = u64::from(torrent.pieces().piece_len());
         let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, turn));
         let chosen: Vec<u32> = choker.fill(role, &candidates, cx.rng()).to_vec();
         for peer in chosen {
@@ -538,6 +536,7 @@ impl Client {
             .and_then(|peer| peer.unchoked_at)
             .is_some_and(|since| now.since(since) >= ROUND);
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let turn = u64::from(torrent.pieces().piece_len());
         let mut candidates = Vec::new();
         for conn in torrent.peers.values() {
             if let Some(peer) = self.peers.get_mut(conn)
@@ -545,7 +544,7 @@ impl Client {
                 && peer.am_choking
                 && (settled || peer.unchoked_at.is_none())
             {
-                candidates.push(candidate(peer, now));
+                candidates.push(candidate(peer, turn, now));
             }
         }
         let next = torrent.choker.as_mut().and_then(|choker| choker.relieve(&candidates, cx.rng()));
@@ -634,13 +633,28 @@ impl Client {
     }
 }
 
+pub(super) fn role(torrent: &Torrent) -> Role {
+    if torrent.is_complete() {
+        Role::Seed
+    } else if torrent.have.count() < choke::BEGINNER {
+        Role::Beginner
+    } else {
+        Role::Leech
+    }
+}
+
 fn choker(config: &Config, turn: u64) -> Box<Choker> {
     let usual = choke::Config::default();
     let slots = config.upload_slots.map_or(usual.slots, Slots::Fixed);
     Box::new(Choker::new(choke::Config { slots, turn, ..usual }))
 }
 
-fn candidate(peer: &mut Peer, now: Instant) -> Candidate {
+fn candidate(peer: &mut Peer, turn: u64, now: Instant) -> Candidate {
+    let nothing = match &peer.pieces {
+        Pieces::Unsaid => true,
+        Pieces::Some(bits) => bits.none(),
+        Pieces::All => false,
+    };
     Candidate {
         key: peer.key,
         interested: peer.is_interested,
@@ -651,6 +665,7 @@ fn candidate(peer: &mut Peer, now: Instant) -> Candidate {
         unchoked_at: peer.unchoked_at,
         given: peer.uploaded - peer.uploaded_before,
         connected_at: peer.connected_at,
+        empty: nothing && peer.uploaded < turn,
     }
 }
 

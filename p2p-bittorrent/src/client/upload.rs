@@ -214,7 +214,9 @@ impl Client {
             torrent.uploaded += sent;
             torrent.rate_out.add(sent, now);
             let turn = u64::from(torrent.pieces().piece_len());
-            if before / turn < (before + sent) / turn && torrent.is_complete() {
+            if before / turn < (before + sent) / turn
+                && super::swarm::role(torrent) != crate::choke::Role::Leech
+            {
                 let key = torrent.key;
                 self.turn_over(key, conn, cx);
             }

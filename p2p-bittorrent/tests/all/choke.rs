@@ -19,6 +19,7 @@ fn peer(key: u32, rate_in: u64) -> Candidate {
         unchoked_at: None,
         given: 0,
         connected_at: at(0),
+        empty: false,
     }
 }
 
@@ -60,7 +61,7 @@ fn the_best_four_and_one_by_lot() {
 fn without_slots_nobody_is_unchoked() {
     let mut rng = Rng::fast_from(3);
     let peers: Vec<_> = (0..20).map(|key| peer(key, u64::from(key) * 1000)).collect();
-    for role in [Role::Leech, Role::Seed] {
+    for role in [Role::Leech, Role::Seed, Role::Beginner] {
         assert!(fixed(0).round(at(1000), role, 50_000, &peers, &mut rng).is_empty());
         assert!(fixed(0).fill(role, &peers, &mut rng).is_empty());
     }
@@ -79,6 +80,40 @@ fn new_peers_are_drawn_three_times_as_often() {
         new += u32::from(chosen[0] < 10);
     }
     assert!((1400..1600).contains(&new), "{new}");
+}
+
+#[test]
+fn who_has_nothing_is_drawn_three_times_as_often() {
+    let mut rng = Rng::fast_from(9);
+    let mut drawn = 0;
+    for _ in 0..2000 {
+        let mut peers: Vec<_> = (0..20).map(|key| peer(key, u64::from(key == 19))).collect();
+        peers[..10].iter_mut().for_each(|peer| peer.empty = true);
+        let chosen = fixed(1).round(at(1000), Role::Leech, 0, &peers, &mut rng).to_vec();
+        drawn += u32::from(chosen[0] < 10);
+    }
+    assert!((1400..1600).contains(&drawn), "{drawn}");
+}
+
+#[test]
+fn a_beginner_serves_one_at_a_time_and_first_who_has_nothing() {
+    let mut rng = Rng::fast_from(10);
+    let mut choker = fixed(4);
+    let mut peers: Vec<_> = (0..6).map(|key| peer(key, 0)).collect();
+    peers[4].empty = true;
+    let chosen = choker.fill(Role::Beginner, &peers, &mut rng).to_vec();
+    assert_eq!(chosen, [4]);
+    apply(&mut peers, &chosen, at(0));
+    assert!(choker.fill(Role::Beginner, &peers, &mut rng).is_empty(), "its slot is taken");
+    // Its turn is not over: it keeps the slot over a round.
+    peers[4].given = 1;
+    assert_eq!(choker.round(at(5), Role::Beginner, 0, &peers, &mut rng), [4]);
+    // The turn ends; somebody else is served before it is again.
+    assert!(choker.relieve(&peers, &mut rng).is_some_and(|next| next != 4));
+    // Where turns do not end, one more is served for each round.
+    let counts: Vec<usize> =
+        (1..8).map(|round| choker.round(at(10 * round), Role::Beginner, 0, &peers, &mut rng).len()).collect();
+    assert_eq!(counts, [1, 1, 2, 3, 4, 5, 5]);
 }
 
 #[test]
@@ -125,7 +160,8 @@ fn free_slots_are_filled_at_once() {
     let mut rng = Rng::fast_from(6);
     let mut choker = fixed(4);
     let mut peers: Vec<_> = (0..3).map(|key| peer(key, 0)).collect();
-    assert!(choker.has_room(4) && !choker.has_room(5));
+    assert!(choker.has_room(Role::Leech, 4) && !choker.has_room(Role::Leech, 5));
+    assert!(choker.has_room(Role::Beginner, 0) && !choker.has_room(Role::Beginner, 1));
     let chosen = choker.fill(Role::Leech, &peers, &mut rng).to_vec();
     assert_eq!(chosen, [0, 1, 2]);
     apply(&mut peers, &chosen, at(0));
