@@ -111,6 +111,8 @@ pub struct Candidate {
     pub connected_at: Instant,
     /// It has no piece yet, and we gave it less than one: a piece would make it one that gives.
     pub empty: bool,
+    /// It lacks an eighth of the pieces at most, and we gave it less than an eighth.
+    pub nearly: bool,
 }
 
 /// The choker of one torrent (or of a whole client: it decides among whatever candidates it is shown).
@@ -243,7 +245,10 @@ impl Choker {
     pub fn relieve(&mut self, peers: &[Candidate], rng: &mut Rng) -> Option<PeerKey> {
         self.turnless = 0;
         let waits = |peer: &Candidate| peer.interested && !peer.unchoked;
-        self.rank(peers, rng, |peer| waits(peer).then(|| (merit(Role::Seed, peer), u64::from(peer.empty))));
+        self.rank(peers, rng, |peer| {
+            let merit = merit(Role::Seed, peer) + u64::from(peer.empty);
+            waits(peer).then(|| (u64::from(peer.nearly), merit))
+        });
         self.ranked.first().and_then(|&(.., at)| key(peers, at))
     }
 
@@ -322,7 +327,12 @@ impl Choker {
             // Never served and with nothing to give before never served.
             let empty = u64::from(peer.empty && peer.unchoked_at.is_none());
             let waiting = u64::MAX - 1 - peer.unchoked_at.map_or(0, Instant::as_nanos);
-            peer.interested.then_some((if serving { 2 } else { u64::from(!peer.unchoked) }, waiting + empty))
+            let first = match () {
+                () if role == Role::Seed && peer.nearly => 3,
+                () if serving => 2,
+                () => u64::from(!peer.unchoked),
+            };
+            peer.interested.then_some((first, waiting + empty))
         };
         self.rank(peers, rng, rank);
         self.chosen.extend(self.ranked.iter().take(slots).filter_map(|&(.., at)| key(peers, at)));
@@ -366,8 +376,8 @@ const fn merit(role: Role, peer: &Candidate) -> u64 {
         Role::Leech => peer.rate_in,
         // Whoever waited longest, or was never served, comes first.
         Role::Seed | Role::Beginner => match peer.unchoked_at {
-            None => u64::MAX,
-            Some(at) => u64::MAX - at.as_nanos(),
+            None => u64::MAX - 1,
+            Some(at) => u64::MAX - 2 - at.as_nanos(),
         },
     }
 }

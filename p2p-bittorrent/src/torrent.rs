@@ -77,6 +77,8 @@ pub(crate) struct Torrent {
     /// When trackers may be asked for more peers out of turn, and how often they were.
     pub(crate) more_at: Instant,
     pub(crate) more_asked: u32,
+    /// Rounds in which next to nobody gave us what we lack, in a row.
+    pub(crate) hungry: u8,
     pub(crate) announcer: Box<Announcer>,
     /// Present while there are peers.
     pub(crate) choker: Option<Box<Choker>>,

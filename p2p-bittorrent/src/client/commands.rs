@@ -186,6 +186,7 @@ impl Client {
             candidates: Candidates::default(),
             more_at: cx.now(),
             more_asked: 0,
+            hungry: 0,
             announcer: self.new_announcer(&wanted.metainfo, cx),
             choker: None,
             rate_in: Rate::new(cx.now()),

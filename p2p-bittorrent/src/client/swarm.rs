@@ -23,6 +23,10 @@ use p2p_core::{Bytes, ConnId, Duration, Instant, IoError};
 const ROUND: Duration = Duration::from_secs(5);
 /// Between asking trackers for peers and asking for more; it doubles each time, up to half an hour.
 const FIND_MORE: Duration = Duration::from_secs(20);
+/// After so many rounds with next to nobody who gives, a leech looks for other peers.
+const HUNGRY: u8 = 4;
+/// A peer that chokes a hungry leech for so long makes room for another.
+const MUTE: Duration = Duration::from_secs(120);
 /// A keep-alive goes out when nothing else did for this long (BEP 3: "generally sent once every two minutes").
 const KEEP_ALIVE: Duration = Duration::from_secs(110);
 /// The bit of the fast extension in the last reserved byte (BEP 6).
@@ -63,8 +67,7 @@ impl Client {
             let Some(torrent) = self.torrents.get_mut(&key) else { return };
             if !torrent.is_active()
                 || torrent.dialling >= limits.dials_per_torrent
-                || torrent.peers.len() + torrent.dialling
-                    >= limits.peers_dialled.min(limits.peers_per_torrent)
+                || torrent.peers.len() + torrent.dialling >= dialled_at_most(torrent, limits)
             {
                 return;
             }
@@ -429,6 +432,7 @@ impl Client {
         if choosing {
             self.choose(key, cx);
         }
+        self.hunger(key, cx);
         self.dial(key, cx);
         self.find_more(key, cx);
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
@@ -447,8 +451,9 @@ impl Client {
     /// has no more it asks ever more seldom.
     fn find_more(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let now = cx.now();
-        let enough = self.config.limits.peers_dialled * 3 / 4;
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let hungry = torrent.hungry >= HUNGRY;
+        let enough = dialled_at_most(torrent, &self.config.limits) * if hungry { 4 } else { 3 } / 4;
         if torrent.peers.len() + torrent.dialling >= enough || now < torrent.more_at {
             return;
         }
@@ -456,6 +461,34 @@ impl Client {
         torrent.more_asked += 1;
         if torrent.more_asked > 1 {
             self.announce_now(key, cx);
+        }
+    }
+
+    /// A leech that next to nobody gives to is among the wrong people, however many: it looks for others, and lets one
+    /// in for each round that it goes on.
+    fn hunger(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let all = || torrent.peers.values().filter_map(|conn| self.peers.get_key_value(conn));
+        let givers = all().filter(|(_, peer)| peer.am_interested && !peer.is_choking).count();
+        if givers > 1 || torrent.is_complete() {
+            torrent.hungry = 0;
+            return;
+        }
+        if torrent.hungry == HUNGRY {
+            // The back-off of one who had enough is not ours.
+            (torrent.more_asked, torrent.more_at) = (torrent.more_asked.min(1), now);
+        }
+        torrent.hungry = torrent.hungry.saturating_add(1);
+        let full = torrent.peers.len() >= self.config.limits.peers_per_torrent;
+        let others = torrent.candidates.next_due().is_some_and(|at| at <= now);
+        if torrent.hungry < HUNGRY || !full || !others {
+            return;
+        }
+        let mute = |peer: &Peer| peer.is_choking && now.since(peer.connected_at) >= MUTE;
+        let mute = all().filter(|(_, peer)| mute(peer)).min_by_key(|(_, peer)| (peer.downloaded, peer.key));
+        if let Some(conn) = mute.map(|(conn, _)| *conn) {
+            self.drop_peer(conn, DropReason::MadeRoom, cx);
         }
     }
 
@@ -487,15 +520,15 @@ impl Client {
     fn choose(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let now = cx.now();
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        let (role, turn) = (role(torrent), u64::from(torrent.pieces().piece_len()));
+        let (role, pieces) = (role(torrent), torrent.pieces());
         let mut candidates = Vec::with_capacity(torrent.peers.len());
         for conn in torrent.peers.values() {
             if let Some(peer) = self.peers.get_mut(conn) {
-                candidates.push(candidate(peer, turn, now));
+                candidates.push(candidate(peer, &pieces, now));
             }
         }
         let rate = torrent.rate_out.per_second(now);
-        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, turn));
+        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, u64::from(pieces.piece_len())));
         let decided = choker.round(now, role, rate, &candidates, cx.rng());
         let chosen: Vec<_> = decided.to_vec();
         let conns: Vec<(u32, ConnId)> = torrent.peers.iter().map(|(key, conn)| (*key, *conn)).collect();
@@ -508,16 +541,16 @@ impl Client {
     pub(super) fn fill_slots(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let now = cx.now();
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        let (role, turn) = (role(torrent), u64::from(torrent.pieces().piece_len()));
+        let (role, pieces) = (role(torrent), torrent.pieces());
         let mut candidates = Vec::new();
         for conn in torrent.peers.values() {
             if let Some(peer) = self.peers.get_mut(conn)
                 && (peer.is_interested || !peer.am_choking)
             {
-                candidates.push(candidate(peer, turn, now));
+                candidates.push(candidate(peer, &pieces, now));
             }
         }
-        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, turn));
+        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, u64::from(pieces.piece_len())));
         let chosen: Vec<u32> = choker.fill(role, &candidates, cx.rng()).to_vec();
         for peer in chosen {
             if let Some(conn) = self.torrents.get(&key).and_then(|torrent| torrent.peers.get(&peer)).copied()
@@ -536,7 +569,7 @@ impl Client {
             .and_then(|peer| peer.unchoked_at)
             .is_some_and(|since| now.since(since) >= ROUND);
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        let turn = u64::from(torrent.pieces().piece_len());
+        let pieces = torrent.pieces();
         let mut candidates = Vec::new();
         for conn in torrent.peers.values() {
             if let Some(peer) = self.peers.get_mut(conn)
@@ -544,7 +577,7 @@ impl Client {
                 && peer.am_choking
                 && (settled || peer.unchoked_at.is_none())
             {
-                candidates.push(candidate(peer, turn, now));
+                candidates.push(candidate(peer, &pieces, now));
             }
         }
         let next = torrent.choker.as_mut().and_then(|choker| choker.relieve(&candidates, cx.rng()));
@@ -643,17 +676,23 @@ pub(super) fn role(torrent: &Torrent) -> Role {
     }
 }
 
+/// Connected peers at which no more are dialled.
+fn dialled_at_most(torrent: &Torrent, limits: &crate::config::Limits) -> usize {
+    let usual = if torrent.hungry >= HUNGRY { limits.peers_per_torrent } else { limits.peers_dialled };
+    usual.min(limits.peers_per_torrent)
+}
+
 fn choker(config: &Config, turn: u64) -> Box<Choker> {
     let usual = choke::Config::default();
     let slots = config.upload_slots.map_or(usual.slots, Slots::Fixed);
     Box::new(Choker::new(choke::Config { slots, turn, ..usual }))
 }
 
-fn candidate(peer: &mut Peer, turn: u64, now: Instant) -> Candidate {
-    let nothing = match &peer.pieces {
-        Pieces::Unsaid => true,
-        Pieces::Some(bits) => bits.none(),
-        Pieces::All => false,
+fn candidate(peer: &mut Peer, torrent: &p2p_core::Pieces, now: Instant) -> Candidate {
+    let has = match &peer.pieces {
+        Pieces::Unsaid => 0,
+        Pieces::Some(bits) => bits.count(),
+        Pieces::All => torrent.count(),
     };
     Candidate {
         key: peer.key,
@@ -665,7 +704,8 @@ fn candidate(peer: &mut Peer, turn: u64, now: Instant) -> Candidate {
         unchoked_at: peer.unchoked_at,
         given: peer.uploaded - peer.uploaded_before,
         connected_at: peer.connected_at,
-        empty: nothing && peer.uploaded < turn,
+        empty: has == 0 && peer.uploaded < u64::from(torrent.piece_len()),
+        nearly: torrent.count() - has <= torrent.count() / 8 && peer.uploaded < torrent.total() / 8,
     }
 }
 

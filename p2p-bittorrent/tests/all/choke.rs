@@ -20,6 +20,7 @@ fn peer(key: u32, rate_in: u64) -> Candidate {
         given: 0,
         connected_at: at(0),
         empty: false,
+        nearly: false,
     }
 }
 
