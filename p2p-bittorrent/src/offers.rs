@@ -27,9 +27,22 @@ struct Offer {
     piece: u32,
     /// The peer asked for some of it since it was unchoked.
     asked: bool,
-    /// Bytes that it was sent; at most as many as the piece has.
+    /// Bytes that it was sent.
     sent: u32,
+    /// That is as much as the piece has.
+    whole: bool,
 }
+
+impl Offer {
+    const fn new(piece: u32, asked: bool) -> Self {
+        Self { piece, asked, sent: 0, whole: false }
+    }
+}
+
+/// Pieces that a peer may begin without being offered them, and keep from others by that.
+const UNASKED: usize = 8;
+/// Pieces remembered per peer once it has them whole, until somebody announces them.
+const REMEMBERED: usize = 64;
 
 /// What was offered to one peer.
 #[derive(Debug, Default)]
@@ -83,7 +96,7 @@ impl Offers {
     }
 
     fn give(&mut self, peer: PeerKey, piece: u32) -> u32 {
-        self.takers.entry(peer).or_default().offers.push(Offer { piece, asked: false, sent: 0 });
+        self.takers.entry(peer).or_default().offers.push(Offer::new(piece, false));
         piece
     }
 
@@ -101,14 +114,18 @@ impl Offers {
     /// A peer asks for a block of this piece. True if it was offered and not asked for before: it can have another
     /// offer. What it takes unasked is offered to nobody else.
     pub(crate) fn asked(&mut self, peer: PeerKey, piece: u32) -> bool {
-        let offers = self.takers.get_mut(&peer).map(|taker| &mut taker.offers);
-        if let Some(offer) = offers.and_then(|offers| offers.iter_mut().find(|offer| offer.piece == piece)) {
-            return !core::mem::replace(&mut offer.asked, true);
+        let known = self.takers.get_mut(&peer).map(|taker| &mut taker.offers);
+        if let Some(offers) = known {
+            if let Some(offer) = offers.iter_mut().rev().find(|offer| offer.piece == piece) {
+                return !core::mem::replace(&mut offer.asked, true);
+            }
+            if offers.iter().filter(|offer| !offer.whole).count() >= UNASKED {
+                return false;
+            }
         }
         if self.open.clear(piece) {
             self.left.retain(|&other| other != piece);
-            let taker = self.takers.entry(peer).or_default();
-            taker.offers.push(Offer { piece, asked: true, sent: 0 });
+            self.takers.entry(peer).or_default().offers.push(Offer::new(piece, true));
         }
         false
     }
@@ -116,27 +133,36 @@ impl Offers {
     /// A peer was sent so many bytes of a piece of `len` bytes. True if it has all of it by that, having been offered it.
     pub(crate) fn sent(&mut self, peer: PeerKey, piece: u32, bytes: u32, len: u32) -> bool {
         let Some(taker) = self.takers.get_mut(&peer) else { return false };
-        let Some(offer) = taker.offers.iter_mut().find(|offer| offer.piece == piece) else { return false };
-        let before = offer.sent;
-        offer.sent = before.saturating_add(bytes).min(len);
-        before < len && offer.sent == len
+        let offers = &mut taker.offers;
+        let Some(offer) = offers.iter_mut().rev().find(|offer| offer.piece == piece) else { return false };
+        offer.sent = offer.sent.saturating_add(bytes);
+        if offer.whole || offer.sent < len {
+            return false;
+        }
+        offer.whole = true;
+        if offers.len() > REMEMBERED
+            && let Some(oldest) = offers.iter().position(|offer| offer.whole)
+        {
+            offers.remove(oldest);
+        }
+        true
     }
 
     /// Whether a peer was sent some, but not all, of a piece that nobody else was given.
-    pub(crate) fn in_mid_piece(&self, peer: PeerKey, len_of: impl Fn(u32) -> u32) -> bool {
+    pub(crate) fn in_mid_piece(&self, peer: PeerKey) -> bool {
         let offers = self.takers.get(&peer).map_or(&[][..], |taker| &taker.offers);
-        offers.iter().any(|offer| offer.sent > 0 && offer.sent < len_of(offer.piece))
+        offers.iter().any(|offer| offer.sent > 0 && !offer.whole)
     }
 
     /// A peer is choked. What it was sent nothing of goes to others: these pieces, of which nothing is to be sent any
     /// more.
-    pub(crate) fn choked(&mut self, peer: PeerKey, len_of: impl Fn(u32) -> u32) -> Vec<u32> {
+    pub(crate) fn choked(&mut self, peer: PeerKey) -> Vec<u32> {
         let Some(taker) = self.takers.get_mut(&peer) else { return Vec::new() };
         taker.choked = true;
         let back: Vec<u32> =
             taker.offers.extract_if(.., |offer| offer.sent == 0).map(|offer| offer.piece).collect();
         for offer in &mut taker.offers {
-            offer.asked = offer.sent >= len_of(offer.piece);
+            offer.asked = offer.whole;
         }
         back.iter().rev().for_each(|&piece| self.reopen(piece));
         back
@@ -180,7 +206,7 @@ mod tests {
             core::iter::from_fn(|| offers.next(1, 100, |piece| piece == 3)).take(20).collect();
         assert!(offers.asked(1, seen[0]) && !offers.asked(1, seen[0]), "the second time it is no news");
         assert!(offers.sent(1, seen[0], LEN, LEN));
-        let back = offers.choked(1, |_| LEN);
+        let back = offers.choked(1);
         assert_eq!(back, seen[1..], "what it has it keeps");
         assert_eq!(offers.next(2, 1, nobody), Some(seen[1]), "the first is the first again");
         seen.sort_unstable();
@@ -202,17 +228,17 @@ mod tests {
         let mut offers = offers(2);
         let half = offers.next(1, 1, nobody).unwrap();
         offers.asked(1, half);
-        assert!(!offers.in_mid_piece(1, |_| LEN), "nothing was sent");
+        assert!(!offers.in_mid_piece(1), "nothing was sent");
         assert!(!offers.sent(1, half, LEN / 2, LEN));
-        assert!(offers.in_mid_piece(1, |_| LEN));
-        assert!(offers.choked(1, |_| LEN).is_empty());
+        assert!(offers.in_mid_piece(1));
+        assert!(offers.choked(1).is_empty());
         // Another peer gets another one, and what is half here comes again first.
         let other = offers.next(2, 1, nobody).unwrap();
         assert_ne!(other, half);
         assert_eq!(offers.unchoked(1, nobody), [half]);
         assert!(offers.asked(1, half));
         assert_eq!(offers.next(3, 1, nobody), None, "both are being taken");
-        offers.choked(1, |_| LEN);
+        offers.choked(1);
         assert_eq!(offers.next(3, 1, |piece| piece == half), None, "somebody has it by now");
         assert!(offers.unchoked(1, nobody).is_empty());
     }
@@ -224,11 +250,11 @@ mod tests {
         offers.asked(1, half);
         offers.sent(1, half, LEN / 2, LEN);
         assert_eq!(offers.next(2, 1, nobody), None);
-        offers.choked(1, |_| LEN);
+        offers.choked(1);
         assert_eq!(offers.next(2, 1, nobody), Some(half));
         assert!(offers.unchoked(1, nobody).is_empty(), "it is the other's now");
         assert!(offers.asked(2, half) && offers.sent(2, half, LEN, LEN));
-        assert!(!offers.in_mid_piece(2, |_| LEN));
+        assert!(!offers.in_mid_piece(2));
     }
 
     #[test]
@@ -248,7 +274,25 @@ mod tests {
         assert!(!offers.asked(1, 0), "it earns no offer");
         assert_eq!(offers.next(2, 9, nobody), Some(1));
         assert_eq!(offers.next(2, 9, nobody), None);
-        assert_eq!(offers.choked(1, |_| LEN), [0]);
+        assert_eq!(offers.choked(1), [0]);
         assert_eq!(offers.next(2, 9, nobody), Some(0));
+    }
+
+    #[test]
+    fn who_begins_everything_keeps_little_of_it_from_others() {
+        let mut offers = offers(100);
+        (0..100).for_each(|piece| assert!(!offers.asked(1, piece)));
+        let rest = core::iter::from_fn(|| offers.next(2, 100, nobody)).count();
+        assert_eq!(rest, 100 - UNASKED);
+    }
+
+    #[test]
+    fn what_a_peer_has_whole_is_not_remembered_for_ever() {
+        let mut offers = offers(500);
+        for piece in 0..500 {
+            offers.asked(1, piece);
+            assert!(offers.sent(1, piece, LEN, LEN));
+        }
+        assert_eq!(offers.takers[&1].offers.len(), REMEMBERED);
     }
 }

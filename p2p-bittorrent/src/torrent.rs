@@ -159,10 +159,7 @@ impl Torrent {
     pub(crate) fn owes_rest(&self, peer: PeerKey, given: u64) -> bool {
         let pieces = self.pieces();
         given < 2 * u64::from(pieces.piece_len())
-            && self
-                .offers
-                .as_ref()
-                .is_some_and(|offers| offers.in_mid_piece(peer, |piece| pieces.len_of(piece)))
+            && self.offers.as_ref().is_some_and(|offers| offers.in_mid_piece(peer))
     }
 
     /// A file's priority, 0 to 7.

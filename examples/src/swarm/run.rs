@@ -43,7 +43,7 @@ struct Look {
     bits: f64,
     /// What the uplinks could carry.
     up: f64,
-    /// No more of that than the downlinks could take.
+    /// No more of that than the downlinks of those could take who still fetched.
     usable: f64,
 }
 
@@ -210,9 +210,9 @@ impl<'a> Swarm<'a> {
         loop {
             self.sim.run_for(LOOK);
             let (now, sent) = (self.sim.now(), self.sent());
-            let (up, down) = self.capacity(since, now);
+            let (up, usable) = self.capacity(since, now);
             let bits = (sent - before) as f64 * 8.0;
-            timeline.push(Look { since, bits, up, usable: up.min(down) });
+            timeline.push(Look { since, bits, up, usable });
             (before, since) = (sent, now);
             if self.scenario.leave {
                 self.leave();
@@ -255,17 +255,19 @@ impl<'a> Swarm<'a> {
         self.givers().map(|(node, _)| self.sim.bytes(node).0).sum()
     }
 
-    /// Bits in a time: what all uplinks of those who give carry, and all downlinks of those who fetch until each of them
-    /// has everything.
+    /// Bits in a time: what all uplinks of those who give carry, and what is of use of that: no more than the downlinks
+    /// of those who fetch take, each until it has everything.
     fn capacity(&self, since: Instant, now: Instant) -> (f64, f64) {
         let up: u64 = self.givers().map(|(_, access)| access.up).sum();
         let Ok(heard) = self.heard.lock() else { return (1.0, 1.0) };
-        let down = |place: &Place| {
+        let (mut longest, mut down) = (0.0f64, 0.0);
+        for place in self.places.iter().filter(|place| self.fetches(place)) {
             let end = heard.complete.get(&place.node).map_or(now, |at| (*at).clamp(since, now));
-            self.scenario.groups[place.group].access.down as f64 * secs(end.since(since))
-        };
-        let down: f64 = self.places.iter().filter(|place| self.fetches(place)).map(down).sum();
-        (up as f64 * secs(now.since(since)), down)
+            let span = secs(end.since(since));
+            longest = longest.max(span);
+            down += self.scenario.groups[place.group].access.down as f64 * span;
+        }
+        (up as f64 * secs(now.since(since)), (up as f64 * longest).min(down))
     }
 
     fn figures(&self, seed: u64, timeline: Vec<Look>) -> Figures {

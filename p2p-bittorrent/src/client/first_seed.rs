@@ -60,9 +60,7 @@ impl Client {
         let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else {
             return Vec::new();
         };
-        let pieces = torrent.pieces();
-        let offers = torrent.offers.as_mut();
-        offers.map(|offers| offers.choked(peer.key, |piece| pieces.len_of(piece))).unwrap_or_default()
+        torrent.offers.as_mut().map(|offers| offers.choked(peer.key)).unwrap_or_default()
     }
 }
 
