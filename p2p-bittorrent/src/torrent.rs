@@ -156,6 +156,14 @@ impl Torrent {
         }
     }
 
+    /// Whether a peer that was `given` so much in its turn is to have the rest of a piece that nobody else was given,
+    /// before its turn ends. A turn can last twice as long by that, no longer.
+    pub(crate) fn owes_rest(&self, peer: PeerKey, given: u64) -> bool {
+        let pieces = self.pieces();
+        given < 2 * u64::from(pieces.piece_len())
+            && self.offers.as_ref().is_some_and(|offers| offers.in_mid_piece(peer))
+    }
+
     /// A file's priority, 0 to 7.
     pub(crate) fn file_priority(&self, file: u32) -> u8 {
         self.priorities.as_ref().and_then(|all| all.get(file as usize).copied()).unwrap_or(USUAL)

@@ -15,7 +15,7 @@ pub struct Figures {
     pub last: f64,
     /// Payload that the seed and the honest peers sent until then, as a share of what their uplinks could carry.
     pub utilisation: f64,
-    /// The same where what could be carried is no more than the downlinks of those that still fetch could take.
+    /// The same where what could be carried in 20 s is no more than the downlinks of those that still fetch could take.
     pub usable: f64,
     /// Payload that honest peers received in vain, as a share of what they received.
     pub wasted: f64,

@@ -37,6 +37,16 @@ struct Place {
     left: bool,
 }
 
+/// What was sent in an interval, in bits.
+struct Look {
+    since: Instant,
+    bits: f64,
+    /// What the uplinks could carry.
+    up: f64,
+    /// No more of that than the downlinks of those could take who still fetched.
+    usable: f64,
+}
+
 /// A scenario under way.
 struct Swarm<'a> {
     scenario: &'a Scenario,
@@ -68,11 +78,11 @@ fn metainfo(scenario: &Scenario, content: &[u8]) -> Metainfo {
     Metainfo::parse(&torrent, &Limits::default()).expect(valid)
 }
 
-fn client(conduct: Conduct) -> Client {
+fn client(conduct: Conduct, slots: Option<u16>) -> Client {
     let mut config = Config::default();
     config.listen = Some(SocketAddr::from(([0, 0, 0, 0], PORT)));
     config.state = None;
-    config.upload_slots = Some(if conduct == Conduct::FreeRider { 0 } else { 4 });
+    config.upload_slots = if conduct == Conduct::FreeRider { Some(0) } else { slots };
     // Whole pieces go to the disk: what waits in memory is a slice of what is there anyway.
     config.flush_after = Duration::from_secs(60);
     // Nobody looks at progress.
@@ -80,10 +90,11 @@ fn client(conduct: Conduct) -> Client {
     Client::new(config)
 }
 
-fn member(conduct: Conduct, dice: u64) -> Member {
+fn member(conduct: Conduct, slots: Option<u16>, dice: u64) -> Member {
+    let client = client(conduct, slots);
     match conduct {
-        Conduct::Liar(share) => Member::liar(client(conduct), share, dice),
-        Conduct::Honest | Conduct::FreeRider => Member::client(client(conduct)),
+        Conduct::Liar(share) => Member::liar(client, share, dice),
+        Conduct::Honest | Conduct::FreeRider => Member::client(client),
     }
 }
 
@@ -147,7 +158,7 @@ impl<'a> Swarm<'a> {
     fn seeder(&mut self, access: Access, conduct: Conduct, dice: u64) -> NodeIx {
         let disk = Disk::shared().with_file(FileId::new(Root(0), path()), self.content.clone());
         let setup = Setup::new().bandwidth(access.bandwidth()).disk(disk);
-        let node = self.sim.add_with(setup, member(conduct, dice));
+        let node = self.sim.add_with(setup, member(conduct, self.scenario.slots, dice));
         self.sim.ask(node, Command::Seed(Box::new(Torrent::new(self.metainfo.clone()))));
         node
     }
@@ -166,9 +177,10 @@ impl<'a> Swarm<'a> {
             let node = if let Conduct::Liar(_) = conduct {
                 self.seeder(access, conduct, rng.bits())
             } else {
-                let node = self
-                    .sim
-                    .add_with(Setup::new().bandwidth(access.bandwidth()), member(conduct, rng.bits()));
+                let node = self.sim.add_with(
+                    Setup::new().bandwidth(access.bandwidth()),
+                    member(conduct, self.scenario.slots, rng.bits()),
+                );
                 let mut torrent = Torrent::new(self.metainfo.clone());
                 torrent.order = self.scenario.order;
                 self.sim.ask(node, Command::Download(Box::new(torrent)));
@@ -187,8 +199,8 @@ impl<'a> Swarm<'a> {
         !matches!(self.conduct(place), Conduct::Liar(_))
     }
 
-    /// Runs to the end; says what was sent in each interval, as a share of what could be and of what was of use.
-    fn go(&mut self) -> Vec<(f64, f64)> {
+    /// Runs to the end; says what was sent in each interval, and could be.
+    fn go(&mut self) -> Vec<Look> {
         let fetching: Vec<NodeIx> =
             self.places.iter().filter(|place| self.fetches(place)).map(|p| p.node).collect();
         let end = self.began + Duration::from_secs_f64(self.scenario.bound() * self.scenario.patience);
@@ -198,9 +210,9 @@ impl<'a> Swarm<'a> {
         loop {
             self.sim.run_for(LOOK);
             let (now, sent) = (self.sim.now(), self.sent());
-            let (up, down) = self.capacity(since);
-            let bits = (sent - before) as f64 * 8.0 / secs(now.since(since));
-            timeline.push((bits / up, bits / up.min(down)));
+            let (up, usable) = self.capacity(since, now);
+            let bits = (sent - before) as f64 * 8.0;
+            timeline.push(Look { since, bits, up, usable });
             (before, since) = (sent, now);
             if self.scenario.leave {
                 self.leave();
@@ -243,19 +255,22 @@ impl<'a> Swarm<'a> {
         self.givers().map(|(node, _)| self.sim.bytes(node).0).sum()
     }
 
-    /// Bits a second: all uplinks of those who give, and all downlinks of those who still fetch.
-    fn capacity(&self, since: Instant) -> (f64, f64) {
+    /// Bits in a time: what all uplinks of those who give carry, and what is of use of that: no more than the downlinks
+    /// of those who fetch take, each until it has everything.
+    fn capacity(&self, since: Instant, now: Instant) -> (f64, f64) {
         let up: u64 = self.givers().map(|(_, access)| access.up).sum();
         let Ok(heard) = self.heard.lock() else { return (1.0, 1.0) };
-        let fetch = |place: &&Place| {
-            self.fetches(place) && heard.complete.get(&place.node).is_none_or(|at| *at > since)
-        };
-        let down: u64 =
-            self.places.iter().filter(fetch).map(|place| self.scenario.groups[place.group].access.down).sum();
-        (up as f64, (down as f64).max(1.0))
+        let (mut longest, mut down) = (0.0f64, 0.0);
+        for place in self.places.iter().filter(|place| self.fetches(place)) {
+            let end = heard.complete.get(&place.node).map_or(now, |at| (*at).clamp(since, now));
+            let span = secs(end.since(since));
+            longest = longest.max(span);
+            down += self.scenario.groups[place.group].access.down as f64 * span;
+        }
+        (up as f64 * secs(now.since(since)), (up as f64 * longest).min(down))
     }
 
-    fn figures(&self, seed: u64, timeline: Vec<(f64, f64)>) -> Figures {
+    fn figures(&self, seed: u64, timeline: Vec<Look>) -> Figures {
         let scenario = self.scenario;
         let groups: Vec<GroupFigures> =
             scenario.groups.iter().enumerate().map(|(at, group)| self.group(at, group)).collect();
@@ -278,24 +293,23 @@ impl<'a> Swarm<'a> {
             payload += self.progress(node).uploaded;
         }
         let sent = self.sent();
-        let looked = ((last / secs(LOOK)).ceil() as usize).min(timeline.len()).max(1);
         let useful = 1.0 - (sent - payload.min(sent)) as f64 / sent as f64;
-        let mean = |pick: fn(&(f64, f64)) -> f64| {
-            timeline[..looked].iter().map(pick).sum::<f64>() / looked as f64 * useful
-        };
-        let up = self.capacity(self.began).0;
+        let looks =
+            || timeline.iter().filter(|look| last == 0.0 || secs(look.since.since(self.began)) < last);
+        let (bits, usable) = looks().fold((0.0, 0.0), |sum, look| (sum.0 + look.bits, sum.1 + look.usable));
+        let up: u64 = self.givers().map(|(_, access)| access.up).sum();
         Figures {
             name: scenario.name,
             seed,
             finished: groups.iter().filter(honest).all(|group| group.finished == group.count),
             bound: scenario.bound(),
             last,
-            utilisation: payload as f64 * 8.0 / (up * last.max(1.0)),
-            usable: mean(|look| look.1),
+            utilisation: payload as f64 * 8.0 / (up as f64 * last.max(1.0)),
+            usable: bits / usable.max(1.0) * useful,
             wasted: wasted as f64 / (downloaded as f64).max(1.0),
             overhead: (sent - payload.min(sent)) as f64 / (payload as f64).max(1.0),
             groups,
-            timeline: timeline.iter().map(|look| look.0).collect(),
+            timeline: timeline.iter().map(|look| look.bits / look.up).collect(),
             digest: self.sim.digest(),
             inputs: self.sim.traffic().inputs,
             banned,

@@ -239,6 +239,7 @@ impl Client {
             // BEP 6: what is not to come is rejected one by one.
             if let Some(picker) = &mut torrent.picker {
                 picker.unreserve(peer.key);
+                picker.unsuggest(peer.key);
             }
             return Ok(());
         }

@@ -10,6 +10,7 @@
 mod commands;
 mod download;
 mod files;
+mod first_seed;
 mod jobs;
 mod load;
 mod messages;

@@ -1,12 +1,12 @@
 //! Who is connected: dialling, accepting, greeting, dropping and banning peers, and a torrent's regular round.
 
+use super::first_seed::is_had;
 use super::{Client, Context, Timer, TorrentKey};
 use crate::candidates::PeerSource;
 use crate::choke::{self, Candidate, Choker, Role, Slots};
 use crate::config::Config;
 use crate::drop_reason::DropReason;
 use crate::event::Event;
-use crate::offers::Offers;
 use crate::peer::allowed_fast;
 use crate::peer::extension::{ExtendedHandshake, HANDSHAKE_ID};
 use crate::peer::handshake::{Handshake, Reserved};
@@ -355,7 +355,7 @@ impl Client {
     }
 
     fn remove_peer(&mut self, conn: ConnId, why: DropReason, cx: &mut Context<'_>) {
-        let Some(mut peer) = self.peers.remove(&conn) else { return };
+        let Some(peer) = self.peers.remove(&conn) else { return };
         if peer.greeting.is_some() {
             cx.clear_timer(Timer::Greeting(conn));
             self.greeting.remove(&(peer.addr.ip(), conn));
@@ -379,8 +379,9 @@ impl Client {
             if let Some(seed) = &mut torrent.super_seed {
                 seed.gone(peer.key);
             }
+            let (peers, among) = (&self.peers, &torrent.peers);
             if let Some(offers) = &mut torrent.offers {
-                peer.withdraw().for_each(|piece| offers.declined(piece));
+                offers.gone(peer.key, |piece| is_had(peers, among, piece));
             }
             torrent.suspects.remember(peer.key, peer.addr);
         }
@@ -521,14 +522,20 @@ impl Client {
         let now = cx.now();
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let (role, pieces) = (role(torrent), torrent.pieces());
+        let turn = u64::from(pieces.piece_len());
         let mut candidates = Vec::with_capacity(torrent.peers.len());
         for conn in torrent.peers.values() {
             if let Some(peer) = self.peers.get_mut(conn) {
-                candidates.push(candidate(peer, &pieces, now));
+                let mut candidate = candidate(peer, &pieces, now);
+                if torrent.owes_rest(peer.key, candidate.given) {
+                    // Its turn goes on.
+                    candidate.given = candidate.given.min(turn - 1);
+                }
+                candidates.push(candidate);
             }
         }
         let rate = torrent.rate_out.per_second(now);
-        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, u64::from(pieces.piece_len())));
+        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, turn));
         let decided = choker.round(now, role, rate, &candidates, cx.rng());
         let chosen: Vec<_> = decided.to_vec();
         let conns: Vec<(u32, ConnId)> = torrent.peers.iter().map(|(key, conn)| (*key, *conn)).collect();
@@ -595,38 +602,16 @@ impl Client {
         peer.am_choking = choke;
         if choke {
             crate::peer::wire::encode(&Message::Choke, &mut self.out);
-            let torrent = peer.torrent.and_then(|key| self.torrents.get_mut(&key));
-            if let Some(offers) = torrent.and_then(|torrent| torrent.offers.as_mut()) {
-                peer.withdraw().for_each(|piece| offers.declined(piece));
-            }
-            self.reject_waiting(conn);
+            let unbegun = self.take_offers_back(conn);
+            self.reject_waiting(conn, &unbegun);
         } else {
             peer.unchoked_at = Some(cx.now());
             peer.uploaded_before = peer.uploaded;
+            // Suggestions come first: they are for the first thing that it asks for.
+            self.offer_first(conn, cx);
             crate::peer::wire::encode(&Message::Unchoke, &mut self.out);
-            self.offer(conn, cx.rng());
         }
         self.send_out(conn, cx);
-    }
-
-    /// A first seed names a piece to a peer that nobody else was given.
-    pub(super) fn offer(&mut self, conn: ConnId, rng: &mut p2p_core::Rng) {
-        let Some(peer) = self.peers.get(&conn) else { return };
-        let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return };
-        if !peer.fast || torrent.fetched || !torrent.is_seed() || torrent.super_seed.is_some() {
-            return;
-        }
-        let count = torrent.have.len();
-        let offers = torrent.offers.get_or_insert_with(|| Offers::new(count, rng));
-        let peers = &self.peers;
-        let among = &torrent.peers;
-        let had =
-            |piece| among.values().filter_map(|conn| peers.get(conn)).any(|peer| peer.pieces.has(piece));
-        let Some(piece) = offers.next(had) else { return };
-        if let Some(peer) = self.peers.get_mut(&conn) {
-            peer.offered = Some(piece);
-            crate::peer::wire::encode(&Message::Suggest(piece), &mut self.out);
-        }
     }
 
     /// The connections of these peers, in the order they were opened: the map's own order is nobody's business.

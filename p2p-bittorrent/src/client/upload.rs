@@ -57,10 +57,7 @@ impl Client {
             return if peer.strikes > self.config.limits.strikes { Err(why) } else { Ok(()) };
         }
         peer.traffic(cx.now()).wants.push_back(block);
-        if peer.offered == Some(block.piece) {
-            peer.taking = peer.offered.take();
-            self.offer(conn, cx.rng());
-        }
+        self.taken(conn, block.piece, cx);
         Ok(())
     }
 
@@ -86,12 +83,18 @@ impl Client {
         Ok(())
     }
 
-    /// What a peer asked for will not come, because we choke it.
-    pub(super) fn reject_waiting(&mut self, conn: ConnId) {
+    /// What a peer asked for will not come, because we choke it; of the pieces `unbegun` not even what is being read.
+    pub(super) fn reject_waiting(&mut self, conn: ConnId, unbegun: &[u32]) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let Some(traffic) = &mut peer.traffic else { return };
         let allowed = &peer.allowed_out;
         let (fast, out) = (peer.fast, &mut self.out);
+        for (block, gone) in &mut traffic.serving {
+            if fast && !*gone && unbegun.contains(&block.piece) && !allowed.contains(&block.piece) {
+                *gone = true;
+                encode(&Message::Reject(*block), out);
+            }
+        }
         traffic.wants.retain(|block| {
             let stays = fast && allowed.contains(&block.piece);
             if fast && !stays {
@@ -188,10 +191,10 @@ impl Client {
         let now = cx.now();
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let Some(traffic) = &mut peer.traffic else { return };
-        let mut sent = 0;
+        let (mut sent, mut ended) = (0, false);
         while let Some(data) = traffic.reading.front_mut().and_then(|read| read.data.take()) {
             let Some(read) = traffic.reading.pop_front() else { break };
-            let mut offset = 0;
+            let (mut offset, mut served) = (0, None);
             for (block, gone) in traffic.serving.drain(..read.blocks) {
                 let len = block.len as usize;
                 if !gone && offset + len <= data.len() {
@@ -199,8 +202,17 @@ impl Client {
                     peer.link.send(self.heads.split().freeze(), cx);
                     peer.link.send(data.slice(offset..offset + len), cx);
                     sent += u64::from(block.len);
+                    served = Some((block.piece, served.map_or(0, |(_, bytes)| bytes) + block.len));
                 }
                 offset += len;
+            }
+            // A read lies in one piece.
+            if let (Some(key), Some((piece, bytes))) = (peer.torrent, served)
+                && let Some(torrent) = self.torrents.get_mut(&key)
+            {
+                let len = torrent.pieces().len_of(piece);
+                let offers = torrent.offers.as_mut();
+                ended |= offers.is_some_and(|offers| offers.sent(peer.key, piece, bytes, len));
             }
         }
         if sent == 0 {
@@ -214,9 +226,11 @@ impl Client {
             torrent.uploaded += sent;
             torrent.rate_out.add(sent, now);
             let turn = u64::from(torrent.pieces().piece_len());
-            if before / turn < (before + sent) / turn
-                && super::swarm::role(torrent) != crate::choke::Role::Leech
-            {
+            let full = before / turn < (before + sent) / turn;
+            // A turn ends with a piece: what is given in part is of no use to anybody.
+            let over = if ended { before + sent >= turn / 2 } else { full };
+            let takes_turns = super::swarm::role(torrent) != crate::choke::Role::Leech;
+            if over && takes_turns && !torrent.owes_rest(peer.key, before + sent) {
                 let key = torrent.key;
                 self.turn_over(key, conn, cx);
             }

@@ -177,10 +177,6 @@ pub(crate) struct Peer {
     pub(crate) downloaded: u64,
     /// The piece a super-seed showed it last (BEP 16).
     pub(crate) shown: Option<u32>,
-    /// The piece we offered it, until it asks for it.
-    pub(crate) offered: Option<u32>,
-    /// The one before, of which it asks.
-    pub(crate) taking: Option<u32>,
     pub(crate) open: bool,
     pub(crate) fast: bool,
     pub(crate) am_choking: bool,
@@ -232,8 +228,6 @@ impl Peer {
             uploaded_before: 0,
             downloaded: 0,
             shown: None,
-            offered: None,
-            taking: None,
             open: false,
             fast: false,
             am_choking: true,
@@ -260,17 +254,6 @@ impl Peer {
             && !self.am_interested
             && !self.is_interested
             && now.since(self.connected_at) >= USELESS_AFTER
-    }
-
-    /// Pieces that were offered to it, and of which it got nothing: others can have them. They are so no longer.
-    pub(crate) fn withdraw(&mut self) -> impl Iterator<Item = u32> + use<> {
-        let waits = |piece: &u32| {
-            let mut wants = self.traffic.iter().flat_map(|traffic| &traffic.wants);
-            wants.any(|block| block.piece == *piece && block.begin == 0)
-        };
-        let begun = self.taking.filter(waits);
-        self.taking = None;
-        begun.into_iter().chain(self.offered.take())
     }
 
     /// Whether blocks are asked of it and not here yet.

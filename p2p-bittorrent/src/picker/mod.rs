@@ -47,6 +47,8 @@ const ASKERS: usize = 3;
 const END_LOOK: u32 = 1024;
 /// Requests that were taken back and may still be answered, remembered per peer: as many as a pipeline is long.
 const LATE: usize = 512;
+/// Suggestions that are remembered per peer: a pipeline of small pieces.
+const SUGGESTED: usize = 64;
 /// A slow peer is not given what is due so soon.
 const DUE_SOON: p2p_core::Duration = p2p_core::Duration::from_secs(10);
 
@@ -162,16 +164,23 @@ struct Asker {
     /// It gave blocks of a piece that failed in which everybody else was trusted: nothing is asked of it until they are
     /// known.
     accused: bool,
-    /// The piece that it suggested last.
-    suggested: Option<u32>,
+    /// Pieces that it suggested, oldest first.
+    suggested: VecDeque<u32>,
     /// Blocks that it gave while it is not trusted, and that are not verified.
     unproven: u32,
 }
 
 impl Default for Asker {
     fn default() -> Self {
-        let (outstanding, late) = (VecDeque::new(), VecDeque::new());
-        Self { outstanding, late, own: None, suggested: None, trusted: true, accused: false, unproven: 0 }
+        Self {
+            outstanding: VecDeque::new(),
+            late: VecDeque::new(),
+            own: None,
+            trusted: true,
+            accused: false,
+            suggested: VecDeque::new(),
+            unproven: 0,
+        }
     }
 }
 
@@ -473,22 +482,37 @@ impl Picker {
         self.helped(peer, has, rng).map(|piece| (piece, End::Back))
     }
 
-    /// A peer suggests that it be asked for this piece next (BEP 6): it gets it to itself once it has no other. False if
-    /// that is no news, or of no use.
+    /// A peer suggests that it be asked for this piece (BEP 6): it gets it to itself once it has no other, and has given
+    /// what it suggested before. False if that is no news, or of no use.
     pub fn suggested(&mut self, peer: PeerKey, piece: u32) -> bool {
-        self.wants(piece) && self.askers.entry(peer).or_default().suggested.replace(piece) != Some(piece)
+        if !self.wants(piece) {
+            return false;
+        }
+        let suggested = &mut self.askers.entry(peer).or_default().suggested;
+        let new = suggested.len() < SUGGESTED && !suggested.contains(&piece);
+        if new {
+            suggested.push_back(piece);
+        }
+        new
     }
 
-    /// The piece that a peer suggested, begun, if it is of use.
-    fn take_suggestion(&mut self, peer: PeerKey, has: Has<'_>) -> Option<u32> {
-        let piece = self.askers.get_mut(&peer)?.suggested.take()?;
-        let wanted = self.mode == Mode::RarestFirst && has.get(piece) && self.may_ask(piece, peer);
-        let open = wanted && (self.fresh.get(piece) && self.begin(piece) || self.loose.contains(&piece));
-        if !open {
-            return None;
+    /// What a peer suggested is not to be had any more: it chokes us, and may give that to others.
+    pub fn unsuggest(&mut self, peer: PeerKey) {
+        if let Some(asker) = self.askers.get_mut(&peer) {
+            asker.suggested.clear();
         }
-        self.give(piece, peer, PeerSpeed::Fast);
-        Some(piece)
+    }
+
+    /// The first piece that a peer suggested and that is of use, begun.
+    fn take_suggestion(&mut self, peer: PeerKey, has: Has<'_>) -> Option<u32> {
+        while let Some(piece) = self.askers.get_mut(&peer)?.suggested.pop_front() {
+            let wanted = self.mode == Mode::RarestFirst && has.get(piece) && self.may_ask(piece, peer);
+            if wanted && (self.fresh.get(piece) && self.begin(piece) || self.loose.contains(&piece)) {
+                self.give(piece, peer, PeerSpeed::Fast);
+                return Some(piece);
+            }
+        }
+        None
     }
 
     /// Gives a partial piece to one peer alone, if that is fast enough.
@@ -749,7 +773,7 @@ impl Picker {
     pub fn choked(&mut self, peer: PeerKey) {
         self.unreserve(peer);
         let Some(asker) = self.askers.get_mut(&peer) else { return };
-        asker.suggested = None;
+        asker.suggested.clear();
         if let Some(own) = asker.own.take() {
             self.file(own);
         }

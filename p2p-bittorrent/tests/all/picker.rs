@@ -443,6 +443,16 @@ fn a_suggestion_is_the_next_piece() {
     assert!(picker.suggested(1, 44));
     let next = pick(&mut picker, 1, Has::All, 4, &mut rng);
     assert_eq!(next.iter().map(|block| block.piece).collect::<Vec<_>>(), [33, 44, 44, 44]);
+    // Several are taken in turn, those of no use skipped; none after a choke.
+    assert!([11, 12, 13].iter().all(|&piece| picker.suggested(4, piece)));
+    picker.verified(11);
+    let (own, new) =
+        (pick(&mut picker, 4, Has::All, 5, &mut rng), |piece| move |block: &Block| block.piece == piece);
+    assert!(own[..4].iter().all(new(12)) && new(13)(&own[4]), "{own:?}");
+    assert!(picker.suggested(5, 21));
+    picker.unsuggest(5);
+    assert!(picker.suggested(5, 22), "it is news again");
+    assert!(pick(&mut picker, 5, Has::All, 1, &mut rng).iter().all(new(22)));
     // Not of a piece that is had, nor by who does not have it, nor in another order.
     picker.verified(7);
     assert!(!picker.suggested(2, 7));
