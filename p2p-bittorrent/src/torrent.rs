@@ -80,6 +80,8 @@ pub(crate) struct Torrent {
     pub(crate) announcer: Box<Announcer>,
     /// Present while there are peers.
     pub(crate) choker: Option<Box<Choker>>,
+    /// Peers that are interested and not choked.
+    pub(crate) served: u32,
     pub(crate) rate_in: Rate,
     pub(crate) rate_out: Rate,
     pub(crate) downloaded: u64,
@@ -127,6 +129,11 @@ impl Torrent {
 
     pub(crate) const fn is_active(&self) -> bool {
         matches!(self.phase, Phase::Active)
+    }
+
+    /// A peer became one that is interested and not choked, or is so no more.
+    pub(crate) const fn count_served(&mut self, is: bool) {
+        self.served = if is { self.served + 1 } else { self.served - 1 };
     }
 
     /// Where a run of a piece is stored.

@@ -188,6 +188,7 @@ impl Client {
             more_asked: 0,
             announcer: self.new_announcer(&wanted.metainfo, cx),
             choker: None,
+            served: 0,
             rate_in: Rate::new(cx.now()),
             rate_out: Rate::new(cx.now()),
             downloaded: 0,

@@ -26,7 +26,7 @@ impl Client {
             return;
         }
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        if !peer.am_interested || peer.paused || (peer.is_choking && peer.allowed_in.is_empty()) {
+        if !peer.may_be_asked() {
             return;
         }
         let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return };

@@ -380,6 +380,9 @@ impl Client {
                 peer.withdraw().for_each(|piece| offers.declined(piece));
             }
             torrent.suspects.remember(peer.key, peer.addr);
+            if peer.is_interested && !peer.am_choking {
+                torrent.count_served(false);
+            }
         }
         if !peer.am_choking && torrent.is_active() {
             self.fill_slots(key, cx);
@@ -476,11 +479,16 @@ impl Client {
             peer.traffic = None;
         }
         let idle = now.since(peer.last_out) >= KEEP_ALIVE;
+        let (owes, may_be_asked) = (peer.owes(), peer.may_be_asked());
         if idle {
             self.say(conn, &Message::KeepAlive, cx);
         }
-        self.late_requests(conn, cx);
-        self.ask_more(conn, cx);
+        if owes {
+            self.late_requests(conn, cx);
+        }
+        if may_be_asked {
+            self.ask_more(conn, cx);
+        }
     }
 
     /// Chooses whom to choke and unchoke.
@@ -490,18 +498,19 @@ impl Client {
         let role = if torrent.is_complete() { Role::Seed } else { Role::Leech };
         let mut candidates = Vec::with_capacity(torrent.peers.len());
         for conn in torrent.peers.values() {
-            if let Some(peer) = self.peers.get_mut(conn) {
+            if let Some(peer) = self.peers.get(conn) {
                 candidates.push(candidate(peer, now));
             }
         }
         let rate = torrent.rate_out.per_second(now);
         let turn = u64::from(torrent.pieces().piece_len());
         let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, turn));
-        let decided = choker.round(now, role, rate, &candidates, cx.rng());
-        let chosen: Vec<_> = decided.to_vec();
-        let conns: Vec<(u32, ConnId)> = torrent.peers.iter().map(|(key, conn)| (*key, *conn)).collect();
-        for (peer, conn) in conns {
-            self.set_choke(conn, !chosen.contains(&peer), cx);
+        let chosen = choker.round(now, role, rate, &candidates, cx.rng());
+        let changed = |peer: &&Candidate| peer.unchoked != chosen.binary_search(&peer.key).is_ok();
+        let conn = |peer: &Candidate| Some((*torrent.peers.get(&peer.key)?, peer.unchoked));
+        let changes: Vec<(ConnId, bool)> = candidates.iter().filter(changed).filter_map(conn).collect();
+        for (conn, choke) in changes {
+            self.set_choke(conn, choke, cx);
         }
     }
 
@@ -509,17 +518,24 @@ impl Client {
     pub(super) fn fill_slots(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
         let now = cx.now();
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let turn = u64::from(torrent.pieces().piece_len());
+        let role = if torrent.is_complete() { Role::Seed } else { Role::Leech };
+        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, turn));
+        if !choker.has_room(torrent.served as usize) {
+            return;
+        }
         let mut candidates = Vec::new();
         for conn in torrent.peers.values() {
-            if let Some(peer) = self.peers.get_mut(conn)
+            if let Some(peer) = self.peers.get(conn)
                 && (peer.is_interested || !peer.am_choking)
             {
                 candidates.push(candidate(peer, now));
             }
         }
-        let role = if torrent.is_complete() { Role::Seed } else { Role::Leech };
-        let turn = u64::from(torrent.pieces().piece_len());
-        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, turn));
+        debug_assert_eq!(
+            candidates.iter().filter(|peer| peer.interested && peer.unchoked).count(),
+            torrent.served as usize
+        );
         let chosen: Vec<u32> = choker.fill(role, &candidates, cx.rng()).to_vec();
         for peer in chosen {
             if let Some(conn) = self.torrents.get(&key).and_then(|torrent| torrent.peers.get(&peer)).copied()
@@ -540,7 +556,7 @@ impl Client {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let mut candidates = Vec::new();
         for conn in torrent.peers.values() {
-            if let Some(peer) = self.peers.get_mut(conn)
+            if let Some(peer) = self.peers.get(conn)
                 && peer.is_interested
                 && peer.am_choking
                 && (settled || peer.unchoked_at.is_none())
@@ -561,6 +577,11 @@ impl Client {
             return;
         }
         peer.am_choking = choke;
+        if peer.is_interested
+            && let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key))
+        {
+            torrent.count_served(!choke);
+        }
         if choke {
             crate::peer::wire::encode(&Message::Choke, &mut self.out);
             let torrent = peer.torrent.and_then(|key| self.torrents.get_mut(&key));
@@ -640,7 +661,7 @@ fn choker(config: &Config, turn: u64) -> Box<Choker> {
     Box::new(Choker::new(choke::Config { slots, turn, ..usual }))
 }
 
-fn candidate(peer: &mut Peer, now: Instant) -> Candidate {
+fn candidate(peer: &Peer, now: Instant) -> Candidate {
     Candidate {
         key: peer.key,
         interested: peer.is_interested,

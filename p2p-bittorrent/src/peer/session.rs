@@ -144,43 +144,12 @@ impl Traffic {
 }
 
 /// One connected peer, or one that is being dialled.
+///
+/// In this order in memory: a torrent's peers are walked whenever a piece is verified and in every round, and what is
+/// looked at then lies together.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Peer {
-    pub(crate) key: PeerKey,
-    pub(crate) torrent: Option<TorrentKey>,
-    pub(crate) link: Link,
-    pub(crate) addr: SocketAddr,
-    pub(crate) source: PeerSource,
-    pub(crate) id: PeerId,
-    /// Present until the other's handshake is read.
-    pub(crate) greeting: Option<Box<HandshakeDecoder>>,
-    pub(crate) decoder: Decoder,
-    pub(crate) pieces: Pieces,
-    /// How many of its pieces we want and have not verified.
-    pub(crate) wanted: u32,
-    pub(crate) traffic: Option<Box<Traffic>>,
-    pub(crate) extended: Option<Box<Extended>>,
-    /// Pieces it lets us ask for while it chokes us (BEP 6).
-    pub(crate) allowed_in: Vec<u32>,
-    /// Pieces we let it ask for while we choke it (BEP 6).
-    pub(crate) allowed_out: Vec<u32>,
-    pub(crate) rate_in: Rate,
-    pub(crate) rate_out: Rate,
-    pub(crate) connected_at: Instant,
-    pub(crate) unchoked_at: Option<Instant>,
-    pub(crate) last_in: Instant,
-    pub(crate) last_out: Instant,
-    pub(crate) last_block: Instant,
-    pub(crate) uploaded: u64,
-    /// What was uploaded when it was last unchoked.
-    pub(crate) uploaded_before: u64,
-    pub(crate) downloaded: u64,
-    /// The piece a super-seed showed it last (BEP 16).
-    pub(crate) shown: Option<u32>,
-    /// The piece we offered it, until it asks for it.
-    pub(crate) offered: Option<u32>,
-    /// The one before, of which it asks.
-    pub(crate) taking: Option<u32>,
     pub(crate) open: bool,
     pub(crate) fast: bool,
     pub(crate) am_choking: bool,
@@ -195,6 +164,41 @@ pub(crate) struct Peer {
     pub(crate) strikes: u8,
     /// Messages that said nothing new; halved every round.
     pub(crate) idle_messages: u16,
+    /// How many of its pieces we want and have not verified.
+    pub(crate) wanted: u32,
+    pub(crate) pieces: Pieces,
+    pub(crate) last_in: Instant,
+    pub(crate) last_out: Instant,
+    pub(crate) traffic: Option<Box<Traffic>>,
+    pub(crate) link: Link,
+    pub(crate) key: PeerKey,
+    pub(crate) torrent: Option<TorrentKey>,
+    /// Present until the other's handshake is read.
+    pub(crate) greeting: Option<Box<HandshakeDecoder>>,
+    pub(crate) decoder: Decoder,
+    pub(crate) last_block: Instant,
+    pub(crate) extended: Option<Box<Extended>>,
+    pub(crate) rate_in: Rate,
+    pub(crate) rate_out: Rate,
+    pub(crate) downloaded: u64,
+    pub(crate) uploaded: u64,
+    /// What was uploaded when it was last unchoked.
+    pub(crate) uploaded_before: u64,
+    pub(crate) unchoked_at: Option<Instant>,
+    pub(crate) connected_at: Instant,
+    /// Pieces it lets us ask for while it chokes us (BEP 6).
+    pub(crate) allowed_in: Vec<u32>,
+    /// Pieces we let it ask for while we choke it (BEP 6).
+    pub(crate) allowed_out: Vec<u32>,
+    /// The piece a super-seed showed it last (BEP 16).
+    pub(crate) shown: Option<u32>,
+    /// The piece we offered it, until it asks for it.
+    pub(crate) offered: Option<u32>,
+    /// The one before, of which it asks.
+    pub(crate) taking: Option<u32>,
+    pub(crate) addr: SocketAddr,
+    pub(crate) source: PeerSource,
+    pub(crate) id: PeerId,
 }
 
 impl Peer {
@@ -271,6 +275,11 @@ impl Peer {
         let begun = self.taking.filter(waits);
         self.taking = None;
         begun.into_iter().chain(self.offered.take())
+    }
+
+    /// Whether it has something that we want, and lets us ask for it.
+    pub(crate) const fn may_be_asked(&self) -> bool {
+        self.am_interested && !self.paused && !(self.is_choking && self.allowed_in.is_empty())
     }
 
     /// Whether blocks are asked of it and not here yet.
