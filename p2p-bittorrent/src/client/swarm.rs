@@ -21,6 +21,8 @@ use p2p_core::{Bytes, ConnId, Duration, Instant, IoError};
 
 /// How often a torrent with peers keeps house; every second time it chooses whom to choke.
 const ROUND: Duration = Duration::from_secs(5);
+/// After so many rounds all peers are told of all that we gained.
+const TELL: u32 = 6;
 /// Between asking trackers for peers and asking for more; it doubles each time, up to half an hour.
 const FIND_MORE: Duration = Duration::from_secs(60);
 /// A keep-alive goes out when nothing else did for this long (BEP 3: "generally sent once every two minutes").
@@ -62,8 +64,8 @@ impl Client {
             let limits = &self.config.limits;
             let Some(torrent) = self.torrents.get_mut(&key) else { return };
             if !torrent.is_active()
-                || torrent.dialling >= limits.dials_per_torrent
-                || torrent.peers.len() + torrent.dialling
+                || torrent.dialling as usize >= limits.dials_per_torrent
+                || torrent.peers.len() + torrent.dialling as usize
                     >= limits.peers_dialled.min(limits.peers_per_torrent)
             {
                 return;
@@ -202,6 +204,8 @@ impl Client {
         peer.fast = theirs.reserved.fast() && self.config.fast;
         peer.connected_at = cx.now();
         peer.last_block = cx.now();
+        // What follows says all that we have now.
+        peer.told = torrent.gained.pieces().len() as u32;
         torrent.peers.insert(peer.key, conn);
         if inbound {
             self.greeting.remove(&(addr.ip(), conn));
@@ -310,11 +314,14 @@ impl Client {
         if self.out.is_empty() {
             return;
         }
-        let data = self.out.split().freeze();
         if let Some(peer) = self.peers.get_mut(&conn) {
+            if let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get(&key)) {
+                peer.tell(torrent.gained.pieces(), &mut self.out);
+            }
             peer.last_out = cx.now();
-            peer.link.send(data, cx);
+            peer.link.send(self.out.split().freeze(), cx);
         }
+        self.out.clear();
     }
 
     pub(super) fn say(&mut self, conn: ConnId, message: &Message, cx: &mut Context<'_>) {
@@ -425,6 +432,10 @@ impl Client {
         }
         torrent.timers.rounds = torrent.timers.rounds.wrapping_add(1);
         let choosing = torrent.timers.rounds % 2 == 0;
+        if torrent.timers.rounds % TELL == 0 {
+            self.tell_all(key, cx);
+        }
+        let Some(torrent) = self.torrents.get(&key) else { return };
         let conns: Vec<ConnId> = torrent.peers.values().copied().collect();
         for conn in conns {
             self.tend(conn, cx);
@@ -452,11 +463,11 @@ impl Client {
         let now = cx.now();
         let enough = self.config.limits.peers_dialled * 3 / 4;
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        if torrent.peers.len() + torrent.dialling >= enough || now < torrent.more_at {
+        if torrent.peers.len() + torrent.dialling as usize >= enough || now < torrent.more_at {
             return;
         }
-        torrent.more_at = now + FIND_MORE * (1 << torrent.more_asked.min(5));
-        torrent.more_asked += 1;
+        torrent.more_at = now + FIND_MORE * (1_u32 << torrent.more_asked.min(5));
+        torrent.more_asked = torrent.more_asked.saturating_add(1);
         if torrent.more_asked > 1 {
             self.announce_now(key, cx);
         }

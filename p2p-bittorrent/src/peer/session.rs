@@ -6,7 +6,7 @@ use crate::info_hash::PeerId;
 use crate::peer::extension::{PeerIds, Registry};
 use crate::peer::handshake::HandshakeDecoder;
 use crate::peer::link::Link;
-use crate::peer::wire::{Block, Decoder};
+use crate::peer::wire::{Block, Decoder, Message, encode};
 use crate::picker::{Has, PeerKey};
 use crate::rate::{Pipeline, Rate};
 use alloc::boxed::Box;
@@ -166,6 +166,8 @@ pub(crate) struct Peer {
     pub(crate) idle_messages: u16,
     /// How many of its pieces we want and have not verified.
     pub(crate) wanted: u32,
+    /// How many of the pieces that the torrent gained it was told of, as far as it lacked them.
+    pub(crate) told: u32,
     pub(crate) pieces: Pieces,
     pub(crate) last_in: Instant,
     pub(crate) last_out: Instant,
@@ -221,6 +223,7 @@ impl Peer {
             decoder,
             pieces: Pieces::Unsaid,
             wanted: 0,
+            told: 0,
             traffic: None,
             extended: None,
             allowed_in: Vec::new(),
@@ -277,6 +280,20 @@ impl Peer {
         begun.into_iter().chain(self.offered.take())
     }
 
+    /// Whether it waits for us to unchoke it, and so cannot make use of what we gained just now.
+    pub(crate) const fn waits(&self) -> bool {
+        self.is_interested && self.am_choking
+    }
+
+    /// Appends a HAVE for each piece gained that it was not told of and lacks.
+    pub(crate) fn tell(&mut self, gained: &[u32], out: &mut BytesMut) {
+        let untold = gained.get(self.told as usize..).unwrap_or_default();
+        for piece in untold.iter().filter(|piece| !self.pieces.has(**piece)) {
+            encode(&Message::Have(*piece), out);
+        }
+        self.told = gained.len() as u32;
+    }
+
     /// Whether it has something that we want, and lets us ask for it.
     pub(crate) const fn may_be_asked(&self) -> bool {
         self.am_interested && !self.paused && !(self.is_choking && self.allowed_in.is_empty())
@@ -291,6 +308,42 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::wire::WireLimits;
+    use p2p_core::{ConnId, Rng};
+
+    #[test]
+    fn a_peer_is_told_once_of_what_it_lacks_however_often_news_are_put_off() {
+        for seed in 0..200 {
+            let mut rng = Rng::fast_from(seed);
+            let link = Link::Tcp(ConnId::from_raw(1));
+            let (addr, decoder) =
+                (SocketAddr::from(([10, 0, 0, 1], 1)), Decoder::new(&WireLimits::default()));
+            let mut peer = Peer::new(0, link, addr, PeerSource::Inbound, decoder, Instant::ZERO);
+            let mut order: Vec<u32> = (0..40).collect();
+            rng.shuffle(&mut order);
+            let (mut gained, mut out, mut lacked) = (Vec::new(), BytesMut::new(), Vec::new());
+            let mut bits = Bitfield::new(40);
+            let mut asked = 0;
+            for &piece in &order {
+                gained.push(piece);
+                if rng.chance(0.5) {
+                    bits.set(rng.below(40) as u32);
+                }
+                peer.pieces = Pieces::Some(bits.clone());
+                if rng.chance(0.3) || gained.len() == order.len() {
+                    lacked.extend(gained[asked..].iter().filter(|piece| !bits.get(**piece)));
+                    asked = gained.len();
+                    peer.tell(&gained, &mut out);
+                    peer.tell(&gained, &mut out);
+                }
+            }
+            let (mut told, mut said) = (Vec::new(), out.freeze());
+            while let Ok(Some(Message::Have(piece))) = peer.decoder.next(&mut said) {
+                told.push(piece);
+            }
+            assert_eq!(told, lacked, "seed {seed}");
+        }
+    }
 
     #[test]
     fn a_block_in_drops_is_kept_in_few_parts() {
