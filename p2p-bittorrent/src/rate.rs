@@ -38,6 +38,9 @@ impl Rate {
     /// Bytes per second.
     #[must_use]
     pub fn per_second(&self, now: Instant) -> u64 {
+        if self.slots == [0; SLOTS] {
+            return 0;
+        }
         let mut rate = *self;
         rate.turn(now);
         let sum: u64 = rate.slots.iter().map(|&bytes| u64::from(bytes)).sum();

@@ -72,16 +72,20 @@ pub(crate) struct Torrent {
     pub(crate) picker: Option<Box<Picker>>,
     pub(crate) store: Store,
     pub(crate) peers: BTreeMap<PeerKey, ConnId>,
-    pub(crate) dialling: usize,
+    pub(crate) dialling: u32,
     pub(crate) candidates: Candidates,
     /// When trackers may be asked for more peers out of turn, and how often they were.
     pub(crate) more_at: Instant,
-    pub(crate) more_asked: u32,
+    pub(crate) more_asked: u8,
     /// Rounds in which next to nobody gave us what we lack, in a row.
     pub(crate) hungry: u8,
     pub(crate) announcer: Box<Announcer>,
+    /// Pieces that were verified while there were peers, in order. Each peer was told of so many of them.
+    pub(crate) gained: Gained,
     /// Present while there are peers.
     pub(crate) choker: Option<Box<Choker>>,
+    /// Peers that are interested and not choked.
+    pub(crate) served: u32,
     pub(crate) rate_in: Rate,
     pub(crate) rate_out: Rate,
     pub(crate) downloaded: u64,
@@ -108,6 +112,22 @@ pub(crate) struct Torrent {
     pub(crate) jobs: u32,
 }
 
+/// Pieces in the order in which they were gained; small while there are none, as in most torrents.
+#[derive(Debug, Default)]
+pub(crate) struct Gained(
+    #[expect(clippy::box_collection, reason = "an idle torrent has none")] Option<Box<Vec<u32>>>,
+);
+
+impl Gained {
+    pub(crate) fn push(&mut self, piece: u32) {
+        self.0.get_or_insert_default().push(piece);
+    }
+
+    pub(crate) fn pieces(&self) -> &[u32] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
+}
+
 /// Which of a torrent's timers are set, so that an idle torrent sets none.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Timers {
@@ -129,6 +149,11 @@ impl Torrent {
 
     pub(crate) const fn is_active(&self) -> bool {
         matches!(self.phase, Phase::Active)
+    }
+
+    /// A peer became one that is interested and not choked, or is so no more.
+    pub(crate) const fn count_served(&mut self, is: bool) {
+        self.served = if is { self.served + 1 } else { self.served - 1 };
     }
 
     /// Where a run of a piece is stored.

@@ -63,7 +63,7 @@ pub(crate) struct Node<M: Machine> {
 }
 
 impl<M: Machine> Node<M> {
-    pub(crate) const fn new(machine: M, source: Source, addr: IpAddr) -> Self {
+    pub(crate) fn new(machine: M, source: Source, addr: IpAddr) -> Self {
         Self {
             machine,
             source,
@@ -124,57 +124,79 @@ pub(crate) struct Port {
     pub(crate) secured: bool,
 }
 
-/// Stream handles in order of their numbers; numbers only grow, so adding is at the end.
+/// What stream handles point to: a hash table with linear probing (Knuth volume 3, section 6.4, algorithm L), in which a
+/// look-up nearly always needs one line of memory. Handles are numbers that a node counts up, so none is `u64::MAX`.
 #[derive(Debug)]
 pub(crate) struct Handles {
-    list: Vec<(u64, u32)>,
+    /// None, or a power of two of places, of which a quarter at least is free.
+    table: Box<[(u64, u32)]>,
+    /// Places that are not free; those of handles that are gone are among them until the table is made anew.
+    used: u32,
     gone: u32,
 }
 
 const GONE: u32 = u32::MAX;
+const FREE: (u64, u32) = (u64::MAX, GONE);
 
 impl Handles {
-    const fn new() -> Self {
-        Self { list: Vec::new(), gone: 0 }
+    fn new() -> Self {
+        Self { table: Box::new([]), used: 0, gone: 0 }
+    }
+
+    /// Where a handle is, or would be put.
+    fn position(&self, id: ConnId) -> Option<usize> {
+        let mask = self.table.len().checked_sub(1)?;
+        let mut at = (id.raw().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & mask;
+        while self.table[at].0 != id.raw() && self.table[at] != FREE {
+            at = (at + 1) & mask;
+        }
+        Some(at)
     }
 
     pub(crate) fn insert(&mut self, id: ConnId, value: u32) {
-        let at = match self.list.last() {
-            Some((last, _)) if *last >= id.raw() => self.list.partition_point(|(key, _)| *key < id.raw()),
-            _ => self.list.len(),
-        };
-        self.list.insert(at, (id.raw(), value));
+        if (self.used as usize + 1) * 4 > self.table.len() * 3 {
+            self.renew();
+        }
+        let Some(at) = self.position(id) else { return };
+        let place = self.table[at];
+        self.used += u32::from(place == FREE);
+        self.gone -= u32::from(place != FREE && place.1 == GONE);
+        self.table[at] = (id.raw(), value);
     }
 
-    fn position(&self, id: ConnId) -> Option<usize> {
-        self.list.binary_search_by_key(&id.raw(), |(key, _)| *key).ok()
+    /// Makes the table anew, with room for one more and without those that are gone.
+    fn renew(&mut self) {
+        let room = (self.len() + 1) * 4 / 3 + 1;
+        let old = std::mem::replace(&mut self.table, vec![FREE; room.next_power_of_two()].into());
+        (self.used, self.gone) = (0, 0);
+        for (id, value) in old.into_iter().filter(|(_, value)| *value != GONE) {
+            self.insert(ConnId::from_raw(id), value);
+        }
     }
 
     pub(crate) fn find(&self, id: ConnId) -> Option<u32> {
-        self.position(id).map(|at| self.list[at].1).filter(|value| *value != GONE)
+        Some(self.table[self.position(id)?].1).filter(|value| *value != GONE)
     }
 
-    /// Marks it gone, and closes the gaps when they are half of the list.
     pub(crate) fn remove(&mut self, id: ConnId) {
-        let Some(at) = self.position(id) else { return };
-        if self.list[at].1 == GONE {
-            return;
-        }
-        self.list[at].1 = GONE;
+        let Some(at) = self.position(id).filter(|at| self.table[*at].1 != GONE) else { return };
+        self.table[at].1 = GONE;
         self.gone += 1;
-        if self.gone as usize * 2 > self.list.len() {
-            self.list.retain(|(_, value)| *value != GONE);
-            self.gone = 0;
+        if self.gone * 2 > self.used {
+            self.renew();
         }
     }
 
+    /// All of them, in the order of their numbers.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = u32> + use<> {
-        self.gone = 0;
-        std::mem::take(&mut self.list).into_iter().map(|(_, value)| value).filter(|value| *value != GONE)
+        let mut all = std::mem::replace(self, Self::new()).table.into_vec();
+        all.retain(|(_, value)| *value != GONE);
+        all.sort_unstable();
+        all.into_iter().map(|(_, value)| value)
     }
 
     pub(crate) const fn len(&self) -> usize {
-        self.list.len() - self.gone as usize
+        (self.used - self.gone) as usize
     }
 }
 
@@ -361,5 +383,28 @@ mod tests {
         assert_eq!(handles.find(ConnId::from_raw(99)), Some(99));
         assert_eq!(handles.find(ConnId::from_raw(5)), None);
         assert_eq!(handles.take().collect::<Vec<_>>(), [99]);
+        assert_eq!(handles.len(), 0);
+    }
+
+    #[test]
+    fn handles_agree_with_a_map() {
+        let mut rng = p2p_core::Rng::fast_from(9);
+        let (mut handles, mut map) = (Handles::new(), BTreeMap::new());
+        for step in 0..20_000u32 {
+            let id = rng.below(400);
+            if rng.chance(0.3) {
+                // As many stay in the second half as in the first, but other ones.
+                handles.insert(ConnId::from_raw(id + u64::from(step / 1000)), step);
+                map.insert(id + u64::from(step / 1000), step);
+            } else {
+                handles.remove(ConnId::from_raw(id));
+                map.remove(&id);
+            }
+            let id = rng.below(420);
+            assert_eq!(handles.find(ConnId::from_raw(id)), map.get(&id).copied());
+            assert_eq!(handles.len(), map.len());
+            assert!(handles.table.len() <= 2048);
+        }
+        assert_eq!(handles.take().collect::<Vec<_>>(), map.into_values().collect::<Vec<_>>());
     }
 }

@@ -1,6 +1,5 @@
 //! Bandwidth: one server per direction of a node, shared by its streams in turns.
 
-use bytes::Bytes;
 use p2p_core::{Duration, Instant};
 use std::collections::VecDeque;
 
@@ -48,10 +47,10 @@ pub(crate) struct Pipe {
     pub(crate) rates: Bandwidth,
     /// Streams with something to send, in turns.
     pub(crate) turns: VecDeque<Way>,
-    /// Whose bytes are on the wire.
-    pub(crate) serving: Option<Way>,
-    /// The bytes.
-    pub(crate) load: Vec<Bytes>,
+    /// The bytes of somebody's turn are on the wire.
+    pub(crate) busy: bool,
+    /// Whose they are, if more of it waits.
+    pub(crate) again: Option<Way>,
     /// Time that datagrams and small packets took from the turn on the wire.
     debt: u64,
     /// When those will have left that were sent while no stream had its turn.
@@ -72,8 +71,8 @@ impl Pipe {
         Self {
             rates,
             turns: VecDeque::new(),
-            serving: None,
-            load: Vec::new(),
+            busy: false,
+            again: None,
             debt: 0,
             idle_until: Instant::ZERO,
             datagrams_until: Instant::ZERO,
@@ -92,7 +91,7 @@ impl Pipe {
     pub(crate) fn packet_out(&mut self, bytes: usize, quantum: usize, now: Instant) -> Option<Instant> {
         let Some(rate) = self.rates.up else { return Some(now) };
         let time = wire_time(bytes, rate);
-        if self.serving.is_none() {
+        if !self.busy {
             self.idle_until = self.idle_until.max(now) + Duration::from_nanos(time);
             return Some(self.idle_until);
         }
@@ -113,7 +112,7 @@ impl Pipe {
         }
         let time = wire_time(bytes, rate);
         self.datagrams_until = start + Duration::from_nanos(time);
-        if self.serving.is_some() {
+        if self.busy {
             self.debt += time;
         } else {
             self.idle_until = self.idle_until.max(self.datagrams_until);

@@ -44,11 +44,8 @@ impl<M: Machine> Sim<M> {
         let place = &mut self.nodes[node as usize];
         let ip = if addr.ip().is_loopback() { addr.ip() } else { place.addr };
         let from = SocketAddr::new(ip, place.free_port());
-        let ends = [
-            End::new(Some(NodeIx::new(node)), id, from, true),
-            End::new(to, ConnId::from_raw(0), addr, false),
-        ];
-        let way = self.wires.dial(ends, self.now + self.options.connect_timeout, secured);
+        let ends = [End::new(Some(NodeIx::new(node)), id, true), End::new(to, ConnId::from_raw(0), false)];
+        let way = self.wires.dial(ends, [from, addr], self.now + self.options.connect_timeout, secured);
         self.nodes[node as usize].conns.insert(id, pointer(way.slot, 0));
         self.traffic.dialled += 1;
         if let Some(error) = error {
@@ -64,7 +61,7 @@ impl<M: Machine> Sim<M> {
     /// The dialler's first packet is there, or would be.
     pub(crate) fn dialled(&mut self, way: Way) {
         let Some(wire) = self.wires.find(way) else { return };
-        let (from, to, port) = (wire.ends[0].node, wire.ends[1].node, wire.ends[1].addr.port());
+        let (from, to, port) = (wire.ends[0].node, wire.ends[1].node, wire.addrs[1].port());
         let unreachable = to == NOBODY
             || !self.nodes[to as usize].alive
             || self.world.apart(from, to)
@@ -89,7 +86,7 @@ impl<M: Machine> Sim<M> {
                 return self.depart(back, Chunk::End(Err(IoError::Insecure)));
             }
         }
-        let peer = wire.ends[0].addr;
+        let peer = wire.addrs[0];
         let id = ConnId::from_raw(self.nodes[to as usize].source.draw());
         self.nodes[to as usize].conns.insert(id, pointer(way.slot, 1));
         wire.phase = Phase::Open;
@@ -117,14 +114,13 @@ impl<M: Machine> Sim<M> {
     }
 
     pub(crate) fn send(&mut self, node: u32, id: ConnId, data: Bytes) {
-        let Some(way) = self.way(node, id) else { return };
-        let window = self.options.window;
-        let high = self.options.high;
-        let Some(wire) = self.wires.find(way) else { return };
-        let side = way.side as usize;
+        let Some(pointer) = self.nodes[node as usize].conns.find(id) else { return };
+        let (slot, side) = parts(pointer);
+        let Some(wire) = self.wires.at(slot) else { return };
+        let way = Way { slot, epoch: wire.epoch, side: side as u8 };
         let to = &wire.ends[other(way.side)];
         let (to_node, paused) = (to.node, to.paused);
-        // Nobody will read it: the other end is closed, and its news is under way.
+        // Nobody will read it: the other end is closed, and its news are under way.
         if data.is_empty() || (wire.phase == Phase::Open && !to.held) {
             return;
         }
@@ -132,17 +128,15 @@ impl<M: Machine> Sim<M> {
         if lane.ended || lane.last.is_some() {
             return;
         }
-        let free = lane.open && lane.queue.is_empty() && !(paused && lane.unread >= window);
-        let limited = to_node == NOBODY || self.uplink(node, to_node).is_some();
-        if free && !limited {
+        let free = lane.open && lane.is_drained() && !(paused && lane.unread >= self.options.window);
+        if free && to_node != NOBODY && self.uplink(node, to_node).is_none() {
             return self.depart(way, Chunk::Data(data));
         }
         let Some(wire) = self.wires.find(way) else { return };
         let lane = &mut wire.lanes[side];
-        lane.queued += data.len();
-        lane.queue.push_back(data);
+        lane.queue(data);
         let ready = lane.open && !lane.in_turn;
-        if lane.queued > high && !lane.full {
+        if lane.queued > self.options.high && !lane.full {
             lane.full = true;
             self.push_after(Duration::ZERO, Happening::Mark { way, full: true });
         }
@@ -168,7 +162,7 @@ impl<M: Machine> Sim<M> {
         let Some(wire) = self.wires.find(way) else { return true };
         let (from, to) = (wire.ends[way.side as usize].node, wire.ends[other(way.side)].node);
         let paused = wire.ends[other(way.side)].paused;
-        let lane = &mut wire.lanes[way.side as usize];
+        let lane = &wire.lanes[way.side as usize];
         let bytes = lane.queued;
         if lane.in_turn || !lane.open || bytes == 0 || bytes > PACKET || (paused && lane.unread >= window) {
             return false;
@@ -176,17 +170,8 @@ impl<M: Machine> Sim<M> {
         let Some(left) = self.uplink(from, to).and_then(|pipe| pipe.packet_out(bytes, quantum, now)) else {
             return false;
         };
-        while let Some(wire) = self.wires.find(way) {
-            let lane = &mut wire.lanes[way.side as usize];
-            let Some(data) = lane.queue.pop_front() else {
-                if let Some(last) = lane.last.take() {
-                    self.depart(way, Chunk::End(last));
-                }
-                break;
-            };
-            lane.queued -= data.len();
-            self.depart_after(way, left.since(now), Chunk::Data(data));
-        }
+        self.set_off(way, usize::MAX, left);
+        self.end_if_drained(way, left);
         true
     }
 
@@ -201,16 +186,12 @@ impl<M: Machine> Sim<M> {
             if !lane.open || lane.in_turn {
                 return;
             }
-            let Some(first) = lane.queue.front() else {
-                if let Some(last) = lane.last.take() {
-                    self.depart(way, Chunk::End(last));
-                }
-                return;
-            };
+            if lane.is_drained() {
+                return self.end_if_drained(way, self.now);
+            }
             if paused && lane.unread >= window {
                 return;
             }
-            let len = first.len();
             if self.uplink(from, to).is_some() {
                 if let Some(wire) = self.wires.find(way) {
                     wire.lanes[way.side as usize].in_turn = true;
@@ -220,105 +201,105 @@ impl<M: Machine> Sim<M> {
                 }
                 return self.next_turn(from);
             }
-            let Some(wire) = self.wires.find(way) else { return };
-            let lane = &mut wire.lanes[way.side as usize];
-            let Some(data) = lane.queue.pop_front() else { return };
-            lane.queued -= len;
-            if lane.full && lane.queued <= low {
-                lane.full = false;
-                self.push_after(Duration::ZERO, Happening::Mark { way, full: false });
-            }
-            self.depart(way, Chunk::Data(data));
+            self.set_off(way, 1, self.now);
+            self.ready_below(way, low);
         }
     }
 
-    /// Puts the next stream's bytes on a node's wire, if that is free.
+    /// Tells the machine that the queue has room again.
+    fn ready_below(&mut self, way: Way, low: usize) {
+        let Some(wire) = self.wires.find(way) else { return };
+        let lane = &mut wire.lanes[way.side as usize];
+        if lane.full && lane.queued <= low {
+            lane.full = false;
+            self.push_after(Duration::ZERO, Happening::Mark { way, full: false });
+        }
+    }
+
+    /// The end follows the last that was queued.
+    fn end_if_drained(&mut self, way: Way, leaves: Instant) {
+        let Some(wire) = self.wires.find(way) else { return };
+        let lane = &mut wire.lanes[way.side as usize];
+        if lane.is_drained()
+            && let Some(last) = lane.last.take()
+        {
+            self.depart_at(way, leaves, Chunk::End(last));
+        }
+    }
+
+    /// Puts the next stream's bytes on a node's wire, if that is free. When they will have left is known at once.
     fn next_turn(&mut self, node: u32) {
-        let (quantum, now) = (self.options.quantum.max(1), self.now);
-        let Some(pipe) = self.pipes.get_mut(self.nodes[node as usize].pipe as usize) else { return };
-        while pipe.serving.is_none() {
+        let (quantum, window, now) = (self.options.quantum.max(1), self.options.window, self.now);
+        let place = self.nodes[node as usize].pipe as usize;
+        while let Some(pipe) = self.pipes.get_mut(place).filter(|pipe| !pipe.busy) {
             let Some(way) = pipe.turns.pop_front() else { return };
             let Some(wire) = self.wires.find(way) else { continue };
+            let paused = wire.ends[other(way.side)].paused;
             let lane = &mut wire.lanes[way.side as usize];
-            // A whole quantum, and the few bytes of a head that goes with it.
-            let most = quantum + quantum / 16;
-            let mut bytes = 0;
-            while let Some(first) = lane.queue.front_mut() {
-                if bytes > 0 && bytes + first.len() > most {
-                    break;
-                }
-                let piece = if first.len() > most { first.split_to(quantum) } else { std::mem::take(first) };
-                if first.is_empty() {
-                    lane.queue.pop_front();
-                }
-                bytes += piece.len();
-                pipe.load.push(piece);
-                if bytes >= quantum {
-                    break;
-                }
-            }
-            if bytes == 0 {
+            let (count, bytes) = lane.turn(quantum);
+            let more = lane.waiting() > count;
+            lane.in_turn = more;
+            if bytes == 0 || (paused && lane.unread >= window) {
                 lane.in_turn = false;
                 continue;
             }
-            lane.queued -= bytes;
-            pipe.serving = Some(way);
-            let at = pipe.turn_done(bytes, now);
-            self.agenda.push(at.as_nanos(), Happening::Sent { node });
+            let left = pipe.turn_done(bytes, now);
+            pipe.busy = true;
+            pipe.again = more.then_some(way);
+            self.push_at(left, Happening::Sent { node });
+            self.set_off(way, count, left);
+            self.ready_below(way, self.options.low);
+            self.end_if_drained(way, left);
         }
     }
 
     /// The bytes of a turn have left.
     pub(crate) fn turn_over(&mut self, node: u32) {
-        let (low, place) = (self.options.low, self.nodes[node as usize].pipe as usize);
-        let Some(pipe) = self.pipes.get_mut(place) else { return };
-        let Some(way) = pipe.serving.take() else { return };
-        let mut load = std::mem::take(&mut pipe.load);
-        if let Some(wire) = self.wires.find(way) {
-            let lane = &mut wire.lanes[way.side as usize];
-            lane.in_turn = false;
-            if lane.full && lane.queued <= low {
-                lane.full = false;
-                self.push_after(Duration::ZERO, Happening::Mark { way, full: false });
-            }
-            for piece in load.drain(..) {
-                self.depart(way, Chunk::Data(piece));
-            }
-        }
-        load.clear();
-        // Back in its place before the next turn begins: its room is used again.
-        self.pipes[place].load = load;
-        self.pump(way);
+        let Some(pipe) = self.pipes.get_mut(self.nodes[node as usize].pipe as usize) else { return };
+        pipe.busy = false;
+        let again = pipe.again.take();
+        pipe.turns.extend(again);
         self.next_turn(node);
     }
 
     fn depart(&mut self, way: Way, chunk: Chunk) {
-        self.depart_after(way, Duration::ZERO, chunk);
+        self.depart_at(way, self.now, chunk);
     }
 
-    /// Sends something on its way, where it comes after a while. What one batch sends arrives together.
-    fn depart_after(&mut self, way: Way, after: Duration, chunk: Chunk) {
-        let (now, batch) = (self.now, self.batch);
+    /// Sends something that did not wait in the queue on its way, where it comes then.
+    fn depart_at(&mut self, way: Way, leaves: Instant, chunk: Chunk) {
+        let Some(wire) = self.wires.find(way) else { return };
+        let lane = &mut wire.lanes[way.side as usize];
+        if !lane.ended {
+            lane.ended = matches!(chunk, Chunk::End(_));
+            lane.pass(chunk);
+            self.set_off(way, 1, leaves);
+        }
+    }
+
+    /// Sends so many chunks of a queue on their way, where they come then. What one batch sends arrives together.
+    fn set_off(&mut self, way: Way, count: usize, leaves: Instant) {
+        let batch = self.batch;
         let Some(wire) = self.wires.find(way) else { return };
         let (from, to) = (wire.ends[way.side as usize].node, wire.ends[other(way.side)].node);
         let lane = &mut wire.lanes[way.side as usize];
-        if lane.ended {
-            return;
-        }
-        let len = chunk.len();
-        let broken = len > 0 && self.world.resets();
+        let Some(len) = lane.next_len() else { return };
         if lane.batch != batch {
             lane.batch = batch;
-            lane.until = lane.until.max(now + after + self.world.burst(from, to, len, now));
+            lane.until = lane.until.max(leaves + self.world.burst(from, to, len, leaves));
         }
         let at = lane.until;
-        // An event waits for everything in flight; what arrives together needs one.
-        let covered = lane.flight.back().is_some_and(|(last, _)| *last == at);
-        lane.ended = matches!(chunk, Chunk::End(_));
-        lane.unread += len;
-        lane.flight.push_back((at, chunk));
-        self.nodes[from as usize].sent += len as u64;
-        self.traffic.stream.sent(len);
+        // An event waits for everything under way; what arrives together needs one.
+        let covered = lane.last_arrival() == Some(at);
+        let (mut bytes, mut broken) = (0, false);
+        for _ in 0..count {
+            let Some(len) = lane.launch(at) else { break };
+            bytes += len;
+            broken |= len > 0 && self.world.resets();
+            self.traffic.stream.sent(len);
+        }
+        lane.unread += bytes;
+        self.nodes[from as usize].sent += bytes as u64;
         if !covered {
             self.push_at(at, Happening::Arrive(way));
         }
@@ -346,27 +327,30 @@ impl<M: Machine> Sim<M> {
         while let Some(wire) = self.wires.find(way) {
             let (from, to) = (wire.ends[side].node, wire.ends[other(way.side)].node);
             let lane = &mut wire.lanes[side];
-            if lane.flight.front().is_none_or(|(at, _)| *at > now) {
-                return;
-            }
+            let Some((_, chunk)) = lane.first_flying().filter(|(at, _)| *at <= now) else { return };
             if self.world.apart(from, to) || self.world.apart(to, from) {
                 return self.stall(way);
             }
-            let Some((_, chunk)) = lane.flight.pop_front() else { return };
-            lane.stalled = None;
-            let waits = !lane.inbox.is_empty() || wire.ends[other(way.side)].paused;
-            let done = self.received_at(from, to, chunk.len());
-            if matches!(chunk, Chunk::End(Err(_)) | Chunk::Open) || (done <= now && !waits) {
+            let at_once = matches!(chunk, Chunk::End(Err(_)) | Chunk::Open);
+            let len = chunk.len();
+            lane.stalled = false;
+            if at_once {
+                // Nobody reads any more what came before a breach.
+                lane.drop_arrived();
+            }
+            let waits = lane.is_waiting() || wire.ends[other(way.side)].paused;
+            let done = self.received_at(from, to, len);
+            let Some(wire) = self.wires.find(way) else { return };
+            let lane = &mut wire.lanes[side];
+            if at_once || (done <= now && !waits) {
+                let Some(chunk) = lane.land() else { return };
                 self.hand(way, chunk);
                 continue;
             }
-            if let Some(wire) = self.wires.find(way) {
-                let lane = &mut wire.lanes[side];
-                let covered = lane.inbox.back().is_some_and(|(last, _)| *last == done && done > now);
-                lane.inbox.push_back((done, chunk));
-                if !covered {
-                    self.push_at(done, Happening::Deliver(way));
-                }
+            let covered = lane.last_readable() == Some(done) && done > now;
+            lane.land_for(done);
+            if !covered {
+                self.push_at(done, Happening::Deliver(way));
             }
         }
     }
@@ -389,17 +373,19 @@ impl<M: Machine> Sim<M> {
     fn stall(&mut self, way: Way) {
         let (now, timeout) = (self.now, self.options.stream_timeout);
         let Some(wire) = self.wires.find(way) else { return };
-        let lane = &mut wire.lanes[way.side as usize];
-        let (since, tries) = match lane.stalled {
-            Some((_, _, next)) if next > now => return,
-            Some((since, tries, _)) => (since, tries + 1),
-            None => (now, 0),
+        let stalled = &mut wire.lanes[way.side as usize].stalled;
+        let stall = &mut wire.stalls[way.side as usize];
+        let (since, tries) = match *stall {
+            (_, _, next) if *stalled && next > now => return,
+            (since, tries, _) if *stalled => (since, tries + 1),
+            _ => (now, 0),
         };
         if now.since(since) >= timeout {
             return self.sever(way, IoError::TimedOut);
         }
         let next = now + patience(tries);
-        lane.stalled = Some((since, tries, next));
+        *stalled = true;
+        *stall = (since, tries, next);
         self.push_at(next, Happening::Arrive(way));
     }
 
@@ -409,11 +395,7 @@ impl<M: Machine> Sim<M> {
             if wire.ends[other(way.side)].paused {
                 return;
             }
-            let lane = &mut wire.lanes[way.side as usize];
-            if lane.inbox.front().is_none_or(|(at, _)| *at > self.now) {
-                return;
-            }
-            let Some((_, chunk)) = lane.inbox.pop_front() else { return };
+            let Some(chunk) = wire.lanes[way.side as usize].read(self.now) else { return };
             self.hand(way, chunk);
         }
     }
@@ -422,7 +404,7 @@ impl<M: Machine> Sim<M> {
     fn hand(&mut self, way: Way, chunk: Chunk) {
         let Some(wire) = self.wires.find(way) else { return };
         let end = &wire.ends[other(way.side)];
-        let (node, id, held, peer) = (end.node, end.id, end.held, wire.ends[way.side as usize].addr);
+        let (node, id, held, peer) = (end.node, end.id, end.held, wire.addrs[way.side as usize]);
         match chunk {
             Chunk::Data(data) => {
                 wire.lanes[way.side as usize].unread -= data.len();
@@ -475,7 +457,7 @@ impl<M: Machine> Sim<M> {
         let Some(wire) = self.wires.find(way) else { return };
         wire.ends[way.side as usize].paused = paused;
         if !paused {
-            if !wire.lanes[towards.side as usize].inbox.is_empty() {
+            if wire.lanes[towards.side as usize].is_waiting() {
                 self.push_after(Duration::ZERO, Happening::Deliver(towards));
             }
             self.pump(towards);
@@ -496,12 +478,12 @@ impl<M: Machine> Sim<M> {
         wire.ends[side].held = false;
         wire.ends[side].paused = false;
         let unread = &mut wire.lanes[1 - side];
-        unread.inbox.clear();
+        unread.drop_arrived();
         unread.drop_queue();
         unread.last = None;
         let alone = !wire.ends[1 - side].held;
         let lane = &mut wire.lanes[side];
-        if alone && (wire.phase == Phase::Open || abort || lane.queue.is_empty()) {
+        if alone && (wire.phase == Phase::Open || abort || lane.is_drained()) {
             self.wires.remove(slot);
             return;
         }

@@ -28,11 +28,10 @@ impl Chunk {
 
 /// One end of a stream.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct End {
-    pub(crate) node: u32,
     pub(crate) id: ConnId,
-    /// This end's address, as the other end sees it.
-    pub(crate) addr: SocketAddr,
+    pub(crate) node: u32,
     /// The machine holds a handle to it.
     pub(crate) held: bool,
     /// The machine does not read.
@@ -41,56 +40,172 @@ pub(crate) struct End {
 
 /// One direction of a stream, named by its sending side.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Lane {
-    /// Not yet sent.
-    pub(crate) queue: VecDeque<Bytes>,
+    /// In order: what arrived, and when it is all received; what is under way, and when it arrives; what is not yet sent.
+    chunks: VecDeque<(Instant, Chunk)>,
+    arrived: u32,
+    flying: u32,
+    /// Bytes not yet sent.
     pub(crate) queued: usize,
-    /// Sent, and when it arrives.
-    pub(crate) flight: VecDeque<(Instant, Chunk)>,
-    /// Arrived, and when it is all received.
-    pub(crate) inbox: VecDeque<(Instant, Chunk)>,
     /// Sent, and not yet read by the other machine.
     pub(crate) unread: usize,
     /// When the last sent will arrive.
     pub(crate) until: Instant,
     /// The input or event that sent it: what one batch sends arrives together.
     pub(crate) batch: u64,
-    /// The other end cannot be reached: since when, how often tried, and when next.
-    pub(crate) stalled: Option<(Instant, u32, Instant)>,
     /// Bytes may leave: this end knows that the stream is open.
     pub(crate) open: bool,
     /// The machine was told that the queue is full.
     pub(crate) full: bool,
-    /// Waits for its turn, or has it.
+    /// Waits for its turn.
     pub(crate) in_turn: bool,
-    /// What ends it when the queue is empty.
-    pub(crate) last: Option<Result<(), IoError>>,
     /// The end is sent; nothing may follow.
     pub(crate) ended: bool,
+    /// The other end cannot be reached; more stands in [`Wire::stalls`].
+    pub(crate) stalled: bool,
+    /// What ends it when the queue is empty.
+    pub(crate) last: Option<Result<(), IoError>>,
 }
 
 impl Lane {
     const fn new() -> Self {
         Self {
-            queue: VecDeque::new(),
+            chunks: VecDeque::new(),
+            arrived: 0,
+            flying: 0,
             queued: 0,
-            flight: VecDeque::new(),
-            inbox: VecDeque::new(),
             unread: 0,
             until: Instant::ZERO,
             batch: 0,
-            stalled: None,
             open: false,
             full: false,
             in_turn: false,
-            last: None,
             ended: false,
+            stalled: false,
+            last: None,
         }
+    }
+
+    const fn sent(&self) -> usize {
+        (self.arrived + self.flying) as usize
+    }
+
+    /// Whether nothing waits to be sent.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.chunks.len() == self.sent()
+    }
+
+    /// Puts something behind what waits to be sent.
+    pub(crate) fn queue(&mut self, data: Bytes) {
+        self.queued += data.len();
+        self.chunks.push_back((Instant::ZERO, Chunk::Data(data)));
+    }
+
+    /// The length of what is to be sent next.
+    pub(crate) fn next_len(&self) -> Option<usize> {
+        self.chunks.get(self.sent()).map(|(_, chunk)| chunk.len())
+    }
+
+    /// How many chunks wait to be sent.
+    pub(crate) fn waiting(&self) -> usize {
+        self.chunks.len() - self.sent()
+    }
+
+    /// How many chunks go in the next turn, and their bytes: a whole quantum, and the few bytes of a head that goes with
+    /// it. A longer chunk is cut.
+    pub(crate) fn turn(&mut self, quantum: usize) -> (usize, usize) {
+        let (at, most) = (self.sent(), quantum + quantum / 16);
+        if let Some((_, Chunk::Data(data))) = self.chunks.get_mut(at)
+            && data.len() > most
+        {
+            let first = data.split_to(quantum);
+            self.chunks.insert(at, (Instant::ZERO, Chunk::Data(first)));
+        }
+        let (mut count, mut bytes) = (0, 0);
+        while bytes < quantum
+            && let Some((_, next)) = self.chunks.get(at + count)
+            && bytes + next.len() <= most
+        {
+            bytes += next.len();
+            count += 1;
+        }
+        (count, bytes)
+    }
+
+    /// Sends the next of what waits, to arrive then; its length.
+    pub(crate) fn launch(&mut self, arrives: Instant) -> Option<usize> {
+        let at = self.sent();
+        let (when, chunk) = self.chunks.get_mut(at)?;
+        *when = arrives;
+        self.queued -= chunk.len();
+        self.flying += 1;
+        Some(chunk.len())
+    }
+
+    /// Puts something before what waits to be sent.
+    pub(crate) fn pass(&mut self, chunk: Chunk) {
+        self.queued += chunk.len();
+        self.chunks.insert(self.sent(), (Instant::ZERO, chunk));
+    }
+
+    /// When the last of what is under way arrives.
+    pub(crate) fn last_arrival(&self) -> Option<Instant> {
+        let at = self.sent().checked_sub(1).filter(|_| self.flying > 0)?;
+        self.chunks.get(at).map(|(when, _)| *when)
+    }
+
+    /// The first of what is under way, and when it arrives.
+    pub(crate) fn first_flying(&self) -> Option<&(Instant, Chunk)> {
+        self.chunks.get(self.arrived as usize).filter(|_| self.flying > 0)
+    }
+
+    /// The first of what is under way arrives, when nothing waits to be read: takes it.
+    pub(crate) fn land(&mut self) -> Option<Chunk> {
+        debug_assert_eq!(self.arrived, 0, "it would pass what came before");
+        self.flying -= 1;
+        self.chunks.pop_front().map(|(_, chunk)| chunk)
+    }
+
+    /// The first of what is under way arrives, to be read then.
+    pub(crate) fn land_for(&mut self, read: Instant) {
+        if let Some((when, _)) = self.chunks.get_mut(self.arrived as usize) {
+            *when = read;
+            self.arrived += 1;
+            self.flying -= 1;
+        }
+    }
+
+    /// When the last of what arrived can be read.
+    pub(crate) fn last_readable(&self) -> Option<Instant> {
+        let at = (self.arrived as usize).checked_sub(1)?;
+        self.chunks.get(at).map(|(when, _)| *when)
+    }
+
+    /// Whether something arrived that is not read.
+    pub(crate) const fn is_waiting(&self) -> bool {
+        self.arrived > 0
+    }
+
+    /// Takes the first of what arrived, if it can be read by now.
+    pub(crate) fn read(&mut self, now: Instant) -> Option<Chunk> {
+        let (when, _) = self.chunks.front().filter(|_| self.arrived > 0)?;
+        if *when > now {
+            return None;
+        }
+        self.arrived -= 1;
+        self.chunks.pop_front().map(|(_, chunk)| chunk)
+    }
+
+    /// Drops what arrived and is not read.
+    pub(crate) fn drop_arrived(&mut self) {
+        self.chunks.drain(..self.arrived as usize);
+        self.arrived = 0;
     }
 
     /// Drops what has not left.
     pub(crate) fn drop_queue(&mut self) {
-        self.queue = VecDeque::new();
+        self.chunks.truncate(self.sent());
         self.queued = 0;
     }
 }
@@ -104,18 +219,23 @@ pub(crate) enum Phase {
     Open,
 }
 
-/// A stream. Side 0 dialled, side 1 accepted.
+/// A stream. Side 0 dialled, side 1 accepted. In this order in memory: what every chunk needs comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Wire {
     pub(crate) epoch: u32,
     pub(crate) phase: Phase,
+    /// The dialler asked for it to be secured.
+    pub(crate) secured: bool,
     pub(crate) ends: [End; 2],
     pub(crate) lanes: [Lane; 2],
+    /// Of lanes whose other end cannot be reached: since when, how often tried, and when next.
+    pub(crate) stalls: [(Instant, u32, Instant); 2],
+    /// Each end's address, as the other end sees it.
+    pub(crate) addrs: [SocketAddr; 2],
     /// When dialling ends in vain.
     pub(crate) deadline: Instant,
     pub(crate) tries: u32,
-    /// The dialler asked for it to be secured.
-    pub(crate) secured: bool,
 }
 
 /// All streams, in slots that are used again.
@@ -132,7 +252,13 @@ enum Slot {
 }
 
 impl Wires {
-    pub(crate) fn dial(&mut self, ends: [End; 2], deadline: Instant, secured: bool) -> Way {
+    pub(crate) fn dial(
+        &mut self,
+        ends: [End; 2],
+        addrs: [SocketAddr; 2],
+        deadline: Instant,
+        secured: bool,
+    ) -> Way {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -147,11 +273,13 @@ impl Wires {
         self.slots[slot as usize] = Slot::Used(Box::new(Wire {
             epoch,
             phase: Phase::Dialling,
+            secured,
             ends,
             lanes: [Lane::new(), Lane::new()],
+            stalls: [(Instant::ZERO, 0, Instant::ZERO); 2],
+            addrs,
             deadline,
             tries: 0,
-            secured,
         }));
         Way { slot, epoch, side: 0 }
     }
@@ -203,11 +331,11 @@ pub(crate) const fn parts(pointer: u32) -> (u32, usize) {
 pub(crate) const NOBODY: u32 = u32::MAX;
 
 impl End {
-    pub(crate) const fn new(node: Option<NodeIx>, id: ConnId, addr: SocketAddr, held: bool) -> Self {
+    pub(crate) const fn new(node: Option<NodeIx>, id: ConnId, held: bool) -> Self {
         let node = match node {
             Some(node) => node.raw(),
             None => NOBODY,
         };
-        Self { node, id, addr, held, paused: false }
+        Self { id, node, held, paused: false }
     }
 }

@@ -14,7 +14,7 @@ use crate::reader::Reader;
 use crate::store::Store;
 use crate::super_seed::SuperSeed;
 use crate::suspects::Suspects;
-use crate::torrent::{Goal, Phase, Torrent, USUAL};
+use crate::torrent::{Gained, Goal, Phase, Torrent, USUAL};
 use crate::tracker::Totals;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -188,7 +188,9 @@ impl Client {
             more_asked: 0,
             hungry: 0,
             announcer: self.new_announcer(&wanted.metainfo, cx),
+            gained: Gained::default(),
             choker: None,
+            served: 0,
             rate_in: Rate::new(cx.now()),
             rate_out: Rate::new(cx.now()),
             downloaded: 0,

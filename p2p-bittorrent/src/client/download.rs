@@ -16,6 +16,9 @@ use p2p_core::{Bytes, ConnId, Digest, DigestKind, Duration, Instant, Job};
 /// A peer that lets us ask and gives nothing for this long is snubbing us (Cohen 2003: "over a minute").
 const SNUBBED: Duration = Duration::from_secs(60);
 
+/// A peer that cannot ask anyway is told of what we gained at once if that is more than this part of what we have.
+const UNTOLD: u32 = 16;
+
 /// A block sent to a seed counts as so many messages that say nothing new.
 const USELESS_BLOCK: u16 = 4;
 
@@ -26,7 +29,7 @@ impl Client {
             return;
         }
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        if !peer.am_interested || peer.paused || (peer.is_choking && peer.allowed_in.is_empty()) {
+        if !peer.may_be_asked() {
             return;
         }
         let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key)) else { return };
@@ -359,25 +362,60 @@ impl Client {
     }
 
     /// Tells the peers that lack it of a piece, and those that have it that we need it no more.
+    ///
+    /// A peer that waits for us to unchoke it cannot ask for the piece: it is told with the next message that it is sent,
+    /// before it is unchoked at the latest, or when there is so much news that its picture of us grows old.
     fn tell_have(&mut self, key: TorrentKey, piece: u32, cx: &mut Context<'_>) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        torrent.gained.push(piece);
         encode(&Message::Have(piece), &mut self.out);
         let have = self.out.split().freeze();
         encode(&Message::NotInterested, &mut self.out);
         let not_interested = self.out.split().freeze();
         let now = cx.now();
+        let gained = torrent.gained.pieces();
+        let all = gained.len() as u32;
         for conn in torrent.peers.values() {
             let Some(peer) = self.peers.get_mut(conn) else { continue };
-            if !peer.pieces.has(piece) {
-                peer.link.send(have.clone(), cx);
-                peer.last_out = now;
+            if peer.pieces.has(piece) {
+                peer.told += u32::from(peer.told + 1 == all);
+                peer.wanted = peer.wanted.saturating_sub(1);
+                if peer.wanted == 0 && peer.am_interested {
+                    peer.am_interested = false;
+                    peer.link.send(not_interested.clone(), cx);
+                    peer.last_out = now;
+                }
                 continue;
             }
-            peer.wanted = peer.wanted.saturating_sub(1);
-            if peer.wanted == 0 && peer.am_interested {
-                peer.am_interested = false;
-                peer.link.send(not_interested.clone(), cx);
-                peer.last_out = now;
+            if peer.waits() && (all - peer.told) * UNTOLD <= torrent.have.count() {
+                continue;
+            }
+            let news = if peer.told + 1 == all {
+                peer.told = all;
+                have.clone()
+            } else {
+                peer.tell(gained, &mut self.out);
+                self.out.split().freeze()
+            };
+            peer.link.send(news, cx);
+            peer.last_out = now;
+        }
+    }
+
+    /// Tells all peers of all that was gained.
+    pub(super) fn tell_all(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let gained = core::mem::take(&mut torrent.gained);
+        if gained.pieces().is_empty() {
+            return;
+        }
+        for conn in torrent.peers.values() {
+            let Some(peer) = self.peers.get_mut(conn) else { continue };
+            peer.tell(gained.pieces(), &mut self.out);
+            peer.told = 0;
+            if !self.out.is_empty() {
+                peer.link.send(self.out.split().freeze(), cx);
+                peer.last_out = cx.now();
             }
         }
     }
@@ -535,6 +573,7 @@ impl Client {
             torrent.picker = None;
         }
         let info_hash = torrent.info_hash();
+        self.tell_all(key, cx);
         cx.tell(Event::Complete(info_hash));
         self.announce_completed(key, cx);
         self.report_now(key, cx);

@@ -22,10 +22,15 @@ impl Client {
                 Err(why) => return self.drop_peer(conn, why, cx),
             }
         }
+        let mut news = false;
         loop {
             let Some(peer) = self.peers.get_mut(&conn) else { return };
             let said = match peer.decoder.next(&mut data) {
-                Ok(Some(message)) => self.message(conn, message, cx),
+                Ok(Some(message)) => {
+                    // After the head of a block, or a part of it, there is nothing new to ask for or to send.
+                    news |= peer.decoder.is_idle();
+                    self.message(conn, message, cx)
+                }
                 Ok(None) => break,
                 Err(error) => Err(DropReason::Malformed(error)),
             };
@@ -34,9 +39,11 @@ impl Client {
                 return self.drop_peer(conn, why, cx);
             }
         }
-        self.send_out(conn, cx);
-        self.ask_more(conn, cx);
-        self.serve(conn, cx);
+        if news {
+            self.send_out(conn, cx);
+            self.ask_more(conn, cx);
+            self.serve(conn, cx);
+        }
     }
 
     fn message(&mut self, conn: ConnId, message: Message, cx: &mut Context<'_>) -> Result<(), DropReason> {
@@ -272,6 +279,9 @@ impl Client {
         }
         peer.is_interested = is;
         let (Some(key), am_choking) = (peer.torrent, peer.am_choking) else { return Ok(()) };
+        if let Some(torrent) = self.torrents.get_mut(&key).filter(|_| !am_choking) {
+            torrent.count_served(is);
+        }
         self.send_out(conn, cx);
         if !is && !am_choking {
             self.set_choke(conn, true, cx);

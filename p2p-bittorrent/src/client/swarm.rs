@@ -21,6 +21,8 @@ use p2p_core::{Bytes, ConnId, Duration, Instant, IoError};
 
 /// How often a torrent with peers keeps house; every second time it chooses whom to choke.
 const ROUND: Duration = Duration::from_secs(5);
+/// After so many rounds all peers are told of all that we gained.
+const TELL: u32 = 6;
 /// Between asking trackers for peers and asking for more; it doubles each time, up to half an hour.
 const FIND_MORE: Duration = Duration::from_secs(20);
 /// After so many rounds with next to nobody who gives, a leech looks for other peers.
@@ -66,8 +68,8 @@ impl Client {
             let limits = &self.config.limits;
             let Some(torrent) = self.torrents.get_mut(&key) else { return };
             if !torrent.is_active()
-                || torrent.dialling >= limits.dials_per_torrent
-                || torrent.peers.len() + torrent.dialling >= dialled_at_most(torrent, limits)
+                || torrent.dialling as usize >= limits.dials_per_torrent
+                || torrent.peers.len() + torrent.dialling as usize >= dialled_at_most(torrent, limits)
             {
                 return;
             }
@@ -205,6 +207,8 @@ impl Client {
         peer.fast = theirs.reserved.fast() && self.config.fast;
         peer.connected_at = cx.now();
         peer.last_block = cx.now();
+        // What follows says all that we have now.
+        peer.told = torrent.gained.pieces().len() as u32;
         torrent.peers.insert(peer.key, conn);
         if inbound {
             self.greeting.remove(&(addr.ip(), conn));
@@ -313,11 +317,14 @@ impl Client {
         if self.out.is_empty() {
             return;
         }
-        let data = self.out.split().freeze();
         if let Some(peer) = self.peers.get_mut(&conn) {
+            if let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get(&key)) {
+                peer.tell(torrent.gained.pieces(), &mut self.out);
+            }
             peer.last_out = cx.now();
-            peer.link.send(data, cx);
+            peer.link.send(self.out.split().freeze(), cx);
         }
+        self.out.clear();
     }
 
     pub(super) fn say(&mut self, conn: ConnId, message: &Message, cx: &mut Context<'_>) {
@@ -384,6 +391,9 @@ impl Client {
                 offers.gone(peer.key, |piece| is_had(peers, among, piece));
             }
             torrent.suspects.remember(peer.key, peer.addr);
+            if peer.is_interested && !peer.am_choking {
+                torrent.count_served(false);
+            }
         }
         if !peer.am_choking && torrent.is_active() {
             self.fill_slots(key, cx);
@@ -426,6 +436,10 @@ impl Client {
         }
         torrent.timers.rounds = torrent.timers.rounds.wrapping_add(1);
         let choosing = torrent.timers.rounds % 2 == 0;
+        if torrent.timers.rounds % TELL == 0 {
+            self.tell_all(key, cx);
+        }
+        let Some(torrent) = self.torrents.get(&key) else { return };
         let conns: Vec<ConnId> = torrent.peers.values().copied().collect();
         for conn in conns {
             self.tend(conn, cx);
@@ -455,11 +469,11 @@ impl Client {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let hungry = torrent.hungry >= HUNGRY;
         let enough = dialled_at_most(torrent, &self.config.limits) * if hungry { 4 } else { 3 } / 4;
-        if torrent.peers.len() + torrent.dialling >= enough || now < torrent.more_at {
+        if torrent.peers.len() + torrent.dialling as usize >= enough || now < torrent.more_at {
             return;
         }
-        torrent.more_at = now + FIND_MORE * (1 << torrent.more_asked.min(5));
-        torrent.more_asked += 1;
+        torrent.more_at = now + FIND_MORE * (1_u32 << torrent.more_asked.min(5));
+        torrent.more_asked = torrent.more_asked.saturating_add(1);
         if torrent.more_asked > 1 {
             self.announce_now(key, cx);
         }
@@ -510,11 +524,16 @@ impl Client {
             peer.traffic = None;
         }
         let idle = now.since(peer.last_out) >= KEEP_ALIVE;
+        let (owes, may_be_asked) = (peer.owes(), peer.may_be_asked());
         if idle {
             self.say(conn, &Message::KeepAlive, cx);
         }
-        self.late_requests(conn, cx);
-        self.ask_more(conn, cx);
+        if owes {
+            self.late_requests(conn, cx);
+        }
+        if may_be_asked {
+            self.ask_more(conn, cx);
+        }
     }
 
     /// Chooses whom to choke and unchoke.
@@ -525,7 +544,7 @@ impl Client {
         let turn = u64::from(pieces.piece_len());
         let mut candidates = Vec::with_capacity(torrent.peers.len());
         for conn in torrent.peers.values() {
-            if let Some(peer) = self.peers.get_mut(conn) {
+            if let Some(peer) = self.peers.get(conn) {
                 let mut candidate = candidate(peer, &pieces, now);
                 if torrent.owes_rest(peer.key, candidate.given) {
                     // Its turn goes on.
@@ -536,11 +555,12 @@ impl Client {
         }
         let rate = torrent.rate_out.per_second(now);
         let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, turn));
-        let decided = choker.round(now, role, rate, &candidates, cx.rng());
-        let chosen: Vec<_> = decided.to_vec();
-        let conns: Vec<(u32, ConnId)> = torrent.peers.iter().map(|(key, conn)| (*key, *conn)).collect();
-        for (peer, conn) in conns {
-            self.set_choke(conn, !chosen.contains(&peer), cx);
+        let chosen = choker.round(now, role, rate, &candidates, cx.rng());
+        let changed = |peer: &&Candidate| peer.unchoked != chosen.binary_search(&peer.key).is_ok();
+        let conn = |peer: &Candidate| Some((*torrent.peers.get(&peer.key)?, peer.unchoked));
+        let changes: Vec<(ConnId, bool)> = candidates.iter().filter(changed).filter_map(conn).collect();
+        for (conn, choke) in changes {
+            self.set_choke(conn, choke, cx);
         }
     }
 
@@ -549,15 +569,23 @@ impl Client {
         let now = cx.now();
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let (role, pieces) = (role(torrent), torrent.pieces());
+        let turn = u64::from(pieces.piece_len());
+        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, turn));
+        if !choker.has_room(role, torrent.served as usize) {
+            return;
+        }
         let mut candidates = Vec::new();
         for conn in torrent.peers.values() {
-            if let Some(peer) = self.peers.get_mut(conn)
+            if let Some(peer) = self.peers.get(conn)
                 && (peer.is_interested || !peer.am_choking)
             {
                 candidates.push(candidate(peer, &pieces, now));
             }
         }
-        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, u64::from(pieces.piece_len())));
+        debug_assert_eq!(
+            candidates.iter().filter(|peer| peer.interested && peer.unchoked).count(),
+            torrent.served as usize
+        );
         let chosen: Vec<u32> = choker.fill(role, &candidates, cx.rng()).to_vec();
         for peer in chosen {
             if let Some(conn) = self.torrents.get(&key).and_then(|torrent| torrent.peers.get(&peer)).copied()
@@ -579,7 +607,7 @@ impl Client {
         let pieces = torrent.pieces();
         let mut candidates = Vec::new();
         for conn in torrent.peers.values() {
-            if let Some(peer) = self.peers.get_mut(conn)
+            if let Some(peer) = self.peers.get(conn)
                 && peer.is_interested
                 && peer.am_choking
                 && (settled || peer.unchoked_at.is_none())
@@ -600,6 +628,11 @@ impl Client {
             return;
         }
         peer.am_choking = choke;
+        if peer.is_interested
+            && let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key))
+        {
+            torrent.count_served(!choke);
+        }
         if choke {
             crate::peer::wire::encode(&Message::Choke, &mut self.out);
             let unbegun = self.take_offers_back(conn);
@@ -673,7 +706,7 @@ fn choker(config: &Config, turn: u64) -> Box<Choker> {
     Box::new(Choker::new(choke::Config { slots, turn, ..usual }))
 }
 
-fn candidate(peer: &mut Peer, torrent: &p2p_core::Pieces, now: Instant) -> Candidate {
+fn candidate(peer: &Peer, torrent: &p2p_core::Pieces, now: Instant) -> Candidate {
     let has = match &peer.pieces {
         Pieces::Unsaid => 0,
         Pieces::Some(bits) => bits.count(),

@@ -6,7 +6,7 @@ use crate::info_hash::PeerId;
 use crate::peer::extension::{PeerIds, Registry};
 use crate::peer::handshake::HandshakeDecoder;
 use crate::peer::link::Link;
-use crate::peer::wire::{Block, Decoder};
+use crate::peer::wire::{Block, Decoder, Message, encode};
 use crate::picker::{Has, PeerKey};
 use crate::rate::{Pipeline, Rate};
 use alloc::boxed::Box;
@@ -144,39 +144,12 @@ impl Traffic {
 }
 
 /// One connected peer, or one that is being dialled.
+///
+/// In this order in memory: a torrent's peers are walked whenever a piece is verified and in every round, and what is
+/// looked at then lies together.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Peer {
-    pub(crate) key: PeerKey,
-    pub(crate) torrent: Option<TorrentKey>,
-    pub(crate) link: Link,
-    pub(crate) addr: SocketAddr,
-    pub(crate) source: PeerSource,
-    pub(crate) id: PeerId,
-    /// Present until the other's handshake is read.
-    pub(crate) greeting: Option<Box<HandshakeDecoder>>,
-    pub(crate) decoder: Decoder,
-    pub(crate) pieces: Pieces,
-    /// How many of its pieces we want and have not verified.
-    pub(crate) wanted: u32,
-    pub(crate) traffic: Option<Box<Traffic>>,
-    pub(crate) extended: Option<Box<Extended>>,
-    /// Pieces it lets us ask for while it chokes us (BEP 6).
-    pub(crate) allowed_in: Vec<u32>,
-    /// Pieces we let it ask for while we choke it (BEP 6).
-    pub(crate) allowed_out: Vec<u32>,
-    pub(crate) rate_in: Rate,
-    pub(crate) rate_out: Rate,
-    pub(crate) connected_at: Instant,
-    pub(crate) unchoked_at: Option<Instant>,
-    pub(crate) last_in: Instant,
-    pub(crate) last_out: Instant,
-    pub(crate) last_block: Instant,
-    pub(crate) uploaded: u64,
-    /// What was uploaded when it was last unchoked.
-    pub(crate) uploaded_before: u64,
-    pub(crate) downloaded: u64,
-    /// The piece a super-seed showed it last (BEP 16).
-    pub(crate) shown: Option<u32>,
     pub(crate) open: bool,
     pub(crate) fast: bool,
     pub(crate) am_choking: bool,
@@ -191,6 +164,39 @@ pub(crate) struct Peer {
     pub(crate) strikes: u8,
     /// Messages that said nothing new; halved every round.
     pub(crate) idle_messages: u16,
+    /// How many of its pieces we want and have not verified.
+    pub(crate) wanted: u32,
+    /// How many of the pieces that the torrent gained it was told of, as far as it lacked them.
+    pub(crate) told: u32,
+    pub(crate) pieces: Pieces,
+    pub(crate) last_in: Instant,
+    pub(crate) last_out: Instant,
+    pub(crate) traffic: Option<Box<Traffic>>,
+    pub(crate) link: Link,
+    pub(crate) key: PeerKey,
+    pub(crate) torrent: Option<TorrentKey>,
+    /// Present until the other's handshake is read.
+    pub(crate) greeting: Option<Box<HandshakeDecoder>>,
+    pub(crate) decoder: Decoder,
+    pub(crate) last_block: Instant,
+    pub(crate) extended: Option<Box<Extended>>,
+    pub(crate) rate_in: Rate,
+    pub(crate) rate_out: Rate,
+    pub(crate) downloaded: u64,
+    pub(crate) uploaded: u64,
+    /// What was uploaded when it was last unchoked.
+    pub(crate) uploaded_before: u64,
+    pub(crate) unchoked_at: Option<Instant>,
+    pub(crate) connected_at: Instant,
+    /// Pieces it lets us ask for while it chokes us (BEP 6).
+    pub(crate) allowed_in: Vec<u32>,
+    /// Pieces we let it ask for while we choke it (BEP 6).
+    pub(crate) allowed_out: Vec<u32>,
+    /// The piece a super-seed showed it last (BEP 16).
+    pub(crate) shown: Option<u32>,
+    pub(crate) addr: SocketAddr,
+    pub(crate) source: PeerSource,
+    pub(crate) id: PeerId,
 }
 
 impl Peer {
@@ -213,6 +219,7 @@ impl Peer {
             decoder,
             pieces: Pieces::Unsaid,
             wanted: 0,
+            told: 0,
             traffic: None,
             extended: None,
             allowed_in: Vec::new(),
@@ -256,6 +263,25 @@ impl Peer {
             && now.since(self.connected_at) >= USELESS_AFTER
     }
 
+    /// Whether it waits for us to unchoke it, and so cannot make use of what we gained just now.
+    pub(crate) const fn waits(&self) -> bool {
+        self.is_interested && self.am_choking
+    }
+
+    /// Appends a HAVE for each piece gained that it was not told of and lacks.
+    pub(crate) fn tell(&mut self, gained: &[u32], out: &mut BytesMut) {
+        let untold = gained.get(self.told as usize..).unwrap_or_default();
+        for piece in untold.iter().filter(|piece| !self.pieces.has(**piece)) {
+            encode(&Message::Have(*piece), out);
+        }
+        self.told = gained.len() as u32;
+    }
+
+    /// Whether it has something that we want, and lets us ask for it.
+    pub(crate) const fn may_be_asked(&self) -> bool {
+        self.am_interested && !self.paused && !(self.is_choking && self.allowed_in.is_empty())
+    }
+
     /// Whether blocks are asked of it and not here yet.
     pub(crate) fn owes(&self) -> bool {
         self.traffic.as_ref().is_some_and(|traffic| !traffic.asked.is_empty())
@@ -265,6 +291,42 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::wire::WireLimits;
+    use p2p_core::{ConnId, Rng};
+
+    #[test]
+    fn a_peer_is_told_once_of_what_it_lacks_however_often_news_are_put_off() {
+        for seed in 0..200 {
+            let mut rng = Rng::fast_from(seed);
+            let link = Link::Tcp(ConnId::from_raw(1));
+            let (addr, decoder) =
+                (SocketAddr::from(([10, 0, 0, 1], 1)), Decoder::new(&WireLimits::default()));
+            let mut peer = Peer::new(0, link, addr, PeerSource::Inbound, decoder, Instant::ZERO);
+            let mut order: Vec<u32> = (0..40).collect();
+            rng.shuffle(&mut order);
+            let (mut gained, mut out, mut lacked) = (Vec::new(), BytesMut::new(), Vec::new());
+            let mut bits = Bitfield::new(40);
+            let mut asked = 0;
+            for &piece in &order {
+                gained.push(piece);
+                if rng.chance(0.5) {
+                    bits.set(rng.below(40) as u32);
+                }
+                peer.pieces = Pieces::Some(bits.clone());
+                if rng.chance(0.3) || gained.len() == order.len() {
+                    lacked.extend(gained[asked..].iter().filter(|piece| !bits.get(**piece)));
+                    asked = gained.len();
+                    peer.tell(&gained, &mut out);
+                    peer.tell(&gained, &mut out);
+                }
+            }
+            let (mut told, mut said) = (Vec::new(), out.freeze());
+            while let Ok(Some(Message::Have(piece))) = peer.decoder.next(&mut said) {
+                told.push(piece);
+            }
+            assert_eq!(told, lacked, "seed {seed}");
+        }
+    }
 
     #[test]
     fn a_block_in_drops_is_kept_in_few_parts() {

@@ -16,6 +16,7 @@ mod partial;
 mod status;
 mod trust;
 
+use crate::client::HandleMap;
 use crate::peer::Block;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -224,7 +225,8 @@ pub struct Picker {
     loose: BTreeSet<u32>,
     /// ... and those that one has.
     owned: BTreeSet<u32>,
-    askers: BTreeMap<PeerKey, Asker>,
+    /// Looked up for every block; nothing depends on its order.
+    askers: HandleMap<PeerKey, Asker>,
     /// Further peers asked for a block in the end game.
     extra: BTreeMap<(u32, u32), Vec<PeerKey>>,
     deadlines: BTreeMap<u32, Instant>,
@@ -254,7 +256,7 @@ impl Picker {
             partials: BTreeMap::new(),
             loose: BTreeSet::new(),
             owned: BTreeSet::new(),
-            askers: BTreeMap::new(),
+            askers: HandleMap::default(),
             extra: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             urgent: BTreeSet::new(),

@@ -1,9 +1,10 @@
 //! What a peer says it has: bitfields out of shape or place, HAVE floods, messages of the fast extension without it.
 
-use super::scene::{PIECES, Scene, dropped_for, ever, once};
+use super::attacker::{Heard, hello};
+use super::scene::{PIECES, Scene, config, dropped_for, ever, hash, once};
 use p2p_bittorrent::DropReason;
 use p2p_bittorrent::peer::{Block, Message, WireError};
-use p2p_core::Bytes;
+use p2p_core::{Bitfield, Bytes, Duration};
 
 fn says(fast: bool, messages: Vec<Message>) -> Vec<DropReason> {
     dropped_for(once(fast, move |mouth| messages.iter().for_each(|message| mouth.say(message))))
@@ -98,5 +99,36 @@ fn floods_of_allowed_fast_suggest_and_reject_end() {
     for message in [Message::AllowedFast(1), Message::Suggest(2), Message::Reject(block)] {
         let drops = dropped_for(ever(true, move |mouth| (0..300).for_each(|_| mouth.say(&message))));
         assert_eq!(drops, [DropReason::MessageFlood]);
+    }
+}
+
+#[test]
+fn who_waits_to_be_unchoked_is_told_of_every_piece_once() {
+    const STREAMS: usize = 8;
+    let said = std::sync::Arc::new(std::sync::Mutex::new(vec![Vec::new(); STREAMS]));
+    let (hash, ears) = (hash(), said.clone());
+    let mut config = config();
+    config.upload_slots = Some(1);
+    config.limits.peers_per_address = STREAMS;
+    let mut scene = Scene::with(config, move |heard, mouth| match heard {
+        Heard::Open => mouth.raw(hello(hash, mouth.stream as u8, false)),
+        Heard::Hello => mouth.say(&Message::Interested),
+        Heard::Said(Message::Have(piece)) => ears.lock().unwrap()[mouth.stream].push(piece),
+        Heard::Said(Message::Bitfield(bits)) => {
+            let bits = Bitfield::from_wire(PIECES, &bits).unwrap();
+            ears.lock().unwrap()[mouth.stream].extend(bits.ones());
+        }
+        Heard::Said(_) | Heard::Tick => {}
+    });
+    scene.begin(&[]);
+    scene.sim.run_for(Duration::from_secs(1));
+    scene.strike(STREAMS);
+    let download = scene.ops[0];
+    assert!(scene.watch(Duration::from_secs(60), move |sim| sim.outcome(download).is_some()));
+    scene.sim.run_for(Duration::from_secs(1));
+    assert_eq!(scene.drops(), []);
+    for told in said.lock().unwrap().iter_mut() {
+        told.sort_unstable();
+        assert_eq!(*told, (0..PIECES).collect::<Vec<_>>());
     }
 }
