@@ -92,8 +92,8 @@ pub(crate) struct Torrent {
     pub(crate) uploaded: u64,
     pub(crate) wasted: u64,
     pub(crate) suspects: Suspects,
-    /// Of failed pieces whose blocks are being digested, the peer to blame, if one stands out.
-    pub(crate) accused: BTreeMap<u32, PeerKey>,
+    /// Of failed pieces whose blocks are being digested, the peers to blame, if some stand out.
+    pub(crate) accused: BTreeMap<u32, Vec<PeerKey>>,
     pub(crate) super_seed: Option<Box<SuperSeed>>,
     /// Present while we seed what we had from the start, and somebody is served.
     pub(crate) offers: Option<Box<Offers>>,

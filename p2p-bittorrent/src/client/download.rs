@@ -68,7 +68,7 @@ impl Client {
         }
         self.picked.clear();
         if peer.is_choking {
-            picker.pick_allowed(peer.key, has, &peer.allowed_in, count, &mut self.picked);
+            picker.pick_allowed(peer.key, has, &peer.allowed_in, count, now, &mut self.picked);
         } else {
             let speed = PeerSpeed::of(rate, torrent.metainfo.info.pieces().piece_len());
             picker.pick(peer.key, has, count, now, speed, cx.rng(), &mut self.picked);
@@ -345,6 +345,25 @@ impl Client {
         } else {
             self.piece_failed(key, piece, cx);
         }
+        self.ask_idle(key, cx);
+    }
+
+    /// After a piece showed what somebody is worth, other peers may be asked than before.
+    fn ask_idle(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
+        let Some(torrent) = self.torrents.get(&key) else { return };
+        if !torrent.picker.as_ref().is_some_and(|picker| picker.is_wary()) {
+            return;
+        }
+        let idle = |conn: &&ConnId| {
+            self.peers.get(*conn).is_some_and(|peer| {
+                let asked = peer.traffic.as_ref().is_some_and(|traffic| !traffic.asked.is_empty());
+                peer.am_interested && !peer.is_choking && !asked
+            })
+        };
+        let idle: Vec<ConnId> = torrent.peers.values().filter(idle).copied().collect();
+        for conn in idle {
+            self.ask_more(conn, cx);
+        }
     }
 
     fn piece_verified(&mut self, key: TorrentKey, piece: u32, cx: &mut Context<'_>) {
@@ -431,7 +450,7 @@ impl Client {
         if let ([only], true) = (&from[..], all_known) {
             // Nobody else gave a block of it, nor are any from before a restart: no need to compare.
             let only = *only;
-            self.fetch_again(key, piece, None);
+            self.fetch_again(key, piece, &[]);
             let Some(torrent) = self.torrents.get(&key) else { return };
             if let Some(addr) = torrent.address_of(only, &self.peers) {
                 self.ban(addr, DropReason::BadPiece, cx);
@@ -441,13 +460,13 @@ impl Client {
         let accused = picker.accuse(piece);
         let addresses: Vec<_> = contributors
             .iter()
-            .filter(|(_, peer)| accused.is_none_or(|accused| accused == *peer))
+            .filter(|(_, peer)| accused.is_empty() || accused.contains(peer))
             .filter_map(|(block, peer)| Some((*block, torrent.address_of(*peer, &self.peers)?)))
             .collect();
         if !torrent.suspects.open(piece, addresses.iter().copied()) {
-            return self.fetch_again(key, piece, accused);
+            return self.fetch_again(key, piece, &accused);
         }
-        if let Some(accused) = accused {
+        if !accused.is_empty() {
             torrent.accused.insert(piece, accused);
         }
         for (block, _) in addresses {
@@ -474,9 +493,9 @@ impl Client {
     ) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         if torrent.suspects.digested(piece, block, digest) {
-            let accused = torrent.accused.remove(&piece);
-            self.fetch_again(key, piece, accused);
-            if accused.is_none() {
+            let accused = torrent.accused.remove(&piece).unwrap_or_default();
+            self.fetch_again(key, piece, &accused);
+            if accused.is_empty() {
                 self.fetch_of_one(key, piece);
             }
         }
@@ -506,18 +525,17 @@ impl Client {
         }
     }
 
-    /// What the accused peer gave of a failed piece is fetched again, or all of it if nobody stands out.
-    fn fetch_again(&mut self, key: TorrentKey, piece: u32, accused: Option<u32>) {
+    /// What accused peers gave of a failed piece is fetched again, or all of it if nobody stands out.
+    fn fetch_again(&mut self, key: TorrentKey, piece: u32, accused: &[u32]) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let len = torrent.pieces().len_of(piece);
         self.held = self.held.saturating_sub(torrent.store.remove(piece));
         let Some(picker) = &mut torrent.picker else { return };
-        let lost = match accused {
-            Some(accused) => picker.fetch_again(piece, accused),
-            None => {
-                picker.failed(piece);
-                len
-            }
+        let lost = if accused.is_empty() {
+            picker.failed(piece);
+            len
+        } else {
+            picker.fetch_again(piece, accused)
         };
         torrent.wasted += u64::from(lost);
         if lost < len {

@@ -25,6 +25,7 @@ use order::{Class, Order};
 use p2p_core::chunk::BLOCK;
 use p2p_core::{Bitfield, Instant, Pieces, Rng};
 use partial::{End, NOBODY, Partial, State};
+use trust::{Standing, Trust};
 
 pub use status::Copies;
 
@@ -160,15 +161,19 @@ struct Asker {
     late: VecDeque<(u32, u32)>,
     /// The piece it has to itself, while that has free blocks.
     own: Option<u32>,
-    /// It gave no block of a piece that failed, or gave one since of a piece that verified.
-    trusted: bool,
+    /// What its blocks were worth so far.
+    standing: Standing,
     /// It gave blocks of a piece that failed in which everybody else was trusted: nothing is asked of it until they are
     /// known.
     accused: bool,
+    /// Trusted peers gave, but did not complete its piece: it may give the rest.
+    alone: bool,
     /// Pieces that it suggested, oldest first.
     suggested: VecDeque<u32>,
-    /// Blocks that it gave while it is not trusted, and that are not verified.
+    /// Blocks that it gave since it was last proved, and that are not verified.
     unproven: u32,
+    /// The piece that it was asked of last, and when.
+    last: (u32, Instant),
 }
 
 impl Default for Asker {
@@ -177,10 +182,12 @@ impl Default for Asker {
             outstanding: VecDeque::new(),
             late: VecDeque::new(),
             own: None,
-            trusted: true,
-            accused: false,
             suggested: VecDeque::new(),
+            standing: Standing::Stranger,
+            accused: false,
+            alone: false,
             unproven: 0,
+            last: (u32::MAX, Instant::ZERO),
         }
     }
 }
@@ -233,6 +240,7 @@ pub struct Picker {
     urgent: BTreeSet<(Instant, u32)>,
     /// Pieces that only one peer may be asked for.
     reserved: BTreeMap<u32, PeerKey>,
+    trust: Trust,
 }
 
 impl Picker {
@@ -261,6 +269,7 @@ impl Picker {
             deadlines: BTreeMap::new(),
             urgent: BTreeSet::new(),
             reserved: BTreeMap::new(),
+            trust: Trust::default(),
         }
     }
 
@@ -370,7 +379,9 @@ impl Picker {
             Has::Some(bits) => self.order.shift(bits, false),
         }
         self.choked(peer);
-        self.askers.remove(&peer);
+        if self.askers.remove(&peer).is_some_and(|asker| asker.standing == Standing::Proven) {
+            self.trust.left(peer);
+        }
     }
 
     /// Appends up to `n` blocks to ask of a peer that has `has` and does not choke us, and notes them as asked.
@@ -385,16 +396,16 @@ impl Picker {
         rng: &mut Rng,
         out: &mut Vec<Block>,
     ) {
-        let n = n.min(self.allowance(peer));
+        let n = n.min(self.allowance(peer, now));
         if self.wanted.none() || n == 0 {
             return;
         }
         let end = out.len().saturating_add(n);
         self.pick_urgent(peer, has, end, now, speed, out);
         while out.len() < end {
-            let Some((piece, side)) = self.choose(peer, has, speed, rng) else { break };
+            let Some((piece, side)) = self.choose(peer, has, now, speed, rng) else { break };
             let before = out.len();
-            self.take(peer, piece, side, end, out);
+            self.take(peer, piece, side, end, now, out);
             if out.len() == before {
                 break;
             }
@@ -403,7 +414,7 @@ impl Picker {
         // comes twice is lost to everybody.
         if out.len() < end && self.in_end_game() && self.outstanding(peer) == 0 {
             let end = end.min(out.len() + (n / 4).max(1));
-            self.pick_again(peer, has, end, rng, out);
+            self.pick_again(peer, has, end, now, rng, out);
         }
     }
 
@@ -414,15 +425,16 @@ impl Picker {
         has: Has<'_>,
         allowed: &[u32],
         n: usize,
+        now: Instant,
         out: &mut Vec<Block>,
     ) {
-        let end = out.len().saturating_add(n);
+        let end = out.len().saturating_add(n.min(self.allowance(peer, now)));
         for &piece in allowed {
             if out.len() >= end {
                 break;
             }
-            if has.get(piece) && self.wanted.get(piece) && self.begin(piece) && self.may_join(peer, piece) {
-                self.take(peer, piece, End::Front, end, out);
+            if has.get(piece) && self.wanted.get(piece) && self.may_hurry(peer, piece) && self.begin(piece) {
+                self.take(peer, piece, End::Front, end, now, out);
             }
         }
     }
@@ -446,21 +458,27 @@ impl Picker {
             if speed == PeerSpeed::Slow && due < now + DUE_SOON {
                 continue;
             }
-            if has.get(piece) && self.wanted.get(piece) && self.begin(piece) && self.may_join(peer, piece) {
-                self.take(peer, piece, End::Front, end, out);
+            if has.get(piece) && self.wanted.get(piece) && self.may_hurry(peer, piece) && self.begin(piece) {
+                self.take(peer, piece, End::Front, end, now, out);
             }
         }
     }
 
     /// The piece of which this peer is to be asked next, begun and with a free block.
-    fn choose(&mut self, peer: PeerKey, has: Has<'_>, speed: PeerSpeed, rng: &mut Rng) -> Option<(u32, End)> {
-        let asker = self.askers.entry(peer).or_default();
-        let (own, trusted) = (asker.own, asker.trusted);
+    fn choose(
+        &mut self,
+        peer: PeerKey,
+        has: Has<'_>,
+        now: Instant,
+        speed: PeerSpeed,
+        rng: &mut Rng,
+    ) -> Option<(u32, End)> {
+        let own = self.askers.entry(peer).or_default().own;
         if let Some(piece) = own.filter(|&piece| has.get(piece) && self.owned.contains(&piece)) {
             return Some((piece, End::Front));
         }
-        if !trusted {
-            return self.choose_for_suspect(peer, has, rng);
+        if !self.trusts(peer) {
+            return self.choose_for_stranger(peer, has, now, rng);
         }
         if let Some(piece) = self.take_suggestion(peer, has) {
             return Some((piece, End::Front));
@@ -507,10 +525,18 @@ impl Picker {
 
     /// The first piece that a peer suggested and that is of use, begun.
     fn take_suggestion(&mut self, peer: PeerKey, has: Has<'_>) -> Option<u32> {
+        let piece = self.suggestion(peer, has)?;
+        self.begin(piece);
+        self.give(piece, peer, PeerSpeed::Fast);
+        Some(piece)
+    }
+
+    /// The first of what a peer suggested that is of use: a new piece, or one that somebody left.
+    fn suggestion(&mut self, peer: PeerKey, has: Has<'_>) -> Option<u32> {
         while let Some(piece) = self.askers.get_mut(&peer)?.suggested.pop_front() {
+            let open = self.fresh.get(piece) || self.loose.contains(&piece);
             let wanted = self.mode == Mode::RarestFirst && has.get(piece) && self.may_ask(piece, peer);
-            if wanted && (self.fresh.get(piece) && self.begin(piece) || self.loose.contains(&piece)) {
-                self.give(piece, peer, PeerSpeed::Fast);
+            if open && wanted && self.may_join(peer, piece) {
                 return Some(piece);
             }
         }
@@ -633,16 +659,13 @@ impl Picker {
     }
 
     /// Appends free blocks of a partial piece up to `end` and notes them as asked of the peer.
-    fn take(&mut self, peer: PeerKey, piece: u32, side: End, end: usize, out: &mut Vec<Block>) {
+    fn take(&mut self, peer: PeerKey, piece: u32, side: End, end: usize, now: Instant, out: &mut Vec<Block>) {
         if !self.may_ask(piece, peer) {
             return;
         }
-        let end = end.min(out.len().saturating_add(self.share(peer, piece)));
         let asker = self.askers.entry(peer).or_default();
         let Some(partial) = self.partials.get_mut(&piece) else { return };
-        if !asker.trusted && partial.suspect.is_none() {
-            partial.suspect = Some(peer);
-        }
+        asker.last = (piece, now);
         while out.len() < end {
             let Some(block) = partial.next_free(side) else { break };
             partial.set(block, State::Asked, peer);
@@ -656,18 +679,23 @@ impl Picker {
     }
 
     /// The end game: blocks that others were asked for.
-    fn pick_again(&mut self, peer: PeerKey, has: Has<'_>, end: usize, rng: &mut Rng, out: &mut Vec<Block>) {
+    fn pick_again(
+        &mut self,
+        peer: PeerKey,
+        has: Has<'_>,
+        end: usize,
+        now: Instant,
+        rng: &mut Rng,
+        out: &mut Vec<Block>,
+    ) {
         let from = rng.below(u64::from(self.pieces.count())) as u32;
-        let strange = (!self.trusts(peer) && self.trusts_anybody()).then_some(peer);
-        let asker = self.askers.entry(peer).or_default();
         let mut left = END_LOOK;
         for (&piece, partial) in self.partials.range(from..).chain(self.partials.range(..from)) {
             if left == 0 || out.len() >= end {
                 break;
             }
-            let joins = strange.is_none_or(|peer| partial.suspect.is_none_or(|other| other == peer));
-            let reserved = self.reserved.get(&piece).is_some_and(|of| *of != peer);
-            if reserved || partial.priority == 0 || !partial.is_asked() || !has.get(piece) || !joins {
+            let open = partial.priority > 0 && partial.is_asked() && has.get(piece);
+            if !open || !self.may_ask(piece, peer) || !self.may_hurry(peer, piece) {
                 left -= 1;
                 continue;
             }
@@ -682,6 +710,8 @@ impl Picker {
                 let extra = self.extra.entry((piece, block)).or_default();
                 if extra.len() + 1 < ASKERS && !extra.contains(&peer) {
                     extra.push(peer);
+                    let asker = self.askers.entry(peer).or_default();
+                    asker.last = (piece, now);
                     asker.outstanding.push_back((piece, block));
                     let len = self.pieces.block_len(piece, block);
                     out.push(Block { piece, begin: block * BLOCK, len });
@@ -725,9 +755,8 @@ impl Picker {
             }
         }
         partial.set(number, State::Received, peer);
-        if let Some(asker) = self.askers.get_mut(&peer).filter(|asker| !asker.trusted) {
+        if let Some(asker) = self.askers.get_mut(&peer).filter(|asker| asker.standing != Standing::Proven) {
             asker.unproven += 1;
-            partial.suspect = partial.suspect.or(Some(peer));
         }
         let (piece_complete, filed) = (partial.is_complete(), partial.free() > 0);
         for other in &others {
@@ -812,9 +841,6 @@ impl Picker {
         }
         self.extra.remove(&(piece, block));
         partial.set(block, State::Free, NOBODY);
-        if partial.suspect == Some(peer) && !partial.has_any_of(peer) {
-            partial.suspect = None;
-        }
         if partial.is_untouched() {
             self.abandon(piece);
         } else {
@@ -843,9 +869,7 @@ impl Picker {
         let received = (0..partial.blocks()).filter(|&block| partial.state(block) == Some(State::Received));
         let from = received.map(|block| (block, partial.from(block))).filter(|&(_, peer)| peer != NOBODY);
         let contributors: Vec<(u32, PeerKey)> = from.collect();
-        for (_, peer) in &contributors {
-            self.distrust(*peer);
-        }
+        self.distrust(&contributors);
         self.write_failed(piece);
         contributors
     }
@@ -855,10 +879,13 @@ impl Picker {
         let Some(partial) = self.partials.get_mut(&piece) else { return };
         for block in 0..partial.blocks() {
             if partial.state(block) == Some(State::Received) {
+                if let Some(asker) = self.askers.get_mut(&partial.from(block)) {
+                    asker.unproven = asker.unproven.saturating_sub(1);
+                }
                 partial.set(block, State::Free, NOBODY);
             }
         }
-        partial.suspect = None;
+        partial.accused.clear();
         if partial.is_untouched() {
             self.abandon(piece);
         } else {

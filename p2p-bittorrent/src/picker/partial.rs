@@ -3,6 +3,7 @@
 use super::PeerKey;
 use alloc::boxed::Box;
 use alloc::vec;
+use alloc::vec::Vec;
 
 /// Whoever restored a block from resume data.
 pub(super) const NOBODY: PeerKey = PeerKey::MAX;
@@ -28,8 +29,8 @@ pub(super) struct Partial {
     /// The one peer that is to have it to itself, if it is fast enough.
     pub(super) owner: Option<PeerKey>,
     pub(super) priority: u8,
-    /// The one peer that is not trusted and has a part in it.
-    pub(super) suspect: Option<PeerKey>,
+    /// Who was accused of it, when it failed.
+    pub(super) accused: Vec<PeerKey>,
     states: Box<[State]>,
     /// Of whom each block was asked or received; means nothing for free ones.
     from: Box<[PeerKey]>,
@@ -46,7 +47,7 @@ impl Partial {
         Self {
             owner: None,
             priority,
-            suspect: None,
+            accused: Vec::new(),
             states: vec![State::Free; blocks as usize].into(),
             from: vec![NOBODY; blocks as usize].into(),
             free: blocks,
@@ -89,9 +90,11 @@ impl Partial {
         self.from.get(block as usize).copied().unwrap_or(NOBODY)
     }
 
-    /// Whether a block was asked or received of this peer.
-    pub(super) fn has_any_of(&self, peer: PeerKey) -> bool {
-        self.states.iter().zip(&self.from).any(|(&state, &from)| state != State::Free && from == peer)
+    /// Of whom blocks were asked or received; neighbours that are equal are named once.
+    pub(super) fn givers(&self) -> impl Iterator<Item = PeerKey> + '_ {
+        let taken = self.states.iter().zip(&self.from).filter(|(state, _)| **state != State::Free);
+        let mut last = NOBODY;
+        taken.map(|(_, from)| *from).filter(move |from| core::mem::replace(&mut last, *from) != *from)
     }
 
     /// Puts a block into a state.

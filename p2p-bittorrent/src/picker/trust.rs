@@ -1,148 +1,304 @@
-//! Suspects and liars: what may be asked of a peer after a piece failed that it had a part in, and who is to blame.
+//! Whom to believe: what may be asked of a peer that nothing is known of, and who is to blame for a piece that failed.
 //!
-//! A block cannot be verified, only a whole piece. Everybody is trusted until a piece fails; whoever gave a part of it is
-//! then a suspect. A piece has blocks of at most one suspect: it gives a block to a piece that trusted peers have nearly
-//! completed, or gets one piece to itself, and nothing more is asked of it until that is verified. Then it is trusted
-//! again; or it is accused, its blocks alone are fetched again, and the rest of the piece is kept.
+//! A block cannot be verified, only a whole piece. Until a piece fails everybody is trusted, and an honest swarm pays
+//! nothing. From then on, for [`CALM`] pieces, only peers are trusted that had a part in a piece that verified since they
+//! last had one in a piece that failed; the others are on probation:
+//!
+//! - A piece has blocks of at most one of them. If it fails, that one is accused, its blocks alone are fetched again,
+//!   and the others' are kept.
+//! - While trusted peers give, one gives [`TRIAL`] block of a piece that they have nearly completed, or of a new one that
+//!   they can complete, and nothing more is asked of it until that is verified. So a liar costs a block.
+//! - If nobody does complete it, or no trusted peer gives anything, which is so at the start, one gives a whole piece,
+//!   little by little, and several race: past [`RACE`] blocks that are not verified only the foremost goes on. So the
+//!   start costs a piece or so per liar met, one liar at a time, and none that stalls holds the others up.
 
 use super::partial::{End, NOBODY, State};
-use super::{Has, LOOK, PeerKey, PeerSpeed, Picker};
+use super::{Asker, Has, LOOK, PeerKey, Picker};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use p2p_core::Rng;
+use p2p_core::{Duration, Instant, Rng};
 
-/// Blocks whose proof a suspect may owe while others are trusted.
+/// Blocks whose proof a peer on probation may owe while trusted ones give.
 const TRIAL: usize = 1;
+/// Blocks that are asked of it at a time while it gives a piece alone: more than one, so that its link does not rest.
+const WINDOW: usize = 2;
+/// Blocks that all of those may owe before only the foremost is asked for more.
+const RACE: usize = 16;
+/// Whoever was asked longer ago and did not answer gives nothing.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A block that waits longer to be proved waits in vain: some pieces of 256 KiB at 10 kB/s, which is what one of five
+/// slots of a small uplink gives. A liar's next fifteen blocks are bought by patience that ends too soon.
+const IN_VAIN: Duration = Duration::from_secs(150);
+/// Pieces verified after the last one that failed until strangers are trusted again: what the next liar costs then is
+/// little beside them.
+const CALM: u32 = 512;
+/// Trusted peers remembered after they left: pieces may still have blocks of theirs.
+const LEFT: usize = 64;
+
+/// Accused of one piece, one after another, before all of it is fetched again.
+const ACCUSED: usize = 8;
+
+/// What a peer's blocks were worth so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It had no part yet in a piece that was verified or failed.
+    Stranger,
+    /// It had a part in a piece that verified.
+    Proven,
+    /// It had a part in a piece that failed, and since then in none that verified.
+    Suspect,
+}
+
+/// What is known of all peers together.
+#[derive(Debug, Default)]
+pub(super) struct Trust {
+    /// Pieces still to be verified until strangers are trusted again; 0 as long as no piece failed.
+    wary: u32,
+    /// Trusted peers that left, the last ones.
+    left: VecDeque<PeerKey>,
+}
+
+impl Trust {
+    pub(super) fn left(&mut self, peer: PeerKey) {
+        if self.left.len() >= LEFT {
+            self.left.pop_front();
+        }
+        self.left.push_back(peer);
+    }
+}
+
+impl Asker {
+    /// Blocks whose proof it owes, or will.
+    fn owed(&self) -> usize {
+        self.outstanding.len() + self.unproven as usize
+    }
+
+    /// Whether blocks of it are likely to come.
+    fn gives(&self, now: Instant) -> bool {
+        !self.outstanding.is_empty() && now.since(self.last.1) < PATIENCE
+    }
+}
 
 impl Picker {
-    /// How many blocks may be asked of a peer now, as far as trust goes.
-    pub(super) fn allowance(&self, peer: PeerKey) -> usize {
-        let Some(asker) = self.askers.get(&peer) else { return usize::MAX };
-        // Unless nobody else gives anything: better of a liar than of nobody.
-        let others = || self.askers.iter().any(|(key, other)| *key != peer && !other.outstanding.is_empty());
-        if asker.accused && others() {
-            return 0;
-        }
-        // What it has to itself it may go on with.
-        if asker.trusted || asker.own.is_some_and(|own| self.owned.contains(&own)) {
-            return usize::MAX;
-        }
-        match self.owed(peer) {
-            0 => usize::MAX,
-            owed => TRIAL.saturating_sub(owed),
-        }
+    /// Whether a piece failed not long ago, so that strangers are not trusted.
+    #[must_use]
+    pub const fn is_wary(&self) -> bool {
+        self.trust.wary > 0
     }
 
-    /// Blocks whose proof a suspect owes, or will.
-    fn owed(&self, peer: PeerKey) -> usize {
-        self.askers.get(&peer).map_or(0, |asker| asker.outstanding.len() + asker.unproven as usize)
-    }
-
-    /// How many more blocks may be asked of a peer of a piece that it shares with others.
-    pub(super) fn share(&self, peer: PeerKey, piece: u32) -> usize {
-        let alone = self.partials.get(&piece).is_none_or(|partial| partial.owner == Some(peer));
-        if alone || self.trusts(peer) { usize::MAX } else { TRIAL.saturating_sub(self.owed(peer)) }
-    }
-
-    /// Whether a peer had no part in a piece that failed, or had one since in a piece that verified.
+    /// Whether a peer may be asked for anything: it had a part in a piece that verified, or no piece failed lately.
     #[must_use]
     pub fn trusts(&self, peer: PeerKey) -> bool {
-        self.askers.get(&peer).is_none_or(|asker| asker.trusted)
-    }
-
-    pub(super) fn trusts_anybody(&self) -> bool {
-        self.askers.values().any(|asker| asker.trusted)
-    }
-
-    /// Whether a peer may give blocks of a partial piece.
-    pub(super) fn may_join(&self, peer: PeerKey, piece: u32) -> bool {
-        if self.trusts(peer) || !self.trusts_anybody() {
-            return true;
+        match self.askers.get(&peer).map(|asker| asker.standing) {
+            Some(Standing::Proven) => true,
+            Some(Standing::Suspect) => false,
+            Some(Standing::Stranger) => !self.is_wary(),
+            None => !self.is_wary() || peer == NOBODY || self.trust.left.contains(&peer),
         }
-        let suspect = self.partials.get(&piece).and_then(|partial| partial.suspect);
-        suspect.is_none_or(|other| other == peer)
     }
 
-    /// The piece of which a suspect is to be asked: one that others have nearly completed, so that it is soon known
-    /// what its blocks are worth.
-    pub(super) fn choose_for_suspect(
+    /// Blocks that a peer gave or was asked for since it was last proved.
+    #[must_use]
+    pub fn unproven(&self, peer: PeerKey) -> usize {
+        self.askers.get(&peer).map_or(0, Asker::owed)
+    }
+
+    fn trusted_give(&self, now: Instant) -> bool {
+        self.askers.iter().any(|(&key, asker)| asker.gives(now) && self.trusts(key))
+    }
+
+    /// How many blocks may be asked of a peer now, as far as trust goes.
+    pub(super) fn allowance(&mut self, peer: PeerKey, now: Instant) -> usize {
+        let trusted = self.trusts(peer);
+        let (accused, owed, waits, since, alone) = match self.askers.get(&peer) {
+            Some(a) => (a.accused, a.owed(), a.outstanding.is_empty(), a.last.1, a.alone),
+            None => (false, 0, false, now, false),
+        };
+        // Better of a liar than of nobody.
+        if accused && self.askers.iter().any(|(&key, other)| key != peer && other.gives(now)) {
+            return 0;
+        }
+        if trusted {
+            return usize::MAX;
+        }
+        if alone || self.reserved.values().any(|&of| of == peer) || !self.trusted_give(now) {
+            return self.race(peer, now);
+        }
+        if owed == 0 {
+            return TRIAL;
+        }
+        if !waits || now.since(since) < IN_VAIN {
+            return 0;
+        }
+        // Nobody else completes its piece, so it may.
+        if let Some(asker) = self.askers.get_mut(&peer) {
+            asker.alone = true;
+        }
+        self.race(peer, now)
+    }
+
+    /// How many blocks may be asked of one of those that give pieces alone.
+    fn race(&self, peer: PeerKey, now: Instant) -> usize {
+        let (asked, owed) =
+            self.askers.get(&peer).map_or((0, 0), |asker| (asker.outstanding.len(), asker.owed()));
+        let (mut sum, mut ahead) = (0, false);
+        for (&key, other) in &self.askers {
+            if key != peer && other.gives(now) && !self.trusts(key) {
+                sum += other.owed();
+                ahead |= (other.owed(), peer) > (owed, key);
+            }
+        }
+        if ahead && sum >= RACE { 0 } else { WINDOW.saturating_sub(asked) }
+    }
+
+    /// Whether a peer may give blocks of a piece: it is trusted, or all others are that have a part in it.
+    pub(super) fn may_join(&self, peer: PeerKey, piece: u32) -> bool {
+        self.trusts(peer)
+            || self
+                .partials
+                .get(&piece)
+                .is_none_or(|partial| partial.givers().all(|other| other == peer || self.trusts(other)))
+    }
+
+    /// The same where pieces are not chosen for what they prove, as those due soon: one that owes blocks of another piece
+    /// does not give any of this one.
+    pub(super) fn may_hurry(&self, peer: PeerKey, piece: u32) -> bool {
+        let free = || self.askers.get(&peer).is_none_or(|asker| asker.owed() == 0 || asker.last.0 == piece);
+        self.trusts(peer) || free() && self.may_join(peer, piece)
+    }
+
+    /// The piece of which a peer on probation is to be asked.
+    pub(super) fn choose_for_stranger(
         &mut self,
         peer: PeerKey,
         has: Has<'_>,
+        now: Instant,
         rng: &mut Rng,
     ) -> Option<(u32, End)> {
-        if self.owed(peer) >= TRIAL {
-            return None;
+        let begun = || self.loose.iter().take(LOOK).chain(self.owned.iter().take(LOOK)).copied();
+        let open = |piece: &u32| has.get(*piece) && self.may_ask(*piece, peer);
+        let reserved = self.reserved.iter().find(|(_, of)| **of == peer).map(|(piece, _)| *piece);
+        if let Some(piece) = reserved.filter(|piece| self.is_open(*piece) && has.get(*piece)) {
+            return Some((piece, End::Front));
         }
-        if self.trusts_anybody() {
-            let begun = self.loose.iter().take(LOOK).chain(self.owned.iter().take(LOOK));
-            let open = begun
-                .copied()
-                .filter(|&piece| has.get(piece) && self.may_join(peer, piece) && self.may_ask(piece, peer));
-            let nearest = open.min_by_key(|piece| self.partials.get(piece).map_or(u32::MAX, |p| p.free()));
-            if let Some(piece) = nearest {
-                return Some((piece, End::Back));
+        let others = self.trusted_give(now);
+        if self.unproven(peer) > 0 {
+            let of = |partial: &super::Partial| partial.givers().any(|giver| giver == peer);
+            let last = self.askers.get(&peer).map(|asker| asker.last.0);
+            let last = last.filter(|piece| self.is_open(*piece) && open(piece));
+            let own =
+                last.or_else(|| begun().filter(open).find(|piece| self.partials.get(piece).is_some_and(of)));
+            if own.is_some() {
+                return own.map(|piece| (piece, End::Front));
             }
+            // What is complete will soon be known, what others were asked for will come or be free again. Only of pieces
+            // that are no longer wanted no proof is to be had.
+            if others || self.partials.values().any(|partial| partial.priority > 0 && of(partial)) {
+                return None;
+            }
+        }
+        // What trusted peers have nearly completed shows soonest what its block is worth.
+        let joined = begun().filter(open).filter(|&piece| self.may_join(peer, piece));
+        if let Some(piece) =
+            joined.min_by_key(|piece| self.partials.get(piece).map_or(u32::MAX, |p| p.free()))
+        {
+            return Some((piece, End::Back));
+        }
+        if !others && let Some(piece) = self.suggestion(peer, has) {
+            self.begin(piece);
+            return Some((piece, End::Front));
         }
         if let Some(piece) = self.fresh_for(has, rng) {
             self.begin(piece);
-            self.give(piece, peer, PeerSpeed::Medium);
             return Some((piece, End::Front));
         }
-        // Better with a suspect too many than not at all.
-        let loose =
-            self.loose.iter().take(LOOK).copied().find(|&piece| has.get(piece) && self.may_ask(piece, peer));
-        loose.or_else(|| self.helped(peer, has, rng)).map(|piece| (piece, End::Back))
+        // Better with a stranger too many than not at all.
+        let any = || self.loose.iter().take(LOOK).chain(self.owned.iter().take(LOOK)).copied();
+        let any = any().find(|piece| has.get(*piece) && self.may_ask(*piece, peer));
+        any.filter(|_| !others).map(|piece| (piece, End::Back))
+    }
+
+    /// Whether a piece was begun and has blocks that nobody was asked for.
+    fn is_open(&self, piece: u32) -> bool {
+        self.loose.contains(&piece) || self.owned.contains(&piece)
     }
 
     /// A piece verified: whoever gave a part of it told the truth.
     pub(super) fn trust_givers(&mut self, piece: u32) {
+        self.trust.wary = self.trust.wary.saturating_sub(1);
         let givers: Vec<PeerKey> = self.contributors(piece).map(|(_, peer)| peer).collect();
         for peer in givers {
-            if let Some(asker) = self.askers.get_mut(&peer) {
-                asker.trusted = true;
+            self.acquitted(peer);
+        }
+    }
+
+    /// A piece failed of which these blocks came from these peers.
+    pub(super) fn distrust(&mut self, contributors: &[(u32, PeerKey)]) {
+        for (_, peer) in contributors {
+            if let Some(asker) = self.askers.get_mut(peer) {
+                asker.standing = Standing::Suspect;
                 asker.unproven = 0;
+                asker.alone = false;
+            }
+            self.trust.left.retain(|left| left != peer);
+        }
+        self.beware();
+    }
+
+    /// Strangers are not trusted from here on, nor is any piece theirs alone: trusted peers are to complete it.
+    fn beware(&mut self) {
+        self.trust.wary = CALM;
+        let strangers: Vec<u32> = self
+            .askers
+            .values_mut()
+            .filter(|asker| asker.standing != Standing::Proven)
+            .filter_map(|asker| asker.own.take_if(|own| !self.reserved.contains_key(own)))
+            .collect();
+        strangers.into_iter().for_each(|piece| self.file(piece));
+    }
+
+    /// The digest of a piece is wrong: the peers to be accused of it, those that are not trusted, if others had a part in
+    /// it. Nothing more is asked of them until [`acquitted`](Self::acquitted). Empty if nobody stands out, or one was
+    /// accused of the same piece before.
+    pub fn accuse(&mut self, piece: u32) -> Vec<PeerKey> {
+        self.beware();
+        let mut givers: Vec<PeerKey> = self.contributors(piece).map(|(_, peer)| peer).collect();
+        givers.sort_unstable();
+        givers.dedup();
+        let all = givers.len();
+        givers.retain(|peer| !self.trusts(*peer));
+        let Some(partial) = self.partials.get_mut(&piece) else { return Vec::new() };
+        // Who gave its blocks anew, and the piece fails again, is not to blame, or not alone.
+        let again =
+            partial.accused.len() >= ACCUSED || givers.iter().any(|peer| partial.accused.contains(peer));
+        if again || givers.len() == all && all > 1 {
+            return Vec::new();
+        }
+        partial.accused.extend_from_slice(&givers);
+        for peer in &givers {
+            if let Some(asker) = self.askers.get_mut(peer) {
+                asker.accused = true;
             }
         }
+        givers
     }
 
-    pub(super) fn distrust(&mut self, peer: PeerKey) {
-        if let Some(asker) = self.askers.get_mut(&peer) {
-            asker.trusted = false;
-            asker.unproven = 0;
-        }
-    }
-
-    /// The digest of a piece is wrong: the one peer to be accused of it, if all others that had a part are trusted.
-    /// Nothing more is asked of that peer until [`acquitted`](Self::acquitted).
-    pub fn accuse(&mut self, piece: u32) -> Option<PeerKey> {
-        let mut suspects: Vec<PeerKey> =
-            self.contributors(piece).map(|(_, peer)| peer).filter(|peer| !self.trusts(*peer)).collect();
-        suspects.sort_unstable();
-        suspects.dedup();
-        let [only] = suspects[..] else { return None };
-        if let Some(asker) = self.askers.get_mut(&only) {
-            asker.accused = true;
-        }
-        Some(only)
-    }
-
-    /// The blocks of a failed piece that an accused peer gave are to be fetched again, the others are kept. Returns how
+    /// The blocks of a failed piece that accused peers gave are to be fetched again, the others are kept. Returns how
     /// many bytes that is.
-    pub fn fetch_again(&mut self, piece: u32, accused: PeerKey) -> u32 {
+    pub fn fetch_again(&mut self, piece: u32, accused: &[PeerKey]) -> u32 {
         let pieces = self.pieces;
         let Some(partial) = self.partials.get_mut(&piece) else { return 0 };
-        let (mut bytes, mut blocks) = (0, 0);
+        let mut bytes = 0;
         for block in 0..partial.blocks() {
-            if partial.state(block) == Some(State::Received) && partial.from(block) == accused {
+            let from = partial.from(block);
+            if partial.state(block) == Some(State::Received) && accused.contains(&from) {
                 partial.set(block, State::Free, NOBODY);
                 bytes += pieces.block_len(piece, block);
-                blocks += 1;
+                if let Some(asker) = self.askers.get_mut(&from) {
+                    asker.unproven = asker.unproven.saturating_sub(1);
+                }
             }
         }
-        if let Some(asker) = self.askers.get_mut(&accused) {
-            asker.unproven = asker.unproven.saturating_sub(blocks);
-        }
-        partial.suspect = None;
         if partial.is_untouched() {
             self.abandon(piece);
         } else {
@@ -151,10 +307,12 @@ impl Picker {
         bytes
     }
 
-    /// An accused peer told the truth after all.
+    /// A peer told the truth, it turned out.
     pub fn acquitted(&mut self, peer: PeerKey) {
         if let Some(asker) = self.askers.get_mut(&peer) {
+            asker.standing = Standing::Proven;
             asker.accused = false;
+            asker.alone = false;
             asker.unproven = 0;
         }
     }

@@ -15,4 +15,5 @@ mod recorded;
 mod serving;
 mod system;
 mod tracker;
+mod trust;
 mod wire;

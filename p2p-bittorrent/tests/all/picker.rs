@@ -392,46 +392,6 @@ fn what_is_reserved_for_who_leaves_is_anybodys() {
     }
 }
 
-/// After a piece of two peers failed, each is tried alone; who is accused is asked again when nobody else gives anything.
-#[test]
-fn suspects_are_tried_alone_and_the_accused_last() {
-    let (mut picker, mut rng) = picker(10, 4);
-    (0..3).for_each(|_| picker.peer_has_all());
-    let shared = pick(&mut picker, 1, Has::All, 1, &mut rng);
-    let piece = shared[0].piece;
-    assert_eq!(picker.received(1, shared[0]), Received::Wanted { piece_complete: false, others: vec![] });
-    picker.choked(1);
-    let rest = pick(&mut picker, 2, Has::All, 3, &mut rng);
-    assert!(rest.iter().all(|block| block.piece == piece));
-    rest.iter().for_each(|&block| assert!(matches!(picker.received(2, block), Received::Wanted { .. })));
-    assert!(picker.trusts(1) && picker.trusts(2) && picker.accuse(piece).is_none());
-    picker.failed(piece);
-    assert!(!picker.trusts(1) && !picker.trusts(2) && picker.trusts(3));
-    // A suspect gets one piece to itself and is trusted again once that is right.
-    let own = pick(&mut picker, 1, Has::All, 40, &mut rng);
-    assert_eq!(own.len(), 4);
-    assert!(own.iter().all(|block| block.piece == own[0].piece));
-    assert!(pick(&mut picker, 1, Has::All, 40, &mut rng).is_empty());
-    own.iter().for_each(|&block| assert!(matches!(picker.received(1, block), Received::Wanted { .. })));
-    picker.verified(own[0].piece);
-    assert!(picker.trusts(1));
-    // The other one spoils a piece with the trusted one: it is to blame, and the other's blocks are kept.
-    let most = pick(&mut picker, 1, Has::All, 3, &mut rng);
-    most.iter().for_each(|&block| assert!(matches!(picker.received(1, block), Received::Wanted { .. })));
-    picker.choked(1);
-    let last = pick(&mut picker, 2, Has::All, 40, &mut rng);
-    assert_eq!((last.len(), last[0].piece), (1, most[0].piece), "a block, and no more until it is proved");
-    assert_eq!(picker.received(2, last[0]), Received::Wanted { piece_complete: true, others: vec![] });
-    assert_eq!(picker.accuse(last[0].piece), Some(2));
-    assert_eq!(picker.fetch_again(last[0].piece, 2), last[0].len);
-    let again = pick(&mut picker, 1, Has::All, 1, &mut rng);
-    assert_eq!(again, last);
-    assert!(pick(&mut picker, 2, Has::All, 40, &mut rng).is_empty(), "others give");
-    picker.peer_gone(1, Has::All);
-    assert!(!pick(&mut picker, 2, Has::All, 40, &mut rng).is_empty(), "nobody else does");
-    picker.acquitted(2);
-}
-
 /// What a peer suggests is its next piece of its own, also where one call ends a piece and begins another.
 #[test]
 fn a_suggestion_is_the_next_piece() {
