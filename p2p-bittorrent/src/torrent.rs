@@ -85,7 +85,7 @@ pub(crate) struct Torrent {
     /// Present while there are peers.
     pub(crate) choker: Option<Box<Choker>>,
     /// Peers that are interested and not choked.
-    pub(crate) served: u32,
+    pub(crate) served: u16,
     pub(crate) rate_in: Rate,
     pub(crate) rate_out: Rate,
     pub(crate) downloaded: u64,

@@ -347,7 +347,7 @@ impl Client {
     /// Ends a peer's stream.
     pub(super) fn drop_peer(&mut self, conn: ConnId, why: DropReason, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.get(&conn) else { return };
-        if matches!(why, DropReason::Ourselves | DropReason::Twin)
+        if why == DropReason::Ourselves
             && let (Some(key), PeerSource::Tracker | PeerSource::User) = (peer.torrent, peer.source)
             && let Some(torrent) = self.torrents.get_mut(&key)
         {
