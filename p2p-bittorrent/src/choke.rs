@@ -122,6 +122,8 @@ pub struct Choker {
     slots: u16,
     trial: Trial,
     rounds: u32,
+    /// When a peer last had to make room for another.
+    made_room_at: Instant,
     /// Rounds since a turn ended.
     turnless: u16,
     rotated_at: Option<Instant>,
@@ -156,6 +158,7 @@ impl Choker {
             slots,
             trial: Trial::None { not_before: Instant::ZERO },
             rounds: 0,
+            made_room_at: Instant::ZERO,
             turnless: 0,
             rotated_at: None,
             optimistic: Vec::new(),
@@ -197,6 +200,18 @@ impl Choker {
     #[must_use]
     pub fn has_room(&self, role: Role, unchoked: usize) -> bool {
         unchoked < self.slots_of(role)
+    }
+
+    /// Whether a peer of a full seed may make room for another: once in half a round, so that no crowd of newcomers
+    /// empties it.
+    #[must_use]
+    pub fn may_rotate(&self, now: Instant) -> bool {
+        now.since(self.made_room_at) >= self.config.round / 2
+    }
+
+    /// A peer had to make room.
+    pub const fn rotated(&mut self, now: Instant) {
+        self.made_room_at = now;
     }
 
     /// Decides anew: the peers to be unchoked, in ascending order; all others are to be choked. `upload_rate` is what

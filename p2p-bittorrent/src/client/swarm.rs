@@ -27,7 +27,7 @@ const TELL: u32 = 6;
 const FIND_MORE: Duration = Duration::from_secs(20);
 /// After so many rounds with next to nobody who gives, a leech looks for other peers.
 const HUNGRY: u8 = 4;
-/// A peer that chokes a hungry leech for so long makes room for another.
+/// A peer that chokes a hungry leech for so long makes room for another, and one that a full seed served for so long.
 const MUTE: Duration = Duration::from_secs(120);
 /// A keep-alive goes out when nothing else did for this long (BEP 3: "generally sent once every two minutes").
 const KEEP_ALIVE: Duration = Duration::from_secs(110);
@@ -198,7 +198,17 @@ impl Client {
         if twin {
             return Err(DropReason::Twin);
         }
-        let useless = self.place_for(key, addr, source, cx.now())?;
+        let useless = match self.place_for(key, addr, source, cx.now()) {
+            Err(DropReason::NoRoom) if inbound => {
+                // So that it knows that we are of its swarm, and comes again.
+                if let Some(torrent) = self.torrents.get(&key) {
+                    let hello = self.hello(torrent);
+                    cx.send(conn, hello);
+                }
+                return Err(DropReason::NoRoom);
+            }
+            found => found?,
+        };
         let Some(torrent) = self.torrents.get_mut(&key) else { return Ok(false) };
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(false) };
         peer.greeting = None;
@@ -217,6 +227,9 @@ impl Client {
         }
         cx.clear_timer(Timer::Greeting(conn));
         if let Some(useless) = useless {
+            if let Some(choker) = self.torrents.get_mut(&key).and_then(|torrent| torrent.choker.as_mut()) {
+                choker.rotated(cx.now());
+            }
             self.drop_peer(useless, DropReason::MadeRoom, cx);
         }
         let bitfield_bytes = self.torrents.get(&key).map_or(0, |torrent| torrent.have.len().div_ceil(8));
@@ -247,8 +260,18 @@ impl Client {
         if torrent.peers.len() < limits.peers_per_torrent {
             return Ok(None);
         }
-        let useless = peers().find(|(_, peer)| peer.is_useless(now)).map(|(conn, _)| *conn);
-        useless.ok_or(DropReason::NoRoom).map(Some)
+        let useless = peers().find(|(_, peer)| peer.is_useless(now));
+        // A seed's place is had by one after another, as its slots are: who was served makes room.
+        let rotates = torrent.is_complete() && torrent.choker.as_ref().is_some_and(|c| c.may_rotate(now));
+        let turn = u64::from(torrent.pieces().piece_len());
+        let had_its_turn = |peer: &Peer| {
+            peer.am_choking && peer.uploaded >= turn && now.since(peer.connected_at) >= MUTE
+        };
+        let served = || {
+            let served = peers().filter(|(_, peer)| rotates && had_its_turn(peer));
+            served.min_by_key(|(_, peer)| (peer.connected_at, peer.key))
+        };
+        useless.or_else(served).map(|(conn, _)| *conn).ok_or(DropReason::NoRoom).map(Some)
     }
 
     /// What follows the handshakes: what we have, and the extension handshake.
@@ -355,7 +378,7 @@ impl Client {
         }
         // What waits may be blocks it asked for; they are of no use to it any more.
         match why {
-            DropReason::Ourselves => peer.link.close(cx),
+            DropReason::Ourselves | DropReason::NoRoom => peer.link.close(cx),
             _ => peer.link.abort(cx),
         }
         self.remove_peer(conn, why, cx);
