@@ -99,6 +99,11 @@ pub struct Promised {
     pub usable: f64,
     /// Share of payload received in vain, at most.
     pub wasted: f64,
+    /// Nobody of a group waits for somebody of a later group, which gives less: its last one has everything before the
+    /// first one of the next.
+    pub in_order: bool,
+    /// How many times longer the middle one of the last group takes than that of the first, at least.
+    pub slower: f64,
 }
 
 /// Bharambe's peers: 1.5 Mbit/s down, 0.4 up.
@@ -107,8 +112,15 @@ const DSL: Access = Access::kbit(1_500, 400);
 impl Scenario {
     fn new(name: &'static str, pieces: u32, piece_len: u32, seed: Access, groups: Vec<Group>) -> Self {
         let arrivals = Duration::from_secs(10);
-        let promised =
-            Promised { stretch: 1.10, in_parts: false, utilisation: 0.95, usable: 0.0, wasted: 0.02 };
+        let promised = Promised {
+            stretch: 1.10,
+            in_parts: false,
+            utilisation: 0.95,
+            usable: 0.0,
+            wasted: 0.02,
+            in_order: false,
+            slower: 0.0,
+        };
         Self {
             name,
             pieces,
@@ -158,7 +170,7 @@ impl Scenario {
         let mut scenario = Self::flash_crowd(peers);
         scenario.name = "classes";
         (scenario.promised.stretch, scenario.promised.utilisation) = (f64::INFINITY, 0.0);
-        scenario.promised.usable = 0.90;
+        (scenario.promised.usable, scenario.promised.in_order) = (0.90, true);
         scenario.slots = None;
         let third = peers / 3;
         scenario.groups = vec![
@@ -176,6 +188,7 @@ impl Scenario {
         let mut scenario = Self::flash_crowd(peers);
         scenario.leave = true;
         (scenario.promised.stretch, scenario.promised.utilisation) = (f64::INFINITY, 0.0);
+        (scenario.promised.in_order, scenario.promised.slower) = (true, 3.0);
         scenario.name = "free-riders";
         let riders = peers / 10;
         scenario.groups = vec![
@@ -191,6 +204,7 @@ impl Scenario {
     pub fn liars(peers: usize) -> Self {
         let mut scenario = Self::flash_crowd(peers);
         scenario.name = "liars";
+        scenario.promised.utilisation = 0.90;
         let liars = peers / 5;
         scenario.groups = vec![
             Group::honest("honest", peers - liars, DSL),
@@ -263,7 +277,27 @@ impl Scenario {
                 misses.push(format!("{what} is {is:.4}, {least} at least was promised"));
             }
         }
+        self.misses_of_groups(run, &mut misses);
         misses
+    }
+
+    fn misses_of_groups(&self, run: &Figures, misses: &mut Vec<String>) {
+        for pair in run.groups.windows(2) {
+            let (last, first) = (pair[0].times[2], pair[1].times[0]);
+            // Not a number where nobody finished, which is after everybody else.
+            if self.promised.in_order && last >= first {
+                let (one, other) = (pair[0].name, pair[1].name);
+                misses.push(format!("the last {one} took {last:.0} s, the first {other} {first:.0} s"));
+            }
+        }
+        if let (Some(one), Some(other)) = (run.groups.first(), run.groups.last()) {
+            let (slower, least) = (other.times[1] / one.times[1], self.promised.slower);
+            if slower < least {
+                let (one, other) = (one.name, other.name);
+                misses
+                    .push(format!("{other} took {slower:.2} times as long as {one}, {least} were promised"));
+            }
+        }
     }
 
     /// The same scenario with smaller content.

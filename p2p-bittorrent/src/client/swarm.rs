@@ -264,9 +264,8 @@ impl Client {
         // A seed's place is had by one after another, as its slots are: who was served makes room.
         let rotates = torrent.is_complete() && torrent.choker.as_ref().is_some_and(|c| c.may_rotate(now));
         let turn = u64::from(torrent.pieces().piece_len());
-        let had_its_turn = |peer: &Peer| {
-            peer.am_choking && peer.uploaded >= turn && now.since(peer.connected_at) >= MUTE
-        };
+        let had_its_turn =
+            |peer: &Peer| peer.am_choking && peer.uploaded >= turn && now.since(peer.connected_at) >= MUTE;
         let served = || {
             let served = peers().filter(|(_, peer)| rotates && had_its_turn(peer));
             served.min_by_key(|(_, peer)| (peer.connected_at, peer.key))

@@ -118,6 +118,22 @@ fn a_beginner_serves_one_at_a_time_and_first_who_has_nothing() {
 }
 
 #[test]
+fn a_seed_lets_finish_who_is_nearly_done() {
+    let mut rng = Rng::fast_from(11);
+    let mut peers: Vec<_> = (0..9).map(|key| peer(key, 0)).collect();
+    peers[7].nearly = true;
+    // Its turn was over, and others wait for theirs.
+    (peers[7].unchoked, peers[7].unchoked_at, peers[7].given) = (true, Some(at(1)), 1 << 30);
+    let chosen = fixed(1).round(at(20), Role::Seed, 0, &peers, &mut rng).to_vec();
+    assert!(chosen.contains(&7), "{chosen:?}");
+    assert_eq!(fixed(1).relieve(&peers, &mut rng).filter(|key| *key == 7), None);
+    peers[7].unchoked = false;
+    assert_eq!(fixed(1).relieve(&peers, &mut rng), Some(7));
+    peers[7].nearly = false;
+    assert_ne!(fixed(1).relieve(&peers, &mut rng), Some(7), "it was served, the others never");
+}
+
+#[test]
 fn who_snubs_us_is_unchoked_only_by_lot() {
     let mut rng = Rng::fast_from(3);
     let mut peers: Vec<_> = (0..10).map(|key| peer(key, u64::from(key))).collect();
