@@ -33,7 +33,7 @@ const MUTE: Duration = Duration::from_secs(120);
 const KEEP_ALIVE: Duration = Duration::from_secs(110);
 /// The bit of the fast extension in the last reserved byte (BEP 6).
 const FAST_BIT: u8 = 0x04;
-/// A peer that broke off may be dialled again after this.
+/// A peer that broke off may be dialled again after this, and up to as long again.
 const REDIAL: Duration = Duration::from_secs(30);
 
 impl Client {
@@ -398,7 +398,8 @@ impl Client {
             torrent.candidates.failed(peer.addr, cx.now(), cx.rng());
         } else {
             torrent.peers.remove(&peer.key);
-            torrent.candidates.gone(peer.addr, REDIAL, cx.now());
+            let wait = REDIAL + cx.rng().phase(REDIAL);
+            torrent.candidates.gone(peer.addr, wait, cx.now());
             if let Some(picker) = &mut torrent.picker {
                 match peer.pieces.as_has() {
                     Some(has) => picker.peer_gone(peer.key, has),

@@ -5,7 +5,7 @@ use p2p_bittorrent::metainfo::Builder;
 use p2p_bittorrent::picker::Mode;
 use p2p_bittorrent::{Bootstrap, Client, Command, Config, Error, Event, Metainfo, Timer, Torrent};
 use p2p_core::{Bytes, Duration, FileId, OpId, Rng, Root};
-use p2p_sim::{Disk, NodeIx, Setup, Sim, Uniform};
+use p2p_sim::{Bandwidth, Disk, NodeIx, Setup, Sim, Uniform};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -124,6 +124,63 @@ fn a_crowd_finishes_and_repeats_itself() {
 }
 
 #[test]
+fn a_full_seed_is_had_by_one_after_another() {
+    let (metainfo, files) = make(&[20_000_000]);
+    let mut sim = Sim::new(8, Uniform::ms(10..20));
+    let mut config = Config::default();
+    config.listen = Some(SocketAddr::from(([0, 0, 0, 0], PORT)));
+    // Two slots, and one place more.
+    (config.limits.peers_per_torrent, config.upload_slots) = (3, Some(1));
+    let setup = Setup::new().disk(full_disk(&metainfo, &files)).bandwidth(Bandwidth::bits(400_000, 400_000));
+    let seed = sim.add_with(setup, Client::new(config));
+    let op = sim.ask(seed, Command::Seed(Box::new(Torrent::new(metainfo.clone()))));
+    assert!(sim.finish(&[op], Duration::from_secs(60)));
+    let peer = addr(&sim, seed);
+    // None of them gives, and nobody gets all of it in that time: who is not let in has nothing.
+    let takers: Vec<NodeIx> = (0..5)
+        .map(|_| {
+            let mut config = Config::default();
+            config.upload_slots = Some(0);
+            sim.add(Client::new(config))
+        })
+        .collect();
+    for &node in &takers {
+        fetch(&mut sim, node, &metainfo, &[peer]);
+    }
+    sim.run_for(Duration::from_secs(390));
+    let hash = metainfo.info.info_hash();
+    for node in takers {
+        let progress = sim.machine(node).progress(hash, sim.now()).unwrap();
+        assert!(progress.verified > 0 && progress.verified < metainfo.info.total(), "{progress:?}");
+    }
+}
+
+#[test]
+fn two_that_dialled_each_other_find_each_other_again() {
+    let (metainfo, files) = make(&[4_000_000]);
+    for dice in 0..8 {
+        let mut sim = Sim::new(dice, Uniform::ms(10..20));
+        let slow = || Setup::new().bandwidth(Bandwidth::bits(400_000, 400_000));
+        let from = sim.add_with(slow().disk(full_disk(&metainfo, &files)), client());
+        let to = sim.add_with(slow(), client());
+        let (seed, leech) = (addr(&sim, from), addr(&sim, to));
+        let at_seed = |peers: &[SocketAddr]| {
+            let torrent = Torrent::new(metainfo.clone()).with_peers(peers.iter().copied());
+            Command::Seed(Box::new(torrent))
+        };
+        // Both dial at once, and one of the two streams is dropped.
+        sim.ask(from, at_seed(&[leech]));
+        let op = fetch(&mut sim, to, &metainfo, &[seed]);
+        sim.run_for(Duration::from_secs(20));
+        // The seed comes back and knows nobody.
+        sim.restart(from, client());
+        sim.ask(from, at_seed(&[]));
+        assert!(sim.finish(&[op], Duration::from_secs(1_200)), "seed {dice}");
+        assert_has_all(&mut sim, to, &metainfo, &files);
+    }
+}
+
+#[test]
 fn a_liar_is_found_out_and_banned() {
     let (metainfo, files) = make(&[2_000_000]);
     let mut sim = Sim::new(5, Uniform::ms(10..20));
@@ -154,7 +211,7 @@ fn a_crash_loses_nothing_that_was_saved() {
     let (metainfo, files) = make(&[4_000_000]);
     let mut sim = Sim::new(6, Uniform::ms(10..20));
     let from = seed(&mut sim, &metainfo, &files);
-    sim.set_bandwidth(from, p2p_sim::Bandwidth::bytes(200_000, 10_000_000));
+    sim.set_bandwidth(from, Bandwidth::bytes(200_000, 10_000_000));
     let to = sim.add(client());
     let peer = addr(&sim, from);
     fetch(&mut sim, to, &metainfo, &[peer]);
