@@ -354,7 +354,8 @@ impl Client {
             traffic.pipeline.set_limit(limit);
         }
         let agent = said.version.map(alloc::string::String::into_boxed_str);
-        peer.extended = Some(alloc::boxed::Box::new(Extended { agent, reqq: said.reqq, ids }));
+        let (reqq, port) = (said.reqq, said.port);
+        peer.extended = Some(alloc::boxed::Box::new(Extended { agent, reqq, port, ids }));
         Ok(())
     }
 

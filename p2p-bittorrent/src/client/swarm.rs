@@ -27,6 +27,8 @@ const TELL: u32 = 6;
 const FIND_MORE: Duration = Duration::from_secs(20);
 /// After so many rounds with next to nobody who gives, a leech looks for other peers.
 const HUNGRY: u8 = 4;
+/// A peer that had to go because it only choked us is not dialled again for so long.
+const SULK: Duration = Duration::from_secs(1_800);
 /// A peer that chokes a hungry leech for so long makes room for another, and one that a full seed served for so long.
 const MUTE: Duration = Duration::from_secs(120);
 /// A keep-alive goes out when nothing else did for this long (BEP 3: "generally sent once every two minutes").
@@ -257,7 +259,10 @@ impl Client {
         if source != PeerSource::User && !is_shared(addr) && neighbours >= limits.peers_per_address {
             return Err(DropReason::TooManyOfAddress);
         }
-        if torrent.peers.len() < limits.peers_per_torrent {
+        // The places of a hungry one are for those that it dials.
+        let hungry = torrent.hungry >= HUNGRY && source == PeerSource::Inbound;
+        let awaited = if hungry { torrent.dialling as usize } else { 0 };
+        if torrent.peers.len() + awaited < limits.peers_per_torrent {
             return Ok(None);
         }
         let useless = peers().find(|(_, peer)| peer.is_useless(now));
@@ -525,8 +530,14 @@ impl Client {
         }
         let mute = |peer: &Peer| peer.is_choking && now.since(peer.connected_at) >= MUTE;
         let mute = all().filter(|(_, peer)| mute(peer)).min_by_key(|(_, peer)| (peer.downloaded, peer.key));
-        if let Some(conn) = mute.map(|(conn, _)| *conn) {
-            self.drop_peer(conn, DropReason::MadeRoom, cx);
+        let Some((&conn, peer)) = mute else { return };
+        // Where it was dialled, or can be.
+        let (addr, port) = (peer.addr, peer.extended.as_ref().and_then(|extended| extended.port));
+        self.drop_peer(conn, DropReason::MadeRoom, cx);
+        if let Some(torrent) = self.torrents.get_mut(&key) {
+            for port in port.into_iter().chain([addr.port()]) {
+                torrent.candidates.gone(SocketAddr::new(addr.ip(), port), SULK, now);
+            }
         }
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Extended {
     pub(crate) agent: Option<Box<str>>,
     /// The requests that it takes.
     pub(crate) reqq: Option<u16>,
+    /// The port on which it listens.
+    pub(crate) port: Option<u16>,
     pub(crate) ids: PeerIds,
 }
 

@@ -44,7 +44,7 @@ const SAMPLE: u32 = 64;
 /// Partial or urgent pieces that are looked at per choice.
 const LOOK: usize = 64;
 /// Peers that may be asked for one block in the end game.
-const ASKERS: usize = 3;
+const ASKERS: usize = 2;
 /// Blocks that are looked at per call in the end game.
 const END_LOOK: u32 = 1024;
 /// Requests that were taken back and may still be answered, remembered per peer: as many as a pipeline is long.
