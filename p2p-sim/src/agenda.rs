@@ -88,6 +88,8 @@ pub(crate) struct Agenda<E> {
     tick: u64,
     /// The events of this tick that were there when it began, latest first.
     current: Vec<Entry<E>>,
+    /// Nobody looked at them yet.
+    opened: bool,
     /// Those that came later, for this tick.
     near: BinaryHeap<Entry<E>>,
     levels: [Level<E>; LEVELS],
@@ -102,6 +104,7 @@ impl<E> Agenda<E> {
             len: 0,
             tick: 0,
             current: Vec::new(),
+            opened: false,
             near: BinaryHeap::new(),
             levels: [Level::new(), Level::new(), Level::new()],
             far: BinaryHeap::new(),
@@ -158,6 +161,11 @@ impl<E> Agenda<E> {
         }
     }
 
+    /// What is left of a tick that began since this was last asked.
+    pub(crate) fn opened(&mut self) -> Option<impl Iterator<Item = &E>> {
+        std::mem::take(&mut self.opened).then(|| self.current.iter().map(|entry| &entry.what))
+    }
+
     /// Goes on to the next tick that holds events, or opens a slot of a higher level; not past `limit`.
     fn advance(&mut self, limit: u64) -> bool {
         let first = &mut self.levels[0];
@@ -173,6 +181,7 @@ impl<E> Agenda<E> {
             if first.slots[slot].capacity() > 64 + 8 * self.current.len() {
                 first.slots[slot] = Vec::new();
             }
+            self.opened = true;
             self.current.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.key()));
             return true;
         }

@@ -102,7 +102,11 @@ impl<M: Machine> Sim<M> {
             None => at,
         };
         let life = self.nodes[node as usize].life;
-        let working = Some(Working { node, life, id, job });
+        let working = Working { node, life, id, job };
+        if at <= self.now {
+            return self.at_once.push_back(working);
+        }
+        let working = Some(working);
         let place = match self.free_jobs.pop() {
             Some(place) => {
                 self.jobs[place as usize] = working;
@@ -118,10 +122,18 @@ impl<M: Machine> Sim<M> {
 
     /// A job is done when it ends: a crash before leaves nothing of it.
     pub(crate) fn job_done(&mut self, place: u32) {
-        let Some(Working { node, life, id, job }) = self.jobs[place as usize].take() else { return };
+        let Some(working) = self.jobs[place as usize].take() else { return };
         self.free_jobs.push(place);
+        if let Some((node, input)) = self.work(working) {
+            self.give(node, input);
+        }
+    }
+
+    /// Does a job; what its node is to be told, if it is still there.
+    pub(crate) fn work(&mut self, working: Working) -> Option<(u32, Input<M>)> {
+        let Working { node, life, id, job } = working;
         if self.nodes[node as usize].life != life {
-            return;
+            return None;
         }
         self.traffic.jobs += 1;
         let civil = self.civil(node);
@@ -130,7 +142,7 @@ impl<M: Machine> Sim<M> {
         let mut doing =
             Doing { civil, faults: self.world.faults.disk, rng: &mut self.world.rng, known: &mut self.known };
         let done = disk.run(job, &mut doing);
-        self.give(node, Input::Job(id, done));
+        Some((node, Input::Job(id, done)))
     }
 }
 

@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod agenda;
+mod ahead;
 pub mod audit;
 mod carry;
 pub mod churn;

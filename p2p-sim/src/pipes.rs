@@ -80,6 +80,11 @@ impl Pipe {
         }
     }
 
+    /// Whose turn is next, as things stand.
+    pub(crate) fn next(&self) -> Option<Way> {
+        self.turns.front().copied().or(self.again)
+    }
+
     /// When a turn of so many bytes, begun now, will have left.
     pub(crate) fn turn_done(&mut self, bytes: usize, now: Instant) -> Instant {
         let time = self.rates.up.map_or(0, |rate| wire_time(bytes, rate));

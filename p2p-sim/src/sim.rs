@@ -17,7 +17,7 @@ use p2p_core::{
     Cx, Duration, Effect, Input, Instant, IoError, Job, JobId, Machine, OpId, OpInput, Rng, SocketId, Source,
     UnixTime,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// What is the same for all nodes of a simulation. Change it with [`Sim::options`].
 #[derive(Debug, Clone)]
@@ -41,7 +41,8 @@ pub struct Options {
     pub stream_timeout: Duration,
     /// How long a machine may take to halt after it was asked to stop.
     pub grace: Duration,
-    /// How long a job takes, beside what the disk's speed adds.
+    /// How long a job takes, beside what the disk's speed adds. One that takes no time is done right after the effects
+    /// of the input that asked for it, before anything else of that instant.
     pub job_time: Duration,
     /// How long a name takes to be resolved.
     pub resolve_time: Duration,
@@ -216,6 +217,8 @@ pub struct Sim<M: Machine> {
     pub(crate) batch: u64,
     pub(crate) jobs: Vec<Option<Working>>,
     pub(crate) free_jobs: Vec<u32>,
+    /// Jobs of this input that take no time.
+    pub(crate) at_once: VecDeque<Working>,
     pub(crate) names: BTreeMap<String, Vec<IpAddr>>,
     /// Addresses that nodes were given, looked up only.
     pub(crate) addrs: HashMap<IpAddr, u32>,
@@ -259,6 +262,7 @@ impl<M: Machine> Sim<M> {
             batch: 0,
             jobs: Vec::new(),
             free_jobs: Vec::new(),
+            at_once: VecDeque::new(),
             names: BTreeMap::new(),
             addrs: HashMap::new(),
             groups: BTreeMap::new(),
@@ -617,6 +621,7 @@ impl<M: Machine> Sim<M> {
     /// Lets the next thing happen, if it is not later than `limit`.
     fn step(&mut self, limit: Instant) -> bool {
         let Some((at, what)) = self.agenda.pop(limit.as_nanos()) else { return false };
+        self.look_ahead();
         self.now = Instant::from_nanos(at);
         self.batch += 1;
         match what {
@@ -653,8 +658,18 @@ impl<M: Machine> Sim<M> {
         true
     }
 
-    /// Gives a machine an input and carries out the effects.
+    /// Gives a machine an input and carries out the effects, and then does the jobs that take no time, in their order:
+    /// nothing else that happens at this instant comes between.
     pub(crate) fn give(&mut self, index: u32, input: Input<M>) {
+        self.give_one(index, input);
+        while let Some(working) = self.at_once.pop_front() {
+            if let Some((node, input)) = self.work(working) {
+                self.give_one(node, input);
+            }
+        }
+    }
+
+    fn give_one(&mut self, index: u32, input: Input<M>) {
         let node = &mut self.nodes[index as usize];
         if !node.alive {
             return;
@@ -668,6 +683,7 @@ impl<M: Machine> Sim<M> {
         let civil = UnixTime::from_nanos(civil.saturating_add_signed(node.clock));
         let mut effects = std::mem::take(&mut self.effects);
         node.machine.handle(input, &mut Cx::new(self.now, civil, &mut node.source, &mut effects));
+        self.look_at_streams(index, &effects);
         for effect in effects.drain(..) {
             if !self.nodes[index as usize].alive {
                 break;

@@ -332,24 +332,26 @@ impl<M: Machine> Sim<M> {
                 return self.stall(way);
             }
             let at_once = matches!(chunk, Chunk::End(Err(_)) | Chunk::Open);
-            let len = chunk.len();
             lane.stalled = false;
             if at_once {
                 // Nobody reads any more what came before a breach.
                 lane.drop_arrived();
-            }
-            let waits = lane.is_waiting() || wire.ends[other(way.side)].paused;
-            let done = self.received_at(from, to, len);
-            let Some(wire) = self.wires.find(way) else { return };
-            let lane = &mut wire.lanes[side];
-            if at_once || (done <= now && !waits) {
                 let Some(chunk) = lane.land() else { return };
                 self.hand(way, chunk);
                 continue;
             }
+            let waits = lane.is_waiting() || wire.ends[other(way.side)].paused;
+            let (count, bytes) = lane.burst(now);
+            let done = self.received_at(from, to, bytes);
+            let Some(wire) = self.wires.find(way) else { return };
+            let lane = &mut wire.lanes[side];
             let covered = lane.last_readable() == Some(done) && done > now;
-            lane.land_for(done);
-            if !covered {
+            for _ in 0..count {
+                lane.land_for(done);
+            }
+            if done <= now && !waits {
+                self.deliver(way);
+            } else if !covered {
                 self.push_at(done, Happening::Deliver(way));
             }
         }

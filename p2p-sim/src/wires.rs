@@ -160,6 +160,15 @@ impl Lane {
         self.chunks.get(self.arrived as usize).filter(|_| self.flying > 0)
     }
 
+    /// How many chunks with data came in by now, and their bytes: what was sent together is received together, as the
+    /// segments of one burst are. An end comes by itself.
+    pub(crate) fn burst(&self, now: Instant) -> (usize, usize) {
+        let flying = self.chunks.range(self.arrived as usize..self.sent());
+        let come = flying.take_while(|(at, chunk)| *at <= now && !matches!(chunk, Chunk::End(_)));
+        let (count, bytes) = come.fold((0, 0), |(count, bytes), (_, chunk)| (count + 1, bytes + chunk.len()));
+        (count.max(1), bytes)
+    }
+
     /// The first of what is under way arrives, when nothing waits to be read: takes it.
     pub(crate) fn land(&mut self) -> Option<Chunk> {
         debug_assert_eq!(self.arrived, 0, "it would pass what came before");
@@ -290,6 +299,20 @@ impl Wires {
             Some(Slot::Used(wire)) if wire.epoch == way.epoch => Some(wire),
             _ => None,
         }
+    }
+
+    /// Reads something of everything that a stream's next chunk needs, so that it is at hand then.
+    pub(crate) fn touch(&self, way: Way) -> u64 {
+        self.touch_at(pointer(way.slot, way.side as usize))
+    }
+
+    /// The same by what a handle points to.
+    pub(crate) fn touch_at(&self, pointer: u32) -> u64 {
+        let (slot, side) = parts(pointer);
+        let Some(Slot::Used(wire)) = self.slots.get(slot as usize) else { return 0 };
+        let lane = &wire.lanes[side];
+        let first = lane.chunks.front().map_or(0, |(at, _)| at.as_nanos());
+        first ^ u64::from(wire.epoch) ^ u64::from(lane.arrived) ^ u64::from(lane.stalled)
     }
 
     /// The stream in a slot that a handle points to.

@@ -85,6 +85,47 @@ fn a_bulk_transfer_takes_its_size_by_the_slower_rate() {
     }
 }
 
+/// A head and its payload are one burst on a wire, and are no slower than as many bytes in one part.
+#[test]
+fn what_is_sent_together_is_received_together() {
+    let (mut sim, server, client) =
+        pair(1, fixed(), Bandwidth::bytes(50_000, 50_000), Bandwidth::bytes(187_500, 187_500));
+    let begin = sim.now();
+    sim.ask(
+        client,
+        act(|me, cx| {
+            cx.send(me.conns[0], vec![1; 13]);
+            cx.send(me.conns[0], vec![2; 16_384]);
+        }),
+    );
+    assert!(sim.run_while(|sim| sim.machine(server).total() == 0));
+    assert_eq!(sim.machine(server).total(), 13 + 16_384);
+    let took = sim.now().since(begin).as_secs_f64();
+    assert!((took - (16_397.0 / 50_000.0 + 0.05)).abs() < 1e-6, "{took}");
+}
+
+/// Whoever stops reading at the first part of a burst gets the second when it reads again.
+#[test]
+fn a_reader_may_pause_within_a_burst() {
+    let (mut sim, server, client) = pair(1, fixed(), Bandwidth::bytes(50_000, 50_000), Bandwidth::UNLIMITED);
+    sim.machine_mut(server).pause_at = 5;
+    sim.ask(
+        client,
+        act(|me, cx| {
+            cx.send(me.conns[0], vec![1; 5]);
+            cx.send(me.conns[0], vec![2; 1000]);
+            cx.close(me.conns[0]);
+        }),
+    );
+    sim.run_for(secs(5));
+    assert_eq!(sim.machine(server).total(), 5);
+    assert!(!sim.machine(server).saw("Closed"));
+    sim.ask(server, act(|me, cx| cx.pause(me.conns[0], false)));
+    sim.run_for(secs(1));
+    assert_eq!(sim.machine(server).total(), 1005);
+    assert!(sim.machine(server).saw("Closed(Ok"));
+}
+
 #[test]
 fn streams_share_an_uplink_evenly() {
     let mut sim = Sim::new(1, fixed());

@@ -42,6 +42,8 @@ pub(crate) struct Puppet {
     pub(crate) echo: bool,
     /// Keeps the bytes of streams.
     pub(crate) keep: bool,
+    /// Stops reading a stream when so many bytes of it are here.
+    pub(crate) pause_at: u64,
     /// Halts when it is asked to stop.
     pub(crate) polite: bool,
     pub(crate) last_data: Instant,
@@ -65,6 +67,9 @@ impl Machine for Puppet {
                 self.last_data = now;
                 if self.keep {
                     self.got.extend_from_slice(&data);
+                }
+                if self.pause_at > 0 && self.bytes[&conn] == self.pause_at {
+                    cx.pause(conn, true);
                 }
                 if self.echo {
                     cx.send(conn, data);
