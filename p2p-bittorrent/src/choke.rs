@@ -42,7 +42,7 @@ pub enum Slots {
     Fixed(u16),
     /// From `least` to `most`, by trial. While all slots are taken, somebody waits and a slot carries
     /// [`Config::worth_a_slot`] on average, slots are added by a quarter at a time; if two rounds later the upload rate
-    /// has not grown by a tenth, they are taken away again and the next trial waits for two minutes. A small uplink so
+    /// has not grown by a tenth, they are taken away again and the next trial waits for a minute. A small uplink so
     /// stays at `least`, a large one opens slots until it is full.
     Auto {
         /// The number to begin with: 4 in BEP 3's day and still right for up to a few Mbit/s.
@@ -144,7 +144,7 @@ const LONGEST_TURN: u32 = 12;
 const TRIAL: Duration = Duration::from_secs(20);
 /// How much likelier a newly connected peer is unchoked optimistically, and one that has nothing.
 const NEWCOMER: u32 = 3;
-const TRIAL_PAUSE: Duration = Duration::from_secs(120);
+const TRIAL_PAUSE: Duration = Duration::from_secs(60);
 
 impl Choker {
     /// A choker that has unchoked nobody.

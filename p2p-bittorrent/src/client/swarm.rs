@@ -31,6 +31,8 @@ const HUNGRY: u8 = 4;
 const SULK: Duration = Duration::from_secs(1_800);
 /// A peer that chokes a hungry leech for so long makes room for another, and one that a full seed served for so long.
 const MUTE: Duration = Duration::from_secs(120);
+/// So many times a hungry leech asks trackers for others before it does so ever more seldom.
+const PERSISTENT: u8 = 16;
 /// A keep-alive goes out when nothing else did for this long (BEP 3: "generally sent once every two minutes").
 const KEEP_ALIVE: Duration = Duration::from_secs(110);
 /// The bit of the fast extension in the last reserved byte (BEP 6).
@@ -500,7 +502,12 @@ impl Client {
         if torrent.peers.len() + torrent.dialling as usize >= enough || now < torrent.more_at {
             return;
         }
-        torrent.more_at = now + FIND_MORE * (1_u32 << torrent.more_asked.min(5));
+        // Each answer names a part of the swarm only: a hungry one asks some times in a row.
+        let doubled = match torrent.more_asked {
+            asked if hungry && asked < PERSISTENT => asked.min(2),
+            asked => asked.min(5),
+        };
+        torrent.more_at = now + FIND_MORE * (1_u32 << doubled);
         torrent.more_asked = torrent.more_asked.saturating_add(1);
         if torrent.more_asked > 1 {
             self.announce_now(key, cx);
