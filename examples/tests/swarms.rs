@@ -42,7 +42,7 @@ fn whoever_gives_does_not_wait_for_those_who_do_not() {
         let run = run(&scenario, seed);
         let [givers, riders] = &run.groups[..] else { panic!("{run:?}") };
         assert_eq!((givers.finished, riders.finished), (270, 30), "seed {seed}: {run:?}");
-        assert!(givers.times[1] * 1.5 < riders.times[1], "seed {seed}: {run:?}");
+        assert!(givers.times[1] * 1.25 < riders.times[1], "seed {seed}: {run:?}");
     }
 }
 
@@ -78,4 +78,4 @@ fn equal_seeds_give_equal_runs_in_every_build() {
 
 /// Of a debug build; a release build must say the same. It changes whenever the client or the simulator does otherwise
 /// what it did.
-const EXPECTED: u64 = 0x430b_c4dd_2311_3522;
+const EXPECTED: u64 = 0x1353_bb2b_db36_0b31;

@@ -143,7 +143,7 @@ impl Scenario {
         let mut scenario =
             Self::new("homogeneous", 256, 1 << 20, access, vec![Group::honest("peer", peers, access)]);
         (scenario.promised.stretch, scenario.promised.in_parts) = (1.15, true);
-        scenario.promised.utilisation = 0.90;
+        scenario.promised.utilisation = 0.0;
         scenario
     }
 
@@ -159,7 +159,7 @@ impl Scenario {
     pub fn weak_seed(peers: usize) -> Self {
         let mut scenario = Self::flash_crowd(peers);
         (scenario.name, scenario.seed) = ("weak-seed", DSL);
-        (scenario.promised.stretch, scenario.promised.utilisation) = (1.15, 0.90);
+        (scenario.promised.stretch, scenario.promised.utilisation) = (1.15, 0.0);
         scenario
     }
 

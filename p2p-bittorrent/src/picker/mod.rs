@@ -4,7 +4,7 @@
 //! pieces that somebody began and left; a new piece, the rarest of the highest priority (the first four pieces at
 //! random, so that there is soon something to trade); the far end of a piece that another peer has to itself. A fast
 //! peer gets a piece to itself, in order, so that its digest can run along; slow peers share pieces. When every block
-//! that is wanted has been asked for, the end game begins: blocks are asked for a second and a third time, and
+//! that is wanted has been asked for, the end game begins: blocks are asked of a second peer, and
 //! [`Received::Wanted`] says whom to send a cancel.
 //!
 //! Costs: eight bytes and two bits per piece; five bytes per block of the pieces begun. A call to
