@@ -41,7 +41,7 @@ pub enum Slots {
     /// Always so many.
     Fixed(u16),
     /// From `least` to `most`, by trial. While all slots are taken, somebody waits and a slot carries
-    /// [`Config::worth_a_slot`] on average, slots are added by a quarter at a time; if two rounds later the upload rate
+    /// [`Config::worth_a_slot`] on average, slots are added by half at a time; if two rounds later the upload rate
     /// has not grown by a tenth, they are taken away again and the next trial waits for a minute. A small uplink so
     /// stays at `least`, a large one opens slots until it is full.
     Auto {
@@ -377,7 +377,7 @@ impl Choker {
         let worth = rate >= self.config.worth_a_slot.saturating_mul(total as u64);
         if now >= not_before && waits && used >= total && worth && self.slots < most {
             self.trial = Trial::Running { before: self.slots, rate, since: now };
-            self.slots = self.slots.saturating_add((self.slots / 4).max(1)).min(most);
+            self.slots = self.slots.saturating_add((self.slots / 2).max(1)).min(most);
         }
     }
 }

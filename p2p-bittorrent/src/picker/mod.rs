@@ -628,6 +628,21 @@ impl Picker {
         None
     }
 
+    /// A piece to begin that as many peers as possible have.
+    fn commonest_fresh(&self, has: Has<'_>, rng: &mut Rng) -> Option<u32> {
+        let mut misses = MISSES;
+        for class in (1..=7).rev().map(Class::Open) {
+            for level in (1..self.order.levels()).rev() {
+                match search(self.order.at(class, level), has, rng, &mut misses) {
+                    Search::Found(piece) => return Some(piece),
+                    Search::GaveUp => return None,
+                    Search::None => {}
+                }
+            }
+        }
+        None
+    }
+
     /// The rarest among some of the peer's own pieces: for peers that lack what is rare.
     fn sampled_fresh(&self, has: Has<'_>, rng: &mut Rng) -> Option<u32> {
         let words = self.words();

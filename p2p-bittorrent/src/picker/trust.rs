@@ -208,7 +208,9 @@ impl Picker {
             self.begin(piece);
             return Some((piece, End::Front));
         }
-        if let Some(piece) = self.fresh_for(has, rng) {
+        // A new one that many have, so that trusted peers can complete it: a liar says that it has what nobody has.
+        let common = if others { self.commonest_fresh(has, rng) } else { None };
+        if let Some(piece) = common.or_else(|| self.fresh_for(has, rng)) {
             self.begin(piece);
             return Some((piece, End::Front));
         }

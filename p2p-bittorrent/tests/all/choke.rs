@@ -207,5 +207,6 @@ fn slots_grow_until_the_uplink_is_full() {
     assert_eq!(slots_after(50_000, 1_000_000), 4);
     assert!(slots_after(1_000_000, 10_000_000) <= 5);
     let gigabit = slots_after(125_000_000, 1_000_000);
-    assert!((95..=200).contains(&gigabit), "{gigabit}");
+    // With the optimistic ones that is nineteen twentieths of it: what more would bring is not worth a trial.
+    assert!((90..=200).contains(&gigabit), "{gigabit}");
 }
