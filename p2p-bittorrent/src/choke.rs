@@ -121,7 +121,6 @@ pub struct Choker {
     config: Config,
     slots: u16,
     trial: Trial,
-    rounds: u32,
     /// When a peer last had to make room for another.
     made_room_at: Instant,
     /// Rounds since a turn ended.
@@ -157,7 +156,6 @@ impl Choker {
             config,
             slots,
             trial: Trial::None { not_before: Instant::ZERO },
-            rounds: 0,
             made_room_at: Instant::ZERO,
             turnless: 0,
             rotated_at: None,
@@ -165,12 +163,6 @@ impl Choker {
             chosen: Vec::new(),
             ranked: Vec::new(),
         }
-    }
-
-    /// Bytes of a seed's turn.
-    #[must_use]
-    pub const fn turn(&self) -> u64 {
-        self.config.turn
     }
 
     /// The time between two rounds.
@@ -230,7 +222,6 @@ impl Choker {
             Role::Leech => self.by_merit(now, peers, rng),
             Role::Seed | Role::Beginner => self.by_turn(now, role, peers, rng),
         }
-        self.rounds = self.rounds.wrapping_add(1);
         self.turnless = self.turnless.saturating_add(1);
         self.chosen.sort_unstable();
         self.chosen.dedup();
@@ -326,6 +317,7 @@ impl Choker {
         self.chosen.extend_from_slice(&self.optimistic);
     }
 
+    /// How many are unchoked in this role, all in all.
     fn slots_of(&self, role: Role) -> usize {
         let all = self.regular_slots() + self.optimistic_slots();
         if role == Role::Beginner { all.min(usize::from(self.turnless.max(1))) } else { all }
@@ -341,13 +333,12 @@ impl Choker {
             let serving = peer.unchoked && peer.given < turn && now.since(since) < longest;
             // Never served and with nothing to give before never served.
             let empty = u64::from(peer.empty && peer.unchoked_at.is_none());
-            let waiting = u64::MAX - 1 - peer.unchoked_at.map_or(0, Instant::as_nanos);
             let first = match () {
                 () if role == Role::Seed && peer.nearly => 3,
                 () if serving => 2,
                 () => u64::from(!peer.unchoked),
             };
-            peer.interested.then_some((first, waiting + empty))
+            peer.interested.then_some((first, merit(Role::Seed, peer) + empty))
         };
         self.rank(peers, rng, rank);
         self.chosen.extend(self.ranked.iter().take(slots).filter_map(|&(.., at)| key(peers, at)));

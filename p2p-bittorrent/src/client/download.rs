@@ -355,10 +355,7 @@ impl Client {
             return;
         }
         let idle = |conn: &&ConnId| {
-            self.peers.get(*conn).is_some_and(|peer| {
-                let asked = peer.traffic.as_ref().is_some_and(|traffic| !traffic.asked.is_empty());
-                peer.am_interested && !peer.is_choking && !asked
-            })
+            self.peers.get(*conn).is_some_and(|peer| peer.am_interested && !peer.is_choking && !peer.owes())
         };
         let idle: Vec<ConnId> = torrent.peers.values().filter(idle).copied().collect();
         for conn in idle {

@@ -339,7 +339,6 @@ impl Client {
         Ok(())
     }
 
-    /// A suggestion only matters to a cache that we have not.
     fn extension_handshake(&mut self, conn: ConnId, payload: &[u8]) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         // A later handshake adds to the first one.

@@ -1,7 +1,7 @@
 //! Who is connected: dialling, accepting, greeting, dropping and banning peers, and a torrent's regular round.
 
 use super::first_seed::is_had;
-use super::{Client, Context, Timer, TorrentKey};
+use super::{Client, Context, Peers, Timer, TorrentKey};
 use crate::candidates::PeerSource;
 use crate::choke::{self, Candidate, Choker, Role, Slots};
 use crate::config::Config;
@@ -13,8 +13,10 @@ use crate::peer::handshake::{Handshake, Reserved};
 use crate::peer::link::Link;
 use crate::peer::session::{EXTENSIONS, Peer, Pieces};
 use crate::peer::wire::{Decoder, Message, WireLimits};
+use crate::picker::PeerKey;
 use crate::torrent::{Phase, Torrent};
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use p2p_core::{Bytes, ConnId, Duration, Instant, IoError};
@@ -23,7 +25,7 @@ use p2p_core::{Bytes, ConnId, Duration, Instant, IoError};
 const ROUND: Duration = Duration::from_secs(5);
 /// After so many rounds all peers are told of all that we gained.
 const TELL: u32 = 6;
-/// Between asking trackers for peers and asking for more; it doubles each time, up to half an hour.
+/// Between asking trackers for peers and asking for more; it doubles each time, up to eleven minutes.
 const FIND_MORE: Duration = Duration::from_secs(20);
 /// After so many rounds with next to nobody who gives, a leech looks for other peers.
 const HUNGRY: u8 = 4;
@@ -583,15 +585,11 @@ impl Client {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let (role, pieces) = (role(torrent), torrent.pieces());
         let turn = u64::from(pieces.piece_len());
-        let mut candidates = Vec::with_capacity(torrent.peers.len());
-        for conn in torrent.peers.values() {
-            if let Some(peer) = self.peers.get(conn) {
-                let mut candidate = candidate(peer, &pieces, now);
-                if torrent.owes_rest(peer.key, candidate.given) {
-                    // Its turn goes on.
-                    candidate.given = candidate.given.min(turn - 1);
-                }
-                candidates.push(candidate);
+        let mut candidates = candidates(&self.peers, &torrent.peers, &pieces, now, |_| true);
+        for candidate in &mut candidates {
+            if torrent.owes_rest(candidate.key, candidate.given) {
+                // Its turn goes on.
+                candidate.given = candidate.given.min(turn - 1);
             }
         }
         let rate = torrent.rate_out.per_second(now);
@@ -615,14 +613,9 @@ impl Client {
         if !choker.has_room(role, torrent.served as usize) {
             return;
         }
-        let mut candidates = Vec::new();
-        for conn in torrent.peers.values() {
-            if let Some(peer) = self.peers.get(conn)
-                && (peer.is_interested || !peer.am_choking)
-            {
-                candidates.push(candidate(peer, &pieces, now));
-            }
-        }
+        let candidates = candidates(&self.peers, &torrent.peers, &pieces, now, |peer| {
+            peer.is_interested || !peer.am_choking
+        });
         debug_assert_eq!(
             candidates.iter().filter(|peer| peer.interested && peer.unchoked).count(),
             torrent.served as usize
@@ -646,16 +639,9 @@ impl Client {
             .is_some_and(|since| now.since(since) >= ROUND);
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let pieces = torrent.pieces();
-        let mut candidates = Vec::new();
-        for conn in torrent.peers.values() {
-            if let Some(peer) = self.peers.get(conn)
-                && peer.is_interested
-                && peer.am_choking
-                && (settled || peer.unchoked_at.is_none())
-            {
-                candidates.push(candidate(peer, &pieces, now));
-            }
-        }
+        let candidates = candidates(&self.peers, &torrent.peers, &pieces, now, |peer| {
+            peer.waits() && (settled || peer.unchoked_at.is_none())
+        });
         let next = torrent.choker.as_mut().and_then(|choker| choker.relieve(&candidates, cx.rng()));
         if let Some(next) = next.and_then(|peer| torrent.peers.get(&peer)).copied() {
             self.set_choke(conn, true, cx);
@@ -745,6 +731,18 @@ fn choker(config: &Config, turn: u64) -> Box<Choker> {
     let usual = choke::Config::default();
     let slots = config.upload_slots.map_or(usual.slots, Slots::Fixed);
     Box::new(Choker::new(choke::Config { slots, turn, ..usual }))
+}
+
+/// Those of a torrent's peers among whom is chosen.
+fn candidates(
+    peers: &Peers,
+    among: &BTreeMap<PeerKey, ConnId>,
+    pieces: &p2p_core::Pieces,
+    now: Instant,
+    is: impl Fn(&Peer) -> bool,
+) -> Vec<Candidate> {
+    let peers = among.values().filter_map(|conn| peers.get(conn)).filter(|peer| is(peer));
+    peers.map(|peer| candidate(peer, pieces, now)).collect()
 }
 
 fn candidate(peer: &Peer, torrent: &p2p_core::Pieces, now: Instant) -> Candidate {

@@ -433,9 +433,22 @@ impl Picker {
             if out.len() >= end {
                 break;
             }
-            if has.get(piece) && self.wanted.get(piece) && self.may_hurry(peer, piece) && self.begin(piece) {
-                self.take(peer, piece, End::Front, end, now, out);
-            }
+            self.hurry(peer, has, piece, end, now, out);
+        }
+    }
+
+    /// Appends blocks of a piece that is not chosen for its rarity, if it is of use.
+    fn hurry(
+        &mut self,
+        peer: PeerKey,
+        has: Has<'_>,
+        piece: u32,
+        end: usize,
+        now: Instant,
+        out: &mut Vec<Block>,
+    ) {
+        if has.get(piece) && self.wanted.get(piece) && self.may_hurry(peer, piece) && self.begin(piece) {
+            self.take(peer, piece, End::Front, end, now, out);
         }
     }
 
@@ -458,9 +471,7 @@ impl Picker {
             if speed == PeerSpeed::Slow && due < now + DUE_SOON {
                 continue;
             }
-            if has.get(piece) && self.wanted.get(piece) && self.may_hurry(peer, piece) && self.begin(piece) {
-                self.take(peer, piece, End::Front, end, now, out);
-            }
+            self.hurry(peer, has, piece, end, now, out);
         }
     }
 

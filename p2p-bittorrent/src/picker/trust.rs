@@ -175,7 +175,6 @@ impl Picker {
         now: Instant,
         rng: &mut Rng,
     ) -> Option<(u32, End)> {
-        let begun = || self.loose.iter().take(LOOK).chain(self.owned.iter().take(LOOK)).copied();
         let open = |piece: &u32| has.get(*piece) && self.may_ask(*piece, peer);
         let reserved = self.reserved.iter().find(|(_, of)| **of == peer).map(|(piece, _)| *piece);
         if let Some(piece) = reserved.filter(|piece| self.is_open(*piece) && has.get(*piece)) {
@@ -186,8 +185,8 @@ impl Picker {
             let of = |partial: &super::Partial| partial.givers().any(|giver| giver == peer);
             let last = self.askers.get(&peer).map(|asker| asker.last.0);
             let last = last.filter(|piece| self.is_open(*piece) && open(piece));
-            let own =
-                last.or_else(|| begun().filter(open).find(|piece| self.partials.get(piece).is_some_and(of)));
+            let own = last
+                .or_else(|| self.begun().filter(open).find(|piece| self.partials.get(piece).is_some_and(of)));
             if own.is_some() {
                 return own.map(|piece| (piece, End::Front));
             }
@@ -198,7 +197,7 @@ impl Picker {
             }
         }
         // What trusted peers have nearly completed shows soonest what its block is worth.
-        let joined = begun().filter(open).filter(|&piece| self.may_join(peer, piece));
+        let joined = self.begun().filter(open).filter(|&piece| self.may_join(peer, piece));
         if let Some(piece) =
             joined.min_by_key(|piece| self.partials.get(piece).map_or(u32::MAX, |p| p.free()))
         {
@@ -215,9 +214,13 @@ impl Picker {
             return Some((piece, End::Front));
         }
         // Better with a stranger too many than not at all.
-        let any = || self.loose.iter().take(LOOK).chain(self.owned.iter().take(LOOK)).copied();
-        let any = any().find(|piece| has.get(*piece) && self.may_ask(*piece, peer));
+        let any = self.begun().find(|piece| has.get(*piece) && self.may_ask(*piece, peer));
         any.filter(|_| !others).map(|piece| (piece, End::Back))
+    }
+
+    /// Pieces that were begun and have blocks that nobody was asked for, those that nobody has alone first; not too many.
+    fn begun(&self) -> impl Iterator<Item = u32> + '_ {
+        self.loose.iter().take(LOOK).chain(self.owned.iter().take(LOOK)).copied()
     }
 
     /// Whether a piece was begun and has blocks that nobody was asked for.

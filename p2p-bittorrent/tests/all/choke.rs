@@ -68,31 +68,30 @@ fn without_slots_nobody_is_unchoked() {
     }
 }
 
-#[test]
-fn new_peers_are_drawn_three_times_as_often() {
-    let mut rng = Rng::fast_from(2);
-    let mut new = 0;
+/// Of 2,000 draws among ten peers like this and ten others, how many one of the ten has.
+fn drawn(dice: u64, mark: impl Fn(&mut Candidate)) -> u32 {
+    let mut rng = Rng::fast_from(dice);
+    let mut drawn = 0;
     for _ in 0..2000 {
         // The last one has the slot that is earned; the others draw lots.
         let mut peers: Vec<_> = (0..20).map(|key| peer(key, u64::from(key == 19))).collect();
-        peers[..10].iter_mut().for_each(|peer| peer.connected_at = at(990));
+        peers[..10].iter_mut().for_each(&mark);
         let chosen = fixed(1).round(at(1000), Role::Leech, 0, &peers, &mut rng).to_vec();
         assert_eq!((chosen.len(), chosen[1]), (2, 19));
-        new += u32::from(chosen[0] < 10);
+        drawn += u32::from(chosen[0] < 10);
     }
+    drawn
+}
+
+#[test]
+fn new_peers_are_drawn_three_times_as_often() {
+    let new = drawn(2, |peer| peer.connected_at = at(990));
     assert!((1400..1600).contains(&new), "{new}");
 }
 
 #[test]
 fn who_has_nothing_is_drawn_three_times_as_often() {
-    let mut rng = Rng::fast_from(9);
-    let mut drawn = 0;
-    for _ in 0..2000 {
-        let mut peers: Vec<_> = (0..20).map(|key| peer(key, u64::from(key == 19))).collect();
-        peers[..10].iter_mut().for_each(|peer| peer.empty = true);
-        let chosen = fixed(1).round(at(1000), Role::Leech, 0, &peers, &mut rng).to_vec();
-        drawn += u32::from(chosen[0] < 10);
-    }
+    let drawn = drawn(9, |peer| peer.empty = true);
     assert!((1400..1600).contains(&drawn), "{drawn}");
 }
 
