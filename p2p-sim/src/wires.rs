@@ -173,7 +173,17 @@ impl Lane {
     pub(crate) fn land(&mut self) -> Option<Chunk> {
         debug_assert_eq!(self.arrived, 0, "it would pass what came before");
         self.flying -= 1;
-        self.chunks.pop_front().map(|(_, chunk)| chunk)
+        self.take_first()
+    }
+
+    /// Takes the first chunk. An empty lane begins again at the front of its buffer: a ring that goes round by one
+    /// place at a time finds each place cold.
+    fn take_first(&mut self) -> Option<Chunk> {
+        let (_, chunk) = self.chunks.pop_front()?;
+        if self.chunks.is_empty() {
+            self.chunks.clear();
+        }
+        Some(chunk)
     }
 
     /// The first of what is under way arrives, to be read then.
@@ -203,7 +213,7 @@ impl Lane {
             return None;
         }
         self.arrived -= 1;
-        self.chunks.pop_front().map(|(_, chunk)| chunk)
+        self.take_first()
     }
 
     /// Drops what arrived and is not read.

@@ -1,8 +1,8 @@
 //! All pieces in one array, sorted by what we want of them and by how many peers have them.
 //!
 //! The array is cut into buckets, one per (class, availability). A piece that one more peer has is swapped with the
-//! last of its bucket and the border moves past it: constant work. Where a piece lies says all about it, so eight bytes
-//! per piece (the array and its inverse) are the whole memory.
+//! last of its bucket and the border moves past it: constant work. The memory is twelve bytes per piece: the array, its
+//! inverse, and beside it the bucket, which could be found from the borders, but they lie far apart in memory.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -52,12 +52,20 @@ impl Class {
     }
 }
 
+/// Where a piece is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// Its index in `pieces`.
+    at: u32,
+    bucket: u32,
+}
+
 #[derive(Debug)]
 pub(super) struct Order {
     /// The pieces, bucket after bucket.
     pieces: Box<[u32]>,
     /// Where each piece lies in `pieces`.
-    place: Box<[u32]>,
+    places: Box<[Place]>,
     /// Where each bucket begins, and the end of the last; bucket = class index * levels + level.
     starts: Vec<u32>,
     /// Availabilities from 0 to `levels - 1` have buckets.
@@ -73,10 +81,6 @@ impl Order {
         for (to, from) in pieces.iter_mut().zip(had.iter().chain(&open)) {
             *to = *from;
         }
-        let mut place: Box<[u32]> = vec![0; count as usize].into();
-        for (at, &piece) in pieces.iter().enumerate() {
-            place[piece as usize] = at as u32;
-        }
         let had = had.len() as u32;
         let starts = (0..=CLASSES * levels)
             .map(|bucket| match bucket {
@@ -85,7 +89,10 @@ impl Order {
                 _ => count,
             })
             .collect();
-        Self { pieces, place, starts, levels }
+        let mut order =
+            Self { pieces, places: vec![Place::default(); count as usize].into(), starts, levels };
+        order.find_places();
+        order
     }
 
     pub(super) const fn levels(&self) -> usize {
@@ -93,9 +100,7 @@ impl Order {
     }
 
     fn bucket(&self, piece: u32) -> Option<usize> {
-        let place = *self.place.get(piece as usize)?;
-        // Of several buckets that begin here all but the last are empty.
-        self.starts.partition_point(|&start| start <= place).checked_sub(1)
+        self.places.get(piece as usize).map(|place| place.bucket as usize)
     }
 
     /// The class of a piece and how many peers have it, seeds aside.
@@ -152,22 +157,23 @@ impl Order {
 
     /// Carries a piece over the borders between two buckets.
     fn carry(&mut self, piece: u32, from: usize, to: usize) {
-        let mut place = self.place[piece as usize];
+        let mut at = self.places[piece as usize].at;
         for border in from + 1..=to {
             self.starts[border] -= 1;
-            place = self.swap(place, self.starts[border]);
+            at = self.swap(at, self.starts[border]);
         }
         for border in (to + 1..=from).rev() {
-            place = self.swap(place, self.starts[border]);
+            at = self.swap(at, self.starts[border]);
             self.starts[border] += 1;
         }
+        self.places[piece as usize].bucket = to as u32;
     }
 
     fn swap(&mut self, a: u32, b: u32) -> u32 {
         if a != b {
             self.pieces.swap(a as usize, b as usize);
-            self.place[self.pieces[a as usize] as usize] = a;
-            self.place[self.pieces[b as usize] as usize] = b;
+            self.places[self.pieces[a as usize] as usize].at = a;
+            self.places[self.pieces[b as usize] as usize].at = b;
         }
         b
     }
@@ -201,8 +207,15 @@ impl Order {
         });
         self.starts = starts;
         self.pieces = pieces;
-        for (at, &piece) in self.pieces.iter().enumerate() {
-            self.place[piece as usize] = at as u32;
+        self.find_places();
+    }
+
+    /// Notes where each piece is, after many moved.
+    fn find_places(&mut self) {
+        for bucket in 0..CLASSES * self.levels {
+            for at in self.starts[bucket]..self.starts[bucket + 1] {
+                self.places[self.pieces[at as usize] as usize] = Place { at, bucket: bucket as u32 };
+            }
         }
     }
 
@@ -215,6 +228,7 @@ impl Order {
                 self.starts[base + level] = self.starts[base + level + 1];
             }
         }
+        self.find_places();
     }
 
     fn each(&self, mut visit: impl FnMut(u32, usize)) {
@@ -238,6 +252,7 @@ impl Order {
         starts.push(self.pieces.len() as u32);
         self.starts = starts;
         self.levels = new;
+        self.find_places();
     }
 
     #[cfg(test)]
@@ -245,7 +260,12 @@ impl Order {
         assert_eq!(self.starts.len(), CLASSES * self.levels + 1);
         assert!(self.starts.windows(2).all(|pair| pair[0] <= pair[1]), "{:?}", self.starts);
         assert_eq!(self.starts.last().copied(), Some(self.pieces.len() as u32));
-        assert!(self.pieces.iter().enumerate().all(|(at, &piece)| self.place[piece as usize] == at as u32));
+        for (at, &piece) in self.pieces.iter().enumerate() {
+            let place = self.places[piece as usize];
+            assert_eq!(place.at, at as u32);
+            let bucket = place.bucket as usize;
+            assert!((self.starts[bucket]..self.starts[bucket + 1]).contains(&place.at));
+        }
     }
 }
 
