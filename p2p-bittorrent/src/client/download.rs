@@ -69,6 +69,8 @@ impl Client {
         self.picked.clear();
         if peer.is_choking {
             picker.pick_allowed(peer.key, has, &peer.allowed_in, count, now, &mut self.picked);
+        } else if let Some(block) = picker.probe(peer.key, has, now, cx.rng()) {
+            self.picked.push(block);
         } else {
             let speed = PeerSpeed::of(rate, torrent.metainfo.info.pieces().piece_len());
             picker.pick(peer.key, has, count, now, speed, cx.rng(), &mut self.picked);
@@ -192,6 +194,13 @@ impl Client {
                     peer.idle_messages = peer.idle_messages.saturating_add(USELESS_BLOCK - 1);
                     return self.says_nothing_new(conn);
                 }
+            }
+            Received::Probe => {
+                torrent.wasted += len;
+                peer.last_block = now;
+                peer.snubbed = false;
+                let (data, peer) = (core::mem::take(&mut traffic.segments), peer.key);
+                self.probe_here(key, peer, block, &data, cx);
             }
             Received::Unasked => {
                 traffic.segments.clear();

@@ -75,6 +75,10 @@ impl Client {
             },
             Work::Suspect { piece, block } => self.suspect_digested(key, piece, block, digest(done).ok()),
             Work::Acquit { piece, block } => self.acquitted(key, piece, block, digest(done).ok(), cx),
+            Work::Probe { peer, piece, given } => {
+                self.probe_compared(key, (peer, piece), *given, digest(done).ok(), cx);
+            }
+            Work::ProbeDoubt { peer, piece } => self.probe_doubted(key, peer, piece, digest(done).ok(), cx),
             Work::LoadResume => self.resume_loaded(key, read(done), cx),
             Work::Stat(file) => match stat(done) {
                 Ok(stat) => self.looked_at(key, file, stat, cx),

@@ -14,6 +14,7 @@ mod first_seed;
 mod jobs;
 mod load;
 mod messages;
+mod probe;
 mod stop;
 mod swarm;
 mod trackers;
@@ -37,7 +38,7 @@ use bytes::BytesMut;
 use core::hash::BuildHasherDefault;
 use core::net::{IpAddr, SocketAddr};
 use p2p_core::limit::TokenBucket;
-use p2p_core::{ConnId, Cx, Input, Instant, JobId, ListenerId, Machine, OpId, OpInput, StreamInput};
+use p2p_core::{ConnId, Cx, Digest, Input, Instant, JobId, ListenerId, Machine, OpId, OpInput, StreamInput};
 
 /// The machine's own name for one of its torrents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +92,17 @@ pub(crate) enum Work {
     Acquit {
         piece: u32,
         block: u32,
+    },
+    /// Our block of a verified piece, to be compared with what a peer gave as that.
+    Probe {
+        peer: PeerKey,
+        piece: u32,
+        given: Box<Digest>,
+    },
+    /// All of that piece, if they differ.
+    ProbeDoubt {
+        peer: PeerKey,
+        piece: u32,
     },
     Upload(ConnId),
     Reader(OpId),

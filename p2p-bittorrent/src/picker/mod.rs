@@ -13,6 +13,7 @@
 
 mod order;
 mod partial;
+mod probe;
 mod status;
 mod trust;
 
@@ -25,6 +26,7 @@ use order::{Class, Order};
 use p2p_core::chunk::BLOCK;
 use p2p_core::{Bitfield, Instant, Pieces, Rng};
 use partial::{End, NOBODY, Partial, State};
+use probe::Probe;
 use trust::{Standing, Trust};
 
 pub use status::Copies;
@@ -148,6 +150,8 @@ pub enum Received {
     },
     /// It was asked for, but came from someone else before.
     Duplicate,
+    /// It was asked for by [`Picker::probe`] and is to be compared with the verified piece.
+    Probe,
     /// This peer was never asked for it, or not lately, or it is no block of this torrent.
     Unasked,
 }
@@ -163,6 +167,8 @@ struct Asker {
     own: Option<u32>,
     /// What its blocks were worth so far.
     standing: Standing,
+    /// What it answers about a piece that we have.
+    probe: Probe,
     /// It gave blocks of a piece that failed in which everybody else was trusted: nothing is asked of it until they are
     /// known.
     accused: bool,
@@ -184,6 +190,7 @@ impl Default for Asker {
             own: None,
             suggested: VecDeque::new(),
             standing: Standing::Stranger,
+            probe: Probe::Due,
             accused: false,
             alone: false,
             unproven: 0,
@@ -762,7 +769,8 @@ impl Picker {
             return Received::Unasked;
         }
         if self.had(piece) {
-            return Received::Duplicate;
+            let probe = self.askers.get_mut(&peer).is_some_and(|asker| asker.is_probe((piece, number)));
+            return if probe { Received::Probe } else { Received::Duplicate };
         }
         self.begin(piece);
         let Some(partial) = self.partials.get_mut(&piece) else { return Received::Duplicate };
@@ -801,7 +809,10 @@ impl Picker {
     /// A peer will not answer this request (BEP 6).
     pub fn rejected(&mut self, peer: PeerKey, block: Block) {
         let Some(request) = self.number(block) else { return };
-        if self.askers.get_mut(&peer).is_some_and(|asker| take_out(&mut asker.outstanding, request)) {
+        if let Some(asker) = self.askers.get_mut(&peer)
+            && take_out(&mut asker.outstanding, request)
+        {
+            asker.not_answered(request);
             self.unreserve_piece(request.0, peer);
             self.release(peer, request);
         }
@@ -814,6 +825,7 @@ impl Picker {
             && take_out(&mut asker.outstanding, request)
         {
             asker.remember(request);
+            asker.not_answered(request);
             self.unreserve_piece(request.0, peer);
             self.release(peer, request);
         }
@@ -831,6 +843,9 @@ impl Picker {
         self.unreserve(peer);
         let Some(asker) = self.askers.get_mut(&peer) else { return };
         asker.suggested.clear();
+        if matches!(asker.probe, Probe::Asked(_)) {
+            asker.probe = Probe::Due;
+        }
         if let Some(own) = asker.own.take() {
             self.file(own);
         }

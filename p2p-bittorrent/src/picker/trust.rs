@@ -11,8 +11,11 @@
 //! - If nobody does complete it, or no trusted peer gives anything, which is so at the start, one gives a whole piece,
 //!   little by little, and several race: past [`RACE`] blocks that are not verified only the foremost goes on. So the
 //!   start costs a piece or so per liar met, one liar at a time, and none that stalls holds the others up.
+//! - Once we have a piece, such a one is first asked for a block of it ([`probe`](super::probe)): then a liar costs a
+//!   block here too, and as much as above only if it answers probes and lies later.
 
 use super::partial::{End, NOBODY, State};
+use super::probe::Probe;
 use super::{Asker, Has, LOOK, PeerKey, Picker};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -121,6 +124,9 @@ impl Picker {
         if trusted {
             return usize::MAX;
         }
+        if self.askers.get(&peer).is_some_and(|asker| asker.probe.is_open()) {
+            return 0;
+        }
         if alone || self.reserved.values().any(|&of| of == peer) || !self.trusted_give(now) {
             return self.race(peer, now);
         }
@@ -135,6 +141,13 @@ impl Picker {
             asker.alone = true;
         }
         self.race(peer, now)
+    }
+
+    /// Whether one that is not trusted gives a piece alone if it is asked for anything now.
+    pub(super) fn goes_alone(&self, peer: PeerKey, now: Instant) -> bool {
+        self.askers.get(&peer).is_some_and(|asker| asker.alone || asker.owed() > 0)
+            || self.reserved.values().any(|&of| of == peer)
+            || !self.trusted_give(now)
     }
 
     /// How many blocks may be asked of one of those that give pieces alone.
@@ -242,6 +255,7 @@ impl Picker {
         for (_, peer) in contributors {
             if let Some(asker) = self.askers.get_mut(peer) {
                 asker.standing = Standing::Suspect;
+                asker.probe = Probe::Due;
                 asker.unproven = 0;
                 asker.alone = false;
             }

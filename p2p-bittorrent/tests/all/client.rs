@@ -3,7 +3,9 @@
 use crate::made::made;
 use p2p_bittorrent::metainfo::Builder;
 use p2p_bittorrent::picker::Mode;
-use p2p_bittorrent::{Bootstrap, Client, Command, Config, Error, Event, Metainfo, Timer, Torrent};
+use p2p_bittorrent::{
+    Bootstrap, Client, Command, Config, DropReason, Error, Event, Metainfo, Timer, Torrent,
+};
 use p2p_core::{Bytes, Duration, FileId, OpId, Rng, Root};
 use p2p_sim::{Bandwidth, Disk, NodeIx, Setup, Sim, Uniform};
 use std::net::SocketAddr;
@@ -204,6 +206,60 @@ fn a_liar_is_found_out_and_banned() {
         })
         .collect();
     assert_eq!(banned, [addr(&sim, liar)], "the liar and nobody else");
+}
+
+fn banned(sim: &Sim<Client>, node: NodeIx) -> Vec<(SocketAddr, DropReason)> {
+    let banned = |event: &Event| match event {
+        Event::Banned { peer, why } => Some((*peer, *why)),
+        _ => None,
+    };
+    sim.events(node).iter().filter_map(|told| banned(&told.event)).collect()
+}
+
+/// Among liars only, one of them lies about a piece; then what is here shows what the others are worth. A seed that
+/// comes later passes, also if our own disk does not say any more what it said.
+#[test]
+fn strangers_are_probed_with_what_is_here() {
+    for rotten in [false, true] {
+        let (metainfo, files) = make(&[2_000_000]);
+        let file = stored(&metainfo)[0].clone();
+        let mut sim = Sim::new(5, Uniform::ms(10..20));
+        let honest = seed(&mut sim, &metainfo, &files);
+        let first = seed(&mut sim, &metainfo, &files);
+        let second = seed(&mut sim, &metainfo, &files);
+        for liar in [first, second] {
+            sim.disk(liar).spoil(&file, 0, 2_000_000);
+        }
+        // The first half is here.
+        let mut half = files[0].to_vec();
+        half[1_000_000..].fill(0);
+        let to = sim.add_with(Setup::new().disk(Disk::default().with_file(file.clone(), half)), client());
+        // Another leech stays, so that what is known of peers is not forgotten.
+        let other = sim.add(client());
+        fetch(&mut sim, other, &metainfo, &[]);
+        let peers = [addr(&sim, first), addr(&sim, other)];
+        let op = fetch(&mut sim, to, &metainfo, &peers);
+        sim.run_for(Duration::from_secs(60));
+        assert_eq!(banned(&sim, to), [(peers[0], DropReason::BadPiece)]);
+        if rotten {
+            sim.disk(to).spoil(&file, 0, 1_000_000);
+        }
+        let info_hash = metainfo.info.info_hash();
+        let peer = addr(&sim, if rotten { honest } else { second });
+        sim.ask(to, Command::AddPeers(info_hash, vec![peer]));
+        if rotten {
+            assert!(sim.finish(&[op], Duration::from_secs(600)), "whose disk is rotten blames nobody");
+            assert_eq!(banned(&sim, to).len(), 1);
+            continue;
+        }
+        sim.run_for(Duration::from_secs(60));
+        assert_eq!(banned(&sim, to)[1..], [(peer, DropReason::BadBlock)], "found out by one block");
+        let peer = addr(&sim, honest);
+        sim.ask(to, Command::AddPeers(info_hash, vec![peer]));
+        assert!(sim.finish(&[op], Duration::from_secs(600)));
+        assert_eq!(banned(&sim, to).len(), 2);
+        assert_has_all(&mut sim, to, &metainfo, &files);
+    }
 }
 
 #[test]

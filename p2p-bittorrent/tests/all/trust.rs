@@ -35,6 +35,10 @@ impl Table {
         out
     }
 
+    fn probe(&mut self, peer: PeerKey) -> Option<Block> {
+        self.picker.probe(peer, Has::All, self.now, &mut self.rng)
+    }
+
     fn give(&mut self, peer: PeerKey, blocks: &[Block]) -> bool {
         let mut whole = false;
         for &block in blocks {
@@ -169,6 +173,58 @@ fn the_foremost_stranger_goes_on() {
     assert_eq!(table.ask(11, 40).len(), 2);
 }
 
+/// While nobody who is trusted gives, a stranger gives a block of what is here before it gives a piece alone.
+#[test]
+fn a_stranger_is_probed_before_it_goes_alone() {
+    let mut table = Table::new(20);
+    let right = table.whole(1);
+    table.picker.verified(right);
+    assert_eq!(table.probe(2), None, "no piece failed yet");
+    let wrong = table.whole(9);
+    table.picker.failed(wrong);
+    table.picker.peer_gone(9, Has::All);
+    let most = table.ask(1, 4);
+    assert_eq!(table.probe(2), None, "a trusted peer gives: a block that is of use shows the same");
+    table.give(1, &most);
+    assert_eq!(table.probe(1), None, "it is trusted");
+    let lacks = Bitfield::new(20);
+    assert_eq!(
+        table.picker.probe(2, Has::Some(&lacks), table.now, &mut table.rng),
+        None,
+        "it has none of ours"
+    );
+    let probe = table.probe(2).unwrap();
+    assert_eq!((probe.piece, probe.len, table.picker.outstanding(2)), (right, 16384, 1));
+    // Nothing else is asked of it until the answer was compared.
+    assert_eq!((table.probe(2), table.ask(2, 40)), (None, vec![]));
+    assert_eq!(table.picker.received(2, probe), Received::Probe);
+    assert_eq!((table.probe(2), table.ask(2, 40)), (None, vec![]));
+    table.picker.probed(2, true);
+    assert_eq!((table.probe(2), table.ask(2, 40).len()), (None, 2));
+    assert!(!table.picker.trusts(2), "it may have known what that was");
+    table.picker.choked(2);
+    // A liar gives no more.
+    let probe = table.probe(3).unwrap();
+    assert_eq!(table.picker.received(3, probe), Received::Probe);
+    table.picker.probed(3, false);
+    let honest = table.ask(1, 1);
+    assert_eq!((table.probe(3), table.ask(3, 40)), (None, vec![]));
+    table.give(1, &honest);
+    table.picker.peer_gone(3, Has::All);
+    // Who was choked is probed anew, and whose answer comes too late, or never, has to do without.
+    let probe = table.probe(4).unwrap();
+    table.picker.choked(4);
+    assert_eq!(table.picker.received(4, probe), Received::Duplicate);
+    let probe = table.probe(4).unwrap();
+    table.picker.rejected(4, probe);
+    assert_eq!((table.probe(4), table.ask(4, 40).len()), (None, 2));
+    // Nobody else gives: who had a part in a piece that failed is probed once more.
+    table.picker.choked(4);
+    let again = table.whole(2);
+    table.picker.failed(again);
+    assert_eq!(table.probe(2).map(|block| block.piece), Some(right));
+}
+
 /// A stranger with a piece that no trusted peer has: after a while it gives all of it.
 #[test]
 fn what_nobody_completes_a_stranger_may() {
@@ -267,6 +323,14 @@ fn life(seed: u64) {
                 }
             }
             4..10 => {
+                // Every other picker is used without probes.
+                let probe =
+                    seed.is_multiple_of(2).then(|| picker.probe(peer, Has::All, now, &mut rng)).flatten();
+                if let Some(block) = probe {
+                    assert!(picker.had(block.piece) && !picker.trusts(peer));
+                    somebody.asked.push(block);
+                    continue;
+                }
                 let mut out = Vec::new();
                 picker.pick(peer, Has::All, 1 + rng.index(12), now, PeerSpeed::Fast, &mut rng, &mut out);
                 assert!(!out.iter().any(|block| stored.contains_key(block)), "a block that is here");
@@ -284,8 +348,18 @@ fn life(seed: u64) {
                     continue;
                 }
                 let block = somebody.asked.remove(0);
-                let Received::Wanted { piece_complete, others } = picker.received(peer, block) else {
-                    continue;
+                let (piece_complete, others) = match picker.received(peer, block) {
+                    Received::Wanted { piece_complete, others } => (piece_complete, others),
+                    Received::Probe => {
+                        let right = !rng.chance(somebody.lies);
+                        picker.probed(peer, right);
+                        if !right {
+                            picker.peer_gone(peer, Has::All);
+                            peers.remove(&peer);
+                        }
+                        continue;
+                    }
+                    Received::Duplicate | Received::Unasked => continue,
                 };
                 let spoilt = rng.chance(somebody.lies);
                 stored.insert(block, (peer, spoilt));
