@@ -68,6 +68,13 @@ impl<'a> Filter<'a> {
             && self.allows(file)
     }
 
+    /// Whether every attribute will do.
+    pub(super) fn allows_all(&self) -> bool {
+        let all = Self::default();
+        (&self.bitrate, &self.freq, &self.size, &self.seconds, self.kinds)
+            == (&all.bitrate, &all.freq, &all.size, &all.seconds, all.kinds)
+    }
+
     /// Whether its attributes are as asked for.
     pub(super) fn allows(&self, file: &FileRef<'_>) -> bool {
         self.bitrate.contains(&file.bitrate)

@@ -10,17 +10,17 @@ pub struct Limits {
     pub words: usize,
     /// Files of one user, as `OpenNap` allows by default.
     pub files: usize,
-    /// Words of a search, excluded ones too; those past it are ignored. People type five.
-    pub search_words: usize,
     /// Candidates (files by their attributes, and holders) that one search may look at. Only one whose words are very
     /// common, and whose attributes or whose asker (through the callback) rule nearly everything out, gets there: it
     /// is then cut, and [`Found::complete`](super::Found::complete) says so. 100,000 take about a millisecond.
     pub search_steps: usize,
+    /// Files that nobody shares any more and that are kept for whoever comes back, besides a sixteenth of all.
+    pub fallow: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { name_bytes: 1024, words: 64, files: 5_000, search_words: 32, search_steps: 100_000 }
+        Self { name_bytes: 1024, words: 64, files: 5_000, search_steps: 100_000, fallow: 1024 }
     }
 }
 

@@ -1,16 +1,44 @@
-//! Who shares what, and which of it has these words in its name: the inverted index of a server.
+//! Who shares what, and which of it has these words in its name: the inverted index of a server, in memory.
+//!
+//! ```text
+//!   word ──► Dictionary ──► Postings: numbers of entries, sorted
+//!                                │
+//!   folder ◄── Catalogue entry ◄─┘  name, md5, size, attributes: once for all that share it
+//!                  │      ▲
+//!          holders │      │ Holdings: the entries of one user
+//!                  ▼      │
+//!                   UserId
+//! ```
+//!
+//! Another holder of a known file costs an entry in two lists, and no word is looked at. What nobody holds any more
+//! stays for a while: it is invisible, a user that comes back finds it in place, and it is taken out bit by bit with
+//! later changes. So a logout costs what its files number, and nothing ever costs what all files number. Tables and
+//! lists grow part by part for the same reason.
 
+mod arena;
+mod catalogue;
+mod dictionary;
 mod file;
 mod filter;
+mod folders;
+mod holdings;
+mod key;
 mod limits;
+mod paged;
+mod postings;
+mod search;
+mod table;
 mod words;
 
 pub use file::{FileRef, FileSpec, Fingerprint, Kind, Kinds, UserId};
 pub use filter::Filter;
 pub use limits::{Limits, Refused};
 
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
+use alloc::collections::{BTreeMap, VecDeque};
+use catalogue::Catalogue;
+use dictionary::Dictionary;
+use holdings::Holdings;
+use key::HashKey;
 
 /// What became of a file that a user shares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,38 +71,50 @@ pub struct Totals {
     pub bytes: u64,
 }
 
-/// The index.
+/// What an index holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Different files.
+    pub entries: usize,
+    /// Those among them that nobody holds any more, or not yet again.
+    pub fallow: usize,
+    /// Different words.
+    pub words: usize,
+}
+
+/// How many entries that nobody holds a logout takes out at most: that is some hundred microseconds.
+const TIDY_LOGOUT: usize = 256;
+
+/// The index. See the [module](self).
 #[derive(Debug)]
 pub struct Index {
     limits: Limits,
-    users: BTreeMap<UserId, Vec<Owned>>,
+    catalogue: Catalogue,
+    dictionary: Dictionary,
+    users: BTreeMap<UserId, Holdings>,
     totals: Totals,
-}
-
-#[derive(Debug)]
-struct Owned {
-    name: Vec<u8>,
-    fingerprint: Fingerprint,
-    size: u64,
-    bitrate: u16,
-    freq: u32,
-    seconds: u32,
-    kind: Kind,
-}
-
-impl Owned {
-    fn as_ref(&self) -> FileRef<'_> {
-        let Self { fingerprint, size, bitrate, freq, seconds, kind, .. } = *self;
-        FileSpec { name: &self.name, fingerprint, size, bitrate, freq, seconds, kind }.as_ref()
-    }
+    /// Entries that nobody held when they came in here, the oldest first; each is here once.
+    waiting: VecDeque<u32>,
+    /// How many entries nobody holds; all of those wait.
+    fallow: usize,
 }
 
 impl Index {
     /// An empty one. `key` is a secret from the driver's dice: without it nobody can choose words that collide.
     #[must_use]
     pub fn new(limits: Limits, key: [u64; 2]) -> Self {
-        let _ = key;
-        Self { limits, users: BTreeMap::new(), totals: Totals::default() }
+        let key = HashKey::new(key);
+        // A name has to fit a page of the texts.
+        let name_bytes = limits.name_bytes.min(arena::LONGEST / 2 - catalogue::OVERHEAD);
+        Self {
+            limits: Limits { name_bytes, ..limits },
+            catalogue: Catalogue::new(key),
+            dictionary: Dictionary::new(key),
+            users: BTreeMap::new(),
+            totals: Totals::default(),
+            waiting: VecDeque::new(),
+            fallow: 0,
+        }
     }
 
     /// A user shares a file.
@@ -88,101 +128,133 @@ impl Index {
         if file.name.len() > self.limits.name_bytes {
             return Err(Refused::LongName);
         }
-        if words::words(file.name).count() > self.limits.words {
+        let sought = self.catalogue.sought(file.name, file.as_ref());
+        let holdings = self.users.get(&user);
+        let old = holdings.and_then(|own| {
+            let at = own.find(sought.tag, |entry| self.catalogue.is_named(entry, file.name))?;
+            Some((at, own.entry(at)))
+        });
+        match old {
+            Some((_, entry)) if self.catalogue.is(entry, &sought) => return Ok(Shared::Already),
+            None if holdings.map_or(0, |own| own.files().len()) >= self.limits.files => {
+                return Err(Refused::ManyFiles);
+            }
+            _ => {}
+        }
+        let entry = match self.catalogue.find(&sought) {
+            Some(entry) => entry,
+            None => self.enter(file, &sought)?,
+        };
+        let own = self.users.entry(user).or_default();
+        own.push(entry, sought.tag);
+        own.bytes += sought.file.size;
+        self.totals.files += 1;
+        self.totals.bytes += sought.file.size;
+        if self.catalogue.join(entry, user.0) {
+            self.fallow -= 1;
+        }
+        let Some((at, _)) = old else { return Ok(Shared::Added) };
+        self.take(user, at);
+        Ok(Shared::Replaced)
+    }
+
+    /// Makes an entry, which nobody holds yet.
+    fn enter(&mut self, file: &FileSpec<'_>, sought: &catalogue::Sought<'_>) -> Result<u32, Refused> {
+        if words::words(file.name).nth(self.limits.words).is_some() {
             return Err(Refused::ManyWords);
         }
-        let wanted = file.as_ref();
-        let shared = match self.find(user, file.name) {
-            Some(old) if old == wanted => return Ok(Shared::Already),
-            Some(_) => {
-                self.unshare(user, file.name);
-                Shared::Replaced
-            }
-            None if self.totals_of(user).files >= self.limits.files as u64 => return Err(Refused::ManyFiles),
-            None => Shared::Added,
-        };
-        let FileSpec { name, fingerprint, bitrate, freq, seconds, kind, .. } = *file;
-        let owned = Owned { name: name.into(), fingerprint, size: wanted.size, bitrate, freq, seconds, kind };
-        self.users.entry(user).or_default().push(owned);
-        self.totals.files += 1;
-        self.totals.bytes += wanted.size;
-        Ok(shared)
+        if !self.catalogue.has_room() || !self.dictionary.has_room() {
+            return Err(Refused::Full);
+        }
+        self.tidy(2);
+        let entry = self.catalogue.add(sought);
+        for word in words::words(file.name) {
+            self.dictionary.add(word, entry);
+        }
+        self.fallow += 1;
+        Ok(entry)
     }
 
     /// A user no longer shares the file of this name. False when it did not.
     pub fn unshare(&mut self, user: UserId, name: &[u8]) -> bool {
-        let Some(files) = self.users.get_mut(&user) else { return false };
-        let Some(at) = files.iter().position(|file| file.name == name) else { return false };
-        let file = files.swap_remove(at);
-        if files.is_empty() {
+        let Some(own) = self.users.get(&user) else { return false };
+        let tag = self.catalogue.tag(name);
+        let Some(at) = own.find(tag, |entry| self.catalogue.is_named(entry, name)) else { return false };
+        self.take(user, at);
+        self.tidy(2);
+        true
+    }
+
+    /// Takes one file from a user.
+    fn take(&mut self, user: UserId, at: usize) {
+        let Some(own) = self.users.get_mut(&user) else { return };
+        let entry = own.entry(at);
+        let size = self.catalogue.size(entry);
+        own.remove(at);
+        own.bytes -= size;
+        if own.files().is_empty() {
             self.users.remove(&user);
         }
         self.totals.files -= 1;
-        self.totals.bytes -= file.size;
-        true
+        self.totals.bytes -= size;
+        self.leave(entry, user);
+    }
+
+    fn leave(&mut self, entry: u32, user: UserId) {
+        if self.catalogue.leave(entry, user.0) {
+            self.fallow += 1;
+            if self.catalogue.wait(entry) {
+                self.waiting.push_back(entry);
+            }
+        }
     }
 
     /// A user shares nothing any more, or is gone. Returns how many files it had.
     pub fn unshare_all(&mut self, user: UserId) -> usize {
-        let Some(files) = self.users.remove(&user) else { return 0 };
-        self.totals.files -= files.len() as u64;
-        self.totals.bytes -= files.iter().map(|file| file.size).sum::<u64>();
-        files.len()
+        let Some(own) = self.users.remove(&user) else { return 0 };
+        for file in own.files() {
+            self.leave(file.entry, user);
+        }
+        self.totals.files -= own.files().len() as u64;
+        self.totals.bytes -= own.bytes;
+        self.tidy(TIDY_LOGOUT);
+        own.files().len()
     }
 
-    /// Calls `hit` with each holder of each file that the filter lets through, until `max` of the calls have returned
-    /// true: it decides whether a hit counts (a server hides the asker's own files). Files come in the order of their
-    /// entries, holders of a file in that of their ids: the same order as long as nothing changes.
-    pub fn search(
-        &self,
-        filter: &Filter<'_>,
-        max: usize,
-        hit: &mut impl FnMut(UserId, FileRef<'_>) -> bool,
-    ) -> Found {
-        let mut hits = 0;
-        for (user, files) in &self.users {
-            for file in files.iter().map(Owned::as_ref).filter(|file| filter.matches(file)) {
-                if hits == max {
-                    return Found { hits, complete: true };
+    /// Takes out entries that nobody holds, if there are many of them, and at most so many. Changes do it by themselves;
+    /// a server that sees no changes after a great many logouts can do it by a timer. Returns how many it took out.
+    pub fn tidy(&mut self, most: usize) -> usize {
+        let mut done = 0;
+        while done < most && self.fallow > self.limits.fallow + self.catalogue.len() / 16 {
+            let Some(entry) = self.waiting.pop_front() else { break };
+            if self.catalogue.waited(entry) {
+                let (folder, base) = self.catalogue.name(entry);
+                for word in words::words(folder).chain(words::words(base)) {
+                    self.dictionary.remove(word, entry);
                 }
-                hits += usize::from(hit(*user, file));
+                self.catalogue.remove(entry);
+                self.fallow -= 1;
+                done += 1;
             }
         }
-        Found { hits, complete: true }
-    }
-
-    /// Calls `hit` with each holder of each file of this md5 and size, as [`search`](Self::search) does. A fingerprint
-    /// that says nothing (32 zeros, or no 32 hex digits) finds nothing.
-    pub fn by_digest(
-        &self,
-        fingerprint: &Fingerprint,
-        size: u64,
-        max: usize,
-        hit: &mut impl FnMut(UserId, FileRef<'_>) -> bool,
-    ) -> Found {
-        let mut hits = 0;
-        if fingerprint.md5().is_none_or(|md5| md5 == [0; 16]) {
-            return Found { hits, complete: true };
-        }
-        for (user, files) in &self.users {
-            for file in files.iter().map(Owned::as_ref) {
-                if hits < max && file.fingerprint == *fingerprint && file.size == size {
-                    hits += usize::from(hit(*user, file));
-                }
-            }
-        }
-        Found { hits, complete: true }
+        done
     }
 
     /// The file of this name that a user shares.
     #[must_use]
     pub fn find(&self, user: UserId, name: &[u8]) -> Option<FileRef<'_>> {
-        self.browse(user).find(|file| file.is_named(name))
+        let own = self.users.get(&user)?;
+        let at = own.find(self.catalogue.tag(name), |entry| self.catalogue.is_named(entry, name))?;
+        Some(self.catalogue.file(own.entry(at)))
     }
 
     /// All files of a user.
     pub fn browse(&self, user: UserId) -> impl Iterator<Item = FileRef<'_>> {
-        self.users.get(&user).into_iter().flatten().map(Owned::as_ref)
+        self.users
+            .get(&user)
+            .into_iter()
+            .flat_map(Holdings::files)
+            .map(|file| self.catalogue.file(file.entry))
     }
 
     /// How much all users share.
@@ -194,7 +266,13 @@ impl Index {
     /// How much one user shares.
     #[must_use]
     pub fn totals_of(&self, user: UserId) -> Totals {
-        let Some(files) = self.users.get(&user) else { return Totals::default() };
-        Totals { users: 1, files: files.len() as u64, bytes: files.iter().map(|file| file.size).sum() }
+        let Some(own) = self.users.get(&user) else { return Totals::default() };
+        Totals { users: 1, files: own.files().len() as u64, bytes: own.bytes }
+    }
+
+    /// How much the index holds: what strangers can make grow.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        Load { entries: self.catalogue.len(), fallow: self.fallow, words: self.dictionary.len() }
     }
 }
