@@ -4,4 +4,5 @@
 
 extern crate alloc;
 
+pub mod transfer;
 pub mod wire;

@@ -226,6 +226,19 @@ impl<'a> SharedFile<'a> {
         digest.iter().any(|byte| *byte != 0).then_some(digest)
     }
 
+    /// Reads the six fields, as a line of a list has them.
+    ///
+    /// # Errors
+    /// If a field is missing, has no end, or is no number.
+    pub fn parse(line: &'a [u8]) -> Result<Self, Malformed> {
+        Self::read(&mut Fields::new(line))
+    }
+
+    /// Appends the six fields.
+    pub fn encode(&self, to: &mut Writer<'_>) {
+        self.write(to);
+    }
+
     fn read_behind_name(name: &'a [u8], from: &mut Fields<'a>) -> Result<Self, Malformed> {
         Ok(Self {
             name,
