@@ -5,4 +5,7 @@
 extern crate alloc;
 
 pub mod index;
+pub mod metaserver;
+pub mod server;
+pub mod transfer;
 pub mod wire;
