@@ -4,5 +4,7 @@
 
 extern crate alloc;
 
+pub mod deflate;
+pub mod link;
 pub mod transfer;
 pub mod wire;
