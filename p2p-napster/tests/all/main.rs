@@ -1,0 +1,8 @@
+//! All behaviour that is tested from outside, as one program: linking one is faster than linking ten.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod capture;
+mod deflate;
+mod recorded;
+mod transfer_wire;
+mod wire;
