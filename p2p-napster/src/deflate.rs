@@ -114,7 +114,7 @@ impl Inflater {
     }
 }
 
-/// Writes one zlib stream. It holds about 330 kB: what may have one is to be limited.
+/// Writes one zlib stream. It holds 320 kB: who may have one is to be limited.
 pub struct Deflater {
     state: Box<CompressorOxide>,
 }

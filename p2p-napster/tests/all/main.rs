@@ -3,6 +3,7 @@
 
 mod capture;
 mod deflate;
+mod link;
 mod recorded;
 mod transfer_wire;
 mod wire;

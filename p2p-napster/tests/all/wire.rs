@@ -104,9 +104,23 @@ fn a_stranger_cannot_steer_a_terminal() {
 
 #[test]
 fn passwords_are_not_shown_when_debugging() {
-    let message = ToServer::parse(2, b"nick hunter2 1 \"c\" 1").unwrap();
-    let text = format!("{message:?}");
-    assert!(!text.contains("hunter2") && !text.contains("104, 117, 110"), "{text}");
+    let frames = [
+        (2, &b"nick hunter2 1 \"c\" 1"[..]),
+        (6, b"nick hunter2 1 \"c\" 1 a@b.c"),
+        (11, b"nick hunter2"),
+        (701, b"hunter2"),
+        (753, b"nick hunter2"),
+    ];
+    let hidden = |text: &str| !text.contains("hunter2") && !text.contains("104, 117, 110");
+    for (kind, body) in frames {
+        let text = format!("{:?}", ToServer::parse(kind, body).unwrap());
+        assert!(hidden(&text), "{text}");
+        let mut decoder = Decoder::new(2048);
+        decoder.push(frame(kind, body).into());
+        assert!(hidden(&format!("{decoder:?}")) && hidden(&format!("{:?}", decoder.next())));
+    }
+    let user = Linked::parse(2, b"xena hunter2 1 \"c\" 4 unknown 5 6 servera 7").unwrap();
+    assert!(hidden(&format!("{user:?}")) && format!("{user:?}").contains("120, 101, 110, 97"));
 }
 
 #[test]
