@@ -5,6 +5,7 @@
 extern crate alloc;
 
 pub mod deflate;
+pub mod index;
 pub mod link;
 pub mod transfer;
 pub mod wire;
