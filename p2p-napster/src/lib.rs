@@ -7,5 +7,7 @@ extern crate alloc;
 pub mod deflate;
 pub mod index;
 pub mod link;
+pub mod metaserver;
+pub mod server;
 pub mod transfer;
 pub mod wire;
