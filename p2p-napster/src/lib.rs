@@ -4,5 +4,8 @@
 
 extern crate alloc;
 
+pub mod client;
 pub mod transfer;
 pub mod wire;
+
+pub use client::Client;
