@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 extern crate alloc;
 
+pub mod client;
 pub mod deflate;
 pub mod index;
 pub mod link;
@@ -11,3 +13,5 @@ pub mod metaserver;
 pub mod server;
 pub mod transfer;
 pub mod wire;
+
+pub use client::Client;
