@@ -384,9 +384,10 @@ impl ListReader {
         } else if line.is_empty() {
             self.is_done = true;
         } else {
-            match SharedFile::parse(line) {
-                Ok(file) => take(ListItem::File(file)),
-                Err(_) => self.skipped += 1,
+            // Half a line, torn by a line end in a name, must not pass for a file: every client quotes names.
+            match SharedFile::parse(line).ok().filter(|_| line.starts_with(b"\"")) {
+                Some(file) => take(ListItem::File(file)),
+                None => self.skipped += 1,
             }
         }
     }

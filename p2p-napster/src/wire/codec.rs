@@ -13,6 +13,16 @@ pub(super) mod word {
     }
 }
 
+/// A field that is not shown when debugging: a password, or its hash.
+pub(super) mod secret {
+    pub(in crate::wire) use super::word::{read, write};
+}
+
+/// Text up to the end that is not shown when debugging.
+pub(super) mod secret_rest {
+    pub(in crate::wire) use super::rest::{read, write};
+}
+
 /// A field in quotes; without them it is read too.
 pub(super) mod quoted {
     use super::{Fields, Malformed, Writer};
@@ -116,6 +126,9 @@ pub(super) mod origin {
 
 /// Makes an enum of messages: each line is `type Variant`, then its fields, each with the sort that reads and writes it.
 macro_rules! messages {
+    (@shown secret $field:ident) => {{ let _ = $field; &"..." }};
+    (@shown secret_rest $field:ident) => {{ let _ = $field; &"..." }};
+    (@shown $codec:ident $field:ident) => { $field };
     (
         $(#[$meta:meta])*
         $name:ident<$a:lifetime> {
@@ -128,12 +141,27 @@ macro_rules! messages {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[derive(Clone, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum $name<$a> {
             $($(#[$variant_meta])* $variant $(($tuple_ty))? $({ $($(#[$field_meta])* $field: $ty,)* })?,)*
             /// A type that has no form of its own here: the type, and the body as it came.
             Other(u16, &$a [u8]),
+        }
+
+        /// Passwords are left out.
+        impl core::fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                match self {
+                    $(Self::$variant $(($tuple_field))? $({ $($field),* })? => {
+                        f.debug_struct(stringify!($variant))
+                            $(.field(stringify!($tuple_field), messages!(@shown $tuple_codec $tuple_field)))?
+                            $($(.field(stringify!($field), messages!(@shown $codec $field)))*)?
+                            .finish()
+                    })*
+                    Self::Other(kind, body) => f.debug_tuple("Other").field(kind).field(body).finish(),
+                }
+            }
         }
 
         impl<$a> $name<$a> {

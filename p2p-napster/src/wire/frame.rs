@@ -15,12 +15,19 @@ pub const FROM_CLIENT_MAX: u16 = 2048;
 pub const FROM_SERVER_MAX: u16 = u16::MAX;
 
 /// One message as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     /// What it is: a number of the tables in [`message`](super::message).
     pub kind: u16,
     /// Its text.
     pub body: Bytes,
+}
+
+/// The body is left out: it may hold a password.
+impl core::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Frame").field("kind", &self.kind).field("len", &self.body.len()).finish()
+    }
 }
 
 /// Why a stream cannot be read on; nothing behind can be trusted, so the connection is to be closed.
@@ -43,13 +50,19 @@ pub enum FrameError {
 ///
 /// A message that lies in one chunk is a slice of it. What is left of a chunk behind its last whole message is copied, so
 /// that a stranger who sends half a message holds that half and not the driver's receive buffer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Decoder {
     /// What came and was not looked at yet.
     chunk: Bytes,
     /// The beginning of a message whose end has not come: always shorter than the message.
     partial: Vec<u8>,
     limit: u16,
+}
+
+impl core::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Decoder").field("len", &self.len()).field("limit", &self.limit).finish()
+    }
 }
 
 impl Decoder {

@@ -53,7 +53,7 @@ messages! {
             level: u8 as number,
         };
         /// The second line: that the sender knows the password.
-        10011 Proof(proof: &'a [u8] as rest);
+        10011 Proof(proof: &'a [u8] as secret_rest);
         /// What a user shares now.
         10012 ShareCount {
             /// The user.
@@ -70,7 +70,7 @@ messages! {
             /// The nick.
             nick: &'a [u8] as word,
             /// The password's hash.
-            hash: &'a [u8] as word,
+            hash: &'a [u8] as secret,
             /// The mail address.
             email: &'a [u8] as word,
             /// The level.
@@ -137,7 +137,7 @@ messages! {
 }
 
 /// The fields of a user on a linked server: `nick password port "client" speed email since ip server port`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LinkedUser<'a> {
     /// The nick.
     pub nick: &'a [u8],
@@ -161,6 +161,21 @@ pub struct LinkedUser<'a> {
     pub server: &'a [u8],
     /// The port of the user's connection to it.
     pub server_port: u16,
+}
+
+/// The password is left out.
+impl core::fmt::Debug for LinkedUser<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("LinkedUser")
+            .field("nick", &self.nick)
+            .field("port", &self.port)
+            .field("client", &self.client)
+            .field("speed", &self.speed)
+            .field("since", &self.since)
+            .field("addr", &self.addr)
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Record<'a> for LinkedUser<'a> {

@@ -19,7 +19,7 @@ messages! {
             /// The nick.
             nick: &'a [u8] as word,
             /// The password.
-            password: &'a [u8] as word,
+            password: &'a [u8] as secret,
         };
         /// Name, address, income: for a registration that nobody runs any more.
         14 RegistrationDetails(text: &'a [u8] as rest);
@@ -249,7 +249,7 @@ messages! {
         /// The own line is another now.
         700 SetOwnSpeed(speed: Speed as number);
         /// The own password shall be another.
-        701 SetOwnPassword(password: &'a [u8] as rest);
+        701 SetOwnPassword(password: &'a [u8] as secret_rest);
         /// The own mail address is another now.
         702 SetOwnEmail(email: &'a [u8] as rest);
         /// The own data port is another now.
@@ -275,7 +275,7 @@ messages! {
             /// The user.
             nick: &'a [u8] as word,
             /// The password.
-            password: &'a [u8] as word,
+            password: &'a [u8] as secret,
             /// Why.
             reason: Option<&'a [u8]> as optional_quoted,
         };
