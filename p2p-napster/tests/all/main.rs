@@ -1,4 +1,11 @@
 //! All behaviour that is tested from outside, as one program: linking one is faster than linking ten.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod capture;
+mod deflate;
 mod index;
+mod link;
+mod recorded;
+mod server;
+mod transfer_wire;
+mod wire;

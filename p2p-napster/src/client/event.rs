@@ -1,0 +1,507 @@
+//! What a client is asked, and what it tells: [`Command`], [`Event`] and what is in them.
+//!
+//! Nicks, names and texts are bytes of any charset. Show them through [`shown`](crate::wire::text::shown).
+
+use super::error::Error;
+use crate::wire::query::{Attribute, Comparison};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::net::{Ipv4Addr, SocketAddr};
+use p2p_core::hash::Md5Hash;
+use p2p_core::{Chunk, FileId, Keywords, RelPath, Target};
+
+/// Where to log in. With several servers, or a metaserver, the client goes on to the next one when one is gone.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Bootstrap {
+    /// Servers, in the order in which they are tried. Ports of the time: 8888, 7777, 4444.
+    pub servers: Vec<Target>,
+    /// Metaservers, which name a server. Port 8875.
+    pub metaservers: Vec<Target>,
+    /// Whether to register the nick at the first login, where it is not registered yet.
+    pub register: bool,
+}
+
+impl Bootstrap {
+    /// These servers.
+    #[must_use]
+    pub fn servers(servers: impl IntoIterator<Item = impl Into<Target>>) -> Self {
+        Self { servers: servers.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// The same, with this metaserver.
+    #[must_use]
+    pub fn with_metaserver(mut self, metaserver: impl Into<Target>) -> Self {
+        self.metaservers.push(metaserver.into());
+        self
+    }
+
+    /// The same, registering the nick.
+    #[must_use]
+    pub const fn registering(mut self) -> Self {
+        self.register = true;
+        self
+    }
+}
+
+/// A file to share.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SharedFile {
+    /// The name told to servers: bytes of any charset, by custom a path with backslashes. A quote becomes an
+    /// apostrophe, control characters become `_`.
+    pub name: Bytes,
+    /// Where it is.
+    pub file: FileId,
+    /// Bytes; looked up if `None`.
+    pub size: Option<u64>,
+    /// The MD5 of its first 300,032 bytes; computed if `None`.
+    pub md5: Option<Md5Hash>,
+    /// kbit/s.
+    pub bitrate: u32,
+    /// Hz.
+    pub frequency: u32,
+    /// Playing time.
+    pub seconds: u32,
+    /// What it is; music is shared by 100, the rest by 10300.
+    pub media: Media,
+}
+
+impl SharedFile {
+    /// A file of which only name and place are known.
+    #[must_use]
+    pub fn new(name: impl Into<Bytes>, file: FileId) -> Self {
+        Self {
+            name: name.into(),
+            file,
+            size: None,
+            md5: None,
+            bitrate: 128,
+            frequency: 44_100,
+            seconds: 0,
+            media: Media::Mp3,
+        }
+    }
+}
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Media {
+    /// Music, as all files of the first servers.
+    #[default]
+    Mp3,
+    /// Other sound.
+    Audio,
+    /// Moving pictures.
+    Video,
+    /// A program.
+    Application,
+    /// A picture.
+    Image,
+    /// Text.
+    Text,
+}
+
+impl Media {
+    /// The word for it on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Mp3 => "mp3",
+            Self::Audio => "audio",
+            Self::Video => "video",
+            Self::Application => "application",
+            Self::Image => "image",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// What a number of a file must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// Which number.
+    pub of: Attribute,
+    /// How it is compared.
+    pub comparison: Comparison,
+    /// With what.
+    pub number: u64,
+}
+
+/// What to search for: words, and what the files must be like.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Query {
+    /// Words that a name must have.
+    pub words: Keywords,
+    /// Words that it must not have.
+    pub without: Keywords,
+    /// The most hits; the server's own limit (100 as a rule) if 0.
+    pub max: u32,
+    /// What the files' numbers, and the holder's link, must be.
+    pub bounds: Vec<Bound>,
+    /// What it is; music if `None`.
+    pub media: Option<Media>,
+    /// Any sort of file.
+    pub any_media: bool,
+    /// Only what the server itself knows, nothing of linked servers.
+    pub local: bool,
+}
+
+impl From<Keywords> for Query {
+    fn from(words: Keywords) -> Self {
+        Self { words, max: 100, ..Self::default() }
+    }
+}
+
+/// A file that a server knows of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Hit {
+    /// Its name, as its holder says.
+    pub name: Bytes,
+    /// What stood for its MD5: 32 hex digits, over a beginning whose length depends on the holder's program, or no
+    /// digest at all. It says what may be the same file and proves nothing.
+    pub md5: Bytes,
+    /// Bytes; old servers count modulo 2^32.
+    pub size: u64,
+    /// kbit/s.
+    pub bitrate: u32,
+    /// Hz.
+    pub frequency: u32,
+    /// Playing time.
+    pub seconds: u32,
+    /// Who has it.
+    pub nick: Bytes,
+    /// Where that user is, if it was said.
+    pub address: Option<Ipv4Addr>,
+    /// The user's link, 0 to 10.
+    pub speed: u8,
+}
+
+/// Who has a file, and under which name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The user.
+    pub nick: Bytes,
+    /// The user's name for it, exactly.
+    pub name: Bytes,
+}
+
+/// A file to get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Wanted {
+    /// Holders, the best first: the next is tried where one fails.
+    pub sources: Vec<Source>,
+    /// Bytes. It should be known: the answer of a holder gives it in digits without an end, and a file that begins
+    /// with digits cannot be told from them.
+    pub size: Option<u64>,
+    /// What to call it below the download folder; made of the first holder's name if `None`.
+    pub to: Option<RelPath>,
+}
+
+impl Wanted {
+    /// A file of one holder.
+    #[must_use]
+    pub fn new(nick: impl Into<Bytes>, name: impl Into<Bytes>) -> Self {
+        let source = Source { nick: nick.into(), name: name.into() };
+        Self { sources: alloc::vec![source], size: None, to: None }
+    }
+
+    /// The same, of this size.
+    #[must_use]
+    pub const fn sized(mut self, size: u64) -> Self {
+        self.size = Some(size);
+        self
+    }
+
+    /// The same, with another holder.
+    #[must_use]
+    pub fn or(mut self, nick: impl Into<Bytes>, name: impl Into<Bytes>) -> Self {
+        self.sources.push(Source { nick: nick.into(), name: name.into() });
+        self
+    }
+}
+
+impl From<&Hit> for Wanted {
+    fn from(hit: &Hit) -> Self {
+        Self::new(hit.nick.clone(), hit.name.clone()).sized(hit.size)
+    }
+}
+
+/// What the application may ask of a [`Client`](crate::Client).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Command {
+    /// Log in; finishes when a server has let us in, or each has been tried once. Afterwards the client stays logged
+    /// in until [`Command::Leave`], at whichever server it can reach.
+    Join(Bootstrap),
+    /// Log out; transfers go on.
+    Leave,
+    /// Share a file; finishes when the server was told. The file must not change while it is shared.
+    Share(Box<SharedFile>),
+    /// Share a file no longer.
+    Unshare(Bytes),
+    /// Search. Answers: [`Event::Hit`].
+    Search(Box<Query>),
+    /// Who else has a file of this MD5 and size (215). Answers: [`Event::Hit`].
+    Holders {
+        /// As the server has it: 32 hex digits.
+        md5: Bytes,
+        /// Bytes.
+        size: u64,
+    },
+    /// Get a file into the download folder, going on where an earlier attempt stopped. Answers: [`Event::Progress`],
+    /// then [`Event::Saved`].
+    Download(Box<Wanted>),
+    /// Get a file as a stream of [`Event::Chunk`]s in order; nothing goes to the disk.
+    Fetch(Box<Wanted>),
+    /// The files of a user, as the server knows them. Answers: [`Event::Hit`].
+    Browse(Bytes),
+    /// The files of a user, asked of the user's own client. Answers: [`Event::Hit`].
+    BrowseDirect(Bytes),
+    /// What the server knows of a user. Answers: [`Event::Whois`].
+    Whois(Bytes),
+    /// Whether a user's client answers; finishes when it does.
+    Ping(Bytes),
+    /// A private message.
+    Message {
+        /// Whom to.
+        to: Bytes,
+        /// What it says.
+        text: Bytes,
+    },
+    /// Enter a channel.
+    Enter(Bytes),
+    /// Leave a channel.
+    Part(Bytes),
+    /// Say something in a channel.
+    Say {
+        /// Where.
+        channel: Bytes,
+        /// What.
+        text: Bytes,
+    },
+    /// The channels. Answers: [`Event::Channel`].
+    Channels,
+    /// Tell when this user comes and goes; kept over reconnects.
+    Watch(Bytes),
+    /// And no longer.
+    Unwatch(Bytes),
+}
+
+/// What a client tells.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// News: the data port is open here.
+    Listening(SocketAddr),
+    /// News: the data port is closed; files go out by dialling only.
+    NotListening(Error),
+    /// News: a server has let us in. What is shared is told to it now, once.
+    LoggedIn {
+        /// Its address.
+        server: SocketAddr,
+    },
+    /// News: no longer logged in. Unless it was asked for, the next server is tried after a while.
+    LoggedOut(Error),
+    /// News: a line of the message of the day. Often empty.
+    Motd(Bytes),
+    /// News: the server says something: an error of something asked before, or just a word. It names no cause.
+    Notice(Bytes),
+    /// News: how much the server has.
+    Stats {
+        /// Users.
+        users: u64,
+        /// Files.
+        files: u64,
+        /// GB.
+        gigabytes: u64,
+    },
+    /// News: a private message.
+    Message {
+        /// Who wrote it.
+        from: Bytes,
+        /// What it says.
+        text: Bytes,
+    },
+    /// News: something happened in a channel that was entered.
+    Chat(Chat),
+    /// News: a watched user is there.
+    SignedOn(Bytes),
+    /// News: a watched user is gone.
+    SignedOff(Bytes),
+    /// News: the server wants this of the client. Nothing was done: these are orders that a hostile server can use.
+    Suggested(Suggestion),
+    /// News: an upload began.
+    Uploading {
+        /// To whom.
+        nick: Bytes,
+        /// What.
+        name: Bytes,
+        /// From which byte on.
+        offset: u64,
+    },
+    /// News: an upload ended.
+    Uploaded {
+        /// To whom.
+        nick: Bytes,
+        /// What.
+        name: Bytes,
+        /// Bytes given to the stream.
+        sent: u64,
+        /// Whether that was all.
+        complete: bool,
+    },
+    /// Answer: a file.
+    Hit(Box<Hit>),
+    /// Answer: what the server knows of a user.
+    Whois(Box<Whois>),
+    /// Answer: a channel.
+    Channel {
+        /// Its name.
+        name: Bytes,
+        /// Users in it.
+        users: u64,
+        /// Its topic.
+        topic: Bytes,
+    },
+    /// Answer: how a file comes along.
+    Progress(Progress),
+    /// Answer: the file is complete, on the device, and has this name now.
+    Saved {
+        /// Where it is.
+        file: FileId,
+        /// Bytes.
+        len: u64,
+    },
+    /// Answer: the next part of a file.
+    Chunk(Chunk),
+}
+
+/// How a file comes along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Bytes that are here.
+    pub have: u64,
+    /// Bytes of the file, if that is known.
+    pub size: Option<u64>,
+    /// The holder.
+    pub nick: Bytes,
+    /// What is happening.
+    pub state: State,
+}
+
+/// What is happening with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// What is here of an earlier attempt is looked at.
+    Checking,
+    /// The holder was asked.
+    Asking,
+    /// So many are before us in the holder's queue.
+    Queued(u64),
+    /// The holder is to dial.
+    Pushed,
+    /// Bytes come.
+    Receiving,
+    /// This happened to a holder; the next is tried, or the same once more.
+    Trying(super::error::SourceError),
+}
+
+/// What a server knows of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Whois {
+    /// The user.
+    pub nick: Bytes,
+    /// Leech, User, Moderator, Admin or Elite, or another word of the server's.
+    pub level: Bytes,
+    /// Since how many seconds; for a user who is gone, when it was last there (Unix time).
+    pub seconds: u64,
+    /// Channels, apart by spaces.
+    pub channels: Bytes,
+    /// `Active` as a rule; empty for a user who is gone.
+    pub status: Bytes,
+    /// Files shared.
+    pub shared: u64,
+    /// Downloads under way.
+    pub downloads: u64,
+    /// Uploads under way.
+    pub uploads: u64,
+    /// The link, 0 to 10.
+    pub speed: u8,
+    /// The program.
+    pub client: Bytes,
+    /// Whether the user is there.
+    pub online: bool,
+}
+
+/// Something that happened in a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Chat {
+    /// We are in.
+    Entered(Bytes),
+    /// We are out.
+    Left(Bytes),
+    /// Somebody is there, or came in.
+    Member {
+        /// The channel.
+        channel: Bytes,
+        /// Who.
+        nick: Bytes,
+        /// Files shared.
+        shared: u64,
+        /// Whether it is news, and not the list of those who were there.
+        came: bool,
+    },
+    /// Somebody left.
+    Parted {
+        /// The channel.
+        channel: Bytes,
+        /// Who.
+        nick: Bytes,
+    },
+    /// The topic.
+    Topic {
+        /// The channel.
+        channel: Bytes,
+        /// What it says.
+        text: Bytes,
+    },
+    /// Somebody said something; our own words come back too.
+    Said {
+        /// The channel.
+        channel: Bytes,
+        /// Who.
+        nick: Bytes,
+        /// What.
+        text: Bytes,
+        /// Whether it tells what `nick` does.
+        emote: bool,
+    },
+}
+
+/// What a server may want of a client that only the application may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Suggestion {
+    /// Fetch and run a new program (5). Never do that.
+    Upgrade(Bytes),
+    /// Use another data port (613).
+    Port(u16),
+    /// Go to another server (821).
+    Server(Bytes),
+    /// Go to another server that a metaserver names (822).
+    Metaserver(Bytes),
+    /// Dial an address and send it something (900). Never do that.
+    Dial(Bytes),
+    /// Listen on a port and send something (901). Never do that.
+    Listen(Bytes),
+}

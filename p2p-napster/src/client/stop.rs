@@ -1,0 +1,47 @@
+//! The end: what was received is written, then the machine halts.
+
+use super::{Client, Context, Error, Timer};
+use alloc::vec::Vec;
+
+impl Client {
+    pub(super) fn stop(&mut self, cx: &mut Context<'_>) {
+        self.stopping = true;
+        self.session.forget_servers();
+        self.disconnect(&Error::Stopping, cx);
+        if let Some(listener) = self.listener.take() {
+            cx.unlisten(listener);
+        }
+        let keys: Vec<u32> = self.downloads.keys().copied().collect();
+        for key in keys {
+            self.end_download(key, Err(Error::Stopping), cx);
+        }
+        let questions: Vec<_> = self.questions.keys().copied().collect();
+        for op in questions {
+            self.answered(op, Err(Error::Stopping), cx);
+        }
+        let streams: Vec<_> = self.streams.keys().copied().collect();
+        for conn in streams {
+            self.drop_stream(conn, cx);
+        }
+        for op in self.shares.all_ops() {
+            cx.finish(op, Err(Error::Stopping));
+        }
+        cx.set_timer(Timer::Farewell, self.config.farewell);
+    }
+
+    pub(super) fn farewell_over(&mut self, cx: &mut Context<'_>) {
+        if self.stopping && !self.halted {
+            self.halted = true;
+            cx.halt();
+        }
+    }
+
+    /// Halts once nothing is being written any more.
+    pub(super) fn check_stopped(&mut self, cx: &mut Context<'_>) {
+        if self.stopping && !self.halted && self.downloads.is_empty() {
+            self.halted = true;
+            cx.clear_timer(Timer::Farewell);
+            cx.halt();
+        }
+    }
+}

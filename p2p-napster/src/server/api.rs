@@ -1,0 +1,218 @@
+//! What can be asked of a server, and what it tells: commands, events, counts, errors, timers.
+
+use super::accounts::Account;
+use super::bans::{Ban, Banned};
+use super::config::Limits;
+use crate::wire::Level;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::net::SocketAddr;
+use p2p_core::{ConnId, Duration, IoError};
+
+/// What can be asked of a server.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum ServerCommand {
+    /// Register a nick, or give it another password and level.
+    Register {
+        /// The nick.
+        nick: Box<[u8]>,
+        /// Its password, of which only a hash is kept.
+        password: Bytes,
+        /// What it may do.
+        level: Level,
+    },
+    /// Forget a registered nick.
+    Unregister(Box<[u8]>),
+    /// Change what a registered nick may do.
+    SetLevel(Box<[u8]>, Level),
+    /// Close a user's connection.
+    Kill {
+        /// Whose.
+        nick: Box<[u8]>,
+        /// Why; the user is told.
+        reason: Box<[u8]>,
+    },
+    /// Ban a nick or a network, and close the connections of those it is about.
+    Ban {
+        /// Whom.
+        who: Banned,
+        /// Why.
+        reason: Box<[u8]>,
+        /// For how long; for ever if `None`.
+        during: Option<Duration>,
+    },
+    /// Lift a ban.
+    Unban(Banned),
+    /// Keep a nick or a network from speaking.
+    Muzzle {
+        /// Whom.
+        who: Banned,
+        /// Why.
+        reason: Box<[u8]>,
+        /// For how long; for ever if `None`.
+        during: Option<Duration>,
+    },
+    /// Let them speak again.
+    Unmuzzle(Banned),
+    /// Tell everybody.
+    Announce(Bytes),
+    /// Change the lines of the message of the day.
+    Motd(Vec<Bytes>),
+    /// Change the limits. Nobody is dropped; users have the new rates from their next login on.
+    SetLimits(Box<Limits>),
+    /// Answer with [`ServerEvent::Bans`].
+    Bans,
+    /// Answer with [`ServerEvent::Accounts`].
+    Accounts,
+    /// Answer with [`ServerEvent::Stats`].
+    Stats,
+}
+
+impl core::fmt::Debug for ServerCommand {
+    // By hand: a password is in no log.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Register { nick, level, .. } => {
+                f.debug_struct("Register").field("nick", nick).field("level", level).finish_non_exhaustive()
+            }
+            Self::Unregister(nick) => f.debug_tuple("Unregister").field(nick).finish(),
+            Self::SetLevel(nick, level) => f.debug_tuple("SetLevel").field(nick).field(level).finish(),
+            Self::Kill { nick, reason } => {
+                f.debug_struct("Kill").field("nick", nick).field("reason", reason).finish()
+            }
+            Self::Ban { who, reason, during } => f
+                .debug_struct("Ban")
+                .field("who", who)
+                .field("reason", reason)
+                .field("during", during)
+                .finish(),
+            Self::Unban(who) => f.debug_tuple("Unban").field(who).finish(),
+            Self::Muzzle { who, reason, during } => f
+                .debug_struct("Muzzle")
+                .field("who", who)
+                .field("reason", reason)
+                .field("during", during)
+                .finish(),
+            Self::Unmuzzle(who) => f.debug_tuple("Unmuzzle").field(who).finish(),
+            Self::Announce(text) => f.debug_tuple("Announce").field(text).finish(),
+            Self::Motd(lines) => f.debug_tuple("Motd").field(lines).finish(),
+            Self::SetLimits(limits) => f.debug_tuple("SetLimits").field(limits).finish(),
+            Self::Bans => f.write_str("Bans"),
+            Self::Accounts => f.write_str("Accounts"),
+            Self::Stats => f.write_str("Stats"),
+        }
+    }
+}
+
+/// What a server tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerEvent {
+    /// It listens at this address.
+    Listening(SocketAddr),
+    /// A socket could not be opened, or is no more.
+    Down(IoError),
+    /// The store was read: so many accounts and bans, and so many lines that a crash had torn.
+    Loaded {
+        /// Accounts.
+        accounts: usize,
+        /// Bans and muzzles.
+        bans: usize,
+        /// Lines that are not whole.
+        torn: usize,
+    },
+    /// The store could not be read. Nobody can log in, for any nick might be registered.
+    StoreUnreadable(IoError),
+    /// The store could not be written; who registered was told that it failed.
+    StoreFailed(IoError),
+    /// An account is new, or has changed.
+    Account(Account),
+    /// An account is gone.
+    Unregistered(Box<[u8]>),
+    /// Somebody was banned.
+    Banned(Banned, Ban),
+    /// A ban was lifted.
+    Unbanned(Banned),
+    /// The answer to [`ServerCommand::Bans`]: bans, then muzzles.
+    Bans(Vec<(Banned, Ban)>, Vec<(Banned, Ban)>),
+    /// The answer to [`ServerCommand::Accounts`].
+    Accounts(Vec<Account>),
+    /// The answer to [`ServerCommand::Stats`].
+    Stats(ServerStats),
+}
+
+/// What a server did since it started, and what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ServerStats {
+    /// Users logged in.
+    pub users: u64,
+    /// Connections open, of IPv4.
+    pub connections_v4: u64,
+    /// Connections open, of IPv6.
+    pub connections_v6: u64,
+    /// Registered nicks.
+    pub accounts: u64,
+    /// Channels.
+    pub channels: u64,
+    /// Files shared by all users.
+    pub files: u64,
+    /// And their bytes.
+    pub bytes: u64,
+    /// Logins that succeeded.
+    pub logins: u64,
+    /// Logins refused: a wrong password, a taken nick, a ban.
+    pub refused: u64,
+    /// Shares taken into the index.
+    pub shares: u64,
+    /// Searches answered.
+    pub searches: u64,
+    /// Results of those.
+    pub results: u64,
+    /// Downloads brought about: both sides were told.
+    pub downloads: u64,
+    /// Messages, of all kinds, from clients.
+    pub messages: u64,
+    /// What was over a rate or a limit.
+    pub throttled: u64,
+    /// Messages that are none of their type, and of types that are unknown.
+    pub malformed: u64,
+    /// Connections closed because their other end did not read.
+    pub unread: u64,
+}
+
+/// Why a command failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// There is nobody of that nick.
+    #[error("no such user")]
+    Unknown,
+    /// Nobody can have that nick, or that password.
+    #[error("invalid nick or password")]
+    Invalid,
+    /// A limit is reached.
+    #[error("too many of them")]
+    Full,
+    /// It could not be stored.
+    #[error("not stored: {0}")]
+    Store(IoError),
+    /// The machine is stopping, or not yet ready.
+    #[error("not ready")]
+    NotReady,
+}
+
+/// The timers of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ServerTimer {
+    /// Some users are told the counts.
+    Stats,
+    /// A client did not log in.
+    Login(ConnId),
+    /// A client did not read.
+    Unread(ConnId),
+    /// The rest of what a client sent is looked at: it was too much at once.
+    Resume(ConnId),
+}

@@ -1,0 +1,235 @@
+//! Who is logged in: [`User`], and the table of [`Users`] by number and by nick, both in constant time.
+
+use super::accounts::Account;
+use super::config::{Bucket, Limits};
+use super::nick::fold;
+use crate::index::UserId;
+use crate::wire::message::{Level, Speed};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::hash::{BuildHasher, Hasher};
+use core::net::IpAddr;
+use hashbrown::HashMap;
+use p2p_core::{ConnId, Instant, Rng};
+use siphasher::sip::SipHasher13;
+
+/// Somebody who is logged in.
+#[derive(Debug)]
+pub(super) struct User {
+    pub(super) conn: ConnId,
+    /// Different for every login: a number in the table may be somebody else's later.
+    pub(super) serial: u64,
+    pub(super) nick: Arc<[u8]>,
+    pub(super) client: Box<[u8]>,
+    pub(super) email: Box<[u8]>,
+    pub(super) ip: IpAddr,
+    /// Where it takes data connections; 0: nowhere, it is firewalled.
+    pub(super) port: u16,
+    pub(super) speed: Speed,
+    pub(super) level: Level,
+    pub(super) registered: bool,
+    pub(super) since: Instant,
+    pub(super) shared: u32,
+    pub(super) transfers: Transfers,
+    pub(super) rates: Rates,
+    /// What few users have.
+    pub(super) social: Option<Box<Social>>,
+}
+
+/// Downloads and uploads under way, as the user says, and of this login.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Transfers {
+    pub(super) downloads: u16,
+    pub(super) uploads: u16,
+    pub(super) downloads_done: u32,
+    pub(super) uploads_done: u32,
+}
+
+/// What a user may still do.
+#[derive(Debug)]
+pub(super) struct Rates {
+    pub(super) shares: Bucket,
+    pub(super) searches: Bucket,
+    pub(super) messages: Bucket,
+}
+
+impl Rates {
+    pub(super) fn of_user(limits: &Limits, now: Instant) -> Self {
+        Self {
+            shares: limits.shares.bucket(now),
+            searches: limits.searches.bucket(now),
+            messages: limits.messages.bucket(now),
+        }
+    }
+
+    pub(super) fn of_address(limits: &Limits, now: Instant) -> Self {
+        Self {
+            shares: limits.shares_per_address.bucket(now),
+            searches: limits.searches_per_address.bucket(now),
+            messages: limits.messages_per_address.bucket(now),
+        }
+    }
+}
+
+/// A user's lists and channels, and who asked it for what.
+#[derive(Debug, Default)]
+pub(super) struct Social {
+    /// Channels it is in, by name in lower case.
+    pub(super) channels: Vec<Box<[u8]>>,
+    /// Nicks in lower case, of whose coming and going it is told.
+    pub(super) hotlist: Vec<Box<[u8]>>,
+    /// Nicks as it wrote them.
+    pub(super) ignored: Vec<Box<[u8]>>,
+    /// Requests for uploads that it was told of.
+    pub(super) asked: VecDeque<Asked>,
+}
+
+/// A request that a user was told of (607): only to these may it agree.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) by: UserId,
+    pub(super) serial: u64,
+    pub(super) file: Box<[u8]>,
+}
+
+impl User {
+    pub(super) fn social(&mut self) -> &mut Social {
+        self.social.get_or_insert_default()
+    }
+
+    pub(super) fn ignores(&self, nick: &[u8]) -> bool {
+        self.social
+            .as_ref()
+            .is_some_and(|social| social.ignored.iter().any(|ignored| ignored.eq_ignore_ascii_case(nick)))
+    }
+
+    pub(super) const fn is_firewalled(&self) -> bool {
+        self.port == 0
+    }
+
+    /// The level of the account, if it has one, is what counts.
+    pub(super) fn take_over(&mut self, account: Option<&Account>) {
+        self.registered = account.is_some();
+        self.level = account.map_or(Level::User, |account| account.level);
+    }
+}
+
+/// Hashes nicks, with a key that strangers cannot know: no choice of nicks makes a look-up slow.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct NickHash(u64, u64);
+
+impl NickHash {
+    pub(super) fn draw(rng: &mut Rng) -> Self {
+        Self(rng.bits(), rng.bits())
+    }
+}
+
+impl BuildHasher for NickHash {
+    type Hasher = SipHasher13;
+    fn build_hasher(&self) -> SipHasher13 {
+        SipHasher13::new_with_keys(self.0, self.1)
+    }
+}
+
+/// Hashes handles, which the driver numbers in their order.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct HandleHash;
+
+/// Fibonacci hashing (Knuth, volume 3, section 6.4): one multiplication.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct HandleHasher(u64);
+
+impl BuildHasher for HandleHash {
+    type Hasher = HandleHasher;
+    fn build_hasher(&self) -> HandleHasher {
+        HandleHasher(0)
+    }
+}
+
+impl Hasher for HandleHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+    fn write_u64(&mut self, number: u64) {
+        let mixed = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+}
+
+/// Everybody who is logged in.
+#[derive(Debug, Default)]
+pub(super) struct Users {
+    slots: Vec<Option<Box<User>>>,
+    free: Vec<UserId>,
+    by_nick: HashMap<Box<[u8]>, UserId, NickHash>,
+    serial: u64,
+}
+
+impl Users {
+    pub(super) fn new(hash: NickHash) -> Self {
+        Self { by_nick: HashMap::with_hasher(hash), ..Self::default() }
+    }
+
+    pub(super) fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    pub(super) fn insert(&mut self, user: User) -> UserId {
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            UserId(self.slots.len() as u32 - 1)
+        });
+        self.by_nick.insert(fold(&user.nick).as_slice().into(), id);
+        if let Some(slot) = self.slots.get_mut(id.0 as usize) {
+            *slot = Some(Box::new(user));
+        }
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: UserId) -> Option<Box<User>> {
+        let user = self.slots.get_mut(id.0 as usize)?.take()?;
+        self.by_nick.remove(fold(&user.nick).as_slice());
+        self.free.push(id);
+        Some(user)
+    }
+
+    pub(super) fn get(&self, id: UserId) -> Option<&User> {
+        self.slots.get(id.0 as usize)?.as_deref()
+    }
+
+    pub(super) fn get_mut(&mut self, id: UserId) -> Option<&mut User> {
+        self.slots.get_mut(id.0 as usize)?.as_deref_mut()
+    }
+
+    pub(super) fn find(&self, nick: &[u8]) -> Option<UserId> {
+        self.by_nick.get(fold(nick).as_slice()).copied()
+    }
+
+    /// Who has this nick, with its number.
+    pub(super) fn named(&self, nick: &[u8]) -> Option<(UserId, &User)> {
+        let id = self.find(nick)?;
+        Some((id, self.get(id)?))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_nick.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (UserId, &User)> {
+        self.slots.iter().enumerate().filter_map(|(i, slot)| Some((UserId(i as u32), slot.as_deref()?)))
+    }
+
+    /// Those in the table's part `part` of `parts`.
+    pub(super) fn part(&self, part: usize, parts: usize) -> impl Iterator<Item = &User> {
+        let at = |part: usize| self.slots.len() * part / parts.max(1);
+        self.slots.get(at(part)..at(part + 1)).unwrap_or_default().iter().flatten().map(|user| &**user)
+    }
+}

@@ -1,0 +1,15 @@
+//! The server and the metaserver, as machines: inputs in, effects looked at.
+
+mod capture;
+mod chat;
+mod flood;
+mod hostile;
+mod login;
+mod metaserver;
+mod operators;
+mod people;
+mod replay;
+mod rig;
+mod search;
+mod storing;
+mod transfers;

@@ -1,0 +1,292 @@
+//! A world for one server machine: connections that keep what they are sent, a disk, a clock that the test moves.
+
+use bytes::{Bytes, BytesMut};
+use p2p_core::{
+    ConnId, Cx, Duration, Effect, FileId, Input, Instant, IoError, Job, JobDone, JobId, ListenerId, Machine, OpId,
+    OpInput, RelPath, Rng, Root, Source, StreamInput, UnixTime,
+};
+use p2p_napster::server::{Config, Server, ServerCommand, ServerError, ServerEvent, ServerTimer};
+use p2p_napster::wire::{Decoder, put_frame};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+/// What a client was sent: a type and its text.
+pub(crate) type Heard = (u16, Vec<u8>);
+
+pub(crate) struct Client {
+    pub(crate) open: bool,
+    pub(crate) paused: bool,
+    /// Sends, each of which is a write.
+    pub(crate) writes: usize,
+    pub(crate) bytes: usize,
+    decoder: Decoder,
+    heard: Vec<Heard>,
+}
+
+pub(crate) struct Rig {
+    pub(crate) server: Server,
+    pub(crate) now: Instant,
+    source: Source,
+    pub(crate) clients: BTreeMap<ConnId, Client>,
+    pub(crate) timers: BTreeMap<ServerTimer, Instant>,
+    pub(crate) jobs: BTreeMap<JobId, Job>,
+    pub(crate) news: Vec<ServerEvent>,
+    pub(crate) finished: BTreeMap<OpId, Result<(), ServerError>>,
+    pub(crate) files: BTreeMap<FileId, Vec<u8>>,
+    /// Jobs wait until the test lets them run.
+    pub(crate) manual: bool,
+    /// What every write answers.
+    pub(crate) disk_fails: bool,
+    pub(crate) halted: bool,
+    next_op: u64,
+}
+
+pub(crate) fn store_file() -> FileId {
+    FileId::new(Root(0), RelPath::from_parts(["accounts"]).unwrap())
+}
+
+pub(crate) fn config() -> Config {
+    let mut config = Config::default();
+    config.name = "servera".into();
+    config
+}
+
+impl Rig {
+    pub(crate) fn new() -> Self {
+        Self::with(config())
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        Self::of(Server::new(config), BTreeMap::new())
+    }
+
+    pub(crate) fn of(server: Server, files: BTreeMap<FileId, Vec<u8>>) -> Self {
+        let mut rig = Self::idle(server, files);
+        rig.give(Input::Start);
+        rig
+    }
+
+    /// One that has not begun.
+    pub(crate) fn idle(server: Server, files: BTreeMap<FileId, Vec<u8>>) -> Self {
+        Self {
+            server,
+            now: Instant::ZERO + Duration::from_secs(1_000),
+            source: Source::new(Rng::fast_from(7)),
+            clients: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            news: Vec::new(),
+            finished: BTreeMap::new(),
+            files,
+            manual: false,
+            disk_fails: false,
+            halted: false,
+            next_op: 1,
+        }
+    }
+
+    pub(crate) fn give(&mut self, input: Input<Server>) {
+        assert!(!self.halted, "an input after the end");
+        let mut effects = Vec::new();
+        let civil = UnixTime::from_secs(1_700_000_000 + self.now.as_nanos() / 1_000_000_000);
+        self.server.handle(input, &mut Cx::new(self.now, civil, &mut self.source, &mut effects));
+        for effect in effects {
+            assert!(!self.halted, "an effect after the end");
+            self.carry_out(effect);
+        }
+        if !self.manual {
+            self.work();
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect<Server>) {
+        match effect {
+            Effect::Send(conn, data) => {
+                let client = self.clients.get_mut(&conn).expect("sent to a known connection");
+                assert!(client.open, "sent to a closed connection");
+                client.writes += 1;
+                client.bytes += data.len();
+                client.decoder.push(data);
+                while let Some(frame) = client.decoder.next().unwrap() {
+                    client.heard.push((frame.kind, frame.body.to_vec()));
+                }
+            }
+            Effect::Pause(conn, paused) => {
+                let client = self.clients.get_mut(&conn).expect("paused a known connection");
+                assert!(client.open, "paused a closed connection");
+                client.paused = paused;
+            }
+            Effect::Close(conn) | Effect::Abort(conn) => {
+                let client = self.clients.get_mut(&conn).expect("closed a known connection");
+                assert!(client.open, "closed twice");
+                client.open = false;
+            }
+            Effect::SetTimer(timer, at) => drop(self.timers.insert(timer, at)),
+            Effect::ClearTimer(timer) => drop(self.timers.remove(&timer)),
+            Effect::Run(id, job) => drop(self.jobs.insert(id, job)),
+            Effect::Event(_, event) => self.news.push(event),
+            Effect::Finish(op, result) => assert!(self.finished.insert(op, result).is_none(), "finished twice"),
+            Effect::Halt => self.halted = true,
+            Effect::Listen(..) | Effect::Unlisten(_) => {}
+            other => panic!("a server has no use for {other:?}"),
+        }
+    }
+
+    /// Does all jobs, and those that follow.
+    pub(crate) fn work(&mut self) {
+        while let Some((id, job)) = self.jobs.pop_first() {
+            let done = self.run(job);
+            let manual = std::mem::replace(&mut self.manual, true);
+            self.give(Input::Job(id, done));
+            self.manual = manual;
+        }
+    }
+
+    /// Does one job, the oldest.
+    pub(crate) fn work_one(&mut self) -> bool {
+        let Some((id, job)) = self.jobs.pop_first() else { return false };
+        let done = self.run(job);
+        self.give(Input::Job(id, done));
+        true
+    }
+
+    fn run(&mut self, job: Job) -> JobDone {
+        match job {
+            // Not argon2id, which is the driver's: something that depends on all that it is given.
+            Job::Derive { password, salt, .. } => {
+                let mut hash = [0u8; 32];
+                for (i, byte) in salt.iter().chain(password.iter()).enumerate() {
+                    hash[i % 32] = hash[i % 32].wrapping_mul(31).wrapping_add(*byte).wrapping_add(i as u8);
+                }
+                JobDone::Derived(Ok(hash))
+            }
+            Job::Load { file, .. } => {
+                JobDone::Read(self.files.get(&file).map(|data| data.clone().into()).ok_or(IoError::NotFound))
+            }
+            Job::Write { .. } if self.disk_fails => {
+                JobDone::Written { result: Err(IoError::NoSpace), digest: None }
+            }
+            Job::Replace { .. } | Job::Sync { .. } if self.disk_fails => JobDone::Done(Err(IoError::NoSpace)),
+            Job::Write { spans, data, .. } => {
+                let [span] = &spans[..] else { panic!("one span") };
+                let data = data.concat();
+                let file = self.files.entry(span.file.clone()).or_default();
+                let end = span.offset as usize + data.len();
+                file.resize(file.len().max(end), 0);
+                file[span.offset as usize..end].copy_from_slice(&data);
+                JobDone::Written { result: Ok(()), digest: None }
+            }
+            Job::Replace { file, data } => {
+                self.files.insert(file, data.to_vec());
+                JobDone::Done(Ok(()))
+            }
+            Job::Sync { .. } => JobDone::Done(Ok(())),
+            other => panic!("a server has no use for {other:?}"),
+        }
+    }
+
+    pub(crate) fn ask(&mut self, command: ServerCommand) -> OpId {
+        let op = OpId::from_raw(self.next_op);
+        self.next_op += 1;
+        self.give(Input::Op(op, OpInput::Ask(command)));
+        op
+    }
+
+    pub(crate) fn connect(&mut self, ip: &str) -> ConnId {
+        let conn = ConnId::from_raw(self.source.draw());
+        let ip: IpAddr = ip.parse().unwrap();
+        let decoder = Decoder::new(u16::MAX);
+        let client = Client { open: true, paused: false, writes: 0, bytes: 0, decoder, heard: Vec::new() };
+        self.clients.insert(conn, client);
+        let peer = SocketAddr::new(ip, 40_000 + conn.raw() as u16);
+        let listener = Some(ListenerId::from_raw(1));
+        self.give(Input::Stream(conn, StreamInput::Open { peer, listener }));
+        conn
+    }
+
+    pub(crate) fn data(&mut self, conn: ConnId, data: &[u8]) {
+        if self.clients[&conn].open && !data.is_empty() {
+            let data = Bytes::copy_from_slice(data);
+            self.give(Input::Stream(conn, StreamInput::Data(data)));
+        }
+    }
+
+    pub(crate) fn say(&mut self, conn: ConnId, kind: u16, text: impl AsRef<[u8]>) {
+        self.data(conn, &frame(kind, text.as_ref()));
+    }
+
+    /// Says something, and returns what this client was sent since it was last listened to.
+    pub(crate) fn exchange(&mut self, conn: ConnId, kind: u16, text: impl AsRef<[u8]>) -> Vec<Heard> {
+        self.hear(conn);
+        self.say(conn, kind, text);
+        self.hear(conn)
+    }
+
+    pub(crate) fn hear(&mut self, conn: ConnId) -> Vec<Heard> {
+        std::mem::take(&mut self.clients.get_mut(&conn).unwrap().heard)
+    }
+
+    pub(crate) fn is_open(&self, conn: ConnId) -> bool {
+        self.clients[&conn].open
+    }
+
+    pub(crate) fn leave(&mut self, conn: ConnId) {
+        if std::mem::replace(&mut self.clients.get_mut(&conn).unwrap().open, false) {
+            self.give(Input::Stream(conn, StreamInput::Closed(Ok(()))));
+        }
+    }
+
+    /// Somebody at an address of its own who can be dialled, and has read its welcome.
+    pub(crate) fn user(&mut self, nick: &str) -> ConnId {
+        let ip = format!("10.1.{}.{}", self.clients.len() / 250, self.clients.len() % 250 + 1);
+        self.user_at(nick, &ip, 6699)
+    }
+
+    pub(crate) fn user_at(&mut self, nick: &str, ip: &str, port: u16) -> ConnId {
+        let conn = self.connect(ip);
+        self.say(conn, 2, format!("{nick} pw {port} \"probe\" 7"));
+        let heard = self.hear(conn);
+        assert_eq!(heard.first().map(|(kind, _)| *kind), Some(3), "{nick}: {heard:?}");
+        conn
+    }
+
+    /// An operator, by an account that the application made.
+    pub(crate) fn operator(&mut self, nick: &str, level: p2p_napster::wire::Level) -> ConnId {
+        let op = self.ask(ServerCommand::Register {
+            nick: nick.as_bytes().into(),
+            password: Bytes::from_static(b"pw"),
+            level,
+        });
+        assert_eq!(self.finished.get(&op), Some(&Ok(())));
+        self.user(nick)
+    }
+
+    /// Time passes; what is due goes off in its order.
+    pub(crate) fn pass(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some((&timer, &at)) = self.timers.iter().min_by_key(|(_, at)| **at).filter(|(_, at)| **at <= end) {
+            self.timers.remove(&timer);
+            self.now = self.now.max(at);
+            self.give(Input::Timer(timer));
+        }
+        self.now = end;
+    }
+
+    /// Lets what waits for its turn go on, without time passing.
+    pub(crate) fn settle(&mut self) {
+        self.pass(Duration::ZERO);
+    }
+}
+
+pub(crate) fn frame(kind: u16, text: &[u8]) -> BytesMut {
+    let mut out = BytesMut::new();
+    put_frame(&mut out, kind, |to| {
+        to.raw(text);
+    });
+    out
+}
+
+/// What was heard, as lines to compare with.
+pub(crate) fn lines(heard: &[Heard]) -> Vec<String> {
+    heard.iter().map(|(kind, text)| format!("{kind} {}", text.escape_ascii())).collect()
+}
