@@ -50,17 +50,17 @@ impl Arena {
 
     /// Writes a number into a text.
     pub(super) fn set_u32(&mut self, at: u32, offset: usize, value: u32) {
-        self.from_mut(at)[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
+        self.at_mut(at)[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
     }
 
-    fn from_mut(&mut self, at: u32) -> &mut [u8] {
+    fn at_mut(&mut self, at: u32) -> &mut [u8] {
         &mut self.pages[(at / PAGE_UNITS) as usize][(at % PAGE_UNITS) as usize * UNIT..]
     }
 
     /// Puts in a text of these parts: at least one byte, and at most [`LONGEST`] together.
     pub(super) fn put(&mut self, parts: &[&[u8]]) -> u32 {
         let at = self.room(parts.iter().map(|part| part.len()).sum());
-        let mut to = self.from_mut(at);
+        let mut to = self.at_mut(at);
         for part in parts {
             let (head, tail) = to.split_at_mut(part.len());
             head.copy_from_slice(part);

@@ -222,7 +222,7 @@ fn song(artist: u32, title: u32) -> Owned {
         name: format!("C:\\Music\\Artist{artist} - Title {title} {}.mp3", title % 97).into_bytes(),
         fingerprint: Fingerprint::from_md5(u128::from(title).to_le_bytes()),
         size: 4_000_000 + u64::from(title),
-        bitrate: if title % 3 == 0 { 192 } else { 128 },
+        bitrate: if title.is_multiple_of(3) { 192 } else { 128 },
         freq: 44_100,
         seconds: 200 + title % 64,
         kind: Kind::Mp3,

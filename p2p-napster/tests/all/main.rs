@@ -7,5 +7,6 @@ mod index;
 mod link;
 mod recorded;
 mod server;
+mod together;
 mod transfer_wire;
 mod wire;

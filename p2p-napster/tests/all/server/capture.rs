@@ -61,7 +61,11 @@ pub(crate) fn events(pcap: &[u8], ports: &[u16]) -> Vec<Event> {
             if seq == *next {
                 *next = seq.wrapping_add(payload.len() as u32);
                 let bytes = payload.to_vec();
-                events.push(if by_client { Event::Client(number, bytes) } else { Event::Server(number, bytes) });
+                events.push(if by_client {
+                    Event::Client(number, bytes)
+                } else {
+                    Event::Server(number, bytes)
+                });
             }
         }
         if by_client && flags & 0x05 != 0 {

@@ -16,7 +16,10 @@ fn topics_members_and_lists() {
     assert_eq!(lines(&rig.hear(bob)), ["410 #Music all about it"]);
     assert_eq!(lines(&rig.exchange(bob, 617, "")), ["618 #Music 2 all about it", "617 "]);
     assert_eq!(lines(&rig.exchange(bob, 827, "")), [r#"828 #Music 2 1 1 0 \"all about it\""#, "827 "]);
-    assert_eq!(lines(&rig.exchange(bob, 830, "#MUSIC")), ["825 #Music bob 0 7", "825 #Music alice 0 7", "830 "]);
+    assert_eq!(
+        lines(&rig.exchange(bob, 830, "#MUSIC")),
+        ["825 #Music bob 0 7", "825 #Music alice 0 7", "830 "]
+    );
     rig.hear(alice);
     assert_eq!(lines(&rig.exchange(bob, 401, "#music")), ["401 #music"]);
     assert_eq!(lines(&rig.hear(alice)), ["407 #Music bob 0 7"]);

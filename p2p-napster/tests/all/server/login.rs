@@ -110,7 +110,10 @@ fn passwords_are_hashed_away_from_the_machine_a_few_at_a_time() {
     assert!(!rig.work_one());
     assert_eq!(lines(&rig.hear(conns[0])).iter().filter(|line| *line == "750 servera ").count(), 1);
     // Each pushed out the one before.
-    assert_eq!(conns.iter().map(|conn| rig.is_open(*conn)).collect::<Vec<_>>(), [false, false, false, true, false]);
+    assert_eq!(
+        conns.iter().map(|conn| rig.is_open(*conn)).collect::<Vec<_>>(),
+        [false, false, false, true, false]
+    );
 }
 
 #[test]
@@ -138,7 +141,10 @@ fn too_many_logins_of_an_address_are_refused_with_the_reason() {
                 let heard = rig.exchange(conn, 2, "x pw 0 \"probe\" 4");
                 rig.leave(conn);
                 let text = lines(&heard)[0].clone();
-                assert!(text == "3 anon@servera" || text.starts_with("0 Connecting too fast: 6 logins"), "{text}");
+                assert!(
+                    text == "3 anon@servera" || text.starts_with("0 Connecting too fast: 6 logins"),
+                    "{text}"
+                );
                 text.starts_with('3')
             })
             .count()

@@ -2,7 +2,8 @@
 
 use super::capture::{Event, events};
 use p2p_core::{
-    ConnId, Cx, Effect, Input, Instant, ListenerId, Machine, OpId, OpInput, Rng, Source, StreamInput, UnixTime,
+    ConnId, Cx, Effect, Input, Instant, ListenerId, Machine, OpId, OpInput, Rng, Source, StreamInput,
+    UnixTime,
 };
 use p2p_napster::metaserver::{Metaserver, MetaserverCommand, MetaserverConfig};
 
@@ -33,7 +34,9 @@ impl World {
         let (peer, listener) = ((ip, 5_000).into(), Some(ListenerId::from_raw(1)));
         let effects = self.give(Input::Stream(conn, StreamInput::Open { peer, listener }));
         match &effects[..] {
-            [Effect::Send(to, line), Effect::Close(closed)] if *to == conn && *closed == conn => Some(line.to_vec()),
+            [Effect::Send(to, line), Effect::Close(closed)] if *to == conn && *closed == conn => {
+                Some(line.to_vec())
+            }
             [Effect::Abort(closed)] if *closed == conn => None,
             other => panic!("{other:?}"),
         }
@@ -79,8 +82,7 @@ fn servers_take_turns_and_can_be_changed() {
 fn bad_input_11_slow_readers_and_long_lists() {
     let servers: Vec<String> = (0..200).map(|i| format!("10.0.0.{i}:8888")).collect();
     let mut world = World::new(&servers.iter().map(|at| &**at).collect::<Vec<_>>());
-    let lines: std::collections::BTreeSet<_> =
-        (0..200u8).filter_map(|i| world.visit([9, 9, i, 1])).collect();
+    let lines: std::collections::BTreeSet<_> = (0..200u8).filter_map(|i| world.visit([9, 9, i, 1])).collect();
     assert_eq!(lines.len(), 200);
     // Whoever asks without end is cut off, and nobody else.
     let answered = (0..1_000).filter(|_| world.visit([1, 1, 1, 1]).is_some()).count();

@@ -35,7 +35,9 @@ fn a_ban_of_a_network_holds_for_its_time() {
     assert_eq!(login(&mut rig, "10.7.255.1"), "0 You are banned from this server: no more");
     assert_eq!(login(&mut rig, "10.6.255.1"), "3 anon@servera");
     let listed = lines(&rig.exchange(admin, 615, ""));
-    assert!(listed[0].starts_with(r#"616 10.7.0.0/16 admin \"no more\" 17000"#) && listed[0].ends_with(" 3600"));
+    assert!(
+        listed[0].starts_with(r#"616 10.7.0.0/16 admin \"no more\" 17000"#) && listed[0].ends_with(" 3600")
+    );
     assert_eq!(listed[1..], ["615 "]);
     rig.pass(Duration::from_secs(3_601));
     assert_eq!(login(&mut rig, "10.7.255.1"), "0 again is already active");
@@ -97,7 +99,11 @@ fn levels_are_given_by_those_above() {
     rig.say(admin, 628, "to all");
     assert_eq!(lines(&rig.hear(bob)), ["627 bob hello", "628 admin to all"]);
     assert_eq!(lines(&rig.exchange(admin, 611, "elite")), ["404 nuke failed: permission denied"]);
-    rig.ask(ServerCommand::Register { nick: b"old"[..].into(), password: b"x".as_slice().into(), level: Level::User });
+    rig.ask(ServerCommand::Register {
+        nick: b"old"[..].into(),
+        password: b"x".as_slice().into(),
+        level: Level::User,
+    });
     assert_eq!(lines(&rig.exchange(admin, 611, "old")), [""; 0]);
     assert_eq!(lines(&rig.exchange(admin, 611, "old")), ["404 nuke failed: no such account"]);
 }
@@ -113,7 +119,9 @@ fn ports_speeds_and_redirects() {
     rig.say(admin, 821, "bob 10.9.9.9 8888");
     rig.say(admin, 822, "bob meta.example:8875");
     assert_eq!(lines(&rig.hear(bob)), ["821 10.9.9.9 8888", "822 meta.example:8875"]);
-    for (kind, text) in [(613, "admin 1"), (625, "admin 1"), (821, "admin h 1"), (822, "admin h"), (831, ""), (801, "")] {
+    for (kind, text) in
+        [(613, "admin 1"), (625, "admin 1"), (821, "admin h 1"), (822, "admin h"), (831, ""), (801, "")]
+    {
         assert_eq!(lines(&rig.exchange(bob, kind, text)), ["404 permission denied"], "{kind}");
     }
     assert_eq!(lines(&rig.exchange(admin, 831, "")).len(), 3);

@@ -80,7 +80,10 @@ fn play(scenario: &Scenario, step: usize) {
             let nth = count.entry(line.clone()).or_insert(0);
             *nth += 1;
             let named = format!("{line} @{nth}");
-            match differences.iter().position(|(of, theirs, _)| *of == n && (line == *theirs || named == *theirs)) {
+            match differences
+                .iter()
+                .position(|(of, theirs, _)| *of == n && (line == *theirs || named == *theirs))
+            {
                 Some(at) => expected.extend(differences.remove(at).2.iter().map(|ours| (*ours).to_owned())),
                 None => expected.push(line),
             }
@@ -183,22 +186,29 @@ fn scenario_09_every_type() {
             (1, "202 @4", &[TUNE, "202"]),
             // So says the asker's answer.
             (1, "206 nobody \"nofile\"", &["206 alice \"nofile\"", "206 nobody \"nofile\""]),
-            (12, "642 pat \"pat is not sharing any files.\"", &[
-                "206 pat \"x\"",
+            (
+                12,
                 "642 pat \"pat is not sharing any files.\"",
-            ]),
+                &["206 pat \"x\"", "642 pat \"pat is not sharing any files.\""],
+            ),
             // Files are found by their digest, which opennap-ng was built without.
-            (1, "217", &[
-                "216 alice 16777343 6699 \"C:\\mp3\\Generic Band - Generic Song.mp3\" \
-                 b92870e0d41bc8e698cf2f0a1ddfeac7 443332 4",
+            (
+                1,
                 "217",
-            ]),
+                &[
+                    "216 alice 16777343 6699 \"C:\\mp3\\Generic Band - Generic Song.mp3\" \
+                 b92870e0d41bc8e698cf2f0a1ddfeac7 443332 4",
+                    "217",
+                ],
+            ),
             // Files that are no MP3s are found by their type.
             (1, "202 @12", &["201 \"movie file.avi\" 0 7000000 0 0 0 alice 16777343 4", "202"]),
             // Uptime and totals.
-            (11, "10115 6 0 6 0 0 2 1795349855 51 0 3 0 0 0 0 0 0", &[
-                "10115 5 0 5 0 0 2 0 1700001000 0 0 1 0 0 0 0 0 0",
-            ]),
+            (
+                11,
+                "10115 6 0 6 0 0 2 1795349855 51 0 3 0 0 0 0 0 0",
+                &["10115 5 0 5 0 0 2 0 1700001000 0 0 1 0 0 0 0 0 0"],
+            ),
         ],
     });
 }

@@ -2,8 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 use p2p_core::{
-    ConnId, Cx, Duration, Effect, FileId, Input, Instant, IoError, Job, JobDone, JobId, ListenerId, Machine, OpId,
-    OpInput, RelPath, Rng, Root, Source, StreamInput, UnixTime,
+    ConnId, Cx, Duration, Effect, FileId, Input, Instant, IoError, Job, JobDone, JobId, ListenerId, Machine,
+    OpId, OpInput, RelPath, Rng, Root, Source, StreamInput, UnixTime,
 };
 use p2p_napster::server::{Config, Server, ServerCommand, ServerError, ServerEvent, ServerTimer};
 use p2p_napster::wire::{Decoder, put_frame};
@@ -125,7 +125,9 @@ impl Rig {
             Effect::ClearTimer(timer) => drop(self.timers.remove(&timer)),
             Effect::Run(id, job) => drop(self.jobs.insert(id, job)),
             Effect::Event(_, event) => self.news.push(event),
-            Effect::Finish(op, result) => assert!(self.finished.insert(op, result).is_none(), "finished twice"),
+            Effect::Finish(op, result) => {
+                assert!(self.finished.insert(op, result).is_none(), "finished twice")
+            }
             Effect::Halt => self.halted = true,
             Effect::Listen(..) | Effect::Unlisten(_) => {}
             other => panic!("a server has no use for {other:?}"),
@@ -264,7 +266,9 @@ impl Rig {
     /// Time passes; what is due goes off in its order.
     pub(crate) fn pass(&mut self, span: Duration) {
         let end = self.now + span;
-        while let Some((&timer, &at)) = self.timers.iter().min_by_key(|(_, at)| **at).filter(|(_, at)| **at <= end) {
+        while let Some((&timer, &at)) =
+            self.timers.iter().min_by_key(|(_, at)| **at).filter(|(_, at)| **at <= end)
+        {
             self.timers.remove(&timer);
             self.now = self.now.max(at);
             self.give(Input::Timer(timer));

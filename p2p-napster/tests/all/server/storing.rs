@@ -16,7 +16,11 @@ fn reborn(rig: Rig) -> Rig {
 }
 
 fn register(nick: &str) -> ServerCommand {
-    ServerCommand::Register { nick: nick.as_bytes().into(), password: b"pw".as_slice().into(), level: Level::Admin }
+    ServerCommand::Register {
+        nick: nick.as_bytes().into(),
+        password: b"pw".as_slice().into(),
+        level: Level::Admin,
+    }
 }
 
 fn can_log_in(rig: &mut Rig, nick: &str, password: &str) -> bool {
@@ -81,7 +85,10 @@ fn whenever_it_dies_what_was_acknowledged_is_there() {
             let mut rig = reborn(rig);
             for (i, acknowledged) in acknowledged.into_iter().enumerate() {
                 if acknowledged {
-                    assert!(can_log_in(&mut rig, &format!("user{i}"), &format!("secret{i}")), "{jobs} {torn:?}");
+                    assert!(
+                        can_log_in(&mut rig, &format!("user{i}"), &format!("secret{i}")),
+                        "{jobs} {torn:?}"
+                    );
                     assert!(!can_log_in(&mut rig, &format!("user{i}"), "another"), "{jobs} {torn:?}");
                 }
             }
