@@ -54,6 +54,7 @@ fn accounts_and_bans_outlive_the_machine() {
 /// password only.
 #[test]
 fn whenever_it_dies_what_was_acknowledged_is_there() {
+    let mut tore = 0;
     for jobs in 0..14 {
         for torn in [None, Some(0), Some(1), Some(40), Some(120)] {
             let mut rig = Rig::with(stored());
@@ -68,9 +69,9 @@ fn whenever_it_dies_what_was_acknowledged_is_there() {
             for _ in 0..jobs {
                 rig.work_one();
             }
-            if let Some(bytes) = torn
-                && let Some(p2p_core::Job::Write { spans, data, .. }) = rig.jobs.values().next().cloned()
-            {
+            let write = rig.jobs.values().find(|job| matches!(job, p2p_core::Job::Write { .. })).cloned();
+            if let (Some(bytes), Some(p2p_core::Job::Write { spans, data, .. })) = (torn, write) {
+                tore += 1;
                 let data: Vec<u8> = data.concat().into_iter().take(bytes).collect();
                 let file = rig.files.entry(store_file()).or_default();
                 let at = spans[0].offset as usize;
@@ -98,6 +99,7 @@ fn whenever_it_dies_what_was_acknowledged_is_there() {
             assert!(can_log_in(&mut rig, "later", "pw"), "{jobs} {torn:?}");
         }
     }
+    assert!(tore > 4, "{tore}");
 }
 
 #[test]
