@@ -68,6 +68,9 @@ impl Default for Config {
 pub struct Limits {
     /// Connected peers of one torrent. 50 is what clients have used since 2001; more adds HAVE traffic, not speed.
     pub peers_per_torrent: usize,
+    /// Peers of one torrent that a full seed lets in beyond [`Self::peers_per_torrent`], for a round trip each: until
+    /// they have said which pieces they have, because who is nearly done takes the place of one that is not.
+    pub guests: usize,
     /// Connected peers of one torrent at which it stops dialling: the rest of the room is for those who come later, or
     /// they would find every door shut.
     pub peers_dialled: usize,
@@ -120,6 +123,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             peers_per_torrent: 50,
+            guests: 4,
             peers_dialled: 40,
             dials_per_torrent: 8,
             unknown_streams: 100,

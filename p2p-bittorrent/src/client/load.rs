@@ -12,7 +12,8 @@ pub struct Load {
     pub streams: usize,
     /// Of these, accepted ones that have not greeted: [`Limits::unknown_streams`](crate::Limits::unknown_streams).
     pub greeting: usize,
-    /// Peers that have greeted: [`Limits::peers_per_torrent`](crate::Limits::peers_per_torrent) for each torrent.
+    /// Peers that have greeted: [`Limits::peers_per_torrent`](crate::Limits::peers_per_torrent) and
+    /// [`Limits::guests`](crate::Limits::guests) for each torrent.
     pub peers: usize,
     /// Blocks that peers asked for and that are not being read yet:
     /// [`Limits::requests_in`](crate::Limits::requests_in) for each peer.

@@ -25,6 +25,7 @@ impl Client {
         let mut news = false;
         loop {
             let Some(peer) = self.peers.get_mut(&conn) else { return };
+            let guest = peer.guest;
             let said = match peer.decoder.next(&mut data) {
                 Ok(Some(message)) => {
                     // After the head of a block, or a part of it, there is nothing new to ask for or to send.
@@ -37,6 +38,9 @@ impl Client {
             if let Err(why) = said {
                 self.out.clear();
                 return self.drop_peer(conn, why, cx);
+            }
+            if guest {
+                self.seat_guest(conn, cx);
             }
         }
         if news {

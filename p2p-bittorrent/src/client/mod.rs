@@ -7,7 +7,9 @@
 //!                                                                           └─ failed ──── suspects
 //! ```
 
+mod choking;
 mod commands;
+mod door;
 mod download;
 mod files;
 mod first_seed;

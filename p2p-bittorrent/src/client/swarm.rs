@@ -1,10 +1,9 @@
 //! Who is connected: dialling, accepting, greeting, dropping and banning peers, and a torrent's regular round.
 
+use super::door::is_overdue;
 use super::first_seed::is_had;
-use super::{Client, Context, Peers, Timer, TorrentKey};
+use super::{Client, Context, Timer, TorrentKey};
 use crate::candidates::PeerSource;
-use crate::choke::{self, Candidate, Choker, Role, Slots};
-use crate::config::Config;
 use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::peer::allowed_fast;
@@ -13,16 +12,14 @@ use crate::peer::handshake::{Handshake, Reserved};
 use crate::peer::link::Link;
 use crate::peer::session::{EXTENSIONS, Peer, Pieces};
 use crate::peer::wire::{Decoder, Message, WireLimits};
-use crate::picker::PeerKey;
 use crate::torrent::{Phase, Torrent};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use p2p_core::{Bytes, ConnId, Duration, Instant, IoError};
 
 /// How often a torrent with peers keeps house; every second time it chooses whom to choke.
-const ROUND: Duration = Duration::from_secs(5);
+pub(super) const ROUND: Duration = Duration::from_secs(5);
 /// After so many rounds all peers are told of all that we gained.
 const TELL: u32 = 6;
 /// Between asking trackers for peers and asking for more; it doubles each time, up to eleven minutes.
@@ -204,7 +201,12 @@ impl Client {
         if twin {
             return Err(DropReason::Twin);
         }
+        let mut guest = false;
         let useless = match self.place_for(key, addr, source, cx.now()) {
+            Err(DropReason::NoRoom) if inbound && self.takes_guest(key) => {
+                guest = true;
+                None
+            }
             Err(DropReason::NoRoom) if inbound => {
                 // So that it knows that we are of its swarm, and comes again.
                 if let Some(torrent) = self.torrents.get(&key) {
@@ -218,6 +220,7 @@ impl Client {
         let Some(torrent) = self.torrents.get_mut(&key) else { return Ok(false) };
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(false) };
         peer.greeting = None;
+        peer.guest = guest;
         peer.torrent = Some(key);
         peer.id = theirs.peer_id;
         peer.fast = theirs.reserved.fast() && self.config.fast;
@@ -560,6 +563,9 @@ impl Client {
         if now.since(peer.last_in) >= limits.silence {
             return self.drop_peer(conn, DropReason::Silent, cx);
         }
+        if is_overdue(peer, now) {
+            return self.drop_peer(conn, DropReason::NoRoom, cx);
+        }
         if let Some(traffic) = &peer.traffic
             && traffic.is_idle()
         {
@@ -577,101 +583,6 @@ impl Client {
         if may_be_asked {
             self.ask_more(conn, cx);
         }
-    }
-
-    /// Chooses whom to choke and unchoke.
-    fn choose(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
-        let now = cx.now();
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        let (role, pieces) = (role(torrent), torrent.pieces());
-        let turn = u64::from(pieces.piece_len());
-        let mut candidates = candidates(&self.peers, &torrent.peers, &pieces, now, |_| true);
-        for candidate in &mut candidates {
-            if torrent.owes_rest(candidate.key, candidate.given) {
-                // Its turn goes on.
-                candidate.given = candidate.given.min(turn - 1);
-            }
-        }
-        let rate = torrent.rate_out.per_second(now);
-        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, turn));
-        let chosen = choker.round(now, role, rate, &candidates, cx.rng());
-        let changed = |peer: &&Candidate| peer.unchoked != chosen.binary_search(&peer.key).is_ok();
-        let conn = |peer: &Candidate| Some((*torrent.peers.get(&peer.key)?, peer.unchoked));
-        let changes: Vec<(ConnId, bool)> = candidates.iter().filter(changed).filter_map(conn).collect();
-        for (conn, choke) in changes {
-            self.set_choke(conn, choke, cx);
-        }
-    }
-
-    /// Gives free upload slots to waiting peers at once.
-    pub(super) fn fill_slots(&mut self, key: TorrentKey, cx: &mut Context<'_>) {
-        let now = cx.now();
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        let (role, pieces) = (role(torrent), torrent.pieces());
-        let turn = u64::from(pieces.piece_len());
-        let choker = torrent.choker.get_or_insert_with(|| choker(&self.config, turn));
-        if !choker.has_room(role, torrent.served as usize) {
-            return;
-        }
-        let candidates = candidates(&self.peers, &torrent.peers, &pieces, now, |peer| {
-            peer.is_interested || !peer.am_choking
-        });
-        debug_assert_eq!(
-            candidates.iter().filter(|peer| peer.interested && peer.unchoked).count(),
-            torrent.served as usize
-        );
-        let chosen: Vec<u32> = choker.fill(role, &candidates, cx.rng()).to_vec();
-        for peer in chosen {
-            if let Some(conn) = self.torrents.get(&key).and_then(|torrent| torrent.peers.get(&peer)).copied()
-            {
-                self.set_choke(conn, false, cx);
-            }
-        }
-    }
-
-    /// A seed gave a peer what a turn is worth: somebody who never had one may take its place.
-    pub(super) fn turn_over(&mut self, key: TorrentKey, conn: ConnId, cx: &mut Context<'_>) {
-        let now = cx.now();
-        let settled = self
-            .peers
-            .get(&conn)
-            .and_then(|peer| peer.unchoked_at)
-            .is_some_and(|since| now.since(since) >= ROUND);
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        let pieces = torrent.pieces();
-        let candidates = candidates(&self.peers, &torrent.peers, &pieces, now, |peer| {
-            peer.waits() && (settled || peer.unchoked_at.is_none())
-        });
-        let next = torrent.choker.as_mut().and_then(|choker| choker.relieve(&candidates, cx.rng()));
-        if let Some(next) = next.and_then(|peer| torrent.peers.get(&peer)).copied() {
-            self.set_choke(conn, true, cx);
-            self.set_choke(next, false, cx);
-        }
-    }
-
-    pub(super) fn set_choke(&mut self, conn: ConnId, choke: bool, cx: &mut Context<'_>) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
-        if peer.am_choking == choke {
-            return;
-        }
-        peer.am_choking = choke;
-        if peer.is_interested
-            && let Some(torrent) = peer.torrent.and_then(|key| self.torrents.get_mut(&key))
-        {
-            torrent.count_served(!choke);
-        }
-        if choke {
-            crate::peer::wire::encode(&Message::Choke, &mut self.out);
-            let unbegun = self.take_offers_back(conn);
-            self.reject_waiting(conn, &unbegun);
-        } else {
-            peer.unchoked_at = Some(cx.now());
-            peer.uploaded_before = peer.uploaded;
-            // Suggestions come first: they are for the first thing that it asks for.
-            self.offer_first(conn, cx);
-            crate::peer::wire::encode(&Message::Unchoke, &mut self.out);
-        }
-        self.send_out(conn, cx);
     }
 
     /// The connections of these peers, in the order they were opened: the map's own order is nobody's business.
@@ -711,59 +622,10 @@ impl Client {
     }
 }
 
-pub(super) fn role(torrent: &Torrent) -> Role {
-    if torrent.is_complete() {
-        Role::Seed
-    } else if torrent.have.count() < choke::BEGINNER {
-        Role::Beginner
-    } else {
-        Role::Leech
-    }
-}
-
 /// Connected peers at which no more are dialled.
 fn dialled_at_most(torrent: &Torrent, limits: &crate::config::Limits) -> usize {
     let usual = if torrent.hungry >= HUNGRY { limits.peers_per_torrent } else { limits.peers_dialled };
     usual.min(limits.peers_per_torrent)
-}
-
-fn choker(config: &Config, turn: u64) -> Box<Choker> {
-    let usual = choke::Config::default();
-    let slots = config.upload_slots.map_or(usual.slots, Slots::Fixed);
-    Box::new(Choker::new(choke::Config { slots, turn, ..usual }))
-}
-
-/// Those of a torrent's peers among whom is chosen.
-fn candidates(
-    peers: &Peers,
-    among: &BTreeMap<PeerKey, ConnId>,
-    pieces: &p2p_core::Pieces,
-    now: Instant,
-    is: impl Fn(&Peer) -> bool,
-) -> Vec<Candidate> {
-    let peers = among.values().filter_map(|conn| peers.get(conn)).filter(|peer| is(peer));
-    peers.map(|peer| candidate(peer, pieces, now)).collect()
-}
-
-fn candidate(peer: &Peer, torrent: &p2p_core::Pieces, now: Instant) -> Candidate {
-    let has = match &peer.pieces {
-        Pieces::Unsaid => 0,
-        Pieces::Some(bits) => bits.count(),
-        Pieces::All => torrent.count(),
-    };
-    Candidate {
-        key: peer.key,
-        interested: peer.is_interested,
-        unchoked: !peer.am_choking,
-        snubbed: peer.snubbed,
-        rate_in: peer.rate_in.per_second(now),
-        rate_out: peer.rate_out.per_second(now),
-        unchoked_at: peer.unchoked_at,
-        given: peer.uploaded - peer.uploaded_before,
-        connected_at: peer.connected_at,
-        empty: has == 0 && peer.uploaded < u64::from(torrent.piece_len()),
-        nearly: torrent.count() - has <= torrent.count() / 8 && peer.uploaded < torrent.total() / 8,
-    }
 }
 
 /// Whether many different peers may well share this address.

@@ -229,7 +229,7 @@ impl Client {
             let full = before / turn < (before + sent) / turn;
             // A turn ends with a piece: what is given in part is of no use to anybody.
             let over = if ended { before + sent >= turn / 2 } else { full };
-            let takes_turns = super::swarm::role(torrent) != crate::choke::Role::Leech;
+            let takes_turns = super::choking::role(torrent) != crate::choke::Role::Leech;
             if over && takes_turns && !torrent.owes_rest(peer.key, before + sent) {
                 let key = torrent.key;
                 self.turn_over(key, conn, cx);

@@ -153,6 +153,8 @@ impl Traffic {
 #[repr(C)]
 pub(crate) struct Peer {
     pub(crate) open: bool,
+    /// All places were taken: it is here only to say which pieces it has.
+    pub(crate) guest: bool,
     pub(crate) fast: bool,
     pub(crate) am_choking: bool,
     pub(crate) am_interested: bool,
@@ -238,6 +240,7 @@ impl Peer {
             downloaded: 0,
             shown: None,
             open: false,
+            guest: false,
             fast: false,
             am_choking: true,
             am_interested: false,

@@ -1,10 +1,10 @@
 //! Before anybody is a peer: slow and silent streams, too many of them, handshakes that lie.
 
 use super::attacker::{Heard, Mouth, hello};
-use super::scene::{Scene, config, dropped_for, hash, once};
+use super::scene::{PIECES, Scene, config, dropped_for, hash, once};
 use p2p_bittorrent::peer::Message;
 use p2p_bittorrent::{Command, DropReason, Event, InfoHash, Torrent};
-use p2p_core::{Bytes, Duration};
+use p2p_core::{Bitfield, Bytes, Duration};
 
 fn silent(_: Heard, _: &mut Mouth) {}
 
@@ -111,6 +111,68 @@ fn peers_that_only_take_a_place_make_room() {
     scene.ops = vec![victim, other];
     scene.finish();
     assert_eq!(scene.drops(), [DropReason::NoRoom, DropReason::NoRoom, DropReason::MadeRoom]);
+}
+
+/// A seed with eight places, all of them had by peers that want everything, five of them unchoked; later ones say this of what they have.
+fn a_full_seed(latecomer: impl Fn(usize, &mut Mouth) + Send + 'static) -> Scene {
+    let mut config = config();
+    config.limits.peers_per_torrent = 8;
+    config.limits.peers_per_address = usize::MAX;
+    config.limits.greeting_per_address = usize::MAX;
+    let says = move |mouth: &mut Mouth| match mouth.stream {
+        0..8 => {
+            mouth.say(&Message::HaveNone);
+            mouth.say(&Message::Interested);
+        }
+        later => latecomer(later - 8, mouth),
+    };
+    let mut scene = Scene::with(config, once(true, says));
+    let seed = scene.at(scene.seed);
+    let torrent = Torrent::new(scene.metainfo.clone()).with_peers([seed]);
+    let victim = scene.ask(scene.victim, Command::Download(Box::new(torrent)));
+    assert!(scene.sim.finish(&[victim], Duration::from_secs(60)));
+    scene.strike(8);
+    scene.watch(Duration::from_secs(5), |_| false);
+    assert_eq!((scene.drops(), scene.client(scene.victim).load().peers), (vec![], 8));
+    scene
+}
+
+/// So many of the first pieces.
+fn has(pieces: u32) -> Message {
+    let mut bits = Bitfield::new(PIECES);
+    for piece in 0..pieces {
+        bits.set(piece);
+    }
+    Message::Bitfield(Bytes::copy_from_slice(bits.as_bytes()))
+}
+
+#[test]
+fn a_full_seed_lets_in_who_is_nearly_done() {
+    // 17 of 20 is not within an eighth of all, 18 is.
+    let mut scene = a_full_seed(|at, mouth| {
+        mouth.say(&has([17, 18, 1][at]));
+        mouth.say(&Message::Interested);
+    });
+    for dropped in [DropReason::NoRoom, DropReason::MadeRoom, DropReason::NoRoom] {
+        scene.strike(1);
+        scene.watch(Duration::from_secs(2), |_| false);
+        assert_eq!(scene.drops().last(), Some(&dropped));
+    }
+    assert_eq!((scene.drops().len(), scene.client(scene.victim).load().peers), (3, 8));
+    assert_eq!(scene.peak.peers, 9);
+}
+
+#[test]
+fn guests_of_a_full_seed_are_few_and_do_not_stay() {
+    // They greet, and say nothing of what they have.
+    let mut scene = a_full_seed(|_, _| {});
+    scene.strike(100);
+    scene.watch(Duration::from_secs(2), |_| false);
+    let guests = scene.limits.guests;
+    assert_eq!(scene.drops().len(), 100 - guests);
+    scene.watch(Duration::from_secs(20), |_| false);
+    assert_eq!(scene.drops(), [DropReason::NoRoom; 100]);
+    assert_eq!((scene.client(scene.victim).load().peers, scene.peak.peers), (8, 8 + guests));
 }
 
 #[test]

@@ -214,7 +214,7 @@ impl Scene {
 
 /// That nothing is held past its limit.
 pub(crate) fn within(load: &Load, limits: &Limits) {
-    let places = load.torrents * limits.peers_per_torrent;
+    let places = load.torrents * (limits.peers_per_torrent + limits.guests);
     assert!(load.greeting <= limits.unknown_streams, "{load:?}");
     assert!(load.peers <= places, "{load:?}");
     let dialled = load.torrents * limits.dials_per_torrent;
