@@ -64,7 +64,7 @@ fn sound(bytes: &[u8], size: u64) -> Option<Sound> {
     let frames = frames(&bytes[at..], &frame).filter(|frames| *frames > 0);
     let of_frames =
         frames.map(|frames| u64::from(frames) * u64::from(frame.samples) / u64::from(frame.frequency));
-    let seconds = of_frames.unwrap_or(size / (u64::from(frame.bitrate) * 125));
+    let seconds = of_frames.unwrap_or_else(|| size / (u64::from(frame.bitrate) * 125));
     let bitrate = match of_frames {
         Some(seconds) if seconds > 0 => u32::try_from(size * 8 / seconds / 1_000).ok()?,
         _ => frame.bitrate,
