@@ -68,7 +68,7 @@ pub enum ServerCommand {
     Announce(Bytes),
     /// Change the lines of the message of the day.
     Motd(Vec<Bytes>),
-    /// Change the limits. Nobody is dropped; users have the new rates from their next login on.
+    /// Change the limits. Nobody is dropped; all have the new rates at once, with their bursts to spend.
     SetLimits(Box<Limits>),
     /// Answer with [`ServerEvent::Bans`].
     Bans,

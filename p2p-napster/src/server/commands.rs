@@ -5,10 +5,12 @@ use super::bans::{Ban, Banned, Bans, Kind};
 use super::keeping::{Sentence, Waiting};
 use super::nick::is_valid;
 use super::password::{Purpose, Salt};
-use super::{Server, ServerCommand, ServerError, ServerEvent, ServerStats};
+use super::users::Rates;
+use super::{Limits, Server, ServerCommand, ServerError, ServerEvent, ServerStats};
 use crate::wire::{Level, ToClient};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use p2p_core::limit::PerKey;
 use p2p_core::{Cx, Duration, IoError, OpId};
 
 impl Server {
@@ -114,7 +116,7 @@ impl Server {
                 self.tell_all(cx, everybody, &ToClient::GlobalMessage { nick: nick.as_bytes(), text: &text });
             }
             ServerCommand::Motd(lines) => self.config.motd = lines,
-            ServerCommand::SetLimits(limits) => self.config.limits = *limits,
+            ServerCommand::SetLimits(limits) => self.set_limits(cx, *limits),
             ServerCommand::Bans => {
                 let (bans, muzzles) = (all(&self.bans), all(&self.muzzles));
                 cx.answer(op, ServerEvent::Bans(bans, muzzles));
@@ -127,6 +129,17 @@ impl Server {
             _ => {}
         }
         cx.finish(op, Ok(()));
+    }
+
+    fn set_limits(&mut self, cx: &mut Cx<'_, Self>, limits: Limits) {
+        let now = cx.now();
+        let (rate, burst) = limits.logins.tokens();
+        self.logins = PerKey::new(limits.addresses, rate, burst);
+        self.users.set_rates(|| Rates::of_user(&limits, now));
+        for address in self.addresses.values_mut() {
+            address.rates = Rates::of_address(&limits, now);
+        }
+        self.config.limits = limits;
     }
 
     fn command_register(

@@ -283,11 +283,11 @@ fn the_application_gives_a_nick_away_that_is_being_registered() {
 fn a_word_on_no_batch_is_an_error() {
     let mut rig = rig();
     rig.ask(ban("eve"));
-    let batches = rig.news.iter().filter_map(|news| match news {
+    let mut batches = rig.news.iter().filter_map(|news| match news {
         ServerEvent::Changes { batch, .. } => Some(*batch),
         _ => None,
     });
-    let old = batches.last().unwrap();
+    let old = batches.next_back().unwrap();
     let op = rig.ask(ServerCommand::Kept { batch: old, result: Err(IoError::Device) });
     assert_eq!(rig.finished[&op], Err(ServerError::NoBatch));
 }
@@ -304,11 +304,11 @@ fn a_stop_waits_until_all_is_kept() {
     assert!(rig.keep() && rig.halted);
     assert!(ops.iter().all(|op| rig.finished[op] == Ok(())));
     // What cannot be kept holds up no stop.
-    let mut rig = super::keeping::rig();
-    rig.manual = true;
-    rig.store_fails = true;
-    let op = rig.ask(ban("eve"));
-    rig.give(Input::Stop);
-    assert!(rig.keep() && rig.halted);
-    assert_eq!(rig.finished[&op], Err(ServerError::Kept(IoError::NoSpace)));
+    let mut full = self::rig();
+    full.manual = true;
+    full.store_fails = true;
+    let op = full.ask(ban("eve"));
+    full.give(Input::Stop);
+    assert!(full.keep() && full.halted);
+    assert_eq!(full.finished[&op], Err(ServerError::Kept(IoError::NoSpace)));
 }

@@ -5,7 +5,6 @@ mod chat;
 mod flood;
 mod hostile;
 mod keeping;
-mod keeping;
 mod login;
 mod metaserver;
 mod operators;
