@@ -139,6 +139,7 @@ impl Server {
         for address in self.addresses.values_mut() {
             address.rates = Rates::of_address(&limits, now);
         }
+        self.index.set_files_per_user(limits.files_per_user as usize);
         self.config.limits = limits;
     }
 

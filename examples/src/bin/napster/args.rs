@@ -44,6 +44,13 @@ pub(crate) struct Serve {
     /// The address that the metaserver tells, if it is not the one of --listen
     #[arg(long, value_name = "ADDR")]
     pub(crate) public: Option<SocketAddr>,
+    /// Where accounts and bans are kept; made if it is not there. Default: what the configuration says, or nowhere
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    /// Serve figures over HTTP here: /metrics for Prometheus, /stats in JSON
+    #[cfg(feature = "metrics")]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics: Option<SocketAddr>,
     /// A configuration in TOML; examples/napster.toml shows all that it can have
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

@@ -56,12 +56,12 @@ fn line(hit: &Hit) -> Line {
 ///
 /// Files are one if size and digest are the same. A digest that is none joins nothing: then each hit is a file.
 pub(crate) fn most_held(hits: &[Hit]) -> Vec<&Hit> {
-    let mut files: BTreeMap<(u64, Vec<u8>), Vec<(usize, &Hit)>> = BTreeMap::new();
+    let mut files = BTreeMap::<_, Vec<(usize, &Hit)>>::new();
     for (at, hit) in hits.iter().enumerate() {
         let is_digest = hit.md5.len() == 32
             && hit.md5.iter().all(u8::is_ascii_hexdigit)
             && hit.md5.iter().any(|c| *c != b'0');
-        let key = if is_digest { hit.md5.to_ascii_lowercase() } else { format!("none {at}").into() };
+        let key = if is_digest { hit.md5.to_ascii_lowercase() } else { format!("none {at}").into_bytes() };
         files.entry((hit.size, key)).or_default().push((at, hit));
     }
     let best = files.into_values().max_by_key(|holders| {

@@ -1,6 +1,11 @@
 //! `napster`: an index server for Napster's users, and all that a user does: share, search, get, browse, chat.
 
 mod args;
+#[cfg(feature = "tls")]
+mod certificate;
+mod config;
+mod descriptors;
+mod figures;
 mod folder;
 mod get;
 mod hits;
@@ -10,6 +15,7 @@ mod search;
 mod serve;
 mod session;
 mod share;
+mod store;
 mod text;
 
 use args::{Args, Verb};
