@@ -31,6 +31,12 @@ pub(crate) enum Verb {
     Search(Search),
     /// Get a file, going on where an earlier run stopped
     Get(Get),
+    /// List all that a user shares
+    Browse(Browse),
+    /// Say what the server knows of a user
+    Whois(Whois),
+    /// Talk: each line of standard input is said, what others say is printed
+    Chat(Chat),
 }
 
 #[derive(Debug, Arguments)]
@@ -89,6 +95,39 @@ pub(crate) struct Get {
     pub(crate) to: PathBuf,
     #[command(flatten)]
     pub(crate) bounds: Bounds,
+    #[command(flatten)]
+    pub(crate) login: Login,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Browse {
+    /// Whose files
+    #[arg(value_name = "NICK")]
+    pub(crate) user: String,
+    /// Ask the user's own program, not the server
+    #[arg(long)]
+    pub(crate) direct: bool,
+    #[command(flatten)]
+    pub(crate) login: Login,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Whois {
+    /// Who
+    #[arg(value_name = "NICK")]
+    pub(crate) user: String,
+    #[command(flatten)]
+    pub(crate) login: Login,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Chat {
+    /// Channels to enter; lines are said in the last one. While it runs: /join, /part, /list, /msg NICK TEXT, /quit
+    #[arg(value_name = "CHANNEL")]
+    pub(crate) channels: Vec<String>,
+    /// Say lines to this user alone
+    #[arg(long, value_name = "NICK", conflicts_with = "channels")]
+    pub(crate) to: Option<String>,
     #[command(flatten)]
     pub(crate) login: Login,
 }

@@ -1,8 +1,10 @@
 //! `napster`: an index server for Napster's users, and all that a user does: share, search, get, browse, chat.
 
 mod args;
+mod browse;
 #[cfg(feature = "tls")]
 mod certificate;
+mod chat;
 mod config;
 mod descriptors;
 mod figures;
@@ -17,6 +19,7 @@ mod session;
 mod share;
 mod store;
 mod text;
+mod whois;
 
 use args::{Args, Verb};
 use clap::Parser;
@@ -49,6 +52,9 @@ fn run(verb: Verb, out: &mut Output) -> Result<ExitCode, Failure> {
             Verb::Share(share) => share::run(&share, out, &stop).await,
             Verb::Search(search) => search::run(&search, out, &stop).await,
             Verb::Get(get) => get::run(&get, out, &stop).await,
+            Verb::Browse(browse) => browse::run(&browse, out, &stop).await,
+            Verb::Whois(whois) => whois::run(&whois, out, &stop).await,
+            Verb::Chat(chat) => chat::run(&chat, out, &stop).await,
         }
     });
     // A name look-up that hangs must not hold up the end.
