@@ -29,7 +29,7 @@ async fn ask(
     stop: &Stop,
 ) -> Result<Option<Vec<Hit>>, Failure> {
     use p2p_core::Search as _;
-    if !session.log_in(&args.login, out, stop).await? {
+    if !session.log_in(&args.login, out, stop, Session::tell).await? {
         return Ok(None);
     }
     let nick = Bytes::copy_from_slice(args.user.as_bytes());

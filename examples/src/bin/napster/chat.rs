@@ -52,7 +52,7 @@ async fn talk(
     out: &mut Output,
     stop: &Stop,
 ) -> Result<ExitCode, Failure> {
-    if !session.log_in(&args.login, out, stop).await? {
+    if !session.log_in(&args.login, out, stop, heard).await? {
         return Ok(ExitCode::from(INTERRUPTED));
     }
     let mut place = match &args.to {

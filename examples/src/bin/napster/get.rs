@@ -29,7 +29,7 @@ async fn fetch(
     out: &mut Output,
     stop: &Stop,
 ) -> Result<ExitCode, Failure> {
-    if !session.log_in(&args.login, out, stop).await? {
+    if !session.log_in(&args.login, out, stop, Session::tell).await? {
         return Ok(ExitCode::from(INTERRUPTED));
     }
     let wanted = match &args.from {

@@ -16,7 +16,7 @@ pub(crate) async fn run(args: &Search, out: &mut Output, stop: &Stop) -> Result<
     // It listens, too: servers hide those behind firewalls from others behind firewalls.
     let mut session = Session::fetching(&args.login, None, out).await?;
     let mut found = Ok(None);
-    match session.log_in(&args.login, out, stop).await {
+    match session.log_in(&args.login, out, stop, Session::tell).await {
         Ok(true) => found = session.answers(Command::Search(Box::new(query)), stop, Client::hit).await,
         Ok(false) => {}
         Err(why) => found = Err(why),

@@ -213,7 +213,12 @@ impl Serving {
         loop {
             tokio::select! {
                 biased;
-                () = stop.asked() => return Ok(ExitCode::SUCCESS),
+                () = stop.asked() => {
+                    if let Some(last) = figures::stats(&self.node).await {
+                        out.event(figures::line(&last));
+                    }
+                    return Ok(ExitCode::SUCCESS);
+                }
                 news = self.news.next() => self.heard(news, out)?,
                 () = hangup.next() => match self.reload(&file, args, out).await {
                     Ok(new) => file = new,

@@ -121,12 +121,13 @@ impl Session {
         Ok(Self { running, nick })
     }
 
-    /// Logs in; false if somebody interrupted.
+    /// Logs in; false if somebody interrupted. What the client says meanwhile is `told`.
     pub(crate) async fn log_in(
         &mut self,
         login: &Login,
         out: &mut Output,
         stop: &Stop,
+        told: fn(&Self, &Event, &mut Output),
     ) -> Result<bool, Failure> {
         let mut to = Bootstrap::servers(login.servers.iter().cloned());
         for metaserver in &login.metaservers {
@@ -144,7 +145,7 @@ impl Session {
             }
         };
         while let Some(news) = self.running.news.try_next() {
-            self.tell(&news, out);
+            told(self, &news, out);
         }
         joined.map_err(Failure::new)?;
         Ok(true)

@@ -43,7 +43,7 @@ async fn share(
     out: &mut Output,
     stop: &Stop,
 ) -> Result<ExitCode, Failure> {
-    if !session.log_in(&args.login, out, stop).await? {
+    if !session.log_in(&args.login, out, stop, heard).await? {
         return Ok(ExitCode::from(INTERRUPTED));
     }
     let mut files = found.files.into_iter();

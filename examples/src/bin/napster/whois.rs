@@ -27,7 +27,7 @@ async fn ask(
     out: &mut Output,
     stop: &Stop,
 ) -> Result<Option<Vec<client::Whois>>, Failure> {
-    if !session.log_in(&args.login, out, stop).await? {
+    if !session.log_in(&args.login, out, stop, Session::tell).await? {
         return Ok(None);
     }
     let nick = Bytes::copy_from_slice(args.user.as_bytes());
