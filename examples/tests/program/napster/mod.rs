@@ -4,6 +4,8 @@ mod crowd;
 mod hostile;
 mod keeping;
 mod peer;
+#[cfg(feature = "tls")]
+mod secured;
 mod users;
 
 use crate::rig::{Place, Running, field};

@@ -114,6 +114,48 @@ fn a_firewalled_sharer_and_several_servers() {
     assert_eq!(number(&events(&found, "found")[0], "hits"), 0);
 }
 
+/// Two have the same file under two names, a third has another one: the one that most have is fetched, of either.
+#[test]
+fn the_file_that_most_users_have() {
+    let place = Place::new("napster-most");
+    let server = Server::new(&place, "");
+    let song = content(40_000, 9);
+    place.put("alice/blue one.mp3", &song);
+    place.put("bob/blue two.mp3", &song);
+    place.put("carol/blue three.mp3", &content(50_000, 10));
+    let mut sharers = Vec::new();
+    for (nick, speed) in [("carol", "10"), ("alice", "3"), ("bob", "8")] {
+        sharers.push(share(&place, &server.at, nick, &["--speed", speed]));
+    }
+    let to = place.at("got");
+    let args = ["get", "blue", "--to", &to, "--server", &server.at, "--json"];
+    let got = run(&args);
+    assert!(got.status.success(), "{}", text(&got.stdout));
+    assert!(events(&got, "getting")[0].contains(r#""nicks":["bob","alice"]"#), "{}", text(&got.stdout));
+    assert!(place.read("got/blue two.mp3") == song);
+    // The fastest of the two is now somebody who refuses: the other one gives it.
+    let bob = sharers.pop().unwrap();
+    bob.interrupt();
+    assert_eq!(bob.code(), 0);
+    let mut dave = Peer::login(&server.at, "dave", "pw", 6699);
+    dave.say(211, "alice");
+    let list = dave.list(212, 213);
+    let of_alice = std::str::from_utf8(&list[0]).unwrap();
+    dave.say(100, of_alice.strip_prefix("alice ").unwrap().replace("one", "four"));
+    dave.settle();
+    let refuse = std::thread::spawn(move || {
+        let asked = dave.hear(607);
+        dave.say(609, asked);
+        dave
+    });
+    let again = run(&args);
+    assert!(again.status.success(), "{}", text(&again.stdout));
+    let told = text(&again.stdout);
+    assert!(told.contains(r#""state":"trying","nick":"dave""#) && told.contains("refuses"), "{told}");
+    assert!(place.read("got/blue four.mp3") == song);
+    drop(refuse.join().unwrap());
+}
+
 #[test]
 fn they_talk() {
     let place = Place::new("napster-chat");
