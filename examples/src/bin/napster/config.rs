@@ -3,7 +3,7 @@
 use crate::session::first_line;
 use p2p_core::{Bytes, Cost, Duration};
 use p2p_examples::Failure;
-use p2p_napster::server::{self, Limits};
+use p2p_napster::server::{self, Limits, ServerCommand};
 use p2p_napster::wire::Level;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -57,7 +57,7 @@ pub(crate) struct Tls {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Account {
-    pub(crate) nick: String,
+    nick: String,
     /// `Leech`, `User`, `Moderator`, `Admin` or `Elite`.
     level: String,
     password_file: PathBuf,
@@ -213,6 +213,11 @@ impl File {
         limits
     }
 
+    /// What makes the accounts that there are to be, and their nicks.
+    pub(crate) fn accounts(&self) -> Result<Vec<(String, ServerCommand)>, Failure> {
+        self.account.iter().map(|account| Ok((account.nick.clone(), account.command()?))).collect()
+    }
+
     /// What of another configuration only takes effect at the next start.
     pub(crate) fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
         let tls = |file: &Self| file.tls.as_ref().map(|tls| tls.listen.clone());
@@ -236,11 +241,12 @@ impl File {
 }
 
 impl Account {
-    /// Its level, and its password.
-    pub(crate) fn read(&self) -> Result<(Level, String), Failure> {
+    /// What makes it.
+    fn command(&self) -> Result<ServerCommand, Failure> {
         let level = Level::from_name(self.level.as_bytes())
             .ok_or_else(|| Failure::new(format_args!("account {}: {} is no level", self.nick, self.level)))?;
-        Ok((level, first_line(&self.password_file)?))
+        let password = first_line(&self.password_file)?.into();
+        Ok(ServerCommand::Register { nick: self.nick.as_bytes().into(), password, level })
     }
 }
 

@@ -139,8 +139,11 @@ impl<'a> Transfer<'a> {
         let line = Line::new("progress")
             .text("state", word(&progress.state))
             .text("nick", text::whole(&progress.nick))
-            .number("have", progress.have)
-            .number("size", progress.size.map_or(-1, i128::from));
+            .number("have", progress.have);
+        let line = match progress.size {
+            Some(size) => line.number("size", size),
+            None => line,
+        };
         self.out.event(match &progress.state {
             State::Queued(place) => line.number("place", *place),
             State::Trying(why) => line.text("why", why),

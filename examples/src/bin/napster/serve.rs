@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 /// How often the figures are told, if they changed.
 const LOOK: Duration = Duration::from_secs(10);
@@ -70,6 +71,8 @@ struct Serving {
     shutdown: Option<oneshot::Sender<()>>,
     task: tokio::task::JoinHandle<Server>,
     store: Option<Arc<Store>>,
+    /// Batches of changes that are being kept: one at a time.
+    keeping: JoinSet<Result<(), redb::Error>>,
     #[cfg(feature = "tls")]
     certificate: Option<Arc<crate::certificate::Current>>,
 }
@@ -109,6 +112,7 @@ impl Serving {
             shutdown: Some(shutdown),
             task: tokio::spawn(run),
             store,
+            keeping: JoinSet::new(),
             #[cfg(feature = "tls")]
             certificate,
         };
@@ -143,7 +147,7 @@ impl Serving {
         args: &Serve,
         out: &mut Output,
     ) -> Result<Option<Running<Metaserver>>, Failure> {
-        self.register(file, out).await?;
+        self.register(file.accounts()?, out).await?;
         let secured = file.tls.as_ref().map_or(0, |tls| tls.listen.len());
         let (plain, secured) = at.split_at(at.len() - secured);
         let mut line = Line::new("listening").texts("addrs", plain).texts("secured", secured);
@@ -182,12 +186,13 @@ impl Serving {
     }
 
     /// Makes the accounts that the configuration names, while changes are kept.
-    async fn register(&mut self, file: &File, out: &mut Output) -> Result<(), Failure> {
-        for account in &file.account {
-            let (level, password) = account.read()?;
-            let nick = account.nick.as_bytes().into();
+    async fn register(
+        &mut self,
+        accounts: Vec<(String, ServerCommand)>,
+        out: &mut Output,
+    ) -> Result<(), Failure> {
+        for (nick, command) in accounts {
             let node = self.node.clone();
-            let command = ServerCommand::Register { nick, password: password.into(), level };
             let mut registering = tokio::spawn(async move { node.run(command).await });
             let registered = loop {
                 tokio::select! {
@@ -195,7 +200,7 @@ impl Serving {
                     news = self.news.next() => self.heard(news, out)?,
                 }
             };
-            registered.map_err(Failure::during(format_args!("account {}", account.nick)))?;
+            registered.map_err(Failure::during(format_args!("account {nick}")))?;
         }
         Ok(())
     }
@@ -220,6 +225,12 @@ impl Serving {
                     return Ok(ExitCode::SUCCESS);
                 }
                 news = self.news.next() => self.heard(news, out)?,
+                Some(kept) = self.keeping.join_next() => {
+                    if let Ok(Err(why)) = kept {
+                        out.event(Line::new("not_kept").text("why", &why));
+                        out.note(Failure::new(format_args!("accounts and bans could not be kept: {why}")));
+                    }
+                }
                 () = hangup.next() => match self.reload(&file, args, out).await {
                     Ok(new) => file = new,
                     Err(why) => {
@@ -241,7 +252,7 @@ impl Serving {
         }
     }
 
-    fn heard(&self, news: Option<ServerEvent>, out: &mut Output) -> Result<(), Failure> {
+    fn heard(&mut self, news: Option<ServerEvent>, out: &mut Output) -> Result<(), Failure> {
         match news {
             Some(ServerEvent::Down(why)) => Err(Failure::new(format_args!("a socket is gone: {why}"))),
             Some(ServerEvent::Changes { batch, changes }) => {
@@ -249,7 +260,7 @@ impl Serving {
                     tell(change, out);
                 }
                 if let Some(store) = &self.store {
-                    tokio::spawn(keep(Arc::clone(store), self.node.clone(), batch, changes));
+                    self.keeping.spawn(keep(Arc::clone(store), self.node.clone(), batch, changes));
                 }
                 Ok(())
             }
@@ -262,15 +273,14 @@ impl Serving {
     /// any of it holds.
     async fn reload(&mut self, old: &File, args: &Serve, out: &mut Output) -> Result<File, Failure> {
         let new = settings(args)?;
-        let (config, motd, limits) = (new.config()?, new.motd()?, new.limits());
-        drop(config);
+        let (config, accounts) = (new.config()?, new.accounts()?);
         #[cfg(feature = "tls")]
         if let (Some(certificate), Some(tls)) = (&self.certificate, &new.tls) {
             certificate.read_again(tls)?;
         }
-        self.command(ServerCommand::Motd(motd)).await?;
-        self.command(ServerCommand::SetLimits(Box::new(limits))).await?;
-        self.register(&new, out).await?;
+        self.command(ServerCommand::Motd(config.motd)).await?;
+        self.command(ServerCommand::SetLimits(Box::new(config.limits))).await?;
+        self.register(accounts, out).await?;
         let later = new.fixed_differences(old);
         out.event(Line::new("reloaded").texts("at_next_start", &later));
         out.note(if later.is_empty() {
@@ -314,15 +324,18 @@ fn server(config: Config, store: Option<&Store>, out: &mut Output) -> Result<Ser
 }
 
 /// Keeps a batch of changes, and says whether that was done.
-async fn keep(store: Arc<Store>, node: Node<Server>, batch: Batch, changes: Vec<Change>) {
+async fn keep(
+    store: Arc<Store>,
+    node: Node<Server>,
+    batch: Batch,
+    changes: Vec<Change>,
+) -> Result<(), redb::Error> {
     let kept = tokio::task::spawn_blocking(move || store.keep(&changes)).await;
-    let result = match kept {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(store::reason(&error)),
-        Err(_) => Err(p2p_core::IoError::Other),
-    };
+    let kept = kept.unwrap_or_else(|why| Err(redb::Error::Io(why.into())));
+    let result = kept.as_ref().copied().map_err(store::reason);
     // A server that is gone waits for nothing.
     let _ = node.run(ServerCommand::Kept { batch, result }).await;
+    kept
 }
 
 fn tell(change: &Change, out: &mut Output) {

@@ -78,6 +78,61 @@ fn killed_and_started_again() {
     assert_eq!((number(&last, "shares"), number(&last, "files")), (7, 7), "each file once: {last}");
 }
 
+/// A server that is gone for good: who shared goes on to the next one, and shares each file there once.
+#[test]
+fn gone_on_to_another_server() {
+    let place = Place::new("napster-moved");
+    for i in 0..5 {
+        place.put(&format!("alice/blue song {i}.mp3"), &content(1_000, i));
+    }
+    let first = Server::new(&place, "");
+    let second = Server::new(&Place::new("napster-moved-to"), "");
+    let dir = place.at("alice");
+    let args = ["share", "--server", &first.at, "--server", &second.at, "--nick", "alice", "--dir", &dir];
+    let sharer = super::running(&args);
+    assert_eq!(field(&sharer.event("logged_in"), "server"), first.at);
+    sharer.event("sharing");
+    first.program.kill();
+    assert_eq!(field(&sharer.event("logged_in"), "server"), second.at);
+    let mut eyes = Peer::login(&second.at, "eyes", "pw", 6699);
+    let began = Instant::now();
+    loop {
+        eyes.say(211, "alice");
+        if eyes.list(212, 213).len() == 5 {
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE, "its files did not come");
+    }
+    sharer.interrupt();
+    assert_eq!(sharer.code(), 0);
+    let last = second.last();
+    assert_eq!((number(&last, "shares"), number(&last, "logins")), (5, 2), "{last}");
+}
+
+/// What the configuration allows a user and an address in a minute.
+#[test]
+fn rates_of_the_configuration_hold() {
+    let place = Place::new("napster-rates");
+    let server = Server::new(
+        &place,
+        "[limits]\nlogins = { per_minute = 1, burst = 3 }\nsearches = { per_minute = 1, burst = 2 }",
+    );
+    let mut alice = Peer::login(&server.at, "alice", "pw", 6699);
+    for _ in 0..4 {
+        alice.say(200, "FILENAME CONTAINS \"blue\" MAX_RESULTS 1");
+    }
+    assert!(alice.hear(404).starts_with(b"You are sending too fast: 1 searches a minute"));
+    let mut bob = Peer::login(&server.at, "bob", "pw", 6699);
+    bob.say(200, "FILENAME CONTAINS \"blue\" MAX_RESULTS 1");
+    bob.hear(202);
+    drop(Peer::login(&server.at, "carol", "pw", 6699));
+    let refused = run(&["search", "x", "--server", &server.at]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("Connecting too fast"), "{}", text(&refused.stderr));
+    let last = server.last();
+    assert!(number(&last, "throttled") >= 2 && number(&last, "searches") < 5, "{last}");
+}
+
 /// SIGHUP: another message of the day, other limits and accounts, and everybody stays.
 #[test]
 fn reloaded_while_users_are_there() {
@@ -114,6 +169,13 @@ fn reloaded_while_users_are_there() {
     alice.hear(404);
     drop(Peer::login(&server.at, "boss", "topsecret", 6699));
     // One that is wrong changes nothing.
+    place.put(
+        "napster.toml",
+        config(&new.replace("second", "third").replace("boss.password", "gone")).as_bytes(),
+    );
+    server.program.signal("-HUP");
+    assert!(server.program.event("not_reloaded").contains("gone"));
+    assert_eq!(motd("eve"), "the second");
     place.put("napster.toml", config("motd = [\"the third\"]\nresults = 3").as_bytes());
     server.program.signal("-HUP");
     assert!(server.program.event("not_reloaded").contains("unknown field"));
