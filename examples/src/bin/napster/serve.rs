@@ -2,13 +2,14 @@
 
 use crate::args::Serve;
 use crate::config::File;
+use crate::hangup::Hangup;
 use crate::store::{self, Store};
-use crate::{descriptors, figures};
+use crate::{descriptors, figures, metaserver};
 use p2p_core::node::{News, Node};
 use p2p_examples::{Failure, Line, Output, Stop};
-use p2p_napster::metaserver::{Metaserver, MetaserverConfig, MetaserverEvent};
+use p2p_napster::metaserver::Metaserver;
 use p2p_napster::server::{Batch, Change, Config, Server, ServerCommand, ServerEvent, ServerStats};
-use p2p_transport_tokio::{Options, Running, drive, spawn};
+use p2p_transport_tokio::{Options, Running, drive};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -162,7 +163,7 @@ impl Serving {
                     "the metaserver needs an address to tell: give --public, or listen at one address",
                 )
             })?;
-            let (metaserver, addr) = metaserver(listen, public).await?;
+            let (metaserver, addr) = metaserver::start(listen, public).await?;
             line = line.text("metaserver", addr);
             out.note(format_args!("the metaserver is at {addr}, and sends clients to {public}"));
             running = Some(metaserver);
@@ -355,57 +356,4 @@ fn tell(change: &Change, out: &mut Output) {
         Change::Unmuzzled(who) => Line::new("unmuzzled").text("who", whole(&who.text())),
         _ => return,
     });
-}
-
-async fn metaserver(
-    listen: SocketAddr,
-    public: SocketAddr,
-) -> Result<(Running<Metaserver>, SocketAddr), Failure> {
-    let mut config = MetaserverConfig::default();
-    config.listen = listen;
-    config.servers = vec![public];
-    let mut running = spawn(Metaserver::new(config), Options::default());
-    loop {
-        match running.news.next().await {
-            Some(MetaserverEvent::Listening(at)) => return Ok((running, at)),
-            Some(MetaserverEvent::Down(why)) => {
-                return Err(Failure::new(format_args!("the metaserver: listening on {listen}: {why}")));
-            }
-            Some(_) => {}
-            None => return Err(Failure::new("the metaserver stopped")),
-        }
-    }
-}
-
-/// The signal that asks to read the configuration again.
-#[cfg(unix)]
-struct Hangup(tokio::signal::unix::Signal);
-
-#[cfg(unix)]
-impl Hangup {
-    fn install() -> Result<Self, Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
-        signal(SignalKind::hangup()).map(Self).map_err(Failure::during("listening for SIGHUP"))
-    }
-
-    async fn next(&mut self) {
-        if self.0.recv().await.is_none() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Hangup;
-
-#[cfg(not(unix))]
-impl Hangup {
-    #[allow(clippy::unnecessary_wraps)]
-    fn install() -> Result<Self, Failure> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) {
-        std::future::pending::<()>().await;
-    }
 }
