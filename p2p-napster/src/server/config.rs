@@ -160,6 +160,11 @@ pub struct Limits {
     pub derivations: usize,
     /// Logins that wait for their password to be hashed: 2,000.
     pub derivations_waiting: usize,
+    /// Clients whose stream is zlib, each with 43 kB to read it: 1,000. Others are told to log in without.
+    pub zlib: usize,
+    /// Those among them for whom the server compresses, with 320 kB each: 100. The others get stored blocks, which are
+    /// zlib too.
+    pub zlib_compressed: usize,
     /// Bytes of the stored accounts that are read at the start: 512 MiB.
     pub store_bytes: u64,
     /// Logins tried from one address: 60 a minute after 30.
@@ -209,6 +214,8 @@ impl Default for Limits {
             bans: 10_000,
             derivations: 2,
             derivations_waiting: 2_000,
+            zlib: 1_000,
+            zlib_compressed: 100,
             store_bytes: 512 * 1024 * 1024,
             logins: Rate::new(60, 30),
             addresses: 100_000,

@@ -27,6 +27,8 @@ pub(super) struct Entry {
     client: Box<[u8]>,
     speed: Speed,
     email: Box<[u8]>,
+    /// The level of zlib that it asked for, if any.
+    zlib: Option<u8>,
 }
 
 impl Entry {
@@ -38,6 +40,8 @@ impl Entry {
             client: cut(login.client),
             speed: login.speed,
             email: cut(login.email.unwrap_or_default()),
+            // 0 is how a client says that it wants none.
+            zlib: login.zlib.filter(|level| *level > 0),
         }
     }
 }
@@ -164,6 +168,10 @@ impl Server {
             self.refuse(cx, conn, b"Invalid Password");
             return;
         }
+        if let Some(text) = self.no_zlib(login.zlib) {
+            self.refuse(cx, conn, text.as_bytes());
+            return;
+        }
         let entry = Entry::new(login, limits.client_name);
         // Who registers a nick that is registered, and knows its password, meant to log in.
         if let Some(salt) = self.accounts.get(login.nick).map(|account| salt_of(&account.password)) {
@@ -282,9 +290,17 @@ impl Server {
             }
             self.replace_ghost(cx, old);
         }
-        let mut out = self.buffer();
         let email = format!("anon@{}", self.config.name);
-        ToClient::LoginAck(LoginAck { email: email.as_bytes(), zlib: None }).encode(&mut out);
+        let ack = ToClient::LoginAck(LoginAck { email: email.as_bytes(), zlib: entry.zlib });
+        if let Some(level) = entry.zlib {
+            // The acknowledgement is plain; all that follows is in the streams.
+            self.tell(cx, conn, &ack);
+            self.begin_zlib(conn, level);
+        }
+        let mut out = self.buffer();
+        if entry.zlib.is_none() {
+            ack.encode(&mut out);
+        }
         self.put_motd(&mut out);
         self.put_counts(&mut out);
         let (serial, now) = (self.users.next_serial(), cx.now());

@@ -33,6 +33,7 @@ mod share;
 mod store;
 mod transfer;
 mod users;
+mod zlib;
 
 pub use accounts::{Account, Hashed};
 pub use api::{ServerCommand, ServerError, ServerEvent, ServerStats, ServerTimer};
@@ -55,6 +56,7 @@ use password::Passwords;
 use session::{Address, Session, State};
 use store::Waiting;
 use users::{HandleHash, NickHash, Users};
+use zlib::ZlibCount;
 
 /// Ticks in which everybody is told the counts once.
 const STATS_PARTS: usize = 60;
@@ -89,6 +91,8 @@ pub struct Server {
     answered: usize,
     /// Connections that did not read, to be closed at the end of this input.
     doomed: Vec<ConnId>,
+    /// Connections whose messages lie in zlib streams.
+    zlib: ZlibCount,
     stopping: bool,
 }
 
@@ -119,6 +123,7 @@ impl Server {
             out: BytesMut::new(),
             answered: 0,
             doomed: Vec::new(),
+            zlib: ZlibCount::default(),
             stopping: false,
             config,
         }

@@ -2,10 +2,12 @@
 
 use super::config::Limits;
 use super::users::Rates;
+use super::zlib::Streams;
 use super::{Server, ServerTimer};
 use crate::index::UserId;
 use crate::wire::frame::FROM_CLIENT_MAX;
 use crate::wire::{Decoder, Frame, ToClient};
+use alloc::boxed::Box;
 use alloc::format;
 use bytes::{Bytes, BytesMut};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -20,6 +22,8 @@ pub(super) struct Session {
     pub(super) peer: SocketAddr,
     pub(super) state: State,
     decoder: Decoder,
+    /// What the messages lie in, if the client asked for zlib.
+    pub(super) streams: Option<Box<Streams>>,
     /// It does not read what we send.
     full: bool,
     /// What was sent to it meanwhile.
@@ -30,6 +34,41 @@ pub(super) struct Session {
     told: Option<Instant>,
     /// Messages before its login.
     pub(super) greetings: u32,
+}
+
+/// A stream that cannot be read on.
+#[derive(Debug)]
+struct Unreadable;
+
+impl Session {
+    /// Adds what came; how much of it is held.
+    fn push(&mut self, data: Bytes) -> usize {
+        match &mut self.streams {
+            Some(streams) => streams.push(data),
+            None => self.decoder.push(data),
+        }
+        self.decoder.len() + self.streams.as_ref().map_or(0, |streams| streams.waiting())
+    }
+
+    /// The next message that is whole.
+    fn next(&mut self) -> Result<Option<Frame>, Unreadable> {
+        loop {
+            if let Some(frame) = self.decoder.next().map_err(|_| Unreadable)? {
+                return Ok(Some(frame));
+            }
+            let Some(streams) = &mut self.streams else { return Ok(None) };
+            let inflated = streams.read().map_err(|_| Unreadable)?;
+            if inflated.is_empty() {
+                return Ok(None);
+            }
+            self.decoder.push(inflated);
+        }
+    }
+
+    /// Everything that came and was not read: what follows is of another kind.
+    pub(super) fn take_rest(&mut self) -> Bytes {
+        core::mem::replace(&mut self.decoder, Decoder::new(FROM_CLIENT_MAX)).into_rest()
+    }
 }
 
 /// What a connection is.
@@ -122,6 +161,7 @@ impl Server {
             peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
             state: State::Greeting,
             decoder: Decoder::new(FROM_CLIENT_MAX),
+            streams: None,
             full: false,
             unread: 0,
             held: false,
@@ -134,8 +174,7 @@ impl Server {
 
     pub(super) fn data(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, data: Bytes) {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
-        session.decoder.push(data);
-        if session.decoder.len() > HELD_BYTES {
+        if session.push(data) > HELD_BYTES {
             self.drop_session(cx, conn, true);
             return;
         }
@@ -149,10 +188,11 @@ impl Server {
             if session.full || session.held || session.state == State::Checking {
                 return;
             }
-            match session.decoder.next() {
+            match session.next() {
                 Ok(Some(frame)) => self.message(cx, conn, &frame),
                 Ok(None) => return,
-                Err(_) => {
+                // Too long, or no zlib stream, or a bomb: nothing that follows could be read.
+                Err(Unreadable) => {
                     self.stats.malformed += 1;
                     self.drop_session(cx, conn, false);
                     return;
@@ -284,6 +324,10 @@ impl Server {
                 return;
             }
         }
+        let data = match &mut session.streams {
+            Some(streams) => streams.write(&data),
+            None => data,
+        };
         cx.send(conn, data);
     }
 
@@ -330,6 +374,9 @@ impl Server {
             if address.sessions == 0 {
                 self.addresses.remove(&origin);
             }
+        }
+        if let Some(streams) = &session.streams {
+            self.end_zlib(streams);
         }
         if session.state == State::Greeting {
             cx.clear_timer(ServerTimer::Login(conn));

@@ -13,3 +13,4 @@ mod rig;
 mod search;
 mod storing;
 mod transfers;
+mod zlib;

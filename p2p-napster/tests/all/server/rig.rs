@@ -5,8 +5,10 @@ use p2p_core::{
     ConnId, Cx, Duration, Effect, FileId, Input, Instant, IoError, Job, JobDone, JobId, ListenerId, Machine,
     OpId, OpInput, RelPath, Rng, Root, Source, StreamInput, UnixTime,
 };
+use p2p_napster::deflate::{InflateLimits, Inflater};
 use p2p_napster::server::{Config, Server, ServerCommand, ServerError, ServerEvent, ServerTimer};
-use p2p_napster::wire::{Decoder, put_frame};
+use p2p_napster::wire::message::LoginAck;
+use p2p_napster::wire::{Decoder, ToClient, put_frame};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -21,6 +23,35 @@ pub(crate) struct Client {
     pub(crate) bytes: usize,
     decoder: Decoder,
     heard: Vec<Heard>,
+    /// What the server sends lies in a stream: so its acknowledgement said.
+    inflater: Option<Inflater>,
+}
+
+impl Client {
+    fn take(&mut self, mut data: Bytes) {
+        self.writes += 1;
+        self.bytes += data.len();
+        if let Some(inflater) = &mut self.inflater {
+            loop {
+                let some = inflater.read(&mut data).unwrap();
+                if some.is_empty() {
+                    break;
+                }
+                self.decoder.push(some);
+            }
+        } else {
+            self.decoder.push(data);
+        }
+        while let Some(frame) = self.decoder.next().unwrap() {
+            if let Ok(ToClient::LoginAck(LoginAck { zlib: Some(_), .. })) =
+                ToClient::parse(frame.kind, &frame.body)
+            {
+                assert!(self.decoder.is_empty(), "the acknowledgement is the last that is plain");
+                self.inflater = Some(Inflater::new(InflateLimits::default()));
+            }
+            self.heard.push((frame.kind, frame.body.to_vec()));
+        }
+    }
 }
 
 pub(crate) struct Rig {
@@ -104,12 +135,7 @@ impl Rig {
             Effect::Send(conn, data) => {
                 let client = self.clients.get_mut(&conn).expect("sent to a known connection");
                 assert!(client.open, "sent to a closed connection");
-                client.writes += 1;
-                client.bytes += data.len();
-                client.decoder.push(data);
-                while let Some(frame) = client.decoder.next().unwrap() {
-                    client.heard.push((frame.kind, frame.body.to_vec()));
-                }
+                client.take(data);
             }
             Effect::Pause(conn, paused) => {
                 let client = self.clients.get_mut(&conn).expect("paused a known connection");
@@ -198,7 +224,9 @@ impl Rig {
         let conn = ConnId::from_raw(self.source.draw());
         let ip: IpAddr = ip.parse().unwrap();
         let decoder = Decoder::new(u16::MAX);
-        let client = Client { open: true, paused: false, writes: 0, bytes: 0, decoder, heard: Vec::new() };
+        let heard = Vec::new();
+        let client =
+            Client { open: true, paused: false, writes: 0, bytes: 0, decoder, heard, inflater: None };
         self.clients.insert(conn, client);
         let peer = SocketAddr::new(ip, 40_000 + conn.raw() as u16);
         let listener = Some(ListenerId::from_raw(1));
