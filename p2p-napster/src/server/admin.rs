@@ -7,7 +7,7 @@ use super::record::Kind;
 use super::store::Sentence;
 use crate::index::UserId;
 use crate::wire::text::decimal;
-use crate::wire::{Fields, Level, Speed, ToClient};
+use crate::wire::{Fields, Level, Speed, ToClient, ToServer};
 use alloc::format;
 use alloc::vec::Vec;
 use p2p_core::{ConnId, Cx, Duration};
@@ -88,6 +88,10 @@ impl Server {
         if let Some(victim) = self.lesser(cx, conn, user, nick, "kill") {
             let by = self.nick_of(user);
             self.tell_operators(cx, &[&by[..], b" killed ", nick, b": ", reason].concat());
+            if let Some(link) = self.link_of(victim) {
+                let reason = Some(reason);
+                return self.pass_on(link, user, &ToServer::Kill { nick, reason });
+            }
             let text = [b"You were killed by ", &by[..], b": ", reason].concat();
             self.throw_out(cx, victim, &text);
         }
@@ -129,17 +133,34 @@ impl Server {
         }
         let verb: &[u8] = if kind == Kind::Ban { b" banned " } else { b" muzzled " };
         self.tell_operators(cx, &[&by[..], verb, order.who, b": ", order.reason].concat());
+        let type_of = if kind == Kind::Ban { 612 } else { 622 };
+        self.relay_of(user, &ToServer::Other(type_of, body));
         if kind == Kind::Ban {
             self.throw_out_banned(cx, &who);
         }
     }
 
+    /// 612 from a server that is trusted so far; false if it is none, or there are too many.
+    pub(super) fn linked_ban(&mut self, cx: &mut Cx<'_, Self>, by: &[u8], body: &[u8]) -> bool {
+        let Some(order) = Order::parse(body) else { return false };
+        let who = Banned::parse(order.who);
+        let sentence = Sentence { by, reason: order.reason, during: order.during };
+        let is_new = !self.bans.contains(&who) && self.ban(cx, Kind::Ban, &who, &sentence, None);
+        if is_new {
+            self.throw_out_banned(cx, &who);
+        }
+        is_new
+    }
+
     /// Closes the connections of those that a new ban is about, but for operators.
     pub(super) fn throw_out_banned(&mut self, cx: &mut Cx<'_, Self>, who: &Banned) {
         let victims: Vec<UserId> = match who {
-            Banned::Nick(nick) => self.users.find(nick).into_iter().collect(),
+            Banned::Nick(nick) => {
+                self.users.find(nick).into_iter().filter(|id| self.link_of(*id).is_none()).collect()
+            }
             Banned::Network(network) => {
-                let of_network = self.users.iter().filter(|(_, user)| network.contains(user.ip));
+                let ours = self.users.iter().filter(|(_, user)| user.home.is_none());
+                let of_network = ours.filter(|(_, user)| network.contains(user.ip));
                 of_network.filter(|(_, user)| user.level < Level::Moderator).map(|(id, _)| id).collect()
             }
         };
@@ -161,7 +182,10 @@ impl Server {
         if !self.is_allowed(cx, conn, user, least, "") {
             return;
         }
-        if !self.lift(cx, kind, &Banned::parse(who), None) {
+        if self.lift(cx, kind, &Banned::parse(who), None) {
+            let type_of = if kind == Kind::Ban { 614 } else { 623 };
+            self.relay_of(user, &ToServer::Other(type_of, who));
+        } else {
             self.notice_of(cx, conn, who, " is not banned");
         }
     }
@@ -215,11 +239,15 @@ impl Server {
             self.changed(cx, nick, None);
         } else {
             let Some(other) = self.lesser(cx, conn, user, nick, WHAT) else { return };
+            if let Some(link) = self.link_of(other) {
+                return self.pass_on(link, user, &ToServer::SetLevel { nick, level });
+            }
             if let Some(other) = self.users.get_mut(other) {
                 other.level = level;
             }
         }
-        if let Some(other) = self.users.find(nick) {
+        if let Some(other) = self.users.find(nick).filter(|other| self.link_of(*other).is_none()) {
+            self.tell_links_of_level(other);
             let by = self.nick_of(user);
             let text = [&by[..], b" set your user level to ", level.name().as_bytes()].concat();
             self.tell_user(cx, other, &ToClient::Notice(&text));
@@ -254,6 +282,10 @@ impl Server {
             return;
         }
         if let Some(other) = self.lesser(cx, conn, user, nick, "set port") {
+            if let Some(link) = self.link_of(other) {
+                return self.pass_on(link, user, &ToServer::SetPort { nick, port });
+            }
+            self.relay_of(other, &ToServer::DataPort(port));
             self.set_port(other, port);
             self.tell_user(cx, other, &ToClient::SetPort(port));
         }
@@ -270,10 +302,18 @@ impl Server {
         if !self.is_allowed(cx, conn, user, Level::Moderator, "") {
             return;
         }
-        if let Some(other) = self.lesser(cx, conn, user, nick, "set speed")
-            && let Some(other) = self.users.get_mut(other)
-        {
-            other.speed = speed;
+        let Some(other) = self.lesser(cx, conn, user, nick, "set speed") else { return };
+        if let Some(link) = self.link_of(other) {
+            return self.pass_on(link, user, &ToServer::SetSpeed { nick, speed });
+        }
+        self.set_speed(other, speed);
+    }
+
+    /// The line of one of our users.
+    pub(super) fn set_speed(&mut self, user: UserId, speed: Speed) {
+        self.relay_of(user, &ToServer::SetOwnSpeed(speed));
+        if let Some(user) = self.users.get_mut(user) {
+            user.speed = speed;
         }
     }
 
@@ -342,6 +382,14 @@ impl Server {
             return;
         }
         if let Some(other) = self.lesser(cx, conn, user, nick, "redirect") {
+            if let Some(link) = self.link_of(other) {
+                let message = match *to {
+                    ToClient::Redirect { host, port } => ToServer::Redirect { nick, host, port },
+                    ToClient::Cycle(host) => ToServer::Cycle { nick, host },
+                    _ => return,
+                };
+                return self.pass_on(link, user, &message);
+            }
             self.tell_user(cx, other, to);
         }
     }
@@ -355,6 +403,7 @@ impl Server {
         text: &[u8],
     ) {
         if self.is_allowed(cx, conn, user, Level::Moderator, "") {
+            self.relay_of(user, &ToServer::OperatorMessage(text));
             let (nick, operators) = (self.nick_of(user), self.operators());
             self.tell_all(cx, operators, &ToClient::OperatorMessage { nick: &nick, text });
         }
@@ -364,6 +413,7 @@ impl Server {
     pub(super) fn global_message(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, user: UserId, text: &[u8]) {
         if self.is_allowed(cx, conn, user, Level::Moderator, "") {
             let nick = self.nick_of(user);
+            self.relay_of(user, &ToServer::GlobalMessage(text));
             let everybody: Vec<UserId> = self.users.iter().map(|(id, _)| id).collect();
             self.tell_all(cx, everybody, &ToClient::GlobalMessage { nick: &nick, text });
         }

@@ -19,6 +19,9 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use p2p_core::{ConnId, Cx, IoError};
 
+/// Another server's first message.
+const LINK_HELLO: u16 = 10010;
+
 /// What a login said, but for its password.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -64,6 +67,7 @@ impl Server {
             Ok(ToServer::VersionCheck(_)) => self.tell(cx, conn, &ToClient::Version(b"")),
             // Personal data that nobody needs; and a greeting of the last Windows clients.
             Ok(ToServer::RegistrationDetails(_) | ToServer::Other(920, _)) => {}
+            Ok(ToServer::Other(LINK_HELLO, _)) => self.link_hello(cx, conn, frame),
             Ok(_) => self.refuse(cx, conn, b"invalid command"),
             Err(_) => {
                 self.stats.malformed += 1;
@@ -130,7 +134,7 @@ impl Server {
     }
 
     /// Whether the address may try another password.
-    fn take_login(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) -> bool {
+    pub(super) fn take_login(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) -> bool {
         let Some(ip) = self.sessions.get(&conn).map(|session| session.peer.ip()) else { return false };
         if self.logins.take(cx.now(), &origin(ip), Rate::COST) {
             return true;
@@ -207,7 +211,8 @@ impl Server {
         let same_ip = |server: &Self, ip: IpAddr| {
             server.sessions.get(&conn).is_some_and(|session| session.peer.ip() == ip)
         };
-        if self.users.named(&entry.nick).is_some_and(|(_, user)| !same_ip(self, user.ip)) {
+        let other = |user: &User| user.home.is_some() || !same_ip(self, user.ip);
+        if self.users.named(&entry.nick).is_some_and(|(_, user)| other(user)) {
             self.refuse_taken(cx, conn, &entry.nick);
             return;
         }
@@ -284,7 +289,8 @@ impl Server {
         let Some(ip) = self.sessions.get(&conn).map(|session| session.peer.ip()) else { return };
         if let Some((old, user)) = self.users.named(&entry.nick) {
             // A connection that broke unnoticed must not keep its owner out, and nobody may push out somebody else.
-            if !user.registered && user.ip != ip {
+            // Nor does a server log out another's users.
+            if user.home.is_some() || (!user.registered && user.ip != ip) {
                 self.refuse_taken(cx, conn, &entry.nick);
                 return;
             }
@@ -317,10 +323,12 @@ impl Server {
             level: Level::User,
             registered: false,
             since: now,
+            login_time: cx.unix_now(),
             shared: 0,
             transfers: Transfers::default(),
             rates: Rates::of_user(&self.config.limits, now),
             social: None,
+            home: None,
         };
         user.take_over(self.accounts.get(&entry.nick));
         if user.level != Level::User {
@@ -333,6 +341,7 @@ impl Server {
         self.stats.logins += 1;
         self.set_state(cx, conn, State::Online(id));
         self.deliver(cx, conn, out);
+        self.tell_links_of_login(id);
         self.tell_watchers(cx, &nick, &ToClient::SignedOn { nick: &nick, speed });
         self.go_on(cx, conn);
     }

@@ -22,6 +22,7 @@ mod config;
 mod dispatch;
 mod goodbye;
 mod journal;
+mod link;
 mod login;
 mod nick;
 mod password;
@@ -39,6 +40,7 @@ pub use accounts::{Account, Hashed};
 pub use api::{ServerCommand, ServerError, ServerEvent, ServerStats, ServerTimer};
 pub use bans::{Ban, Banned, Network};
 pub use config::{Config, Limits, Rate};
+pub use link::{LinkConfig, LinkEnd};
 
 use crate::index::{self, Index, UserId};
 use accounts::Accounts;
@@ -50,6 +52,7 @@ use bytes::BytesMut;
 use channel::Channel;
 use hashbrown::HashMap;
 use journal::Journal;
+use link::Links;
 use p2p_core::limit::PerKey;
 use p2p_core::{ConnId, Cx, Input, Instant, ListenerId, Machine, OpInput, StreamInput};
 use password::Passwords;
@@ -93,6 +96,7 @@ pub struct Server {
     doomed: Vec<ConnId>,
     /// Connections whose messages lie in zlib streams.
     zlib: ZlibCount,
+    links: Links,
     stopping: bool,
 }
 
@@ -124,6 +128,7 @@ impl Server {
             answered: 0,
             doomed: Vec::new(),
             zlib: ZlibCount::default(),
+            links: Links::default(),
             stopping: false,
             config,
         }
@@ -162,6 +167,7 @@ impl Server {
             self.listeners.insert(cx.listen_secured(at, p2p_core::Security::Server));
         }
         self.set_stats_timer(cx);
+        self.start_links(cx);
     }
 
     fn set_stats_timer(&self, cx: &mut Cx<'_, Self>) {
@@ -172,8 +178,12 @@ impl Server {
 
     /// Tells the counts to one part of everybody.
     fn tell_stats(&mut self, cx: &mut Cx<'_, Self>) {
-        let conns: Vec<ConnId> =
-            self.users.part(self.stats_part, STATS_PARTS).map(|user| user.conn).collect();
+        let conns: Vec<ConnId> = self
+            .users
+            .part(self.stats_part, STATS_PARTS)
+            .filter(|user| user.home.is_none())
+            .map(|user| user.conn)
+            .collect();
         self.stats_part = (self.stats_part + 1) % STATS_PARTS;
         if !conns.is_empty() {
             let mut out = self.buffer();
@@ -193,6 +203,10 @@ impl Server {
             ServerTimer::Login(conn) => self.too_slow(cx, conn),
             ServerTimer::Unread(conn) => self.unread(cx, conn),
             ServerTimer::Resume(conn) => self.resume(cx, conn),
+            ServerTimer::Dial(at) => self.dial_link(cx, at as usize),
+            ServerTimer::Link(conn) => self.link_timer(cx, conn),
+            ServerTimer::Counts => self.tell_share_counts(),
+            ServerTimer::Search(number) => self.end_search(cx, number),
         }
     }
 
@@ -201,6 +215,7 @@ impl Server {
             cx.unlisten(listener);
         }
         self.stopping = true;
+        self.stop_links(cx);
         let conns: BTreeSet<ConnId> = self.sessions.keys().copied().collect();
         for conn in conns {
             self.drop_session(cx, conn, false);
@@ -219,6 +234,7 @@ impl Machine for Server {
         self.answered = 0;
         match input {
             Input::Start => self.start(cx),
+            Input::Stream(conn, input) if self.links.owns(conn) => self.link_stream(cx, conn, input),
             Input::Stream(conn, StreamInput::Data(data)) => self.data(cx, conn, data),
             Input::Stream(conn, input) => self.stream(cx, conn, input),
             Input::Timer(timer) => self.timer(cx, timer),
@@ -235,5 +251,6 @@ impl Machine for Server {
             Input::Op(..) | Input::Resolved(..) | Input::Bound(..) | Input::Datagram(..) => {}
         }
         self.drop_doomed(cx);
+        self.flush_links(cx);
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Session {
     unread: usize,
     /// It asked for too much, and is read on in time.
     held: bool,
+    /// Its search is under way over links.
+    searching: bool,
     /// When it was last told so.
     told: Option<Instant>,
     /// Messages before its login.
@@ -63,6 +65,11 @@ impl Session {
             }
             self.decoder.push(inflated);
         }
+    }
+
+    /// Whether what it sends is looked at.
+    fn is_read(&self) -> bool {
+        !self.full && !self.held && !self.searching && self.state != State::Checking
     }
 
     /// Everything that came and was not read: what follows is of another kind.
@@ -165,6 +172,7 @@ impl Server {
             full: false,
             unread: 0,
             held: false,
+            searching: false,
             told: None,
             greetings: 0,
         };
@@ -185,7 +193,7 @@ impl Server {
     fn frames(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) {
         loop {
             let Some(session) = self.sessions.get_mut(&conn) else { return };
-            if session.full || session.held || session.state == State::Checking {
+            if !session.is_read() {
                 return;
             }
             match session.next() {
@@ -228,7 +236,7 @@ impl Server {
     pub(super) fn set_state(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, state: State) {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         let was = core::mem::replace(&mut session.state, state);
-        let reads = !session.full && !session.held;
+        let reads = session.is_read();
         if state == State::Greeting {
             cx.set_timer(ServerTimer::Login(conn), self.config.limits.login_patience);
         } else {
@@ -286,10 +294,22 @@ impl Server {
     pub(super) fn resume(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         session.held = false;
-        if !session.full && session.state != State::Checking {
+        if session.is_read() {
             cx.pause(conn, false);
         }
         self.frames(cx, conn);
+    }
+
+    /// Whether a search of it is under way over links: it is read on when that is done.
+    pub(super) fn set_searching(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, searching: bool) {
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        session.searching = searching;
+        if searching {
+            cx.pause(conn, true);
+        } else if session.is_read() {
+            cx.pause(conn, false);
+            self.frames(cx, conn);
+        }
     }
 
     fn set_full(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) {
@@ -306,7 +326,7 @@ impl Server {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         session.full = false;
         cx.clear_timer(ServerTimer::Unread(conn));
-        if !session.held && session.state != State::Checking {
+        if session.is_read() {
             cx.pause(conn, false);
         }
         self.frames(cx, conn);
@@ -364,6 +384,13 @@ impl Server {
         } else {
             cx.close(conn);
         }
+    }
+
+    /// A connection is something else than a client from here on: what it sent and was not read.
+    pub(super) fn release_session(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) -> Option<Bytes> {
+        let rest = self.sessions.get_mut(&conn)?.take_rest();
+        self.forget_session(cx, conn);
+        Some(rest)
     }
 
     fn forget_session(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) -> bool {

@@ -5,6 +5,7 @@ mod capture;
 mod deflate;
 mod index;
 mod link;
+mod links;
 mod recorded;
 mod server;
 mod together;

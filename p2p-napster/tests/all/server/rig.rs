@@ -25,12 +25,22 @@ pub(crate) struct Client {
     heard: Vec<Heard>,
     /// What the server sends lies in a stream: so its acknowledgement said.
     inflater: Option<Inflater>,
+    /// All that it was sent, and nothing else, if the other end of a link is played.
+    pub(crate) raw: Option<Vec<u8>>,
 }
 
 impl Client {
+    fn new() -> Self {
+        let (decoder, heard) = (Decoder::new(u16::MAX), Vec::new());
+        Self { open: true, paused: false, writes: 0, bytes: 0, decoder, heard, inflater: None, raw: None }
+    }
+
     fn take(&mut self, mut data: Bytes) {
         self.writes += 1;
         self.bytes += data.len();
+        if let Some(raw) = &mut self.raw {
+            return raw.extend_from_slice(&data);
+        }
         if let Some(inflater) = &mut self.inflater {
             loop {
                 let some = inflater.read(&mut data).unwrap();
@@ -69,6 +79,10 @@ pub(crate) struct Rig {
     /// What every write answers.
     pub(crate) disk_fails: bool,
     pub(crate) halted: bool,
+    /// Connections that the server dialled.
+    pub(crate) dialled: Vec<ConnId>,
+    /// Civil time at the rig's zero, in seconds.
+    pub(crate) civil: u64,
     next_op: u64,
 }
 
@@ -112,6 +126,8 @@ impl Rig {
             manual: false,
             disk_fails: false,
             halted: false,
+            dialled: Vec::new(),
+            civil: 1_700_000_000,
             next_op: 1,
         }
     }
@@ -119,7 +135,7 @@ impl Rig {
     pub(crate) fn give(&mut self, input: Input<Server>) {
         assert!(!self.halted, "an input after the end");
         let mut effects = Vec::new();
-        let civil = UnixTime::from_secs(1_700_000_000 + self.now.as_nanos() / 1_000_000_000);
+        let civil = UnixTime::from_secs(self.civil + self.now.as_nanos() / 1_000_000_000);
         self.server.handle(input, &mut Cx::new(self.now, civil, &mut self.source, &mut effects));
         for effect in effects {
             assert!(!self.halted, "an effect after the end");
@@ -155,6 +171,11 @@ impl Rig {
                 assert!(self.finished.insert(op, result).is_none(), "finished twice")
             }
             Effect::Halt => self.halted = true,
+            Effect::Connect(conn, ..) => {
+                let client = Client { raw: Some(Vec::new()), ..Client::new() };
+                self.clients.insert(conn, client);
+                self.dialled.push(conn);
+            }
             Effect::Listen(..) | Effect::Unlisten(_) => {}
             other => panic!("a server has no use for {other:?}"),
         }
@@ -223,11 +244,7 @@ impl Rig {
     pub(crate) fn connect(&mut self, ip: &str) -> ConnId {
         let conn = ConnId::from_raw(self.source.draw());
         let ip: IpAddr = ip.parse().unwrap();
-        let decoder = Decoder::new(u16::MAX);
-        let heard = Vec::new();
-        let client =
-            Client { open: true, paused: false, writes: 0, bytes: 0, decoder, heard, inflater: None };
-        self.clients.insert(conn, client);
+        self.clients.insert(conn, Client::new());
         let peer = SocketAddr::new(ip, 40_000 + conn.raw() as u16);
         let listener = Some(ListenerId::from_raw(1));
         self.give(Input::Stream(conn, StreamInput::Open { peer, listener }));
