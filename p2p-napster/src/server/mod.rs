@@ -34,6 +34,7 @@ mod share;
 mod store;
 mod transfer;
 mod users;
+mod view;
 mod zlib;
 
 pub use accounts::{Account, Hashed};
@@ -41,6 +42,7 @@ pub use api::{ServerCommand, ServerError, ServerEvent, ServerStats, ServerTimer}
 pub use bans::{Ban, Banned, Network};
 pub use config::{Config, Limits, Rate};
 pub use link::{LinkConfig, LinkEnd};
+pub use view::Who;
 
 use crate::index::{self, Index, UserId};
 use accounts::Accounts;

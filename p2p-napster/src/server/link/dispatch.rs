@@ -18,35 +18,12 @@ enum Origin {
     Server,
 }
 
-/// What a server may have another's client told: answers and news of users. Never what makes a client go elsewhere, load
-/// something, or think that it is thrown out.
+/// What a server may have another's client told: answers to what it asked of somebody there. Never what makes a client go
+/// elsewhere, load something, or think that it is thrown out.
 const fn is_forwarded(kind: u16) -> bool {
     matches!(
         kind,
-        201 | 202
-            | 204..=206
-            | 209
-            | 210
-            | 212
-            | 213
-            | 216
-            | 217
-            | 401
-            | 403
-            | 404
-            | 501
-            | 601
-            | 604
-            | 605
-            | 607
-            | 609
-            | 613
-            | 620
-            | 626
-            | 640..=642
-            | 751
-            | 752
-            | 824
+        204..=206 | 210 | 212 | 213 | 404 | 501 | 601 | 604 | 605 | 609 | 620 | 626 | 640..=642 | 751 | 752
     )
 }
 

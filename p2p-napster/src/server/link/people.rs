@@ -20,6 +20,8 @@ use p2p_core::{ConnId, Cx, Duration};
 
 /// What stands where opennap-ng sends a user's password.
 const NO_PASSWORD: &[u8] = b"*";
+/// The most kB that a user is believed to share, a petabyte: so many users' add up to no overflow.
+const KILOBYTES_MAX: u64 = 1 << 40;
 /// Where a user has no address of mail.
 const NO_EMAIL: &[u8] = b"unknown";
 /// How long changes of what users share are gathered before neighbours are told.
@@ -214,8 +216,7 @@ impl Server {
     /// 10012: what somebody behind a link shares.
     pub(super) fn linked_count(&mut self, conn: ConnId, nick: &[u8], files: u32, kilobytes: u64) {
         let Some(id) = self.users.find(nick).filter(|id| self.link_of(*id) == Some(conn)) else { return };
-        // No file is larger than what 32 bits of kB say: a count of nonsense adds up to no overflow.
-        let kilobytes = kilobytes.min(u64::from(files) << 32);
+        let kilobytes = kilobytes.min(KILOBYTES_MAX);
         let Some(user) = self.users.get_mut(id) else { return };
         let Some(home) = &mut user.home else { return };
         self.links.files = self.links.files - u64::from(user.shared) + u64::from(files);
