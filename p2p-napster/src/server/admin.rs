@@ -23,10 +23,16 @@ impl<'a> Order<'a> {
     fn parse(body: &'a [u8]) -> Option<Self> {
         let mut fields = Fields::new(body);
         let mut order = Self { who: fields.require().ok()?.bytes, during: None, reason: b"" };
+        let mut is_timed = false;
         while let Some(field) = fields.next().ok()? {
             match decimal(field.bytes).filter(|_| !field.quoted) {
-                // 0 is for ever.
-                Some(seconds) => order.during = (seconds > 0).then(|| Duration::from_secs(seconds)),
+                // Behind the seconds a linked server says when the ban was set.
+                Some(_) if is_timed => {}
+                Some(seconds) => {
+                    is_timed = true;
+                    // 0 is for ever.
+                    order.during = (seconds > 0).then(|| Duration::from_secs(seconds));
+                }
                 None => order.reason = field.bytes,
             }
         }
@@ -458,6 +464,7 @@ mod tests {
             Some((&b"10.0.0.0/8"[..], hour, &b"too much"[..]))
         );
         assert_eq!(order(b"eve \"7\" 3600"), Some((&b"eve"[..], hour, &b"7"[..])));
+        assert_eq!(order(b"eve \"x\" 0 1795349790"), Some((&b"eve"[..], None, &b"x"[..])));
         assert_eq!(order(b"eve 0"), Some((&b"eve"[..], None, &b""[..])));
         assert_eq!(order(b""), None);
         assert_eq!(order(b"eve \"x"), None);

@@ -45,7 +45,11 @@ impl Server {
 
     /// 640: the other is asked to show its list; 642 if it cannot.
     pub(super) fn direct_browse(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, asker: UserId, nick: &[u8]) {
-        if let Some(link) = self.users.find(nick).and_then(|user| self.link_of(user)) {
+        if let Some(other) = self.users.find(nick)
+            && let Some(link) = self.link_of(other)
+        {
+            // opennap-ng has the asker's server say where the other is; ours says so itself.
+            self.ask(other, asker, LIST);
             return self.pass_on(link, asker, &ToServer::DirectBrowse(nick));
         }
         let own = self.nick_of(asker);

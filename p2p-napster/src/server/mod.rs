@@ -42,7 +42,7 @@ pub use api::{ServerCommand, ServerError, ServerEvent, ServerStats, ServerTimer}
 pub use bans::{Ban, Banned, Network};
 pub use config::{Config, Limits, Rate};
 pub use link::{LinkConfig, LinkEnd};
-pub use view::Who;
+pub use view::{ServerLoad, Who};
 
 use crate::index::{self, Index, UserId};
 use accounts::Accounts;

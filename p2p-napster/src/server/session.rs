@@ -49,6 +49,11 @@ impl Session {
             Some(streams) => streams.push(data),
             None => self.decoder.push(data),
         }
+        self.held()
+    }
+
+    /// Bytes that came and were not looked at.
+    pub(super) fn held(&self) -> usize {
         self.decoder.len() + self.streams.as_ref().map_or(0, |streams| streams.waiting())
     }
 

@@ -11,6 +11,9 @@ use crate::wire::message::{encapsulated, split_origin};
 use crate::wire::{Fields, Frame, Level, Linked, Malformed, ToClient, ToServer, put_frame};
 use p2p_core::{ConnId, Cx};
 
+/// Message 10101, which between servers says what 10020 says.
+const DISCONNECTED: u16 = 10101;
+
 /// Who a message comes from.
 #[derive(Clone, Copy)]
 enum Origin {
@@ -64,7 +67,9 @@ impl Server {
             Linked::Registration { .. } => {}
             Linked::Other(kind, body) => {
                 // What has no origin is nothing that we know.
-                if kind < 10_000 || matches!(kind, 10204 | 10205) {
+                if kind == DISCONNECTED {
+                    self.server_quit(cx, conn, body);
+                } else if kind < 10_000 || matches!(kind, 10204 | 10205) {
                     self.of_origin(cx, conn, kind, body).map_err(bad)?;
                 }
             }
@@ -239,6 +244,8 @@ impl Server {
             ToServer::Pong { nick, text } => self.ping(cx, conn, user, nick, text, true),
             ToServer::PortError(nick) => self.port_error(cx, conn, user, nick),
             ToServer::DirectBrowse(nick) => self.direct_browse(cx, conn, user, nick),
+            ToServer::AcceptBrowse(nick) => self.accept_browse(cx, conn, user, nick),
+            ToServer::RefuseBrowse { nick, text } => self.refuse_browse(cx, user, nick, text),
             ToServer::Whois(nick) => self.whois(cx, conn, user, nick),
             ToServer::LinkSpeed(nick) => self.link_speed(cx, conn, nick),
             ToServer::DownloadStart | ToServer::DownloadEnd | ToServer::UploadStart | ToServer::UploadEnd => {
@@ -335,6 +342,8 @@ const fn target<'a>(message: &ToServer<'a>) -> Option<&'a [u8]> {
         | ToServer::Pong { nick, .. }
         | ToServer::PortError(nick)
         | ToServer::DirectBrowse(nick)
+        | ToServer::AcceptBrowse(nick)
+        | ToServer::RefuseBrowse { nick, .. }
         | ToServer::Kill { nick, .. }
         | ToServer::SetPort { nick, .. }
         | ToServer::SetSpeed { nick, .. }

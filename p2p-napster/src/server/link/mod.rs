@@ -13,8 +13,7 @@
 //! [`people`] the users behind them; [`channels`] what they are in; [`dispatch`] reads messages; [`route`] writes them;
 //! [`search`] asks around; [`orders`] are what operators may do to links.
 //!
-//! Passwords are never sent, though opennap-ng does: where a user's password stands in message 2 we write `*`. A real peer
-//! keeps it as the user's password for as long as the user is there, and compares it with nothing.
+//! Passwords are never sent, though opennap-ng sends them: see [`LinkConfig`].
 
 mod channels;
 mod dispatch;
@@ -40,6 +39,10 @@ use p2p_core::{ConnId, Instant, IoError, Target};
 use search::Searches;
 
 /// Another server that this one links with, as both operators agreed.
+///
+/// No user's password is ever told to it, though opennap-ng tells its own in clear: where one stands in message 2 we write
+/// `*`. opennap-ng compares it with the account of that nick, if it has one: a user of ours whose nick is registered there
+/// is not let in there, and is seen by our side only. It is not logged out here unless that server is trusted to do so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LinkConfig {
@@ -208,6 +211,14 @@ impl Links {
     /// Whether a connection is a link, or is to be one.
     pub(super) fn owns(&self, conn: ConnId) -> bool {
         self.open.contains_key(&conn) || self.dials.iter().any(|dial| dial.conn == Some(conn))
+    }
+
+    /// Connections that are links or are to be, bytes that they hold, searches that wait, servers behind them.
+    pub(super) fn load(&self) -> (usize, usize, usize, usize) {
+        let held = self.open.values().map(|other| other.link.held() + other.pending.len()).sum();
+        let dialled = self.dials.iter().filter_map(|dial| dial.conn);
+        let links = self.open.len() + dialled.filter(|conn| !self.open.contains_key(conn)).count();
+        (links, held, self.searches.len(), self.map.len())
     }
 
     fn are_any_up(&self) -> bool {

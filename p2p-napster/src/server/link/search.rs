@@ -30,6 +30,12 @@ pub(super) struct Searches {
     all: BTreeMap<u64, Pending>,
 }
 
+impl Searches {
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+}
+
 #[derive(Debug)]
 struct Pending {
     asker: Asker,

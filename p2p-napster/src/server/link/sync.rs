@@ -3,12 +3,14 @@
 use super::map::LinkLine;
 use crate::index::UserId;
 use crate::server::Server;
-use crate::wire::{Level, Linked, ToServer};
+use crate::wire::{Level, Linked, ToServer, Writer};
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::vec::Vec;
 use bytes::BytesMut;
 use p2p_core::{ConnId, Cx};
+
+/// Message 612, whose seconds [`ToServer`] does not have.
+const BAN: u16 = 612;
 
 impl Server {
     /// Tells all that is true, in one go: what happens from now on is told behind it.
@@ -35,8 +37,9 @@ impl Server {
             self.sync_channel(conn, &key);
         }
         for (who, seconds, reason) in self.bans_to_tell(cx) {
-            let text = format!(" {seconds} \"{}\"", reason.escape_ascii()).replace('\\', "");
-            self.pass_on_as_server(conn, &ToServer::Other(612, &[&who[..], text.as_bytes()].concat()));
+            let (mut body, now) = (BytesMut::new(), cx.unix_now().as_secs());
+            Writer::new(&mut body).word(&who).quoted(&reason).number(seconds).number(now);
+            self.pass_on_as_server(conn, &ToServer::Other(BAN, &body));
         }
         self.tell_link(conn, &Linked::SyncEnd);
     }

@@ -106,6 +106,22 @@ fn an_answer_for_a_client_cannot_be_an_order() {
 }
 
 #[test]
+fn an_address_is_told_to_who_asked_for_it() {
+    let mut rig = rig();
+    let bob = rig.user("bob");
+    let mut other = Neighbour::up(&mut rig, "serverb");
+    other.user(&mut rig, "yuri", "serverb", 1_000);
+    other.raw(&mut rig, 641, ":yuri bob");
+    assert!(rig.hear(bob).is_empty());
+    other.hear(&mut rig);
+    // As opennap-ng has it: our side knows the address.
+    assert!(rig.exchange(bob, 640, "yuri").is_empty());
+    assert_eq!(other.hear(&mut rig), ["640 :bob yuri"]);
+    other.raw(&mut rig, 641, ":yuri bob");
+    assert_eq!(lines(&rig.hear(bob)), ["641 yuri 16777343 6699"]);
+}
+
+#[test]
 fn what_cannot_be_read_ends_the_link() {
     let missing = |kind, at| LinkEnd::Malformed { kind, why: Malformed { at, fault: Fault::Missing } };
     let no_origin = |kind| LinkEnd::Malformed { kind, why: Malformed { at: 0, fault: Fault::Origin } };
