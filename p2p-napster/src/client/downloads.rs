@@ -10,6 +10,7 @@
 //! ```
 
 use super::event::{Event, Progress, Source, State, Wanted};
+use super::ranges::{Range, Ranges};
 use super::{Client, Context, Error, SourceError, Timer, Work};
 use crate::transfer::address;
 use crate::transfer::intake::{Intake, Known, OVERLAP};
@@ -23,17 +24,17 @@ use core::net::Ipv4Addr;
 use p2p_core::{ConnId, Duration, FileId, Instant, Job, OpId, RelPath, Span};
 
 /// How long a holder that failed is left alone, times its failures.
-const REST: Duration = Duration::from_secs(1);
+pub(super) const REST: Duration = Duration::from_secs(1);
 
-/// A file that is wanted.
+/// A file that is wanted, or a range of one that another holder gives meanwhile.
 #[derive(Debug)]
 pub(super) struct Download {
     pub(super) op: OpId,
-    sources: Vec<Source>,
+    pub(super) sources: Vec<Source>,
     /// Which of them is asked.
-    at: usize,
+    pub(super) at: usize,
     /// Attempts at it without a new byte.
-    attempts: u32,
+    pub(super) attempts: u32,
     pub(super) size: Option<u64>,
     pub(super) sink: Sink,
     pub(super) known: Known,
@@ -46,6 +47,9 @@ pub(super) struct Download {
     /// When the last byte came.
     pub(super) heard: Instant,
     pub(super) report_at: Instant,
+    /// Of which download this is a range.
+    pub(super) range: Option<Range>,
+    pub(super) ranges: Ranges,
 }
 
 /// Where the content goes.
@@ -75,6 +79,10 @@ pub(super) enum Stage {
     Connected(ConnId),
     /// Until the timer.
     Resting,
+    /// A range, which nobody gives now.
+    Idle,
+    /// The next range begins where this ends: what is here of it is taken over, once nobody adds to it.
+    Joining,
     /// Everything is here; it is brought to its place.
     Finishing(u32),
     /// What came is being written, then it ends like this.
@@ -97,6 +105,16 @@ impl Download {
             Sink::Stream => 0,
             Sink::Disk { part, .. } => part.unwritten(),
         }
+    }
+
+    /// Where in the file it begins.
+    pub(super) fn base(&self) -> u64 {
+        self.range.as_ref().map_or(0, |range| range.base)
+    }
+
+    /// Up to where the file is here from its beginning on.
+    pub(super) fn position(&self) -> u64 {
+        self.base() + self.known.len
     }
 
     /// A new byte came: the holder is worth another attempt.
@@ -143,6 +161,8 @@ impl Client {
             reader_full: false,
             heard: cx.now(),
             report_at: cx.now(),
+            range: None,
+            ranges: Ranges::default(),
         };
         let file = match &download.sink {
             Sink::Disk { part, .. } => Some(part.file().clone()),
@@ -152,6 +172,7 @@ impl Client {
         self.download_ops.insert(op, key);
         match file {
             Some(file) => {
+                self.look_for_ranges(key, cx);
                 let job = cx.run(Job::Stat { file });
                 self.jobs.insert(job, Work::PartStat(key));
             }
@@ -174,10 +195,15 @@ impl Client {
         if !matches!(download.stage, Stage::Looking) {
             return self.check_ended(key, cx);
         }
+        if download.base() > 0 && download.size.is_some_and(|size| download.base() + len > size) {
+            // None of ours.
+            download.known.len = len;
+            return self.looked_at(key, cx);
+        }
         let Sink::Disk { part, .. } = &download.sink else { return };
         let file = part.file().clone();
         if len == 0 {
-            return self.ask_source(key, cx);
+            return self.looked_at(key, cx);
         }
         if download.size.is_some_and(|size| len > size) {
             // More than the file has: none of ours.
@@ -206,10 +232,7 @@ impl Client {
         if let Sink::Disk { part, .. } = &mut download.sink {
             *part = Part::new(part.file().clone(), len);
         }
-        if download.size == Some(len) {
-            return self.received_all(key, cx);
-        }
-        self.ask_source(key, cx);
+        self.looked_at(key, cx);
     }
 
     pub(super) fn downloads_in(&self, is: impl Fn(&Stage) -> bool) -> Vec<u32> {
@@ -226,15 +249,24 @@ impl Client {
     pub(super) fn progress(&mut self, key: u32, state: State, cx: &mut Context<'_>) {
         let Some(download) = self.downloads.get_mut(&key) else { return };
         let nick = download.source().map(|source| source.nick.clone()).unwrap_or_default();
-        let progress = Progress { have: download.known.len, size: download.size, nick, state };
         download.report_at = cx.now() + self.config.report_every;
-        cx.answer(download.op, Event::Progress(progress));
+        let (op, size) = (download.op, download.size);
+        if download.range.is_some() && !matches!(state, State::Trying(_)) {
+            return;
+        }
+        let progress = Progress { have: self.have(key), size, nick, state };
+        cx.answer(op, Event::Progress(progress));
     }
 
     /// Asks the holder whose turn it is.
     pub(super) fn ask_source(&mut self, key: u32, cx: &mut Context<'_>) {
         if !self.is_online() {
             return self.set_stage(key, Stage::Offline, cx);
+        }
+        if !self.turn_to_spare_source(key) {
+            // All holders give ranges: the first that is done goes on here.
+            self.set_stage(key, Stage::Resting, cx);
+            return cx.set_timer(Timer::Download(key), REST);
         }
         let Some(download) = self.downloads.get_mut(&key) else { return };
         let Some(source) = download.source().cloned() else { return };
@@ -314,6 +346,9 @@ impl Client {
     pub(super) fn queued(&mut self, nick: &[u8], name: &[u8], limit: u64, cx: &mut Context<'_>) {
         let Some(key) = self.asked_of(nick, name) else { return };
         self.progress(key, State::Queued(limit), cx);
+        if self.is_range(key) {
+            return self.range_failed(key, cx);
+        }
         let Some(download) = self.downloads.get_mut(&key) else { return };
         download.at = (download.at + 1) % download.sources.len().max(1);
         download.stage = Stage::Resting;
@@ -346,6 +381,9 @@ impl Client {
         let Some(download) = self.downloads.get_mut(&key) else { return };
         download.intake = None;
         download.paused = false;
+        if download.range.is_some() {
+            return self.range_failed(key, cx);
+        }
         download.attempts += 1;
         let hopeless = !matches!(
             why,
@@ -375,6 +413,7 @@ impl Client {
         if let Stage::Connected(conn) = download.stage {
             self.drop_stream(conn, cx);
         }
+        self.ranges_end(key, cx);
         self.set_stage(key, Stage::Ending(result), cx);
         self.write_part(key, true, cx);
         self.check_ended(key, cx);
@@ -384,10 +423,11 @@ impl Client {
     pub(super) fn check_ended(&mut self, key: u32, cx: &mut Context<'_>) {
         let Some(download) = self.downloads.get(&key) else { return };
         let Stage::Ending(result) = &download.stage else { return };
-        if download.unwritten() > 0 {
+        if download.unwritten() > 0 || self.ranges_unwritten(key) {
             return;
         }
         let (op, result) = (download.op, result.clone());
+        self.forget_ranges(key);
         self.downloads.remove(&key);
         self.download_ops.remove(&op);
         cx.clear_timer(Timer::Download(key));

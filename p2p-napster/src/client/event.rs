@@ -287,6 +287,10 @@ pub enum Command {
     },
     /// The channels. Answers: [`Event::Channel`].
     Channels,
+    /// Hear nothing of this user, show none of its files, give it none; kept over reconnects, and told to servers (322).
+    Ignore(Bytes),
+    /// And no longer.
+    Unignore(Bytes),
     /// Tell when this user comes and goes; kept over reconnects.
     Watch(Bytes),
     /// And no longer.

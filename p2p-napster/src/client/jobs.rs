@@ -21,6 +21,10 @@ impl Client {
                 Ok(()) => self.part_found(key, 0, cx),
                 Err(why) => self.disk_failed(key, "emptying", why, cx),
             },
+            (Work::Seam(key), JobDone::Read(data)) => self.seam_read(key, data, cx),
+            (Work::TakeOver(key), JobDone::Read(data)) => self.taken_over(key, data, cx),
+            // A part that begins again is emptied first.
+            (Work::Write(key), JobDone::Done(result)) => self.part_written(key, result, cx),
             (Work::Write(key), JobDone::Written { result, .. }) => self.part_written(key, result, cx),
             (work @ (Work::Create(key) | Work::Sync(key) | Work::Rename(key)), JobDone::Done(done)) => {
                 self.finishing(key, &work, done, cx);
@@ -44,6 +48,8 @@ impl Client {
             | Work::Sync(key)
             | Work::TargetStat(key)
             | Work::Rename(key) => self.disk_failed(*key, "working on", why, cx),
+            Work::Seam(key) => self.seam_read(*key, Err(why), cx),
+            Work::TakeOver(key) => self.taken_over(*key, Err(why), cx),
             Work::Write(key) => self.part_written(*key, Err(why), cx),
             Work::Upload(conn) => self.upload_read(*conn, Err(why), cx),
         }

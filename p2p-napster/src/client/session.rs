@@ -293,6 +293,9 @@ impl Client {
         for nick in self.watched.clone() {
             self.say(&ToServer::HotlistInitial(&nick), cx);
         }
+        for nick in self.ignored.clone() {
+            self.say(&ToServer::Ignore(&nick), cx);
+        }
         for channel in self.channels.clone() {
             self.say(&ToServer::JoinChannel(&channel), cx);
         }

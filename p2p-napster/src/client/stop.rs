@@ -11,7 +11,8 @@ impl Client {
         if let Some(listener) = self.listener.take() {
             cx.unlisten(listener);
         }
-        let keys: Vec<u32> = self.downloads.keys().copied().collect();
+        let whole = self.downloads.iter().filter(|(_, download)| download.range.is_none());
+        let keys: Vec<u32> = whole.map(|(key, _)| *key).collect();
         for key in keys {
             self.end_download(key, Err(Error::Stopping), cx);
         }

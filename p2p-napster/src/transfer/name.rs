@@ -34,6 +34,12 @@ pub fn part(target: &RelPath, size: Option<u64>) -> RelPath {
     }
 }
 
+/// What a range of a file is called, from `base` on, until it is joined with what is before it.
+#[must_use]
+pub fn range(target: &RelPath, size: u64, base: u64) -> RelPath {
+    aside(target, &format!(".{size}.{base}.part"))
+}
+
 /// The same name with a number, if others of this name are there already.
 #[must_use]
 pub fn numbered(target: &RelPath, number: u32) -> RelPath {

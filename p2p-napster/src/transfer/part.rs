@@ -17,13 +17,15 @@ pub struct Part {
     waiting: Vec<Bytes>,
     waiting_len: u64,
     writing: u64,
+    /// Whether what is on the disk is to be thrown away first.
+    stale: bool,
 }
 
 impl Part {
     /// A file of which so many bytes are on the disk.
     #[must_use]
     pub const fn new(file: FileId, len: u64) -> Self {
-        Self { file, handed: len, waiting: Vec::new(), waiting_len: 0, writing: 0 }
+        Self { file, handed: len, waiting: Vec::new(), waiting_len: 0, writing: 0, stale: false }
     }
 
     /// Which file it is.
@@ -43,11 +45,16 @@ impl Part {
     /// Bytes in memory: waiting, or being written.
     #[must_use]
     pub const fn unwritten(&self) -> u64 {
-        self.waiting_len + self.writing
+        self.waiting_len + self.writing + self.stale as u64
     }
 
     /// The next write, if there is none under way and enough waits, or (`now`) anything does.
     pub fn write(&mut self, now: bool) -> Option<Job> {
+        if self.stale && self.writing == 0 {
+            self.stale = false;
+            self.writing = 1;
+            return Some(Job::Truncate { file: self.file.clone(), len: 0 });
+        }
         if self.writing > 0 || self.waiting_len == 0 || (!now && self.waiting_len < RUN) {
             return None;
         }
@@ -57,6 +64,13 @@ impl Part {
         self.handed += len;
         let data = core::mem::take(&mut self.waiting);
         Some(Job::Write { spans: alloc::vec![span], data, digest: None })
+    }
+
+    /// What came so far was of another file: all of it is thrown away.
+    pub fn begin_again(&mut self) {
+        self.give_up();
+        self.stale = self.handed > 0;
+        self.handed = 0;
     }
 
     /// Drops what waits: the disk takes no more.
