@@ -148,7 +148,7 @@ impl Client {
         let Some(size) = download.size else { return };
         download.ranges.sized = true;
         let cut = self.cut(size);
-        let bases = (1..CUTS).map(|n| n * cut).take_while(|base| base + cut <= size);
+        let bases = (1..CUTS).map(|n| n * cut).take_while(|base| base + cut / 2 <= size);
         for base in bases.collect::<Vec<_>>() {
             let Some(file) = self.range_file(main, size, base) else { return };
             let Some(key) = self.add_range(main, base, file.clone(), Stage::Looking, cx) else { return };
@@ -281,13 +281,21 @@ impl Client {
         self.list(self.main_of(key)).iter().find(behind).copied()
     }
 
+    /// Ranges came or went: the others end elsewhere now. What came behind their old ends is content.
     fn set_ends(&mut self, main: u32) {
         for key in core::iter::once(main).chain(self.list(main).to_vec()) {
-            if let Some(end) = self.line_end(key)
-                && let Some(intake) = self.downloads.get_mut(&key).and_then(|line| line.intake.as_mut())
-            {
-                intake.set_end(end);
+            let Some(end) = self.line_end(key) else { continue };
+            let Some(line) = self.downloads.get_mut(&key) else { continue };
+            if let (Some(intake), Sink::Disk { part, .. }) = (&mut line.intake, &mut line.sink) {
+                part.push(intake.extend(end, &mut line.known));
             }
+        }
+    }
+
+    /// Whether what ends elsewhere now is there already.
+    fn check_ends(&mut self, main: u32, cx: &mut Context<'_>) {
+        for key in core::iter::once(main).chain(self.list(main).to_vec()) {
+            self.end_reached(key, cx);
         }
     }
 
@@ -335,11 +343,6 @@ impl Client {
                 main.ranges.unfit.extend(other);
             }
             self.drop_range(next, cx);
-            let end = self.line_end(key).unwrap_or(size);
-            let Some(download) = self.downloads.get_mut(&key) else { return true };
-            if let (Some(intake), Sink::Disk { part, .. }) = (&mut download.intake, &mut download.sink) {
-                part.push(intake.extend(end, &mut download.known));
-            }
         }
     }
 
@@ -374,6 +377,7 @@ impl Client {
         download.paused = false;
         if download.known.len == 0 {
             self.drop_range(key, cx);
+            self.check_ends(main, cx);
         }
         self.look_soon(main, cx);
         self.take_over(main, cx);
@@ -402,6 +406,7 @@ impl Client {
             return;
         }
         self.drop_range(key, cx);
+        self.check_ends(main, cx);
         let Some(download) = self.downloads.get_mut(&main) else { return };
         let sources = download.sources.clone();
         download.ranges.unfit.extend(sources);

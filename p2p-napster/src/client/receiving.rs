@@ -51,7 +51,8 @@ impl Client {
         if self.end_reached(key, cx) {
             return;
         }
-        self.write_part(key, false, cx);
+        // What comes slowly is written now and then all the same: a crash must not lose minutes of it.
+        self.write_part(key, due, cx);
         self.hold_back(key, cx);
         if due {
             self.progress(key, State::Receiving, cx);

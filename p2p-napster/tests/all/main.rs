@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod capture;
+mod client;
 mod deflate;
 mod index;
 mod link;
