@@ -141,13 +141,6 @@ impl Client {
     }
 
     fn stream_closed(&mut self, conn: ConnId, how: Result<(), IoError>, cx: &mut Context<'_>) {
-        if let Some(Stream::Greeting(_)) = self.streams.get(&conn) {
-            // What came may be complete, if the other end finished only its own direction.
-            self.understand(conn, true, cx);
-            if !matches!(self.streams.get(&conn), Some(Stream::Greeting(_))) {
-                return self.drop_stream(conn, cx);
-            }
-        }
         let Some(stream) = self.forget_stream(conn, cx) else { return };
         self.stream_over(&stream, cx);
         match stream {

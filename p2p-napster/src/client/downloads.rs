@@ -324,8 +324,10 @@ impl Client {
         let server = self.session.server().ok_or(address::BadAddress::Unset)?;
         let at = address::check(ip, port, server, self.config.low_ports)?;
         // Our own data port would only talk to itself.
-        let own = ip.is_loopback() && self.port() == port;
-        if own { Err(address::BadAddress::Loopback) } else { Ok(at) }
+        let own = |own: core::net::SocketAddr| {
+            own.port() == port && (ip.is_loopback() || own.ip() == core::net::IpAddr::V4(ip))
+        };
+        if self.listening.is_some_and(own) { Err(address::BadAddress::Own) } else { Ok(at) }
     }
 
     /// The holder cannot be dialled, and is asked to dial.

@@ -167,13 +167,13 @@ impl Client {
     }
 
     /// The server is gone.
-    pub(super) fn searches_failed(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn searches_failed(&mut self, why: &Error, cx: &mut Context<'_>) {
         cx.clear_timer(Timer::Search);
         cx.clear_timer(Timer::NextSearch);
         let current = self.searches.current.take().and_then(|(op, _)| op);
         let waiting = core::mem::take(&mut self.searches.waiting);
         for op in current.into_iter().chain(waiting.into_iter().map(|(op, _)| op)) {
-            cx.finish(op, Err(Error::ServerGone));
+            cx.finish(op, Err(why.clone()));
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The client as a machine: what a server and users say goes in, effects are looked at.
 
 mod crowd;
+mod hostile;
+mod quirks;
 mod ranges;
 mod rig;
+mod session;

@@ -99,10 +99,19 @@ impl Rig {
     }
 
     pub(crate) fn with(config: Config, disk: BTreeMap<FileId, Vec<u8>>) -> Self {
+        Self::of(config, disk, 7)
+    }
+
+    /// One whose dice are others.
+    pub(crate) fn seeded(config: Config, seed: u64) -> Self {
+        Self::of(config, BTreeMap::new(), seed)
+    }
+
+    fn of(config: Config, disk: BTreeMap<FileId, Vec<u8>>, seed: u64) -> Self {
         let mut rig = Self {
             client: Audit::new(Client::new(config)),
             now: Instant::ZERO + Duration::from_secs(1_000),
-            source: Source::new(Rng::fast_from(7)),
+            source: Source::new(Rng::fast_from(seed)),
             streams: BTreeMap::new(),
             timers: BTreeMap::new(),
             jobs: BTreeMap::new(),
@@ -278,6 +287,12 @@ impl Rig {
         op
     }
 
+    /// What became of something that ends at once.
+    pub(crate) fn ask_and_end(&mut self, command: Command) -> Result<(), Error> {
+        let op = self.ask(command);
+        self.finished[&op].clone()
+    }
+
     pub(crate) fn download(&mut self, wanted: Wanted) -> OpId {
         self.ask(Command::Download(Box::new(wanted)))
     }
@@ -412,7 +427,7 @@ impl Rig {
         self.data(conn, "1");
         assert_eq!(self.heard(conn), b"GET", "the verb is a write of its own");
         self.moment();
-        String::from_utf8(self.heard(conn)).unwrap()
+        String::from_utf8_lossy(&self.heard(conn)).into_owned()
     }
 
     /// Where a download was saved, and its content.
