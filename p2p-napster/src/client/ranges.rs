@@ -86,7 +86,10 @@ impl Client {
 
     /// The download that this is a range of, or itself.
     fn main_of(&self, key: u32) -> u32 {
-        self.downloads.get(&key).and_then(|download| download.range.as_ref()).map_or(key, |range| range.parent)
+        self.downloads
+            .get(&key)
+            .and_then(|download| download.range.as_ref())
+            .map_or(key, |range| range.parent)
     }
 
     fn list(&self, main: u32) -> &[u32] {
@@ -231,7 +234,8 @@ impl Client {
             }
         }
         let first = self.list(main).first().copied();
-        let Some(range) = first.and_then(|range| self.downloads.get(&range)).filter(|range| range.base() < here)
+        let Some(range) =
+            first.and_then(|range| self.downloads.get(&range)).filter(|range| range.base() < here)
         else {
             return self.go_on(main, cx);
         };
@@ -400,7 +404,8 @@ impl Client {
             .downloads
             .get(&key)
             .is_some_and(|range| matches!(range.stage, Stage::Looking | Stage::Recalling));
-        let gone = self.downloads.get(&key).and_then(|range| range.range.as_ref()).is_some_and(|range| range.gone);
+        let gone =
+            self.downloads.get(&key).and_then(|range| range.range.as_ref()).is_some_and(|range| range.gone);
         if gone {
             self.downloads.remove(&key);
             return;

@@ -267,7 +267,8 @@ impl Client {
 
     /// 8 (`Ok`), 9 or 10: whether the nick can be registered.
     pub(super) fn nick_checked(&mut self, free: Result<(), (u16, Bytes)>, cx: &mut Context<'_>) {
-        if !matches!(self.session.phase, Phase::Login(_)) {
+        // Who did not ask is not told: no server shall make anybody register.
+        if !matches!(self.session.phase, Phase::Login(_)) || !self.session.bootstrap.register {
             return;
         }
         match free {

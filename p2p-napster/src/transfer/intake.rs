@@ -287,7 +287,8 @@ impl Intake {
                     }
                 }
                 Stage::Begin(came) => {
-                    let whole = self.wanted.map_or(u64::MAX, |size| size - self.base).min(OVERLAP as u64) as usize;
+                    let whole =
+                        self.wanted.map_or(u64::MAX, |size| size - self.base).min(OVERLAP as u64) as usize;
                     came.extend_from_slice(&data.split_to(data.len().min(whole - came.len())));
                     if came.len() < whole {
                         continue;

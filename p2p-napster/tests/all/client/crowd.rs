@@ -198,7 +198,9 @@ impl Crowd {
                 }
                 _ => {}
             }
-            if let Ok(offset) = std::str::from_utf8(&request[1.min(request.len())..]).unwrap().parse::<usize>() {
+            if let Ok(offset) =
+                std::str::from_utf8(&request[1.min(request.len())..]).unwrap().parse::<usize>()
+            {
                 holder.asked.push(offset);
                 sending.offset = if manners.ignores_offset { 0 } else { offset };
                 sending.request = None;

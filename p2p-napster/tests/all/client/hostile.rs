@@ -335,7 +335,8 @@ fn bad_input_15_nothing_but_shares_is_served_and_long_messages_are_held_in_bound
     // CVE-2000-0412: any readable file was served. Nothing is shared here, so there is nothing to ask for.
     let mut rig = Rig::online(config());
     rig.disk.insert(down("secret"), b"secret".to_vec());
-    for verb in ["GET", "get", "HEAD / HTTP/1.0\r\n\r\n", "GET /etc/passwd HTTP/1.0\r\n\r\n", "SSH-2.0-x\r\n"] {
+    for verb in ["GET", "get", "HEAD / HTTP/1.0\r\n\r\n", "GET /etc/passwd HTTP/1.0\r\n\r\n", "SSH-2.0-x\r\n"]
+    {
         let conn = rig.accept();
         rig.heard(conn);
         rig.data(conn, verb);
@@ -436,7 +437,9 @@ fn bad_input_16_a_hostile_server_changes_nothing() {
     rig.opens(server);
     rig.is_server(server);
     rig.said();
-    for (kind, text) in [(5, "2.0 h:/f"), (613, "22"), (821, "203.0.113.9 8888"), (822, "x"), (900, "x"), (901, "x")] {
+    for (kind, text) in
+        [(8, ""), (5, "2.0 h:/f"), (613, "22"), (821, "203.0.113.9 8888"), (822, "x"), (900, "x"), (901, "x")]
+    {
         rig.says(kind, text);
     }
     assert_eq!((rig.dialled().len(), rig.said()), (0, vec![]));
@@ -453,15 +456,16 @@ fn bad_input_16_what_a_server_says_without_end_is_bounded() {
     bounded.limits.hits = 50;
     bounded.limits.browse = 50;
     let mut rig = Rig::online(bounded);
-    let search = rig.ask(<p2p_napster::Client as p2p_core::Search>::search(
-        p2p_core::Keywords::new("song").into(),
-    ));
+    let search =
+        rig.ask(<p2p_napster::Client as p2p_core::Search>::search(p2p_core::Keywords::new("song").into()));
     let browse = rig.ask(Command::Browse(Bytes::from_static(b"alice")));
     for n in 0..500 {
         rig.says(201, format!("\"song{n}.mp3\" 0 100 128 44100 60 alice {} 7", number(ALICE)));
         rig.says(212, format!("alice \"song{n}.mp3\" 0 100 128 44100 60"));
     }
-    let hits = |op| rig.events.iter().filter(|(of, event)| *of == Some(op) && matches!(event, Event::Hit(_))).count();
+    let hits = |op| {
+        rig.events.iter().filter(|(of, event)| *of == Some(op) && matches!(event, Event::Hit(_))).count()
+    };
     assert_eq!((hits(search), hits(browse)), (50, 50));
     // Garbage is survived for a while, and then the server is left.
     let server = rig.server.unwrap();

@@ -4,5 +4,7 @@ mod crowd;
 mod hostile;
 mod quirks;
 mod ranges;
+mod replay;
 mod rig;
+mod scenarios;
 mod session;

@@ -55,7 +55,9 @@ fn get_is_a_segment_of_its_own_in_both_directions() {
 
 #[test]
 fn get_glued_to_its_arguments_is_understood() {
-    for glued in [format!("GETbob \"{NAME}\" 0"), format!("GET bob \"{NAME}\" 0"), format!("GETbob \"{NAME}\" 3")] {
+    for glued in
+        [format!("GETbob \"{NAME}\" 0"), format!("GET bob \"{NAME}\" 0"), format!("GETbob \"{NAME}\" 3")]
+    {
         let mut rig = granted(b"content".to_vec());
         let conn = rig.accept();
         rig.heard(conn);
@@ -253,7 +255,8 @@ fn md5(content: &[u8]) -> String {
 /// Hits of a search, of this many answers of a server.
 fn hits(answers: &[String]) -> Vec<Hit> {
     let mut rig = Rig::online(config());
-    let op = rig.ask(<p2p_napster::Client as p2p_core::Search>::search(p2p_core::Keywords::new("song").into()));
+    let op =
+        rig.ask(<p2p_napster::Client as p2p_core::Search>::search(p2p_core::Keywords::new("song").into()));
     for answer in answers {
         rig.says(201, answer);
     }
@@ -277,17 +280,22 @@ fn digests_of_three_prefixes_and_none_are_told_and_prove_nothing() {
     // What others have is over 299,008 bytes (giFT), 300,032 (MP3::Napster), all of it, or no digest (TekNap). One file
     // is fetched of all of them, for none of these says that it is another.
     let file = noise(400_000, 9);
-    let digests = [md5(&file[..299_008]), md5(&file[..300_032]), md5(&file), "NOMD5COMPUTED".into(), "0".into()];
+    let digests =
+        [md5(&file[..299_008]), md5(&file[..300_032]), md5(&file), "NOMD5COMPUTED".into(), "0".into()];
     let answers: Vec<_> = digests
         .iter()
         .enumerate()
-        .map(|(n, md5)| format!("\"{}\" {md5} 400000 128 44100 60 holder{n} {} 7", super::crowd::NAME, number(ALICE)))
+        .map(|(n, md5)| {
+            format!("\"{}\" {md5} 400000 128 44100 60 holder{n} {} 7", super::crowd::NAME, number(ALICE))
+        })
         .collect();
     let hits = hits(&answers);
     let md5s: Vec<_> = hits.iter().map(|hit| String::from_utf8_lossy(&hit.md5).into_owned()).collect();
     assert_eq!(md5s, digests);
     let mut crowd = (0..5).fold(Crowd::new(5_000), |crowd, _| crowd.with(&file, Manners::default()));
-    let wanted = hits[1..].iter().fold(Wanted::from(&hits[0]), |wanted, hit| wanted.or(hit.nick.clone(), hit.name.clone()));
+    let wanted = hits[1..]
+        .iter()
+        .fold(Wanted::from(&hits[0]), |wanted, hit| wanted.or(hit.nick.clone(), hit.name.clone()));
     let mut few = config();
     few.limits.range_min = 20_000;
     let mut rig = Rig::online(few);
@@ -334,12 +342,15 @@ fn names_of_any_charset_are_kept_byte_for_byte() {
     ] {
         let mut rig = Rig::online(config());
         rig.said();
-        let search = rig.ask(<p2p_napster::Client as p2p_core::Search>::search(p2p_core::Keywords::new("x").into()));
-        let answer = [b"\"", name, format!("\" 0 3 128 44100 60 alice {} 7", number(ALICE)).as_bytes()].concat();
+        let search =
+            rig.ask(<p2p_napster::Client as p2p_core::Search>::search(p2p_core::Keywords::new("x").into()));
+        let answer =
+            [b"\"", name, format!("\" 0 3 128 44100 60 alice {} 7", number(ALICE)).as_bytes()].concat();
         rig.says(201, answer);
         rig.says(202, "");
         assert_eq!(rig.finished[&search], Ok(()));
-        let hit = rig.take_events().into_iter().find_map(<p2p_napster::Client as p2p_core::Search>::hit).unwrap();
+        let hit =
+            rig.take_events().into_iter().find_map(<p2p_napster::Client as p2p_core::Search>::hit).unwrap();
         assert_eq!(&hit.name[..], name);
         rig.said();
         let op = rig.download(Wanted::from(&hit));
@@ -410,7 +421,11 @@ fn direct_browse_in_every_form_that_was_seen() {
                 rig.data(conn, part);
             }
             assert_eq!(rig.finished.get(&op), Some(&Ok(())), "{answer:?} in pieces of {step}");
-            let hits: Vec<_> = rig.take_events().into_iter().filter_map(<p2p_napster::Client as p2p_core::Search>::hit).collect();
+            let hits: Vec<_> = rig
+                .take_events()
+                .into_iter()
+                .filter_map(<p2p_napster::Client as p2p_core::Search>::hit)
+                .collect();
             assert_eq!(hits.len(), 1);
             assert_eq!((&hits[0].name[..], hits[0].size), (&b"\\srv\\Tek Band - Tek Song.mp3"[..], 40_000));
             assert!(rig.is_closed(conn));
@@ -491,7 +506,9 @@ fn a_metaserver_that_names_loopback_is_busy() {
     }
     // A server on this machine may say so: everything is on it then.
     let mut rig = Rig::new(config());
-    rig.ask(Command::Join(Bootstrap::default().with_metaserver("127.0.0.1:8875".parse::<SocketAddr>().unwrap())));
+    rig.ask(Command::Join(
+        Bootstrap::default().with_metaserver("127.0.0.1:8875".parse::<SocketAddr>().unwrap()),
+    ));
     let [conn] = rig.dialled()[..] else { panic!() };
     rig.opens(conn);
     rig.data(conn, "127.0.0.2:8890\n");
@@ -510,7 +527,10 @@ fn what_comes_unasked_between_question_and_answer_changes_nothing() {
     rig.says(604, "bob \"User\" 8 \" \" \"Active\" 3 0 0 7 \"v2.0\"");
     assert!(!rig.finished.contains_key(&whois));
     // The moderator's form, and a speed in quotes.
-    rig.says(604, "Alice \"User\" 8 \"#a #b \" \"Active\" 3 0 0 \"7\" \"v2.0\" 1 0 203.0.113.5 4000 6699 \"a@b\"");
+    rig.says(
+        604,
+        "Alice \"User\" 8 \"#a #b \" \"Active\" 3 0 0 \"7\" \"v2.0\" 1 0 203.0.113.5 4000 6699 \"a@b\"",
+    );
     assert_eq!(rig.finished[&whois], Ok(()));
     // Offline: 210, and 213 with or without an address.
     let browse = rig.ask(Command::Browse(Bytes::from_static(b"carol")));

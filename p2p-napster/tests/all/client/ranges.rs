@@ -158,7 +158,7 @@ fn drawn(rng: &mut Rng) -> Manners {
 fn killed_at_any_moment_it_goes_on() {
     let (mut all_kills, mut with_ranges) = (0, 0);
     for seed in 0..60 {
-        println!("seed {seed}");
+        eprintln!("seed {seed}");
         let mut rng = Rng::fast_from(seed);
         let file = noise(50_000 + rng.index(400_000), seed);
         let mut crowd = Crowd::new(500 + rng.index(3_000)).with(&file, drawn(&mut rng));

@@ -108,6 +108,7 @@ impl Rig {
     }
 
     fn of(config: Config, disk: BTreeMap<FileId, Vec<u8>>, seed: u64) -> Self {
+        let port = config.listen.map_or(0, |at| at.port());
         let mut rig = Self {
             client: Audit::new(Client::new(config)),
             now: Instant::ZERO + Duration::from_secs(1_000),
@@ -128,7 +129,7 @@ impl Rig {
         };
         rig.give(Input::Start);
         if let Some(listener) = rig.listener {
-            rig.give(Input::Listener(listener, Ok(([192, 0, 2, 77], 6699).into())));
+            rig.give(Input::Listener(listener, Ok(([192, 0, 2, 77], port).into())));
         }
         rig
     }

@@ -32,7 +32,7 @@ fn goes_on_to_the_next_server_with_jitter_and_shares_once_at_each() {
         assert_eq!(told.len(), 50);
         rig.download(Wanted::new(&b"alice"[..], &b"x.mp3"[..]));
         rig.says(620, "alice \"x.mp3\" 5 1");
-        for round in 1..3 {
+        for server in &SERVERS[1..] {
             let gone = rig.server.unwrap();
             rig.closes(gone, Err(IoError::Reset));
             assert_eq!(rig.dialled(), [], "not at once: so would do all users of a server");
@@ -42,14 +42,18 @@ fn goes_on_to_the_next_server_with_jitter_and_shares_once_at_each() {
             waits.insert(wait);
             rig.pass(wait);
             let [next] = rig.dialled()[..] else { panic!() };
-            assert_eq!(at(&rig, next), SERVERS[round]);
+            assert_eq!(at(&rig, next), *server);
             rig.let_in();
             let said = rig.said();
             let of = |kind: u16| said.iter().filter(move |(of, _)| *of == kind).map(|(_, text)| text.clone());
             assert_eq!(of(100).count(), 50, "each once");
             let again: BTreeSet<_> = of(100).map(|text| text.split('"').nth(1).unwrap().to_owned()).collect();
             assert_eq!(again, names);
-            assert_eq!(of(203).collect::<Vec<_>>(), ["alice \"x.mp3\""], "and what is wanted is asked for again");
+            assert_eq!(
+                of(203).collect::<Vec<_>>(),
+                ["alice \"x.mp3\""],
+                "and what is wanted is asked for again"
+            );
             rig.says(620, "alice \"x.mp3\" 5 1");
             rig.secs(30);
             assert_eq!(rig.said_of(100).len(), 0, "and never again");
@@ -232,7 +236,7 @@ fn uploads_are_queued_in_order_and_bounded() {
     rig.said();
     let ask = |rig: &mut Rig, nick: &str, name: &str| {
         rig.says(607, format!("{nick} \"{name}\""));
-        let said = rig.said();
+        let said: Vec<_> = rig.said().into_iter().filter(|(kind, _)| ![220, 221].contains(kind)).collect();
         assert_eq!(said.len(), 1, "{said:?}");
         said[0].0
     };
@@ -279,7 +283,8 @@ fn of_the_ignored_nothing_is_heard_shown_or_given() {
     assert_eq!(rig.said(), [(609, "eve \"x.mp3\"".into())]);
     rig.says(640, "eve");
     assert_eq!(rig.said(), [(642, "eve".into())]);
-    let search = rig.ask(<p2p_napster::Client as p2p_core::Search>::search(p2p_core::Keywords::new("x").into()));
+    let search =
+        rig.ask(<p2p_napster::Client as p2p_core::Search>::search(p2p_core::Keywords::new("x").into()));
     rig.says(201, format!("\"x.mp3\" 0 3 128 44100 60 eve {} 7", number(ALICE)));
     rig.says(201, format!("\"x.mp3\" 0 3 128 44100 60 bob {} 7", number(ALICE)));
     rig.says(202, "");
