@@ -2,6 +2,7 @@
 
 mod crowd;
 mod hostile;
+mod primitives;
 mod quirks;
 mod ranges;
 mod replay;
