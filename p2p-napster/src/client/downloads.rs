@@ -15,13 +15,14 @@ use super::{Client, Context, Error, SourceError, Timer, Work};
 use crate::transfer::address;
 use crate::transfer::intake::{Intake, Known, OVERLAP};
 use crate::transfer::name;
-use crate::transfer::part::Part;
+use crate::transfer::part::{MARK_MAX, Part};
 use crate::wire::message::{Offer, ToServer};
-use crate::wire::text::{same_nick, shown};
+use crate::wire::text::{decimal, same_nick, shown};
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use core::net::Ipv4Addr;
-use p2p_core::{ConnId, Duration, FileId, Instant, Job, OpId, RelPath, Span};
+use p2p_core::{ConnId, Duration, FileId, Instant, IoError, Job, OpId, RelPath, Span};
 
 /// How long a holder that failed is left alone, times its failures.
 pub(super) const REST: Duration = Duration::from_secs(1);
@@ -47,9 +48,17 @@ pub(super) struct Download {
     /// When the last byte came.
     pub(super) heard: Instant,
     pub(super) report_at: Instant,
+    /// How much of it was safe when it was begun, as the mark says.
+    pub(super) marked: Option<u64>,
     /// Of which download this is a range.
     pub(super) range: Option<Range>,
     pub(super) ranges: Ranges,
+}
+
+/// A part of which nothing is known yet.
+pub(super) fn new_part(file: FileId) -> Part {
+    let mark = FileId::new(file.root(), name::mark(file.path()));
+    Part::new(file, mark, 0)
 }
 
 /// Where the content goes.
@@ -141,7 +150,7 @@ impl Client {
             if self.is_being_written(&file) {
                 return cx.finish(op, Err(Error::Downloading));
             }
-            Sink::Disk { target, part: Part::new(file, 0) }
+            Sink::Disk { target, part: new_part(file) }
         } else {
             Sink::Stream
         };
@@ -161,23 +170,44 @@ impl Client {
             reader_full: false,
             heard: cx.now(),
             report_at: cx.now(),
+            marked: None,
             range: None,
             ranges: Ranges::default(),
         };
-        let file = match &download.sink {
-            Sink::Disk { part, .. } => Some(part.file().clone()),
-            Sink::Stream => None,
-        };
+        let to_disk = matches!(download.sink, Sink::Disk { .. });
         self.downloads.insert(key, download);
         self.download_ops.insert(op, key);
-        match file {
-            Some(file) => {
-                self.look_for_ranges(key, cx);
-                let job = cx.run(Job::Stat { file });
-                self.jobs.insert(job, Work::PartStat(key));
-            }
-            None => self.ask_source(key, cx),
+        if to_disk {
+            self.look_for_ranges(key, cx);
+            self.look(key, cx);
+        } else {
+            self.ask_source(key, cx);
         }
+    }
+
+    /// What of an earlier attempt is safe?
+    pub(super) fn look(&mut self, key: u32, cx: &mut Context<'_>) {
+        let Some(Sink::Disk { part, .. }) = self.downloads.get(&key).map(|download| &download.sink) else {
+            return;
+        };
+        let job = cx.run(Job::Load { file: part.mark().clone(), limit: MARK_MAX });
+        self.jobs.insert(job, Work::PartMark(key));
+    }
+
+    /// The mark beside a part, if there is one.
+    pub(super) fn mark_found(&mut self, key: u32, mark: Result<Bytes, IoError>, cx: &mut Context<'_>) {
+        let Some(download) = self.downloads.get_mut(&key) else { return };
+        if !matches!(download.stage, Stage::Looking) {
+            return self.check_ended(key, cx);
+        }
+        match mark {
+            Ok(digits) => download.marked = Some(decimal(&digits).unwrap_or(0)),
+            Err(IoError::NotFound | IoError::Limit) => {}
+            Err(why) => return self.disk_failed(key, "looking at", why, cx),
+        }
+        let Sink::Disk { part, .. } = &download.sink else { return };
+        let job = cx.run(Job::Stat { file: part.file().clone() });
+        self.jobs.insert(job, Work::PartStat(key));
     }
 
     /// Whether some download writes this file; on some disks names that differ in case are one.
@@ -195,21 +225,17 @@ impl Client {
         if !matches!(download.stage, Stage::Looking) {
             return self.check_ended(key, cx);
         }
-        if download.base() > 0 && download.size.is_some_and(|size| download.base() + len > size) {
-            // None of ours.
-            download.known.len = len;
-            return self.looked_at(key, cx);
-        }
-        let Sink::Disk { part, .. } = &download.sink else { return };
+        let (any, marked) = (len > 0 || download.marked.is_some(), download.marked.unwrap_or(0));
+        // More than the file has is none of ours, and what is not marked is not safe.
+        let fits = marked <= len && download.size.is_none_or(|size| download.base() + len <= size);
+        let len = if fits { marked } else { 0 };
+        let Sink::Disk { part, .. } = &mut download.sink else { return };
         let file = part.file().clone();
         if len == 0 {
+            if any {
+                part.begin_again();
+            }
             return self.looked_at(key, cx);
-        }
-        if download.size.is_some_and(|size| len > size) {
-            // More than the file has: none of ours.
-            let job = cx.run(Job::Truncate { file, len: 0 });
-            self.jobs.insert(job, Work::Emptied(key));
-            return;
         }
         let edge = len.min(OVERLAP as u64);
         let spans = [0, len - edge].map(|offset| Span { file: file.clone(), offset, len: edge }).to_vec();
@@ -230,7 +256,10 @@ impl Client {
         download.known = Known::of(len, head, tail).unwrap_or_default();
         let len = download.known.len;
         if let Sink::Disk { part, .. } = &mut download.sink {
-            *part = Part::new(part.file().clone(), len);
+            part.is_here(len);
+            if len == 0 {
+                part.begin_again();
+            }
         }
         self.looked_at(key, cx);
     }

@@ -84,9 +84,9 @@ pub enum Timer {
 enum Work {
     ShareStat(Bytes),
     ShareDigest(Bytes),
+    PartMark(u32),
     PartStat(u32),
     PartRead(u32),
-    Emptied(u32),
     Seam(u32),
     TakeOver(u32),
     Write(u32),

@@ -14,12 +14,11 @@
 //! Ranges begin at sixteenths of the file, so that they are found again after a restart. A holder that ignores the
 //! offset sends how the file begins, and gives no ranges any more.
 
-use super::downloads::{Download, Sink, Stage};
+use super::downloads::{Download, Sink, Stage, new_part};
 use super::event::Source;
 use super::{Client, Context, Timer, Work};
 use crate::transfer::intake::{Intake, Known, OVERLAP};
 use crate::transfer::name;
-use crate::transfer::part::Part;
 use crate::wire::message::ToServer;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -154,9 +153,8 @@ impl Client {
         let bases = (1..CUTS).map(|n| n * cut).take_while(|base| base + cut / 2 <= size);
         for base in bases.collect::<Vec<_>>() {
             let Some(file) = self.range_file(main, size, base) else { return };
-            let Some(key) = self.add_range(main, base, file.clone(), Stage::Looking, cx) else { return };
-            let job = cx.run(Job::Stat { file });
-            self.jobs.insert(job, Work::PartStat(key));
+            let Some(key) = self.add_range(main, base, file, Stage::Looking, cx) else { return };
+            self.look(key, cx);
             if let Some(download) = self.downloads.get_mut(&main) {
                 download.ranges.looking += 1;
             }
@@ -179,7 +177,7 @@ impl Client {
             at: 0,
             attempts: 0,
             size: download.size,
-            sink: Sink::Disk { target: target.clone(), part: Part::new(file, 0) },
+            sink: Sink::Disk { target: target.clone(), part: new_part(file) },
             known: Known::nothing(),
             stage,
             intake: None,
@@ -187,6 +185,7 @@ impl Client {
             reader_full: false,
             heard: cx.now(),
             report_at: cx.now(),
+            marked: None,
             range: Some(Range { parent: main, base, joined: false, gone: false }),
             ranges: Ranges::default(),
         };
@@ -434,7 +433,7 @@ impl Client {
         }
         self.set_stage(key, Stage::Idle, cx);
         let Some(download) = self.downloads.get_mut(&key) else { return };
-        let (base, any) = (download.base(), download.known.len > 0);
+        let (base, any) = (download.base(), download.known.len > 0 || download.unwritten() > 0);
         download.intake = None;
         if let (Some(range), Sink::Disk { part, .. }) = (&mut download.range, &mut download.sink) {
             range.gone = true;
@@ -457,7 +456,9 @@ impl Client {
             return;
         }
         if any {
-            let _ = cx.run(Job::Remove { file: part.file().clone() });
+            for file in [part.mark(), part.file()] {
+                let _ = cx.run(Job::Remove { file: file.clone() });
+            }
         }
         self.downloads.remove(&key);
     }

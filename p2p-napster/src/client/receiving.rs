@@ -209,6 +209,7 @@ impl Client {
             }
             Work::Rename(_) => {
                 let (op, len) = (download.op, download.known.len);
+                let _ = cx.run(Job::Remove { file: FileId::new(part.root(), name::mark(part.path())) });
                 cx.answer(op, Event::Saved { file: place, len });
                 self.end_download(key, Ok(()), cx);
             }

@@ -1,8 +1,8 @@
 //! Programs that know Napster only by the four primitives, on loopback sockets.
 
 use p2p_core::system::{Item, System, SystemError};
-use p2p_core::{FileId, Join, Keywords, Node, OpError, Publish, Reach, RelPath, Root, Search};
 use p2p_core::{Fetch, Machine};
+use p2p_core::{FileId, Join, Keywords, Node, OpError, Publish, Reach, RelPath, Root, Search};
 use p2p_napster::client::{self, Bootstrap, Event, Query, SharedFile};
 use p2p_napster::server::{self, Server, ServerEvent};
 use p2p_napster::wire::query::{Attribute, Comparison};

@@ -1,7 +1,7 @@
 //! What clients of the time do differently, each played by a scripted peer.
 
 use super::crowd::{Crowd, Manners};
-use super::rig::{ALICE, Rig, config, down, noise, number};
+use super::rig::{ALICE, Rig, config, down, noise, number, part};
 use bytes::Bytes;
 use p2p_core::hash::Md5Hash;
 use p2p_core::{Digest, DigestKind, Digester, IoError, Rng};
@@ -111,8 +111,7 @@ fn a_larger_file_does_not_pass_for_one_whose_size_begins_alike() {
         assert_eq!(said[..1], [&why], "in pieces of {step}");
         assert_eq!(rig.finished[&op], Err(Error::Source(why.clone())));
         assert!(rig.saved().is_none());
-        let left: usize = rig.disk.values().map(Vec::len).sum();
-        assert_eq!(left, 0, "nothing of it stays to be gone on with");
+        assert_eq!(rig.kept(), 0, "nothing of it stays to be gone on with");
     }
     // Another holder has the right one, and is gone on with from the first byte.
     let file = noise(4_000, 2);
@@ -165,7 +164,7 @@ fn refusals_in_words_are_told_in_those_words() {
 /// A disk that has the beginning of the file that is wanted.
 fn begun(file: &[u8], here: usize) -> BTreeMap<p2p_core::FileId, Vec<u8>> {
     let name = format!("Band - Song.mp3.{}.part", file.len());
-    BTreeMap::from([(down(&name), file[..here].to_vec())])
+    BTreeMap::from(part(&name, &file[..here]))
 }
 
 #[test]
@@ -229,7 +228,7 @@ fn an_uploader_that_stops_short_is_asked_again_and_given_up_at_last() {
     let short = SourceError::Short { have: 10_000 - 2_048, size: 10_000 };
     assert_eq!(rig.finished[&op], Err(Error::Source(short)));
     assert_eq!(crowd.holders[0].asked.len(), 3, "the limit of attempts");
-    assert_eq!(rig.disk.values().map(Vec::len).sum::<usize>(), 10_000 - 2_048);
+    assert_eq!(rig.kept(), 10_000 - 2_048);
     // Of a file that is smaller than the block nothing comes at all.
     let mut crowd = Crowd::new(1_000).with(&file[..1_000], gift);
     let mut rig = Rig::online(config());

@@ -75,6 +75,12 @@ pub(crate) fn down(name: &str) -> FileId {
     FileId::new(Root(0), RelPath::from_parts([name]).unwrap())
 }
 
+/// The part of an earlier attempt, and its mark.
+pub(crate) fn part(name: &str, content: &[u8]) -> [(FileId, Vec<u8>); 2] {
+    let mark = content.len().to_string().into_bytes();
+    [(down(name), content.to_vec()), (down(&format!("{name}.kept")), mark)]
+}
+
 /// A file below the shared folder.
 pub(crate) fn shared(name: &str) -> FileId {
     FileId::new(Root(1), RelPath::from_parts([name]).unwrap())
@@ -241,6 +247,16 @@ impl Rig {
                 file.resize(file.len().max(end), 0);
                 file[span.offset as usize..end].copy_from_slice(&data);
                 JobDone::Written { result: Ok(()), digest: None }
+            }
+            Job::Load { file, limit } => JobDone::Read(match self.disk.get(&file) {
+                Some(data) if data.len() as u64 <= limit => Ok(data.clone().into()),
+                Some(_) => Err(IoError::Limit),
+                None => Err(IoError::NotFound),
+            }),
+            Job::Replace { file, data } => {
+                self.touched.push(file.clone());
+                self.disk.insert(file, data.to_vec());
+                JobDone::Done(Ok(()))
             }
             Job::DigestSpans { kind, spans } => {
                 let mut digester = Digester::new(kind);
@@ -429,6 +445,12 @@ impl Rig {
         assert_eq!(self.heard(conn), b"GET", "the verb is a write of its own");
         self.moment();
         String::from_utf8_lossy(&self.heard(conn)).into_owned()
+    }
+
+    /// Bytes in the download folder, marks left out.
+    pub(crate) fn kept(&self) -> usize {
+        let parts = self.disk.iter().filter(|(file, _)| file.root() == Root(0));
+        parts.filter(|(file, _)| !file.path().as_str().ends_with(".kept")).map(|(_, data)| data.len()).sum()
     }
 
     /// Where a download was saved, and its content.
