@@ -139,6 +139,9 @@ impl Part {
         self.waiting_len = 0;
         self.next = None;
         self.stale = false;
+        if !self.busy {
+            self.writing = 0;
+        }
     }
 
     /// The job under way was answered.

@@ -8,6 +8,7 @@ mod index;
 mod link;
 mod recorded;
 mod server;
+mod storm;
 mod together;
 mod transfer_wire;
 mod wire;
