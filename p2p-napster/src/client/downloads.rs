@@ -11,18 +11,17 @@
 
 use super::event::{Event, Progress, Source, State, Wanted};
 use super::ranges::{Range, Ranges};
-use super::{Client, Context, Error, SourceError, Timer, Work};
+use super::{Client, Context, Error, SourceError, Timer};
 use crate::transfer::address;
-use crate::transfer::intake::{Intake, Known, OVERLAP};
+use crate::transfer::intake::{Intake, Known};
 use crate::transfer::name;
-use crate::transfer::part::{MARK_MAX, Part};
+use crate::transfer::part::Part;
 use crate::wire::message::{Offer, ToServer};
-use crate::wire::text::{decimal, same_nick, shown};
+use crate::wire::text::{same_nick, shown};
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use bytes::Bytes;
 use core::net::Ipv4Addr;
-use p2p_core::{ConnId, Duration, FileId, Instant, IoError, Job, OpId, RelPath, Span};
+use p2p_core::{ConnId, Duration, FileId, Instant, OpId, RelPath};
 
 /// How long a holder that failed is left alone, times its failures.
 pub(super) const REST: Duration = Duration::from_secs(1);
@@ -185,31 +184,6 @@ impl Client {
         }
     }
 
-    /// What of an earlier attempt is safe?
-    pub(super) fn look(&mut self, key: u32, cx: &mut Context<'_>) {
-        let Some(Sink::Disk { part, .. }) = self.downloads.get(&key).map(|download| &download.sink) else {
-            return;
-        };
-        let job = cx.run(Job::Load { file: part.mark().clone(), limit: MARK_MAX });
-        self.jobs.insert(job, Work::PartMark(key));
-    }
-
-    /// The mark beside a part, if there is one.
-    pub(super) fn mark_found(&mut self, key: u32, mark: Result<Bytes, IoError>, cx: &mut Context<'_>) {
-        let Some(download) = self.downloads.get_mut(&key) else { return };
-        if !matches!(download.stage, Stage::Looking) {
-            return self.check_ended(key, cx);
-        }
-        match mark {
-            Ok(digits) => download.marked = Some(decimal(&digits).unwrap_or(0)),
-            Err(IoError::NotFound | IoError::Limit) => {}
-            Err(why) => return self.disk_failed(key, "looking at", why, cx),
-        }
-        let Sink::Disk { part, .. } = &download.sink else { return };
-        let job = cx.run(Job::Stat { file: part.file().clone() });
-        self.jobs.insert(job, Work::PartStat(key));
-    }
-
     /// Whether some download writes this file; on some disks names that differ in case are one.
     fn is_being_written(&self, file: &FileId) -> bool {
         let name = file.path().as_str().to_lowercase();
@@ -217,51 +191,6 @@ impl Client {
             Sink::Disk { part, .. } => part.file().path().as_str().to_lowercase() == name,
             Sink::Stream => false,
         })
-    }
-
-    /// How much is here of an earlier attempt.
-    pub(super) fn part_found(&mut self, key: u32, len: u64, cx: &mut Context<'_>) {
-        let Some(download) = self.downloads.get_mut(&key) else { return };
-        if !matches!(download.stage, Stage::Looking) {
-            return self.check_ended(key, cx);
-        }
-        let (any, marked) = (len > 0 || download.marked.is_some(), download.marked.unwrap_or(0));
-        // More than the file has is none of ours, and what is not marked is not safe.
-        let fits = marked <= len && download.size.is_none_or(|size| download.base() + len <= size);
-        let len = if fits { marked } else { 0 };
-        let Sink::Disk { part, .. } = &mut download.sink else { return };
-        let file = part.file().clone();
-        if len == 0 {
-            if any {
-                part.begin_again();
-            }
-            return self.looked_at(key, cx);
-        }
-        let edge = len.min(OVERLAP as u64);
-        let spans = [0, len - edge].map(|offset| Span { file: file.clone(), offset, len: edge }).to_vec();
-        download.stage = Stage::Recalling;
-        download.known.len = len;
-        let job = cx.run(Job::Read { spans });
-        self.jobs.insert(job, Work::PartRead(key));
-    }
-
-    /// How it begins and ends.
-    pub(super) fn part_recalled(&mut self, key: u32, edges: &[u8], cx: &mut Context<'_>) {
-        let Some(download) = self.downloads.get_mut(&key) else { return };
-        if !matches!(download.stage, Stage::Recalling) {
-            return self.check_ended(key, cx);
-        }
-        let len = download.known.len;
-        let (head, tail) = edges.split_at(edges.len() / 2);
-        download.known = Known::of(len, head, tail).unwrap_or_default();
-        let len = download.known.len;
-        if let Sink::Disk { part, .. } = &mut download.sink {
-            part.is_here(len);
-            if len == 0 {
-                part.begin_again();
-            }
-        }
-        self.looked_at(key, cx);
     }
 
     pub(super) fn downloads_in(&self, is: impl Fn(&Stage) -> bool) -> Vec<u32> {

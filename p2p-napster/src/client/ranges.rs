@@ -16,50 +16,47 @@
 
 use super::downloads::{Download, Sink, Stage, new_part};
 use super::event::Source;
-use super::{Client, Context, Timer, Work};
+use super::{Client, Context, Timer};
 use crate::transfer::intake::{Intake, Known, OVERLAP};
 use crate::transfer::name;
 use crate::wire::message::ToServer;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use bytes::Bytes;
-use p2p_core::{Duration, FileId, Instant, IoError, Job, Span};
+use p2p_core::{Duration, FileId, Instant, Job};
 
 /// The most ranges that a file is cut into.
 const CUTS: u64 = 16;
-/// Bytes taken over from the file of a range at once.
-const RUN: u64 = 256 * 1024;
 /// How often it is looked whether another holder could help.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Of what a download is a range.
 #[derive(Debug)]
 pub(super) struct Range {
-    parent: u32,
+    pub(super) parent: u32,
     pub(super) base: u64,
     /// Whether its end was found to be how the next one begins.
-    joined: bool,
+    pub(super) joined: bool,
     /// Whether it was dropped, and only a write is to end.
-    gone: bool,
+    pub(super) gone: bool,
 }
 
 /// The ranges of a download.
 #[derive(Debug, Default)]
 pub(super) struct Ranges {
     /// In the order of their bases.
-    list: Vec<u32>,
+    pub(super) list: Vec<u32>,
     /// Those of an earlier run that are still being looked at.
-    looking: usize,
+    pub(super) looking: usize,
     /// Whether the size was known from the beginning, as the names of files of ranges need it.
     sized: bool,
     /// Whether the main file was looked at.
-    ready: bool,
+    pub(super) ready: bool,
     /// Holders that were of no use for ranges.
     unfit: Vec<Source>,
     /// Bases that are not used again: a write to their old file may be under way.
     spent: BTreeSet<u64>,
     /// Whether a part of the next range is being read.
-    reading: bool,
+    pub(super) reading: bool,
     look_at: Instant,
 }
 
@@ -84,14 +81,14 @@ impl Client {
     }
 
     /// The download that this is a range of, or itself.
-    fn main_of(&self, key: u32) -> u32 {
+    pub(super) fn main_of(&self, key: u32) -> u32 {
         self.downloads
             .get(&key)
             .and_then(|download| download.range.as_ref())
             .map_or(key, |range| range.parent)
     }
 
-    fn list(&self, main: u32) -> &[u32] {
+    pub(super) fn list(&self, main: u32) -> &[u32] {
         self.downloads.get(&main).map_or(&[], |download| &download.ranges.list)
     }
 
@@ -196,80 +193,6 @@ impl Client {
         self.downloads.insert(key, range);
         self.downloads.get_mut(&main)?.ranges.list.insert(place, key);
         Some(key)
-    }
-
-    /// What is on the disk of a download, or of a range, is known.
-    pub(super) fn looked_at(&mut self, key: u32, cx: &mut Context<'_>) {
-        let main = self.main_of(key);
-        let Some(download) = self.downloads.get_mut(&key) else { return };
-        if main == key {
-            download.stage = Stage::Recalling;
-            download.ranges.ready = true;
-        } else {
-            download.stage = Stage::Idle;
-            if let Some(download) = self.downloads.get_mut(&main) {
-                download.ranges.looking -= 1;
-            }
-        }
-        self.begin(main, cx);
-    }
-
-    /// Begins once everything was looked at.
-    fn begin(&mut self, main: u32, cx: &mut Context<'_>) {
-        let Some(download) = self.downloads.get(&main) else { return };
-        let ready = download.ranges.ready && download.ranges.looking == 0;
-        if !ready || !matches!(download.stage, Stage::Recalling) {
-            return;
-        }
-        let (here, size) = (download.known.len, download.size.unwrap_or(0));
-        let mut end = 0;
-        for range in self.list(main).to_vec() {
-            let Some(download) = self.downloads.get(&range) else { continue };
-            let (from, to) = (download.base(), download.position());
-            if to <= here || from < end || from == to || to > size {
-                self.drop_range(range, cx);
-            } else {
-                end = to;
-            }
-        }
-        let first = self.list(main).first().copied();
-        let Some(range) =
-            first.and_then(|range| self.downloads.get(&range)).filter(|range| range.base() < here)
-        else {
-            return self.go_on(main, cx);
-        };
-        // It was being taken over: where that stopped, both must be the same.
-        let offset = here - range.base();
-        let len = offset.min(OVERLAP as u64);
-        let Sink::Disk { part, .. } = &range.sink else { return };
-        let span = Span { file: part.file().clone(), offset: offset - len, len };
-        let job = cx.run(Job::Read { spans: alloc::vec![span] });
-        self.jobs.insert(job, Work::Seam(main));
-    }
-
-    /// How the next range goes on from where taking it over stopped.
-    pub(super) fn seam_read(&mut self, main: u32, data: Result<Bytes, IoError>, cx: &mut Context<'_>) {
-        let Some(download) = self.downloads.get_mut(&main) else { return };
-        if !matches!(download.stage, Stage::Recalling) {
-            return self.check_ended(main, cx);
-        }
-        if data.is_ok_and(|data| download.known.tail().ends_with(&data)) {
-            download.stage = Stage::Joining;
-            return self.take_over(main, cx);
-        }
-        if let Some(&range) = self.list(main).first() {
-            self.drop_range(range, cx);
-        }
-        self.go_on(main, cx);
-    }
-
-    /// Everything that fits is here: the rest is asked for, if there is any.
-    fn go_on(&mut self, main: u32, cx: &mut Context<'_>) {
-        let Some(download) = self.downloads.get(&main) else { return };
-        if download.size == Some(download.known.len) {
-            return self.received_all(main, cx);
-        }
-        self.ask_source(main, cx);
     }
 
     /// Where a download has to go on to: the next range, or the end of the file.
@@ -425,7 +348,7 @@ impl Client {
     }
 
     /// Forgets a range, and what is on the disk of it.
-    fn drop_range(&mut self, key: u32, cx: &mut Context<'_>) {
+    pub(super) fn drop_range(&mut self, key: u32, cx: &mut Context<'_>) {
         let main = self.main_of(key);
         let Some(download) = self.downloads.get(&key) else { return };
         if let Stage::Connected(conn) = download.stage {
@@ -450,7 +373,7 @@ impl Client {
     }
 
     /// Removes the file of a dropped range, once nothing is written to it any more.
-    fn range_gone(&mut self, key: u32, any: bool, cx: &mut Context<'_>) {
+    pub(super) fn range_gone(&mut self, key: u32, any: bool, cx: &mut Context<'_>) {
         let Some(Sink::Disk { part, .. }) = self.downloads.get(&key).map(|range| &range.sink) else { return };
         if part.unwritten() > 0 {
             return;
@@ -461,93 +384,6 @@ impl Client {
             }
         }
         self.downloads.remove(&key);
-    }
-
-    /// A write of a range, or of what takes one over, is done.
-    pub(super) fn written_for_join(&mut self, key: u32, cx: &mut Context<'_>) {
-        let Some(download) = self.downloads.get(&key) else { return };
-        if download.range.as_ref().is_some_and(|range| range.gone) {
-            return self.range_gone(key, true, cx);
-        }
-        self.write_part(key, true, cx);
-        let main = self.main_of(key);
-        match self.downloads.get(&main).map(|main| &main.stage) {
-            Some(Stage::Ending(_)) => self.check_ended(main, cx),
-            _ => self.take_over(main, cx),
-        }
-    }
-
-    /// Appends what is here of the next range, once nobody adds to it.
-    fn take_over(&mut self, main: u32, cx: &mut Context<'_>) {
-        loop {
-            let Some(download) = self.downloads.get(&main) else { return };
-            if !matches!(download.stage, Stage::Joining) || download.ranges.reading {
-                return;
-            }
-            let (here, unwritten) = (download.known.len, download.unwritten());
-            let first = self.list(main).first().copied();
-            let Some((first, range)) = first.and_then(|key| Some((key, self.downloads.get(&key)?))) else {
-                return self.go_on(main, cx);
-            };
-            if range.base() > here {
-                return self.go_on(main, cx);
-            }
-            if !matches!(range.stage, Stage::Idle) {
-                return;
-            }
-            if range.unwritten() > 0 {
-                return self.write_part(first, true, cx);
-            }
-            let left = range.position().saturating_sub(here);
-            if left == 0 {
-                // What is here twice is removed only when it is written here.
-                if unwritten > 0 {
-                    return self.write_part(main, true, cx);
-                }
-                let joined = range.range.as_ref().is_some_and(|range| range.joined);
-                self.drop_range(first, cx);
-                if !joined {
-                    return self.go_on(main, cx);
-                }
-                continue;
-            }
-            if unwritten > self.config.limits.unwritten {
-                return;
-            }
-            let Sink::Disk { part, .. } = &range.sink else { return };
-            let span = Span { file: part.file().clone(), offset: here - range.base(), len: left.min(RUN) };
-            let job = cx.run(Job::Read { spans: alloc::vec![span] });
-            self.jobs.insert(job, Work::TakeOver(main));
-            if let Some(download) = self.downloads.get_mut(&main) {
-                download.ranges.reading = true;
-            }
-            return;
-        }
-    }
-
-    /// The next of a range that is taken over.
-    pub(super) fn taken_over(&mut self, main: u32, data: Result<Bytes, IoError>, cx: &mut Context<'_>) {
-        let Some(download) = self.downloads.get_mut(&main) else { return };
-        download.ranges.reading = false;
-        if !matches!(download.stage, Stage::Joining) {
-            return self.check_ended(main, cx);
-        }
-        match data {
-            Ok(data) => {
-                download.known.append(&data);
-                if let Sink::Disk { part, .. } = &mut download.sink {
-                    part.push(data);
-                }
-                self.write_part(main, false, cx);
-                self.take_over(main, cx);
-            }
-            Err(_) => {
-                if let Some(&first) = self.list(main).first() {
-                    self.drop_range(first, cx);
-                }
-                self.go_on(main, cx);
-            }
-        }
     }
 
     /// A download ends: what came of its ranges is written.

@@ -553,6 +553,50 @@ mod tests {
     }
 
     #[test]
+    fn a_range_in_the_middle_ends_where_it_is_told_to() {
+        let file = file(20_000);
+        let front = known(&file[..5_000]);
+        for (here, chunk) in [(0, 1), (500, 700), (3_000, 100_000), (1_024, 33)] {
+            let mut known = known(&file[8_000..8_000 + here]);
+            let mut intake = Intake::with_size(Some(20_000), &known).in_range(8_000, front.head());
+            intake.set_end(15_000);
+            let from = usize::try_from(intake.asks_from()).unwrap();
+            assert!((8_000..=8_000 + here).contains(&from));
+            let bytes = [b"20000", &file[from..17_000]].concat();
+            assert_eq!(all(&mut intake, &mut known, &bytes, chunk).unwrap(), &file[8_000 + here..15_000]);
+            assert_eq!(intake.beyond(), &file[15_000..17_000]);
+            assert_eq!(intake.extend(16_000, &mut known), &file[15_000..16_000]);
+            assert_eq!((known.len, intake.beyond()), (8_000, &file[16_000..17_000]));
+        }
+        // The whole file again, whatever was asked for.
+        for here in [0, 500, 3_000] {
+            let mut known = known(&file[8_000..8_000 + here]);
+            let mut intake = Intake::with_size(Some(20_000), &known).in_range(8_000, front.head());
+            let bytes = [b"20000".as_slice(), &file].concat();
+            assert_eq!(all(&mut intake, &mut known, &bytes, 512), Err(Useless::IgnoresOffset));
+            assert_eq!(known.len, here as u64);
+        }
+    }
+
+    #[test]
+    fn a_doubtful_size_is_found_out_by_what_follows() {
+        for (file, follows) in [(&b"0123"[..], &b"4567"[..]), (b"9999", b"\xff")] {
+            for chunk in [1, 2, 100] {
+                let mut known = Known::nothing();
+                let mut intake = Intake::with_size(Some(4), &known);
+                assert_eq!(all(&mut intake, &mut known, &[b"4", file].concat(), chunk).unwrap(), file);
+                assert!(intake.is_doubtful());
+                let more = intake.take(Bytes::copy_from_slice(follows), &mut known);
+                assert!(matches!(more, Err(Useless::Size { said: 40_000.., wanted: 4 })), "{more:?}");
+            }
+        }
+        let mut known = Known::nothing();
+        let mut intake = Intake::with_size(Some(4), &known);
+        assert_eq!(all(&mut intake, &mut known, b"4abcdefg", 3).unwrap(), b"abcd");
+        assert!(!intake.is_doubtful(), "what follows a size that is certain is dropped");
+    }
+
+    #[test]
     fn what_is_remembered_of_a_file_on_disk() {
         let file = file(5_000);
         let of = Known::of(5_000, &file[..OVERLAP], &file[5_000 - OVERLAP..]).unwrap();
