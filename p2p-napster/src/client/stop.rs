@@ -33,6 +33,10 @@ impl Client {
     pub(super) fn farewell_over(&mut self, cx: &mut Context<'_>) {
         if self.stopping && !self.halted {
             self.halted = true;
+            // What is not written by now is not waited for.
+            for op in core::mem::take(&mut self.download_ops).into_keys() {
+                cx.finish(op, Err(Error::Stopping));
+            }
             cx.halt();
         }
     }

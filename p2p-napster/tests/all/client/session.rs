@@ -387,3 +387,20 @@ fn a_stop_writes_what_came_and_ends_everything() {
     assert_eq!(rig.disk[&super::rig::down("x.mp3.1000.part")], [b'x'; 300]);
     assert_eq!(rig.disk[&super::rig::down("x.mp3.1000.part.kept")], b"300");
 }
+
+/// A disk that does not answer holds a stop up for so long and no longer, and every operation is told.
+#[test]
+fn a_stop_does_not_wait_for_a_dead_disk() {
+    let mut rig = Rig::online(config());
+    rig.said();
+    let op = rig.download(Wanted::new(&b"alice"[..], &b"x.mp3"[..]).sized(1_000));
+    let (conn, _) = rig.alice_accepts("x.mp3");
+    rig.manual = true;
+    rig.data(conn, "1000");
+    rig.data(conn, [b'x'; 300]);
+    rig.give(Input::Stop);
+    assert!(!rig.halted && !rig.finished.contains_key(&op), "what came is being written");
+    rig.secs(5);
+    assert!(rig.halted);
+    assert_eq!(rig.finished[&op], Err(Error::Stopping));
+}
