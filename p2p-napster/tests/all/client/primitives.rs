@@ -149,3 +149,56 @@ fn whom_to_join_as_text() {
     assert_eq!("10.0.0.1:8888,10.0.0.1".parse::<Bootstrap>().unwrap_err().word, 2);
     assert_eq!("a:0".parse::<Bootstrap>().unwrap_err().word, 1);
 }
+
+/// A download of two holders to a folder of a real disk, whose name tries to leave it; and a second one beside it.
+#[tokio::test]
+async fn a_download_lands_in_its_folder() {
+    let (index, at) = server().await;
+    let name = "Z:\\nap\\../../evil.mp3";
+    let (alice, carol) = (client("alice", true).await, client("carol", true).await);
+    for holder in [&alice, &carol] {
+        holder.node.join(Bootstrap::servers([at])).await.unwrap();
+        holder.node.publish(SharedFile::new(name, song())).await.unwrap();
+    }
+    let path = std::env::temp_dir().join(format!("p2p-napster-{}", std::process::id()));
+    std::fs::create_dir_all(path.join("down")).unwrap();
+    let folder = p2p_transport_tokio::Folder::new(path.join("down")).unwrap();
+    let mut config = client::Config::default();
+    (config.nick, config.password, config.listen) = ("bob".into(), "secret".into(), None);
+    config.limits.range_min = 50_000;
+    let bob = spawn(Client::new(config), Options::default().with_storage(folder));
+    bob.node.join(Bootstrap::servers([at])).await.unwrap();
+    let mut hits = Vec::new();
+    while hits.len() < 2 {
+        hits = Vec::new();
+        let mut search = bob.node.search(Keywords::new("evil").into());
+        while let Some(hit) = search.try_next().await.unwrap() {
+            hits.push(hit);
+        }
+    }
+    for saved_as in ["evil.mp3", "evil (2).mp3"] {
+        let wanted = client::Wanted::from(&hits[0]).or(hits[1].nick.clone(), hits[1].name.clone());
+        let mut download = bob.node.ask(client::Command::Download(Box::new(wanted)));
+        let mut saved = None;
+        while let Some(event) = download.try_next().await.unwrap() {
+            if let Event::Saved { file, .. } = event {
+                saved = Some(file.path().as_str().to_owned());
+            }
+        }
+        assert_eq!(saved.as_deref(), Some(saved_as));
+        assert!(std::fs::read(path.join("down").join(saved_as)).unwrap() == content());
+    }
+    for client in [alice, bob, carol] {
+        client.stop().await;
+    }
+    index.stop().await;
+    let left = |folder: &std::path::Path| {
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(left(&path), ["down"]);
+    assert_eq!(left(&path.join("down")), ["evil (2).mp3", "evil.mp3"], "nothing else is left");
+    std::fs::remove_dir_all(path).unwrap();
+}
