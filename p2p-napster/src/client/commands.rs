@@ -3,6 +3,7 @@
 use super::event::Command;
 use super::questions::Asked;
 use super::{Client, Context, Error};
+use crate::transfer::slots::folded;
 use crate::wire::message::ToServer;
 use p2p_core::OpId;
 
@@ -35,6 +36,14 @@ impl Client {
             Command::Unwatch(nick) => {
                 self.say(&ToServer::HotlistRemove(&nick), cx);
                 self.watched.remove(&nick);
+            }
+            Command::Ignore(nick) => {
+                self.say(&ToServer::Ignore(&nick), cx);
+                self.ignored.insert(folded(&nick));
+            }
+            Command::Unignore(nick) => {
+                self.say(&ToServer::Unignore(&nick), cx);
+                self.ignored.remove(&folded(&nick));
             }
             Command::Enter(channel) => {
                 self.say(&ToServer::JoinChannel(&channel), cx);

@@ -87,6 +87,8 @@ pub struct Limits {
     pub answer: Duration,
     /// How long a search may last: what linked servers are given, and a little more.
     pub search: Duration,
+    /// Hits of one search; the rest is dropped. Servers of the time gave 100, the most generous some thousand.
+    pub hits: usize,
     /// Searches that wait for the one under way.
     pub searches: usize,
     /// Other questions (whois, browse, ping) under way.
@@ -97,6 +99,10 @@ pub struct Limits {
     pub downloads: usize,
     /// Holders of one file that are tried.
     pub sources: usize,
+    /// Holders that give one file at once, each a range of it. More would take places in their queues from others.
+    pub ranges: usize,
+    /// The shortest range that another holder is asked for: below it the asking takes longer than the giving.
+    pub range_min: u64,
     /// Attempts at one holder without a new byte before it is given up.
     pub attempts: u32,
     /// Received bytes of one download on their way to the disk past which its holder is not read.
@@ -128,11 +134,14 @@ impl Default for Limits {
             login: Duration::from_secs(30),
             answer: Duration::from_secs(30),
             search: Duration::from_secs(200),
+            hits: 10_000,
             searches: 64,
             questions: 256,
             browse: 50_000,
             downloads: 10_000,
             sources: 32,
+            ranges: 4,
+            range_min: 512 * 1024,
             attempts: 3,
             unwritten: 4 << 20,
             read: 256 * 1024,

@@ -141,13 +141,6 @@ impl Client {
     }
 
     fn stream_closed(&mut self, conn: ConnId, how: Result<(), IoError>, cx: &mut Context<'_>) {
-        if let Some(Stream::Greeting(_)) = self.streams.get(&conn) {
-            // What came may be complete, if the other end finished only its own direction.
-            self.understand(conn, true, cx);
-            if !matches!(self.streams.get(&conn), Some(Stream::Greeting(_))) {
-                return self.drop_stream(conn, cx);
-            }
-        }
         let Some(stream) = self.forget_stream(conn, cx) else { return };
         self.stream_over(&stream, cx);
         match stream {
@@ -213,8 +206,10 @@ impl Client {
                 let _ = data.split_to(1);
                 cx.send(conn, Bytes::from_static(b"GET"));
                 self.second_write_due(conn, Step::Verb, cx);
-                let Some(download) = self.downloads.get_mut(&key) else { return };
-                download.intake = Some(Intake::with_size(download.size, &download.known));
+                let intake = self.new_intake(key);
+                if let Some(download) = self.downloads.get_mut(&key) {
+                    download.intake = intake;
+                }
             } else {
                 self.drop_stream(conn, cx);
                 let words = Bytes::copy_from_slice(&data[..data.len().min(64)]);
@@ -244,7 +239,7 @@ impl Client {
                 let key = *key;
                 let Some(download) = self.downloads.get(&key) else { return };
                 let Some(source) = download.source() else { return };
-                let offset = download.known.ask_from();
+                let offset = download.intake.as_ref().map_or(0, Intake::asks_from);
                 let request = Request::Download { nick: &self.config.nick, file: &source.name, offset };
                 request.put_arguments(&mut self.out);
                 cx.send(conn, self.out.split().freeze());
@@ -257,6 +252,11 @@ impl Client {
                 request.put_arguments(&mut self.out);
                 cx.send(conn, self.out.split().freeze());
                 self.offset_heard(conn, false, cx);
+            }
+            // Nothing followed a file whose size was in doubt.
+            Some(Stream::Get { key, .. }) => {
+                let key = *key;
+                self.line_done(key, false, cx);
             }
             Some(Stream::Push(_)) => self.offset_heard(conn, true, cx),
             Some(Stream::ListOut(_)) => self.pump_list(conn, cx),
@@ -307,12 +307,13 @@ impl Client {
         let is_name = |known: &[u8]| known == name || crate::transfer::name::base(known) == name;
         let found = self.waiting_for(nick, is_name, |stage| matches!(stage, Stage::Pushed));
         let Some(key) = found else { return self.invalid(conn, cx) };
+        let Some(intake) = self.new_intake(key) else { return };
+        let from = intake.asks_from();
         let Some(download) = self.downloads.get_mut(&key) else { return };
-        match Intake::of_size(size, download.size, &download.known) {
+        match intake.said(size, &download.known) {
             Ok(intake) => {
                 download.size = Some(size);
                 download.intake = Some(intake);
-                let from = download.known.ask_from();
                 self.streams.insert(conn, Stream::Brought { key });
                 cx.clear_timer(Timer::Stream(conn));
                 cx.clear_timer(Timer::Word(conn));

@@ -10,9 +10,10 @@
 //! ```
 
 use super::event::{Event, Progress, Source, State, Wanted};
-use super::{Client, Context, Error, SourceError, Timer, Work};
+use super::ranges::{Range, Ranges};
+use super::{Client, Context, Error, SourceError, Timer};
 use crate::transfer::address;
-use crate::transfer::intake::{Intake, Known, OVERLAP};
+use crate::transfer::intake::{Intake, Known};
 use crate::transfer::name;
 use crate::transfer::part::Part;
 use crate::wire::message::{Offer, ToServer};
@@ -20,20 +21,20 @@ use crate::wire::text::{same_nick, shown};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
-use p2p_core::{ConnId, Duration, FileId, Instant, Job, OpId, RelPath, Span};
+use p2p_core::{ConnId, Duration, FileId, Instant, OpId, RelPath};
 
 /// How long a holder that failed is left alone, times its failures.
-const REST: Duration = Duration::from_secs(1);
+pub(super) const REST: Duration = Duration::from_secs(1);
 
-/// A file that is wanted.
+/// A file that is wanted, or a range of one that another holder gives meanwhile.
 #[derive(Debug)]
 pub(super) struct Download {
     pub(super) op: OpId,
-    sources: Vec<Source>,
+    pub(super) sources: Vec<Source>,
     /// Which of them is asked.
-    at: usize,
+    pub(super) at: usize,
     /// Attempts at it without a new byte.
-    attempts: u32,
+    pub(super) attempts: u32,
     pub(super) size: Option<u64>,
     pub(super) sink: Sink,
     pub(super) known: Known,
@@ -46,6 +47,17 @@ pub(super) struct Download {
     /// When the last byte came.
     pub(super) heard: Instant,
     pub(super) report_at: Instant,
+    /// How much of it was safe when it was begun, as the mark says.
+    pub(super) marked: Option<u64>,
+    /// Of which download this is a range.
+    pub(super) range: Option<Range>,
+    pub(super) ranges: Ranges,
+}
+
+/// A part of which nothing is known yet.
+pub(super) fn new_part(file: FileId) -> Part {
+    let mark = FileId::new(file.root(), name::mark(file.path()));
+    Part::new(file, mark, 0)
 }
 
 /// Where the content goes.
@@ -75,6 +87,10 @@ pub(super) enum Stage {
     Connected(ConnId),
     /// Until the timer.
     Resting,
+    /// A range, which nobody gives now.
+    Idle,
+    /// The next range begins where this ends: what is here of it is taken over, once nobody adds to it.
+    Joining,
     /// Everything is here; it is brought to its place.
     Finishing(u32),
     /// What came is being written, then it ends like this.
@@ -97,6 +113,16 @@ impl Download {
             Sink::Stream => 0,
             Sink::Disk { part, .. } => part.unwritten(),
         }
+    }
+
+    /// Where in the file it begins.
+    pub(super) fn base(&self) -> u64 {
+        self.range.as_ref().map_or(0, |range| range.base)
+    }
+
+    /// Up to where the file is here from its beginning on.
+    pub(super) fn position(&self) -> u64 {
+        self.base() + self.known.len
     }
 
     /// A new byte came: the holder is worth another attempt.
@@ -123,7 +149,7 @@ impl Client {
             if self.is_being_written(&file) {
                 return cx.finish(op, Err(Error::Downloading));
             }
-            Sink::Disk { target, part: Part::new(file, 0) }
+            Sink::Disk { target, part: new_part(file) }
         } else {
             Sink::Stream
         };
@@ -143,19 +169,18 @@ impl Client {
             reader_full: false,
             heard: cx.now(),
             report_at: cx.now(),
+            marked: None,
+            range: None,
+            ranges: Ranges::default(),
         };
-        let file = match &download.sink {
-            Sink::Disk { part, .. } => Some(part.file().clone()),
-            Sink::Stream => None,
-        };
+        let to_disk = matches!(download.sink, Sink::Disk { .. });
         self.downloads.insert(key, download);
         self.download_ops.insert(op, key);
-        match file {
-            Some(file) => {
-                let job = cx.run(Job::Stat { file });
-                self.jobs.insert(job, Work::PartStat(key));
-            }
-            None => self.ask_source(key, cx),
+        if to_disk {
+            self.look_for_ranges(key, cx);
+            self.look(key, cx);
+        } else {
+            self.ask_source(key, cx);
         }
     }
 
@@ -166,50 +191,6 @@ impl Client {
             Sink::Disk { part, .. } => part.file().path().as_str().to_lowercase() == name,
             Sink::Stream => false,
         })
-    }
-
-    /// How much is here of an earlier attempt.
-    pub(super) fn part_found(&mut self, key: u32, len: u64, cx: &mut Context<'_>) {
-        let Some(download) = self.downloads.get_mut(&key) else { return };
-        if !matches!(download.stage, Stage::Looking) {
-            return self.check_ended(key, cx);
-        }
-        let Sink::Disk { part, .. } = &download.sink else { return };
-        let file = part.file().clone();
-        if len == 0 {
-            return self.ask_source(key, cx);
-        }
-        if download.size.is_some_and(|size| len > size) {
-            // More than the file has: none of ours.
-            let job = cx.run(Job::Truncate { file, len: 0 });
-            self.jobs.insert(job, Work::Emptied(key));
-            return;
-        }
-        let edge = len.min(OVERLAP as u64);
-        let spans = [0, len - edge].map(|offset| Span { file: file.clone(), offset, len: edge }).to_vec();
-        download.stage = Stage::Recalling;
-        download.known.len = len;
-        let job = cx.run(Job::Read { spans });
-        self.jobs.insert(job, Work::PartRead(key));
-    }
-
-    /// How it begins and ends.
-    pub(super) fn part_recalled(&mut self, key: u32, edges: &[u8], cx: &mut Context<'_>) {
-        let Some(download) = self.downloads.get_mut(&key) else { return };
-        if !matches!(download.stage, Stage::Recalling) {
-            return self.check_ended(key, cx);
-        }
-        let len = download.known.len;
-        let (head, tail) = edges.split_at(edges.len() / 2);
-        download.known = Known::of(len, head, tail).unwrap_or_default();
-        let len = download.known.len;
-        if let Sink::Disk { part, .. } = &mut download.sink {
-            *part = Part::new(part.file().clone(), len);
-        }
-        if download.size == Some(len) {
-            return self.received_all(key, cx);
-        }
-        self.ask_source(key, cx);
     }
 
     pub(super) fn downloads_in(&self, is: impl Fn(&Stage) -> bool) -> Vec<u32> {
@@ -226,15 +207,24 @@ impl Client {
     pub(super) fn progress(&mut self, key: u32, state: State, cx: &mut Context<'_>) {
         let Some(download) = self.downloads.get_mut(&key) else { return };
         let nick = download.source().map(|source| source.nick.clone()).unwrap_or_default();
-        let progress = Progress { have: download.known.len, size: download.size, nick, state };
         download.report_at = cx.now() + self.config.report_every;
-        cx.answer(download.op, Event::Progress(progress));
+        let (op, size) = (download.op, download.size);
+        if download.range.is_some() && !matches!(state, State::Trying(_)) {
+            return;
+        }
+        let progress = Progress { have: self.have(key), size, nick, state };
+        cx.answer(op, Event::Progress(progress));
     }
 
     /// Asks the holder whose turn it is.
     pub(super) fn ask_source(&mut self, key: u32, cx: &mut Context<'_>) {
         if !self.is_online() {
             return self.set_stage(key, Stage::Offline, cx);
+        }
+        if !self.turn_to_spare_source(key) {
+            // All holders give ranges: the first that is done goes on here.
+            self.set_stage(key, Stage::Resting, cx);
+            return cx.set_timer(Timer::Download(key), REST);
         }
         let Some(download) = self.downloads.get_mut(&key) else { return };
         let Some(source) = download.source().cloned() else { return };
@@ -292,8 +282,10 @@ impl Client {
         let server = self.session.server().ok_or(address::BadAddress::Unset)?;
         let at = address::check(ip, port, server, self.config.low_ports)?;
         // Our own data port would only talk to itself.
-        let own = ip.is_loopback() && self.port() == port;
-        if own { Err(address::BadAddress::Loopback) } else { Ok(at) }
+        let own = |own: core::net::SocketAddr| {
+            own.port() == port && (ip.is_loopback() || own.ip() == core::net::IpAddr::V4(ip))
+        };
+        if self.listening.is_some_and(own) { Err(address::BadAddress::Own) } else { Ok(at) }
     }
 
     /// The holder cannot be dialled, and is asked to dial.
@@ -314,6 +306,9 @@ impl Client {
     pub(super) fn queued(&mut self, nick: &[u8], name: &[u8], limit: u64, cx: &mut Context<'_>) {
         let Some(key) = self.asked_of(nick, name) else { return };
         self.progress(key, State::Queued(limit), cx);
+        if self.is_range(key) {
+            return self.range_failed(key, cx);
+        }
         let Some(download) = self.downloads.get_mut(&key) else { return };
         download.at = (download.at + 1) % download.sources.len().max(1);
         download.stage = Stage::Resting;
@@ -346,6 +341,9 @@ impl Client {
         let Some(download) = self.downloads.get_mut(&key) else { return };
         download.intake = None;
         download.paused = false;
+        if download.range.is_some() {
+            return self.range_failed(key, cx);
+        }
         download.attempts += 1;
         let hopeless = !matches!(
             why,
@@ -375,6 +373,7 @@ impl Client {
         if let Stage::Connected(conn) = download.stage {
             self.drop_stream(conn, cx);
         }
+        self.ranges_end(key, cx);
         self.set_stage(key, Stage::Ending(result), cx);
         self.write_part(key, true, cx);
         self.check_ended(key, cx);
@@ -384,10 +383,11 @@ impl Client {
     pub(super) fn check_ended(&mut self, key: u32, cx: &mut Context<'_>) {
         let Some(download) = self.downloads.get(&key) else { return };
         let Stage::Ending(result) = &download.stage else { return };
-        if download.unwritten() > 0 {
+        if download.unwritten() > 0 || self.ranges_unwritten(key) {
             return;
         }
         let (op, result) = (download.op, result.clone());
+        self.forget_ranges(key);
         self.downloads.remove(&key);
         self.download_ops.remove(&op);
         cx.clear_timer(Timer::Download(key));

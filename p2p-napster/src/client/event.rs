@@ -194,10 +194,11 @@ pub struct Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Wanted {
-    /// Holders, the best first: the next is tried where one fails.
+    /// Holders, the best first: the next is tried where one fails, and of a large file of known size others give ranges
+    /// meanwhile.
     pub sources: Vec<Source>,
     /// Bytes. It should be known: the answer of a holder gives it in digits without an end, and a file that begins
-    /// with digits cannot be told from them.
+    /// with digits cannot be told from them. Ranges of several holders need it, too.
     pub size: Option<u64>,
     /// What to call it below the download folder; made of the first holder's name if `None`.
     pub to: Option<RelPath>,
@@ -287,6 +288,10 @@ pub enum Command {
     },
     /// The channels. Answers: [`Event::Channel`].
     Channels,
+    /// Hear nothing of this user, show none of its files, give it none; kept over reconnects, and told to servers (322).
+    Ignore(Bytes),
+    /// And no longer.
+    Unignore(Bytes),
     /// Tell when this user comes and goes; kept over reconnects.
     Watch(Bytes),
     /// And no longer.

@@ -9,6 +9,7 @@ impl Client {
         match (work, done) {
             (Work::ShareStat(name), JobDone::Stat(stat)) => self.share_size(name, stat, cx),
             (Work::ShareDigest(name), JobDone::Digest(digest)) => self.share_digest(&name, digest, cx),
+            (Work::PartMark(key), JobDone::Read(mark)) => self.mark_found(key, mark, cx),
             (Work::PartStat(key), JobDone::Stat(stat)) => match stat {
                 Ok(stat) => self.part_found(key, stat.map_or(0, |stat| stat.len), cx),
                 Err(why) => self.disk_failed(key, "looking at", why, cx),
@@ -17,10 +18,10 @@ impl Client {
                 Ok(edges) => self.part_recalled(key, &edges, cx),
                 Err(why) => self.disk_failed(key, "reading", why, cx),
             },
-            (Work::Emptied(key), JobDone::Done(done)) => match done {
-                Ok(()) => self.part_found(key, 0, cx),
-                Err(why) => self.disk_failed(key, "emptying", why, cx),
-            },
+            (Work::Seam(key), JobDone::Read(data)) => self.seam_read(key, data, cx),
+            (Work::TakeOver(key), JobDone::Read(data)) => self.taken_over(key, data, cx),
+            // Beside the write itself.
+            (Work::Write(key), JobDone::Done(result)) => self.part_written(key, result, cx),
             (Work::Write(key), JobDone::Written { result, .. }) => self.part_written(key, result, cx),
             (work @ (Work::Create(key) | Work::Sync(key) | Work::Rename(key)), JobDone::Done(done)) => {
                 self.finishing(key, &work, done, cx);
@@ -37,13 +38,15 @@ impl Client {
         match work {
             Work::ShareStat(name) => self.share_failed(name, "looking at", why, cx),
             Work::ShareDigest(name) => self.share_digest(name, Err(why), cx),
-            Work::PartStat(key)
+            Work::PartMark(key)
+            | Work::PartStat(key)
             | Work::PartRead(key)
-            | Work::Emptied(key)
             | Work::Create(key)
             | Work::Sync(key)
             | Work::TargetStat(key)
             | Work::Rename(key) => self.disk_failed(*key, "working on", why, cx),
+            Work::Seam(key) => self.seam_read(*key, Err(why), cx),
+            Work::TakeOver(key) => self.taken_over(*key, Err(why), cx),
             Work::Write(key) => self.part_written(*key, Err(why), cx),
             Work::Upload(conn) => self.upload_read(*conn, Err(why), cx),
         }

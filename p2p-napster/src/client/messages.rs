@@ -41,6 +41,9 @@ impl Client {
     }
 
     fn heard(&mut self, message: &ToClient<'_>, cx: &mut Context<'_>) {
+        if self.ignores(message, cx) {
+            return;
+        }
         match *message {
             ToClient::LoginError(text) | ToClient::GhostLogin(text) => {
                 self.session_failed(Error::Refused(kept(text)), cx);
@@ -62,6 +65,27 @@ impl Client {
             _ if self.heard_of_file(message, cx) => {}
             _ => self.heard_news(message, cx),
         }
+    }
+
+    /// Whether it comes of a user of whom nothing is to be heard.
+    fn ignores(&mut self, message: &ToClient<'_>, cx: &mut Context<'_>) -> bool {
+        let (nick, asks) = match *message {
+            ToClient::PrivateMessage { nick, .. }
+            | ToClient::Said { nick, .. }
+            | ToClient::Emote { nick, .. }
+            | ToClient::Ping { nick, .. }
+            | ToClient::PushOrder(message::Offer { nick, .. }) => (nick, None),
+            ToClient::Hit(ref hit) => (hit.nick, None),
+            ToClient::ResumeMatch(ref found) => (found.nick, None),
+            ToClient::UploadRequest { nick, file, .. } => (nick, Some(ToServer::RefuseUpload { nick, file })),
+            ToClient::BrowseRequest(nick) => (nick, Some(ToServer::RefuseBrowse { nick, text: None })),
+            _ => return false,
+        };
+        let ignored = self.is_ignored(nick);
+        if let Some(refusal) = asks.filter(|_| ignored) {
+            self.say(&refusal, cx);
+        }
+        ignored
     }
 
     /// Whether it was about a transfer.

@@ -14,10 +14,14 @@ mod data;
 mod downloads;
 mod error;
 mod event;
+mod helpers;
 mod jobs;
+mod joining;
 mod messages;
 mod primitives;
 mod questions;
+mod ranges;
+mod recalling;
 mod receiving;
 mod searches;
 mod session;
@@ -36,7 +40,7 @@ pub use event::{
 #[cfg(feature = "node")]
 pub use system::{BootstrapError, ItemError, LocatorError};
 
-use crate::transfer::slots::Slots;
+use crate::transfer::slots::{Slots, folded};
 use crate::wire::message::ToServer;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -82,9 +86,11 @@ pub enum Timer {
 enum Work {
     ShareStat(Bytes),
     ShareDigest(Bytes),
+    PartMark(u32),
     PartStat(u32),
     PartRead(u32),
-    Emptied(u32),
+    Seam(u32),
+    TakeOver(u32),
     Write(u32),
     Create(u32),
     Sync(u32),
@@ -116,6 +122,8 @@ pub struct Client {
     streams: BTreeMap<ConnId, Stream>,
     jobs: BTreeMap<JobId, Work>,
     watched: BTreeSet<Bytes>,
+    /// Nicks in lower case.
+    ignored: BTreeSet<Bytes>,
     channels: BTreeSet<Bytes>,
     /// Starts and ends of transfers told to the server: some count them, and complain of more than two a minute.
     tallies: TokenBucket,
@@ -157,6 +165,7 @@ impl Client {
             streams: BTreeMap::new(),
             jobs: BTreeMap::new(),
             watched: BTreeSet::new(),
+            ignored: BTreeSet::new(),
             channels: BTreeSet::new(),
             // In thirds of a message a second: one every 30 s.
             tallies: TokenBucket::new(Instant::ZERO, 1, 60),
@@ -221,6 +230,10 @@ impl Client {
 
     fn is_self(&self, nick: &[u8]) -> bool {
         crate::wire::text::same_nick(nick, &self.config.nick)
+    }
+
+    fn is_ignored(&self, nick: &[u8]) -> bool {
+        !self.ignored.is_empty() && self.ignored.contains(&folded(nick))
     }
 
     /// Tells the server that transfers begin or end, where it would not complain.

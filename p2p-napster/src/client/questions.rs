@@ -74,7 +74,7 @@ impl Client {
     }
 
     /// The server is gone; lists that come from users go on.
-    pub(super) fn questions_failed(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn questions_failed(&mut self, why: &Error, cx: &mut Context<'_>) {
         let failed: Vec<OpId> = self
             .questions
             .iter()
@@ -82,7 +82,7 @@ impl Client {
             .map(|(op, _)| *op)
             .collect();
         for op in failed {
-            self.answered(op, Err(Error::ServerGone), cx);
+            self.answered(op, Err(why.clone()), cx);
         }
     }
 

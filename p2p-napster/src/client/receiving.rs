@@ -3,7 +3,7 @@
 use super::downloads::{Sink, Stage};
 use super::event::{Event, State};
 use super::{Client, Context, Error, SourceError, Timer, Work};
-use crate::transfer::intake::Useless;
+use crate::transfer::intake::{Known, Useless};
 use crate::transfer::name;
 use crate::wire::message::ToServer;
 use alloc::string::ToString;
@@ -33,17 +33,12 @@ impl Client {
         let before = download.known.len;
         let new = match intake.take(data, &mut download.known) {
             Ok(new) => new,
-            Err(why) => {
-                if let Stage::Connected(conn) = download.stage {
-                    self.drop_stream(conn, cx);
-                }
-                return self.source_failed(key, why.into(), cx);
-            }
+            Err(why) => return self.useless(key, why, cx),
         };
         if !intake.awaits_size() {
             download.size = intake.size();
         }
-        let (now, op, size) = (cx.now(), download.op, download.size);
+        let (now, op) = (cx.now(), download.op);
         download.heard = now;
         if !new.is_empty() {
             download.gained(now);
@@ -53,14 +48,36 @@ impl Client {
             }
         }
         let due = now >= download.report_at;
-        if size.is_some_and(|size| download.known.len >= size) {
-            return self.received_all(key, cx);
+        if self.end_reached(key, cx) {
+            return;
         }
-        self.write_part(key, false, cx);
+        // What comes slowly is written now and then all the same: a crash must not lose minutes of it.
+        self.write_part(key, due, cx);
         self.hold_back(key, cx);
         if due {
             self.progress(key, State::Receiving, cx);
         }
+        self.split(key, cx);
+    }
+
+    /// What a holder sends is not the file.
+    fn useless(&mut self, key: u32, why: Useless, cx: &mut Context<'_>) {
+        let Some(download) = self.downloads.get_mut(&key) else { return };
+        if let Stage::Connected(conn) = download.stage {
+            self.drop_stream(conn, cx);
+        }
+        let Some(download) = self.downloads.get_mut(&key) else { return };
+        if download.intake.take().is_some_and(|intake| intake.is_doubtful()) {
+            // All that is here is of another file, and begins in the middle of its size.
+            match &mut download.sink {
+                Sink::Stream => return self.end_download(key, Err(SourceError::from(why).into()), cx),
+                Sink::Disk { part, .. } => {
+                    download.known = Known::nothing();
+                    part.begin_again();
+                }
+            }
+        }
+        self.source_failed(key, why.into(), cx);
     }
 
     /// Stops reading a holder that is faster than the disk or the reader, and goes on with it.
@@ -83,12 +100,16 @@ impl Client {
     /// The stream of a download has ended.
     pub(super) fn receiving_ended(&mut self, key: u32, how: Result<(), IoError>, cx: &mut Context<'_>) {
         let Some(download) = self.downloads.get(&key) else { return };
+        if download.size.is_some_and(|size| download.position() == size) {
+            // That nothing followed was all that was missing.
+            return self.line_done(key, false, cx);
+        }
         let refusal = download.intake.as_ref().and_then(|intake| intake.refusal());
         let silent = download.intake.as_ref().is_none_or(|intake| intake.awaits_size());
         let why = match (refusal, how, download.size) {
             (Some(refusal), ..) => SourceError::Useless(refusal),
             (None, Err(why), _) => SourceError::Connection(why),
-            (None, Ok(()), Some(size)) if !silent => SourceError::Short { have: download.known.len, size },
+            (None, Ok(()), Some(size)) if !silent => SourceError::Short { have: download.position(), size },
             (None, Ok(()), _) => SourceError::Useless(Useless::Refused(Bytes::new())),
         };
         self.source_failed(key, why, cx);
@@ -119,6 +140,7 @@ impl Client {
                 self.write_part(key, true, cx);
                 self.check_ended(key, cx);
             }
+            Stage::Idle | Stage::Joining => self.written_for_join(key, cx),
             Stage::Connected(_) => {
                 self.write_part(key, false, cx);
                 self.hold_back(key, cx);
@@ -187,6 +209,7 @@ impl Client {
             }
             Work::Rename(_) => {
                 let (op, len) = (download.op, download.known.len);
+                let _ = cx.run(Job::Remove { file: FileId::new(part.root(), name::mark(part.path())) });
                 cx.answer(op, Event::Saved { file: place, len });
                 self.end_download(key, Ok(()), cx);
             }
@@ -230,6 +253,9 @@ impl Client {
 
     pub(super) fn disk_failed(&mut self, key: u32, doing: &'static str, why: IoError, cx: &mut Context<'_>) {
         let Some(download) = self.downloads.get_mut(&key) else { return };
+        if download.range.is_some() {
+            return self.range_lost(key, cx);
+        }
         let Sink::Disk { part, .. } = &mut download.sink else { return };
         let path = part.file().path().to_string();
         // What waits would only fail as well.

@@ -26,6 +26,8 @@ pub(super) struct Searches {
     waiting: VecDeque<(OpId, Asked)>,
     /// The one under way; without an operation if nobody waits for it any more, and it is only to end.
     current: Option<(Option<OpId>, bool)>,
+    /// Hits that the one under way may still have.
+    room: usize,
     /// In milliseconds of waiting.
     pace: TokenBucket,
     gap: u64,
@@ -36,7 +38,13 @@ impl Searches {
         let saved = gap.saturating_mul(u64::from(burst.max(1)));
         let pace =
             if gap == 0 { TokenBucket::unlimited() } else { TokenBucket::new(Instant::ZERO, 1_000, saved) };
-        Self { waiting: VecDeque::new(), current: None, pace, gap }
+        Self { waiting: VecDeque::new(), current: None, room: 0, pace, gap }
+    }
+
+    const fn has_room(&mut self) -> bool {
+        let has = self.room > 0;
+        self.room = self.room.saturating_sub(1);
+        has
     }
 
     pub(super) fn len(&self) -> usize {
@@ -81,6 +89,7 @@ impl Client {
         let Some((op, asked)) = self.searches.waiting.pop_front() else { return };
         let holders = matches!(asked, Asked::Holders { .. });
         self.searches.current = Some((Some(op), holders));
+        self.searches.room = self.config.limits.hits;
         cx.set_timer(Timer::Search, self.config.limits.search);
         match asked {
             Asked::Search(query) => {
@@ -93,14 +102,18 @@ impl Client {
     }
 
     pub(super) fn search_hit(&mut self, hit: &message::Hit<'_>, cx: &mut Context<'_>) {
-        if let Some((Some(op), false)) = self.searches.current {
+        if let Some((Some(op), false)) = self.searches.current
+            && self.searches.has_room()
+        {
             let found = of_file(&hit.file, hit.nick, Some(hit.addr.into()), hit.speed.0);
             cx.answer(op, Event::Hit(Box::new(found)));
         }
     }
 
     pub(super) fn holder_found(&mut self, found: &message::ResumeMatch<'_>, cx: &mut Context<'_>) {
-        if let Some((Some(op), true)) = self.searches.current {
+        if let Some((Some(op), true)) = self.searches.current
+            && self.searches.has_room()
+        {
             let file = message::SharedFile {
                 name: found.file,
                 md5: found.md5,
@@ -154,13 +167,13 @@ impl Client {
     }
 
     /// The server is gone.
-    pub(super) fn searches_failed(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn searches_failed(&mut self, why: &Error, cx: &mut Context<'_>) {
         cx.clear_timer(Timer::Search);
         cx.clear_timer(Timer::NextSearch);
         let current = self.searches.current.take().and_then(|(op, _)| op);
         let waiting = core::mem::take(&mut self.searches.waiting);
         for op in current.into_iter().chain(waiting.into_iter().map(|(op, _)| op)) {
-            cx.finish(op, Err(Error::ServerGone));
+            cx.finish(op, Err(why.clone()));
         }
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Session {
     /// Whether the stream takes no more for now.
     pub(super) full: bool,
     pub(super) malformed: u32,
+    /// A stream that the other end has closed: nothing can be done to it any more.
+    closed: Option<ConnId>,
 }
 
 #[derive(Debug, Default)]
@@ -205,6 +207,7 @@ impl Client {
             }
             StreamInput::Secured(_) => {}
             StreamInput::Closed(how) => {
+                self.session.closed = Some(conn);
                 let why = match (&self.session.phase, how) {
                     (Phase::Meta(..), Ok(())) => return self.meta_answer(true, cx),
                     (Phase::Login(_) | Phase::Online(_), _) => Error::ServerGone,
@@ -264,7 +267,8 @@ impl Client {
 
     /// 8 (`Ok`), 9 or 10: whether the nick can be registered.
     pub(super) fn nick_checked(&mut self, free: Result<(), (u16, Bytes)>, cx: &mut Context<'_>) {
-        if !matches!(self.session.phase, Phase::Login(_)) {
+        // Who did not ask is not told: no server shall make anybody register.
+        if !matches!(self.session.phase, Phase::Login(_)) || !self.session.bootstrap.register {
             return;
         }
         match free {
@@ -293,6 +297,9 @@ impl Client {
         for nick in self.watched.clone() {
             self.say(&ToServer::HotlistInitial(&nick), cx);
         }
+        for nick in self.ignored.clone() {
+            self.say(&ToServer::Ignore(&nick), cx);
+        }
         for channel in self.channels.clone() {
             self.say(&ToServer::JoinChannel(&channel), cx);
         }
@@ -309,15 +316,22 @@ impl Client {
         }
     }
 
+    /// Breaks a stream off, unless the other end did.
+    fn abandon(&self, conn: ConnId, cx: &mut Context<'_>) {
+        if self.session.closed != Some(conn) {
+            cx.abort(conn);
+        }
+    }
+
     /// The way to a server, or the connection, has ended. The next one is tried after a while.
     pub(super) fn session_failed(&mut self, why: Error, cx: &mut Context<'_>) {
         let was = core::mem::take(&mut self.session.phase);
         cx.clear_timer(Timer::Login);
         match was {
-            Phase::Meta(conn, ..) | Phase::Dialling(conn) => cx.abort(conn),
-            Phase::Login(link) => cx.abort(link.conn),
+            Phase::Meta(conn, ..) | Phase::Dialling(conn) => self.abandon(conn, cx),
+            Phase::Login(link) => self.abandon(link.conn, cx),
             Phase::Online(link) => {
-                cx.abort(link.conn);
+                self.abandon(link.conn, cx);
                 self.logged_out(&why, cx);
             }
             Phase::Off | Phase::Port | Phase::Waiting => return,
@@ -346,8 +360,12 @@ impl Client {
 
     fn logged_out(&mut self, why: &Error, cx: &mut Context<'_>) {
         cx.tell(Event::LoggedOut(why.clone()));
-        self.searches_failed(cx);
-        self.questions_failed(cx);
+        let why = match why {
+            Error::Cancelled | Error::Stopping => why,
+            _ => &Error::ServerGone,
+        };
+        self.searches_failed(why, cx);
+        self.questions_failed(why, cx);
         // What was asked is asked again at the next server; streams that are open go on.
         for key in self.downloads_in(Stage::needs_server) {
             self.set_stage(key, Stage::Offline, cx);
@@ -386,7 +404,7 @@ impl Client {
         if !plausible || server.port() == 0 || (server.port() < 1024 && !self.config.low_ports) {
             return self.session_failed(Error::Garbled, cx);
         }
-        cx.close(conn);
+        self.abandon(conn, cx);
         self.session.phase = Phase::Dialling(cx.connect(Target::Addr(server)));
         cx.set_timer(Timer::Login, self.config.limits.login);
     }

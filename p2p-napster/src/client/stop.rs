@@ -11,7 +11,8 @@ impl Client {
         if let Some(listener) = self.listener.take() {
             cx.unlisten(listener);
         }
-        let keys: Vec<u32> = self.downloads.keys().copied().collect();
+        let whole = self.downloads.iter().filter(|(_, download)| download.range.is_none());
+        let keys: Vec<u32> = whole.map(|(key, _)| *key).collect();
         for key in keys {
             self.end_download(key, Err(Error::Stopping), cx);
         }
@@ -32,6 +33,10 @@ impl Client {
     pub(super) fn farewell_over(&mut self, cx: &mut Context<'_>) {
         if self.stopping && !self.halted {
             self.halted = true;
+            // What is not written by now is not waited for.
+            for op in core::mem::take(&mut self.download_ops).into_keys() {
+                cx.finish(op, Err(Error::Stopping));
+            }
             cx.halt();
         }
     }

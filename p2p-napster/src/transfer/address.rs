@@ -21,6 +21,9 @@ pub enum BadAddress {
     /// A private network, said by a server that is not in one.
     #[error("an address of a private network")]
     Private,
+    /// Where this client listens itself.
+    #[error("the own address")]
+    Own,
     /// A port below 1024: services live there, clients do not.
     #[error("a port of a system service")]
     LowPort,

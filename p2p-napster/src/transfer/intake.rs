@@ -9,8 +9,13 @@
 //! ```
 //!
 //! The size has no end of its own: digits, then the file, which may begin with digits. So the size that was advertised
-//! says how many of the digits belong to it. Some holders answer with the size of the whole file and send the rest of
-//! it, others send all of it again whatever they were asked for: the overlap tells which.
+//! says how many of the digits belong to it. Where more digits follow it may have been a larger number, and the holder
+//! have another file: then it goes on behind the advertised size, and is found out there. Some holders answer with the
+//! size of the whole file and send the rest of it, others send all of it again whatever they were asked for: the overlap
+//! tells which.
+//!
+//! A holder can also be asked for a range in the middle. What it sends first must not be the beginning of the file, or
+//! it ignores offsets; and what follows the range is gathered, to be compared with how the next range begins.
 
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -54,6 +59,18 @@ impl Known {
         if self.len > overlap && self.head != self.tail { self.len - overlap } else { 0 }
     }
 
+    /// How it begins: at most [`OVERLAP`] bytes.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// How it ends: at most [`OVERLAP`] bytes.
+    #[must_use]
+    pub fn tail(&self) -> &[u8] {
+        &self.tail
+    }
+
     /// Takes in what follows.
     pub fn append(&mut self, data: &[u8]) {
         self.len += data.len() as u64;
@@ -93,6 +110,9 @@ pub enum Useless {
     /// What it sent again differs from what is here.
     #[error("the file differs from what is here already")]
     Differs,
+    /// It was asked for a range in the middle, and sends the file from its beginning.
+    #[error("it sends the file from its beginning, whatever it is asked for")]
+    IgnoresOffset,
 }
 
 #[derive(Debug)]
@@ -101,6 +121,8 @@ enum Stage {
     Size(Vec<u8>),
     /// The overlap so far.
     Overlap(Vec<u8>),
+    /// How a range begins, so far, for a holder that was asked from the range's first byte on.
+    Begin(Vec<u8>),
     /// What is here already comes again: so many bytes more, and the last of those that came.
     Skip(u64, Vec<u8>),
     Content,
@@ -110,15 +132,37 @@ enum Stage {
 #[derive(Debug)]
 pub struct Intake {
     wanted: Option<u64>,
+    /// Where the range begins; what is known counts from there. 0 for a whole file.
+    base: u64,
+    /// Where it ends; the end of the file if `None`.
+    end: Option<u64>,
+    /// How the file begins, if the range does not begin there.
+    front: Vec<u8>,
     from: u64,
     stage: Stage,
+    /// What came behind the range.
+    beyond: Vec<u8>,
+    /// Whether the size was said in digits without an end, and is the advertised one if the file begins behind it.
+    by_digits: bool,
+    /// Whether more digits followed it.
+    doubtful: bool,
 }
 
 impl Intake {
     /// After `GET`: the size comes first. `wanted` is the size that was advertised.
     #[must_use]
     pub fn with_size(wanted: Option<u64>, known: &Known) -> Self {
-        Self { wanted, from: known.ask_from(), stage: Stage::Size(Vec::new()) }
+        Self {
+            wanted,
+            base: 0,
+            end: None,
+            front: Vec::new(),
+            from: known.ask_from(),
+            stage: Stage::Size(Vec::new()),
+            beyond: Vec::new(),
+            by_digits: false,
+            doubtful: false,
+        }
     }
 
     /// After `SEND`, which said the size and was answered with [`Known::ask_from`].
@@ -126,9 +170,59 @@ impl Intake {
     /// # Errors
     /// If the size is not the one wanted.
     pub fn of_size(said: u64, wanted: Option<u64>, known: &Known) -> Result<Self, Useless> {
-        let mut intake = Self { wanted, from: known.ask_from(), stage: Stage::Content };
-        intake.size_is(said, known)?;
-        Ok(intake)
+        Self::with_size(wanted, known).said(said, known)
+    }
+
+    /// The same for a range that begins at `base`, where what is known begins too; the file begins with `front`, of
+    /// which [`OVERLAP`] bytes must be there.
+    #[must_use]
+    pub fn in_range(mut self, base: u64, front: &[u8]) -> Self {
+        self.base = base;
+        self.from += base;
+        self.front = front.to_vec();
+        self
+    }
+
+    /// The size was said already, by `SEND`.
+    ///
+    /// # Errors
+    /// If it is not the one wanted.
+    pub fn said(mut self, said: u64, known: &Known) -> Result<Self, Useless> {
+        self.size_is(said, known)?;
+        Ok(self)
+    }
+
+    /// The first byte to ask for.
+    #[must_use]
+    pub const fn asks_from(&self) -> u64 {
+        self.from
+    }
+
+    /// Where the range ends from now on: not before what came of it.
+    pub const fn set_end(&mut self, end: u64) {
+        self.end = Some(end);
+    }
+
+    /// What came behind the range.
+    #[must_use]
+    pub fn beyond(&self) -> &[u8] {
+        &self.beyond
+    }
+
+    /// The range goes on up to there: what came behind its end is content, and comes back.
+    pub fn extend(&mut self, end: u64, known: &mut Known) -> Bytes {
+        self.end = Some(end);
+        let mut more = Bytes::from(core::mem::take(&mut self.beyond));
+        let lacking = usize::try_from(end.saturating_sub(self.base + known.len)).unwrap_or(usize::MAX);
+        self.beyond = more.split_off(lacking.min(more.len())).into();
+        known.append(&more);
+        more
+    }
+
+    /// Whether the size may have been a larger number: then what is here is the file only if nothing follows it.
+    #[must_use]
+    pub const fn is_doubtful(&self) -> bool {
+        self.doubtful
     }
 
     /// The file's size, once it is known.
@@ -172,7 +266,9 @@ impl Intake {
                     let came = core::mem::take(came);
                     self.stage = if came == known.tail {
                         Stage::Content
-                    } else if came == known.head {
+                    } else if self.base > 0 && came == self.front {
+                        return Err(Useless::IgnoresOffset);
+                    } else if self.base == 0 && came == known.head {
                         Stage::Skip(known.len - OVERLAP as u64, came)
                     } else {
                         return Err(Useless::Differs);
@@ -190,10 +286,38 @@ impl Intake {
                         self.stage = Stage::Content;
                     }
                 }
+                Stage::Begin(came) => {
+                    let whole =
+                        self.wanted.map_or(u64::MAX, |size| size - self.base).min(OVERLAP as u64) as usize;
+                    came.extend_from_slice(&data.split_to(data.len().min(whole - came.len())));
+                    if came.len() < whole {
+                        continue;
+                    }
+                    if self.front.starts_with(came) {
+                        return Err(Useless::IgnoresOffset);
+                    }
+                    data = [core::mem::take(came).as_slice(), &data].concat().into();
+                    self.stage = Stage::of(known.len);
+                }
                 Stage::Content => {
-                    let lacking = self.wanted.map_or(u64::MAX, |size| size.saturating_sub(known.len));
-                    data.truncate(usize::try_from(lacking).unwrap_or(usize::MAX));
+                    let end = self.end.or(self.wanted).unwrap_or(u64::MAX);
+                    let lacking = end.saturating_sub(self.base + known.len);
+                    let here = usize::try_from(lacking).unwrap_or(usize::MAX).min(data.len());
+                    let past = data.split_off(here);
+                    if known.len == 0 && self.base == 0 {
+                        self.doubtful = self.by_digits && data.first().is_some_and(u8::is_ascii_digit);
+                    }
                     known.append(&data);
+                    match self.wanted {
+                        Some(size) if end < size => self.beyond.extend_from_slice(&past),
+                        Some(wanted) if self.doubtful && !past.is_empty() => {
+                            // The file's first digits were the size's last.
+                            let mut said = decimal(wanted);
+                            said.extend(known.head.iter().take_while(|byte| byte.is_ascii_digit()));
+                            return Err(Useless::Size { said: number(&said), wanted });
+                        }
+                        _ => {}
+                    }
                     return Ok(data);
                 }
             }
@@ -223,6 +347,7 @@ impl Intake {
             },
         };
         let said = self.wanted.unwrap_or_else(|| number(&text[..used]));
+        self.by_digits = self.wanted.is_some();
         // Digits that came before this read cannot be taken back, and need not be: they were a part of the size.
         let rest = data.slice(used.saturating_sub(before)..);
         self.size_is(said, known)?;
@@ -231,17 +356,24 @@ impl Intake {
 
     fn size_is(&mut self, said: u64, known: &Known) -> Result<(), Useless> {
         let wanted = *self.wanted.get_or_insert(said);
-        if said != wanted || known.len > said {
-            return Err(Useless::Size { said, wanted: wanted.max(known.len) });
+        if said != wanted || self.base + known.len > said {
+            return Err(Useless::Size { said, wanted: wanted.max(self.base + known.len) });
         }
-        self.stage = if known.len == 0 {
-            Stage::Content
-        } else if self.from == 0 {
-            Stage::Skip(known.len, Vec::new())
-        } else {
+        self.stage = if self.from > self.base {
             Stage::Overlap(Vec::new())
+        } else if self.base > 0 {
+            Stage::Begin(Vec::new())
+        } else {
+            Stage::of(known.len)
         };
         Ok(())
+    }
+}
+
+impl Stage {
+    /// How it goes on from the first byte of what is wanted, of which so many bytes are here.
+    const fn of(known: u64) -> Self {
+        if known == 0 { Self::Content } else { Self::Skip(known, Vec::new()) }
     }
 }
 
@@ -418,6 +550,50 @@ mod tests {
         let mut intake = Intake::of_size(3, Some(3), &known).unwrap();
         assert_eq!(&intake.take(Bytes::from_static(b"abcdef"), &mut known).unwrap()[..], b"abc");
         assert!(intake.take(Bytes::from_static(b"ghi"), &mut known).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_range_in_the_middle_ends_where_it_is_told_to() {
+        let file = file(20_000);
+        let front = known(&file[..5_000]);
+        for (here, chunk) in [(0, 1), (500, 700), (3_000, 100_000), (1_024, 33)] {
+            let mut known = known(&file[8_000..8_000 + here]);
+            let mut intake = Intake::with_size(Some(20_000), &known).in_range(8_000, front.head());
+            intake.set_end(15_000);
+            let from = usize::try_from(intake.asks_from()).unwrap();
+            assert!((8_000..=8_000 + here).contains(&from));
+            let bytes = [b"20000", &file[from..17_000]].concat();
+            assert_eq!(all(&mut intake, &mut known, &bytes, chunk).unwrap(), &file[8_000 + here..15_000]);
+            assert_eq!(intake.beyond(), &file[15_000..17_000]);
+            assert_eq!(intake.extend(16_000, &mut known), &file[15_000..16_000]);
+            assert_eq!((known.len, intake.beyond()), (8_000, &file[16_000..17_000]));
+        }
+        // The whole file again, whatever was asked for.
+        for here in [0, 500, 3_000] {
+            let mut known = known(&file[8_000..8_000 + here]);
+            let mut intake = Intake::with_size(Some(20_000), &known).in_range(8_000, front.head());
+            let bytes = [b"20000".as_slice(), &file].concat();
+            assert_eq!(all(&mut intake, &mut known, &bytes, 512), Err(Useless::IgnoresOffset));
+            assert_eq!(known.len, here as u64);
+        }
+    }
+
+    #[test]
+    fn a_doubtful_size_is_found_out_by_what_follows() {
+        for (file, follows) in [(&b"0123"[..], &b"4567"[..]), (b"9999", b"\xff")] {
+            for chunk in [1, 2, 100] {
+                let mut known = Known::nothing();
+                let mut intake = Intake::with_size(Some(4), &known);
+                assert_eq!(all(&mut intake, &mut known, &[b"4", file].concat(), chunk).unwrap(), file);
+                assert!(intake.is_doubtful());
+                let more = intake.take(Bytes::copy_from_slice(follows), &mut known);
+                assert!(matches!(more, Err(Useless::Size { said: 40_000.., wanted: 4 })), "{more:?}");
+            }
+        }
+        let mut known = Known::nothing();
+        let mut intake = Intake::with_size(Some(4), &known);
+        assert_eq!(all(&mut intake, &mut known, b"4abcdefg", 3).unwrap(), b"abcd");
+        assert!(!intake.is_doubtful(), "what follows a size that is certain is dropped");
     }
 
     #[test]

@@ -34,6 +34,18 @@ pub fn part(target: &RelPath, size: Option<u64>) -> RelPath {
     }
 }
 
+/// What the file beside a part, or a range, is called that says how much of it is safe.
+#[must_use]
+pub fn mark(part: &RelPath) -> RelPath {
+    aside(part, ".kept")
+}
+
+/// What a range of a file is called, from `base` on, until it is joined with what is before it.
+#[must_use]
+pub fn range(target: &RelPath, size: u64, base: u64) -> RelPath {
+    aside(target, &format!(".{size}.{base}.part"))
+}
+
 /// The same name with a number, if others of this name are there already.
 #[must_use]
 pub fn numbered(target: &RelPath, number: u32) -> RelPath {

@@ -76,7 +76,7 @@ impl Slots {
         let place = self.queue.iter().position(|waits| waits.nick == key.0 && waits.name == key.1);
         let ahead = place.unwrap_or(self.queue.len());
         let free = self.limits.all.saturating_sub(self.in_use());
-        if self.of_user(&key.0) < self.limits.per_user && ahead < free {
+        if self.of_user(&key.0) < self.limits.per_user && self.could_begin(ahead) < free {
             if let Some(place) = place {
                 self.queue.remove(place);
             }
@@ -134,6 +134,18 @@ impl Slots {
         self.queue.len()
     }
 
+    /// How many of the first so many in the queue could be served now: who has all the places that one user may have
+    /// keeps none from others.
+    fn could_begin(&self, of: usize) -> usize {
+        let mut begun: BTreeMap<&Bytes, usize> = BTreeMap::new();
+        let eligible = self.queue.iter().take(of).filter(|waits| {
+            let count = begun.entry(&waits.nick).or_insert_with(|| self.of_user(&waits.nick));
+            *count += 1;
+            *count <= self.limits.per_user
+        });
+        eligible.count()
+    }
+
     fn of_user(&self, nick: &Bytes) -> usize {
         let accepted = self.accepted.keys().filter(|(owner, _)| owner == nick).count();
         accepted + self.running.get(nick).copied().unwrap_or(0)
@@ -168,10 +180,10 @@ mod tests {
         assert_eq!(slots.ask(at(0), b"a", b"x"), Verdict::Accept);
         assert!(slots.begin(at(1), b"A", b"x"));
         assert_eq!(slots.ask(at(1), b"a", b"y"), Verdict::Wait(0));
-        assert_eq!(slots.ask(at(1), b"b", b"x"), Verdict::Wait(1));
+        assert_eq!(slots.ask(at(1), b"b", b"x"), Verdict::Accept, "what is before it cannot begin");
+        assert_eq!(slots.ask(at(1), b"c", b"x"), Verdict::Wait(1));
         slots.end(b"a");
-        // Both places are free now: whoever asks again gets one.
-        assert_eq!(slots.ask(at(2), b"b", b"x"), Verdict::Accept);
+        // One place is free now: it is for who came first.
         assert_eq!(slots.ask(at(2), b"c", b"x"), Verdict::Wait(1));
         assert_eq!(slots.ask(at(2), b"a", b"y"), Verdict::Accept);
         assert_eq!(slots.in_use(), 2);

@@ -17,6 +17,10 @@ pub(crate) struct Conversation {
     pub(crate) server: SocketAddrV4,
     /// What was sent, in the order of the record.
     pub(crate) segments: Vec<Segment>,
+    /// When it was opened.
+    pub(crate) opened: At,
+    /// When a side ended it, one way or the other.
+    pub(crate) ends: Vec<(At, From)>,
     next_seq: [Option<u32>; 2],
 }
 
@@ -26,7 +30,11 @@ pub(crate) enum From {
     Server,
 }
 
+/// A place in a record: the number of the packet, and its time in microseconds.
+pub(crate) type At = (usize, u64);
+
 pub(crate) struct Segment {
+    pub(crate) at: At,
     pub(crate) from: From,
     pub(crate) bytes: Vec<u8>,
 }
@@ -57,8 +65,10 @@ pub(crate) fn conversations(name: &str) -> Vec<Conversation> {
     let file = std::fs::read(path).unwrap();
     assert_eq!((u32_le(&file, 0), u32_le(&file, 20)), (0xa1b2_c3d4, 1), "little-endian pcap of Ethernet");
     let (mut all, mut open) = (Vec::<Conversation>::new(), BTreeMap::new());
-    let mut at = 24;
+    let (mut at, mut number) = (24, 0);
     while at < file.len() {
+        let when = (number, u64::from(u32_le(&file, at)) * 1_000_000 + u64::from(u32_le(&file, at + 4)));
+        number += 1;
         let len = u32_le(&file, at + 8) as usize;
         let packet = &file[at + 16..at + 16 + len];
         at += 16 + len;
@@ -75,7 +85,13 @@ pub(crate) fn conversations(name: &str) -> Vec<Conversation> {
         if is_syn && !is_ack {
             open.insert((source, target), all.len());
             let next_seq = [Some(seq.wrapping_add(1)), None];
-            all.push(Conversation { server: target, segments: Vec::new(), next_seq });
+            all.push(Conversation {
+                server: target,
+                segments: Vec::new(),
+                opened: when,
+                ends: Vec::new(),
+                next_seq,
+            });
             continue;
         }
         let (index, from) = match (open.get(&(source, target)), open.get(&(target, source))) {
@@ -93,13 +109,16 @@ pub(crate) fn conversations(name: &str) -> Vec<Conversation> {
         let tcp_len = usize::from(u16_be(ip, 2)) - usize::from(ip[0] & 15) * 4;
         let mut bytes = tcp[head.min(tcp.len())..tcp.len().min(tcp_len)].to_vec();
         bytes.resize(tcp_len - head, 0);
+        if flags & 5 != 0 {
+            conversation.ends.push((when, from));
+        }
         let expected = next.unwrap();
         if bytes.is_empty() || seq != expected {
             assert!(bytes.is_empty() || seq.wrapping_sub(expected) > u32::MAX / 2, "{name}: a gap");
             continue;
         }
         *next = Some(seq.wrapping_add(bytes.len() as u32));
-        conversation.segments.push(Segment { from, bytes });
+        conversation.segments.push(Segment { at: when, from, bytes });
     }
     all
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod capture;
+mod client;
 mod crowd;
 mod deflate;
 mod index;
@@ -9,6 +10,7 @@ mod link;
 mod links;
 mod recorded;
 mod server;
+mod storm;
 mod together;
 mod transfer_wire;
 mod wire;
