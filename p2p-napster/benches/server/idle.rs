@@ -23,7 +23,11 @@ fn messages(load: &Workload, user: u64, rng: &mut Rng) -> (Bytes, usize) {
     let other = format!("user{}", (user + 1) % BUSY as u64);
     put(&mut text, 205, format!("{other} have you got the other one too").as_bytes());
     put(&mut text, 603, other.as_bytes());
-    put(&mut text, 100, b"\"C:\\My Music\\Somebody - Something.mp3\" 0123456789abcdef0123456789abcdef 4000000 128 44100 250");
+    put(
+        &mut text,
+        100,
+        b"\"C:\\My Music\\Somebody - Something.mp3\" 0123456789abcdef0123456789abcdef 4000000 128 44100 250",
+    );
     put(&mut text, 102, b"C:\\My Music\\Somebody - Something.mp3");
     put(&mut text, 750, b"");
     (text.into(), 6)
@@ -78,7 +82,12 @@ pub(crate) fn run(figures: &mut Figures, crowds: &[usize]) {
         idle = crowd;
         assert_eq!(world.stats().users, (BUSY + idle) as u64, "all of them are logged in");
         let each = (allocated() - before) as f64 / (crowd - from) as f64;
-        figures.add(&format!("memory of an idle user, {crowd} of them: allocated"), each, "bytes", Goal::AtMost(2048.0));
+        figures.add(
+            &format!("memory of an idle user, {crowd} of them: allocated"),
+            each,
+            "bytes",
+            Goal::AtMost(2048.0),
+        );
         figures.add("CPU of a login", spent.as_secs_f64() * 1e6 / (crowd - from) as f64, "us", Goal::None);
         let among = message(&mut world, &load, &conns);
         figures.add(&format!("CPU of a message among {crowd} idle users"), among, "us", Goal::None);

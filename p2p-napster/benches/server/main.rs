@@ -1,5 +1,6 @@
 //! The server machine alone, in memory: what sharing, searching, idling and leaving cost, and the memory that it takes.
-//! `cargo bench -p p2p-napster --bench server -- [sizes] [idle] [storm] [--check]`; `--check` fails if a goal is missed.
+//! `cargo bench -p p2p-napster --bench server -- [sizes [FILES ...]] [idle] [storm] [--check]`;
+//! `--check` fails if a goal is missed.
 //!
 //! Times are CPU time of the thread, around what the machine does and not around the making of messages. Memory is
 //! what was asked of the allocator and not given back; the resident size of the process stands beside it where nothing
@@ -38,7 +39,9 @@ fn main() -> ExitCode {
     // To see that it runs at all.
     let small = has("--test");
     if has("sizes") || !some {
-        sizes::run(&mut figures, if small { &[1_000] } else { &[10_000, 100_000, 1_000_000] });
+        let numbers: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+        let all = if small { &[1_000][..] } else { &[10_000, 100_000, 1_000_000] };
+        sizes::run(&mut figures, if numbers.is_empty() { all } else { &numbers });
     }
     if has("idle") || !some {
         idle::run(&mut figures, if small { &[100] } else { &[5_000, 15_000] });

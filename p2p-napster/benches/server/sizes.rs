@@ -25,7 +25,12 @@ pub(crate) fn enter(world: &mut World, user: u64) -> ConnId {
 }
 
 /// Users with so many files each, the CPU time of the sharing, and how many files they are.
-pub(crate) fn fill(world: &mut World, load: &Workload, users: usize, each: usize) -> (Vec<ConnId>, f64, usize) {
+pub(crate) fn fill(
+    world: &mut World,
+    load: &Workload,
+    users: usize,
+    each: usize,
+) -> (Vec<ConnId>, f64, usize) {
     let conns: Vec<ConnId> = (0..users as u64).map(|user| enter(world, user)).collect();
     let (mut spent, mut shared, mut text) = (Duration::ZERO, 0, Vec::new());
     for (user, conn) in conns.iter().enumerate() {
@@ -122,8 +127,18 @@ fn further_holders(figures: &mut Figures, world: &mut World, load: &Workload, ea
     }
     drop(text);
     let grown = allocated() as f64 - before as f64;
-    figures.add("CPU of a further holder's share", spent.as_secs_f64() * 1e6 / shared as f64, "us", Goal::None);
-    figures.add("memory of a further holder of a file: allocated", grown / shared as f64, "bytes", Goal::AtMost(60.0));
+    figures.add(
+        "CPU of a further holder's share",
+        spent.as_secs_f64() * 1e6 / shared as f64,
+        "us",
+        Goal::None,
+    );
+    figures.add(
+        "memory of a further holder of a file: allocated",
+        grown / shared as f64,
+        "bytes",
+        Goal::AtMost(60.0),
+    );
 }
 
 /// Somebody with 5,000 files leaves.

@@ -29,8 +29,70 @@ struct Entry {
     size_high: u8,
     /// The kind in bits 0 to 2, the form of the fingerprint in bits 3 and 4, [`WAITING`].
     marks: u8,
-    /// The entries of the same md5 and size before and after this one.
+    /// The entries of the same md5 and size before and after this one. Before the first there is none: the hash of md5
+    /// and size is there.
     twins: [u32; 2],
+}
+
+impl Entry {
+    fn size(&self) -> u64 {
+        u64::from(self.size_high) << 32 | u64::from(self.size)
+    }
+}
+
+/// The folder's number and the length of the base, from an entry's text.
+fn named(text: &[u8]) -> (u32, usize) {
+    let folder = text.first_chunk().map_or(NOWHERE, |bytes| u32::from_le_bytes(*bytes));
+    (folder, usize::from(u16::from_le_bytes([text[4], text[5]])))
+}
+
+/// Entries that are looked at together: enough for the waits for memory to overlap, few enough that little is fetched in
+/// vain.
+pub(super) const BATCH: usize = 16;
+
+/// An entry that is looked at, with what it points to.
+#[derive(Debug)]
+pub(super) struct Seen<'a> {
+    entry: &'a Entry,
+    text: &'a [u8],
+    /// Of the base.
+    len: usize,
+    folder: &'a [u8],
+    holders: &'a [u32],
+}
+
+impl<'a> Seen<'a> {
+    /// Who holds it, in the order of their ids.
+    pub(super) fn holders(&self) -> &'a [u32] {
+        self.holders
+    }
+
+    /// It without its texts: its attributes, quickly.
+    pub(super) fn attributes(&self) -> FileRef<'static> {
+        let Entry { seconds, freq, bitrate, marks, .. } = *self.entry;
+        let kind = Kind::ALL.get(usize::from(marks & 7)).copied().unwrap_or_default();
+        let size = self.entry.size();
+        FileRef {
+            folder: &[],
+            base: &[],
+            fingerprint: Fingerprint::UNKNOWN,
+            size,
+            bitrate,
+            freq,
+            seconds,
+            kind,
+        }
+    }
+
+    pub(super) fn file(&self) -> FileRef<'a> {
+        let (base, rest) = self.text[HEAD..].split_at(self.len);
+        let fingerprint = match self.entry.marks & FORM {
+            MD5 => rest.first_chunk().map_or(Fingerprint::UNKNOWN, |md5| Fingerprint::from_md5(*md5)),
+            TEXT => Fingerprint::new(&rest[1..=usize::from(rest[0])]),
+            _ => Fingerprint::UNKNOWN,
+        };
+        FileRef { folder: self.folder, base, fingerprint, ..self.attributes() }
+    }
 }
 
 const UNKNOWN: u8 = 0 << 3;
@@ -39,6 +101,10 @@ const TEXT: u8 = 2 << 3;
 const FORM: u8 = 3 << 3;
 /// It is in the queue of those that nobody holds (and somebody may hold it again).
 const WAITING: u8 = 1 << 5;
+/// It is the first of its md5 and size.
+const FIRST: u8 = 1 << 6;
+/// What its file was shared with.
+const SHARED: u8 = 0b111 | FORM;
 
 /// A fingerprint as it lies in an entry's text.
 #[derive(Clone, Copy)]
@@ -151,7 +217,7 @@ impl Catalogue {
         entry.hash == sought.hash
             && self.size(id) == file.size
             && (entry.seconds, entry.freq, entry.bitrate) == (file.seconds, file.freq, file.bitrate)
-            && entry.marks & !WAITING == file.kind as u8 | sought.packed.form
+            && entry.marks & SHARED == file.kind as u8 | sought.packed.form
             && usize::from(self.texts.u16_at(entry.text, 4)) == file.base.len()
             && self.texts.slice(entry.text, HEAD, end) == file.base
             && self.texts.slice(entry.text, end, end + sought.packed.len) == sought.packed.as_bytes()
@@ -193,7 +259,11 @@ impl Catalogue {
         };
         let entries = &self.entries;
         self.table.insert(sought.hash, id, |id| entries[id].hash);
-        self.link(id);
+        if packed.form == MD5
+            && let Some(md5) = packed.bytes.first_chunk()
+        {
+            self.link(id, *md5);
+        }
         self.used += 1;
         id
     }
@@ -221,39 +291,41 @@ impl Catalogue {
     /// The folder and the base of an entry.
     pub(super) fn name(&self, id: u32) -> (&[u8], &[u8]) {
         let text = self.texts.from(self.entries[id].text);
-        let folder = text.first_chunk().map_or(NOWHERE, |bytes| u32::from_le_bytes(*bytes));
-        let len = usize::from(u16::from_le_bytes([text[4], text[5]]));
+        let (folder, len) = named(text);
         (self.folders.text(folder), &text[HEAD..HEAD + len])
     }
 
     pub(super) fn size(&self, id: u32) -> u64 {
-        let entry = &self.entries[id];
-        u64::from(entry.size_high) << 32 | u64::from(entry.size)
-    }
-
-    /// An entry without its texts: its attributes, quickly.
-    pub(super) fn attributes(&self, id: u32) -> FileRef<'static> {
-        let Entry { seconds, freq, bitrate, marks, .. } = self.entries[id];
-        let kind = Kind::ALL.get(usize::from(marks & 7)).copied().unwrap_or_default();
-        let fingerprint = Fingerprint::UNKNOWN;
-        FileRef { folder: &[], base: &[], fingerprint, size: self.size(id), bitrate, freq, seconds, kind }
+        self.entries[id].size()
     }
 
     pub(super) fn file(&self, id: u32) -> FileRef<'_> {
         let entry = &self.entries[id];
-        let (folder, base) = self.name(id);
-        let rest = &self.texts.from(entry.text)[HEAD + base.len()..];
-        let fingerprint = match entry.marks & FORM {
-            MD5 => rest.first_chunk().map_or(Fingerprint::UNKNOWN, |md5| Fingerprint::from_md5(*md5)),
-            TEXT => Fingerprint::new(&rest[1..=usize::from(rest[0])]),
-            _ => Fingerprint::UNKNOWN,
-        };
-        FileRef { folder, base, fingerprint, ..self.attributes(id) }
+        let text = self.texts.from(entry.text);
+        let (folder, len) = named(text);
+        Seen { entry, text, len, folder: self.folders.text(folder), holders: &[] }.file()
+    }
+
+    /// Looks at entries, [`BATCH`] at most, in place of what is in `seen`. What all of them point to is read before what that points to:
+    /// the processor waits for memory once for all of them and not once for each.
+    pub(super) fn see<'a>(&'a self, ids: &[u32], seen: &mut Vec<Seen<'a>>) {
+        seen.clear();
+        seen.extend(ids.iter().map(|id| {
+            let entry = &self.entries[*id];
+            Seen { entry, text: self.texts.from(entry.text), len: 0, folder: &[], holders: &[] }
+        }));
+        let mut folders = [NOWHERE; BATCH];
+        for (seen, folder) in seen.iter_mut().zip(&mut folders) {
+            (*folder, seen.len) = named(seen.text);
+            seen.holders = self.holders_of(seen.entry);
+        }
+        for (seen, folder) in seen.iter_mut().zip(folders) {
+            seen.folder = self.folders.text(folder);
+        }
     }
 
     /// Who holds an entry, in the order of their ids.
-    pub(super) fn holders(&self, id: u32) -> &[u32] {
-        let entry = &self.entries[id];
+    fn holders_of<'a>(&'a self, entry: &'a Entry) -> &'a [u32] {
         match entry.count {
             0 => &[],
             1 => core::slice::from_ref(&entry.holders),
@@ -340,21 +412,20 @@ impl Catalogue {
     }
 
     fn first_twin(&self, md5: [u8; 16], size: u64, hash: u32) -> Option<u32> {
-        self.digests.find(hash, |id| self.size(id) == size && self.md5(id) == Some(md5))
+        self.digests.find(hash, |id| {
+            self.entries[id].twins[0] == hash && self.size(id) == size && self.md5(id) == Some(md5)
+        })
     }
 
-    /// Puts an entry behind the first of its md5 and size.
-    fn link(&mut self, id: u32) {
-        let (Some(md5), size) = (self.md5(id), self.size(id)) else { return };
+    /// Puts an entry of this md5 behind the first of its md5 and size.
+    fn link(&mut self, id: u32, md5: [u8; 16]) {
+        let size = self.size(id);
         let hash = self.digest_hash(md5, size);
         match self.first_twin(md5, size, hash) {
             None => {
-                // Taken out for the call, for hashing reads the rest of the catalogue.
-                let mut digests = core::mem::take(&mut self.digests);
-                digests.insert(hash, id, |id| {
-                    self.md5(id).map_or(0, |md5| self.digest_hash(md5, self.size(id)))
-                });
-                self.digests = digests;
+                self.set_first(id, hash);
+                let entries = &self.entries;
+                self.digests.insert(hash, id, |id| entries[id].twins[0]);
             }
             Some(first) => {
                 let next = core::mem::replace(&mut self.entries[first].twins[1], id);
@@ -366,16 +437,27 @@ impl Catalogue {
         }
     }
 
+    fn set_first(&mut self, id: u32, hash: u32) {
+        let entry = &mut self.entries[id];
+        entry.marks |= FIRST;
+        entry.twins[0] = hash;
+    }
+
     fn unlink(&mut self, id: u32) {
-        let (Some(md5), [before, after]) = (self.md5(id), self.entries[id].twins) else { return };
-        if before == NOWHERE {
-            let hash = self.digest_hash(md5, self.size(id));
-            self.digests.replace(hash, id, (after != NOWHERE).then_some(after));
-        } else {
-            self.entries[before].twins[1] = after;
+        let Entry { marks, twins: [before, after], .. } = self.entries[id];
+        if marks & FORM != MD5 {
+            return;
         }
-        if after != NOWHERE {
-            self.entries[after].twins[0] = before;
+        if marks & FIRST == 0 {
+            self.entries[before].twins[1] = after;
+            if after != NOWHERE {
+                self.entries[after].twins[0] = before;
+            }
+        } else {
+            self.digests.replace(before, id, (after != NOWHERE).then_some(after));
+            if after != NOWHERE {
+                self.set_first(after, before);
+            }
         }
     }
 

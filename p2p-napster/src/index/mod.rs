@@ -35,6 +35,7 @@ pub use filter::Filter;
 pub use limits::{Limits, Refused};
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 use catalogue::Catalogue;
 use dictionary::Dictionary;
 use holdings::Holdings;
@@ -160,7 +161,9 @@ impl Index {
 
     /// Makes an entry, which nobody holds yet.
     fn enter(&mut self, file: &FileSpec<'_>, sought: &catalogue::Sought<'_>) -> Result<u32, Refused> {
-        if words::words(file.name).nth(self.limits.words).is_some() {
+        let mut words = Vec::with_capacity(24);
+        words.extend(words::words(file.name).take(self.limits.words.saturating_add(1)));
+        if words.len() > self.limits.words {
             return Err(Refused::ManyWords);
         }
         if !self.catalogue.has_room() || !self.dictionary.has_room() {
@@ -168,9 +171,7 @@ impl Index {
         }
         self.tidy(2);
         let entry = self.catalogue.add(sought);
-        for word in words::words(file.name) {
-            self.dictionary.add(word, entry);
-        }
+        self.dictionary.add(&words, entry);
         self.fallow += 1;
         Ok(entry)
     }
