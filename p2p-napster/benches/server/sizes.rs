@@ -8,6 +8,8 @@ use super::world::World;
 use bytes::Bytes;
 use p2p_core::{ConnId, Duration, Rng};
 use p2p_napster::server::Config;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 const USERS: usize = 1_000;
 /// Searches of a sort.
@@ -43,6 +45,24 @@ pub(crate) fn fill(
         world.pass(Duration::from_millis(1));
     }
     (conns, spent.as_secs_f64(), shared)
+}
+
+/// How many of the users' files are different ones.
+fn different(load: &Workload, each: usize) -> usize {
+    let (mut known, mut text) = (HashSet::new(), Vec::new());
+    for user in 0..USERS as u64 {
+        text.clear();
+        load.shares(user, each, &mut text);
+        let mut left = &text[..];
+        while let Some((head, rest)) = left.split_first_chunk::<4>() {
+            let (message, rest) = rest.split_at(usize::from(u16::from_le_bytes([head[0], head[1]])));
+            let mut hasher = DefaultHasher::new();
+            message.hash(&mut hasher);
+            known.insert(hasher.finish());
+            left = rest;
+        }
+    }
+    known.len()
 }
 
 /// Mean CPU microseconds of a search of this sort, and mean results.
@@ -81,6 +101,12 @@ pub(crate) fn run(figures: &mut Figures, sizes: &[usize]) {
         let (conns, seconds, shared) = fill(&mut world, &load, USERS, files / USERS);
         let (grown, resident_grown) = (allocated() - before, resident().saturating_sub(resident_before));
         assert_eq!(world.stats().files, shared as u64, "every file is shared");
+        figures.add(
+            "different files, names included",
+            different(&load, files / USERS) as f64,
+            "",
+            Goal::None,
+        );
         let each = |of: usize| of as f64 / shared as f64;
         figures.add("CPU of a share", seconds * 1e6 / shared as f64, "us", Goal::AtMost(3.0));
         figures.add("shares a second", shared as f64 / seconds, "", Goal::AtLeast(100_000.0));

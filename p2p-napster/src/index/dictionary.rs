@@ -22,14 +22,13 @@ pub(super) struct Dictionary {
 }
 
 /// Bytes of a text that lies beside its list: nearly all are so short.
-const SHORT: usize = 14;
+const SHORT: usize = 18;
 
 /// 48 bytes: who looks a word up finds its text and its list in the same place, for every other place is as likely as
 /// not to be far from the processor.
 #[derive(Debug)]
 struct Word {
     entries: Postings,
-    hash: u32,
     /// Where a text that is not [`SHORT`] lies.
     long: u32,
     len: u16,
@@ -56,8 +55,7 @@ impl Dictionary {
         self.table.find(hash, |number| {
             let word = &self.words[number];
             let len = usize::from(word.len);
-            word.hash == hash
-                && len == text.len()
+            len == text.len()
                 && match word.short.get(..len) {
                     Some(short) => short.eq_ignore_ascii_case(text),
                     None => self.texts.slice(word.long, 0, len).eq_ignore_ascii_case(text),
@@ -107,7 +105,7 @@ impl Dictionary {
             }
             None => self.texts.put(&[&text.to_ascii_lowercase()]),
         };
-        let word = Word { entries: Postings::One(entry), hash, long, len: text.len() as u16, short };
+        let word = Word { entries: Postings::One(entry), long, len: text.len() as u16, short };
         let number = match self.free.pop() {
             Some(number) => {
                 self.words[number] = word;
@@ -115,8 +113,7 @@ impl Dictionary {
             }
             None => self.words.push(word),
         };
-        let words = &self.words;
-        self.table.insert(hash, number, |number| words[number].hash);
+        self.table.insert(hash, number);
     }
 
     /// An entry with this word is gone.

@@ -116,7 +116,7 @@ impl Index {
     ) -> Found {
         let mut walk = self.walk(max, hit);
         if let Some(md5) = fingerprint.md5().filter(|_| max > 0) {
-            for entry in self.catalogue.twins(md5, size) {
+            for entry in self.catalogue.twins(&md5, size) {
                 if walk.look(&[entry], |_| true).is_break() {
                     break;
                 }
