@@ -1,6 +1,6 @@
 //! The entries that have all of these words and none of those: [`for_each`].
 
-use super::block::{Bitmap, Block};
+use super::block::{Bitmap, Block, has};
 use super::{BLOCK_BITS, Blocks, Postings};
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -122,14 +122,15 @@ fn in_sparse(
     for chunk in lows.chunks(left.len()) {
         let mut len = chunk.len();
         left[..len].copy_from_slice(chunk);
+        // The rarest words first: they leave the fewest.
+        for lows in others {
+            len = retain(&mut left[..len], |low| has(lows, low));
+        }
         for bitmap in dense {
             len = retain(&mut left[..len], |low| bitmap.contains(low));
         }
         for bitmap in denied {
             len = retain(&mut left[..len], |low| !bitmap.contains(low));
-        }
-        for lows in others {
-            len = retain_sorted(&mut left[..len], lows, true);
         }
         each(&left[..len])?;
     }
