@@ -4,6 +4,8 @@
 pub mod arguments;
 pub mod escape;
 pub mod failure;
+#[cfg(feature = "metrics")]
+pub mod figures;
 pub mod json;
 pub mod output;
 pub mod progress;

@@ -121,6 +121,11 @@ impl Index {
         }
     }
 
+    /// How many files each user may share from now on; who has more keeps them.
+    pub const fn set_files_per_user(&mut self, files: usize) {
+        self.limits.files = files;
+    }
+
     /// A user shares a file.
     ///
     /// # Errors

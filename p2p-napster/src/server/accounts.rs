@@ -25,6 +25,15 @@ pub struct Account {
     pub seen: UnixTime,
 }
 
+impl Account {
+    /// An account of which no more is known.
+    #[must_use]
+    pub fn new(nick: impl Into<Box<[u8]>>, level: Level, password: Hashed) -> Self {
+        let (created, seen) = (UnixTime::default(), UnixTime::default());
+        Self { nick: nick.into(), level, password, email: Box::default(), created, seen }
+    }
+}
+
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Account")

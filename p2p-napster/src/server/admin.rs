@@ -1,10 +1,9 @@
 //! What operators may do: levels, throwing out, bans and muzzles, sending users elsewhere, speaking to everybody.
 
 use super::Server;
-use super::bans::Banned;
+use super::bans::{Banned, Kind};
+use super::keeping::Sentence;
 use super::password::Purpose;
-use super::record::Kind;
-use super::store::Sentence;
 use crate::index::UserId;
 use crate::wire::text::decimal;
 use crate::wire::{Fields, Level, Speed, ToClient};
@@ -124,11 +123,12 @@ impl Server {
         }
         let by = self.nick_of(user);
         let sentence = Sentence { by: &by, reason: order.reason, during: order.during };
-        if !self.ban(cx, kind, &who, &sentence, None) {
+        let verb: &[u8] = if kind == Kind::Ban { b" banned " } else { b" muzzled " };
+        let text = [&by[..], verb, order.who, b": ", order.reason].concat();
+        let waiting = self.order(user, Some(&text));
+        if !self.ban(cx, kind, &who, &sentence, waiting) {
             return self.notice(cx, conn, "there are too many bans");
         }
-        let verb: &[u8] = if kind == Kind::Ban { b" banned " } else { b" muzzled " };
-        self.tell_operators(cx, &[&by[..], verb, order.who, b": ", order.reason].concat());
         if kind == Kind::Ban {
             self.throw_out_banned(cx, &who);
         }
@@ -161,7 +161,8 @@ impl Server {
         if !self.is_allowed(cx, conn, user, least, "") {
             return;
         }
-        if !self.lift(cx, kind, &Banned::parse(who), None) {
+        let waiting = self.order(user, None);
+        if !self.lift(cx, kind, &Banned::parse(who), waiting) {
             self.notice_of(cx, conn, who, " is not banned");
         }
     }
@@ -373,7 +374,7 @@ impl Server {
         self.users.iter().filter(|(_, user)| user.level >= Level::Moderator).map(|(id, _)| id).collect()
     }
 
-    fn tell_operators(&mut self, cx: &mut Cx<'_, Self>, text: &[u8]) {
+    pub(super) fn tell_operators(&mut self, cx: &mut Cx<'_, Self>, text: &[u8]) {
         let operators = self.operators();
         self.tell_all(cx, operators, &ToClient::Notice(text));
     }

@@ -2,6 +2,7 @@
 
 use super::accounts::Account;
 use super::bans::{Ban, Banned};
+use super::changes::{Batch, Change};
 use super::config::Limits;
 use crate::wire::Level;
 use alloc::boxed::Box;
@@ -56,11 +57,18 @@ pub enum ServerCommand {
     },
     /// Let them speak again.
     Unmuzzle(Banned),
+    /// A batch of [`ServerEvent::Changes`] is on the device, or could not be kept.
+    Kept {
+        /// Which batch.
+        batch: Batch,
+        /// Whether it is kept. If not, who waits for it is told so; what holds all the same comes again later.
+        result: Result<(), IoError>,
+    },
     /// Tell everybody.
     Announce(Bytes),
     /// Change the lines of the message of the day.
     Motd(Vec<Bytes>),
-    /// Change the limits. Nobody is dropped; users have the new rates from their next login on.
+    /// Change the limits. Nobody is dropped; all have the new rates at once, with their bursts to spend.
     SetLimits(Box<Limits>),
     /// Answer with [`ServerEvent::Bans`].
     Bans,
@@ -96,6 +104,9 @@ impl core::fmt::Debug for ServerCommand {
                 .field("during", during)
                 .finish(),
             Self::Unmuzzle(who) => f.debug_tuple("Unmuzzle").field(who).finish(),
+            Self::Kept { batch, result } => {
+                f.debug_struct("Kept").field("batch", batch).field("result", result).finish()
+            }
             Self::Announce(text) => f.debug_tuple("Announce").field(text).finish(),
             Self::Motd(lines) => f.debug_tuple("Motd").field(lines).finish(),
             Self::SetLimits(limits) => f.debug_tuple("SetLimits").field(limits).finish(),
@@ -114,27 +125,16 @@ pub enum ServerEvent {
     Listening(SocketAddr),
     /// A socket could not be opened, or is no more.
     Down(IoError),
-    /// The store was read: so many accounts and bans, and so many lines that a crash had torn.
-    Loaded {
-        /// Accounts.
-        accounts: usize,
-        /// Bans and muzzles.
-        bans: usize,
-        /// Lines that are not whole.
-        torn: usize,
+    /// Accounts and bans became different. With [`Config::keep`](super::Config::keep), keep all of it or nothing, and
+    /// say so with [`ServerCommand::Kept`]: until then no other batch comes, and those whom it is about wait. What was
+    /// kept goes to [`Server::with_accounts`](super::Server::with_accounts),
+    /// [`with_bans`](super::Server::with_bans) and [`with_muzzles`](super::Server::with_muzzles) at the next start.
+    Changes {
+        /// Which batch.
+        batch: Batch,
+        /// What is true from now on, one change for each account and ban at most.
+        changes: Vec<Change>,
     },
-    /// The store could not be read. Nobody can log in, for any nick might be registered.
-    StoreUnreadable(IoError),
-    /// The store could not be written; who registered was told that it failed.
-    StoreFailed(IoError),
-    /// An account is new, or has changed.
-    Account(Account),
-    /// An account is gone.
-    Unregistered(Box<[u8]>),
-    /// Somebody was banned.
-    Banned(Banned, Ban),
-    /// A ban was lifted.
-    Unbanned(Banned),
     /// The answer to [`ServerCommand::Bans`]: bans, then muzzles.
     Bans(Vec<(Banned, Ban)>, Vec<(Banned, Ban)>),
     /// The answer to [`ServerCommand::Accounts`].
@@ -196,12 +196,18 @@ pub enum ServerError {
     /// A limit is reached.
     #[error("too many of them")]
     Full,
-    /// It could not be stored.
-    #[error("not stored: {0}")]
-    Store(IoError),
-    /// The machine is stopping, or not yet ready.
-    #[error("not ready")]
-    NotReady,
+    /// It holds, but could not be kept: a restart ends it.
+    #[error("not kept: {0}")]
+    Kept(IoError),
+    /// The password could not be hashed.
+    #[error("the password could not be hashed: {0}")]
+    Hash(IoError),
+    /// No such batch of changes is under way.
+    #[error("no such batch of changes is under way")]
+    NoBatch,
+    /// The machine is stopping.
+    #[error("the server is stopping")]
+    Stopping,
 }
 
 /// The timers of a server.
@@ -209,6 +215,8 @@ pub enum ServerError {
 pub enum ServerTimer {
     /// Some users are told the counts.
     Stats,
+    /// What could not be kept is told again.
+    Keep,
     /// A client did not log in.
     Login(ConnId),
     /// A client did not read.

@@ -103,6 +103,15 @@ impl Banned {
     }
 }
 
+/// What somebody may not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Log in.
+    Ban,
+    /// Speak.
+    Muzzle,
+}
+
 /// Why, by whom, and until when somebody is banned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ban {

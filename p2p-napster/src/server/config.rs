@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
 use p2p_core::limit::TokenBucket;
-use p2p_core::{Cost, Duration, FileId, Instant};
+use p2p_core::{Cost, Duration, Instant};
 
 /// How a server behaves.
 #[derive(Debug, Clone)]
@@ -23,8 +23,13 @@ pub struct Config {
     pub registered_only: bool,
     /// Whether strangers may register nicks (type 6).
     pub open_registration: bool,
-    /// Where accounts and bans are kept. Without, they live as long as the machine.
-    pub store: Option<FileId>,
+    /// Whether somebody keeps the accounts, bans and muzzles: then each [`ServerEvent::Changes`] is answered with
+    /// [`ServerCommand::Kept`], and who registers or bans is answered after that. Else they live as long as the
+    /// machine, and all are answered at once.
+    ///
+    /// [`ServerEvent::Changes`]: super::ServerEvent::Changes
+    /// [`ServerCommand::Kept`]: super::ServerCommand::Kept
+    pub keep: bool,
     /// How slowly passwords are hashed.
     pub cost: Cost,
     /// How often each user gets the counts (214) unasked. Zero: never. A minute, as opennap does.
@@ -42,7 +47,7 @@ impl Default for Config {
             motd: Vec::new(),
             registered_only: false,
             open_registration: true,
-            store: None,
+            keep: false,
             cost: Cost::default(),
             stats_every: Duration::from_secs(60),
             limits: Limits::default(),
@@ -160,8 +165,8 @@ pub struct Limits {
     pub derivations: usize,
     /// Logins that wait for their password to be hashed: 2,000.
     pub derivations_waiting: usize,
-    /// Bytes of the stored accounts that are read at the start: 512 MiB.
-    pub store_bytes: u64,
+    /// Changes of accounts and bans that are not kept yet: 10,000. Past it nobody registers or bans.
+    pub changes: usize,
     /// Logins tried from one address: 60 a minute after 30.
     pub logins: Rate,
     /// Addresses whose logins are remembered: 100,000, some 15 MB.
@@ -209,7 +214,7 @@ impl Default for Limits {
             bans: 10_000,
             derivations: 2,
             derivations_waiting: 2_000,
-            store_bytes: 512 * 1024 * 1024,
+            changes: 10_000,
             logins: Rate::new(60, 30),
             addresses: 100_000,
             shares: Rate::new(6_000, 5_000),

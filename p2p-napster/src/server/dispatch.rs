@@ -1,7 +1,7 @@
 //! What each message of a user does. Every type is done here, or answered "Unknown command code".
 
 use super::Server;
-use super::record::Kind;
+use super::bans::Kind;
 use super::session::Action;
 use crate::index::UserId;
 use crate::wire::{Fields, Frame, Level, ToClient, ToServer};

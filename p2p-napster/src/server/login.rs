@@ -3,16 +3,15 @@
 use super::accounts::{Account, Hashed};
 use super::answers::wire_addr;
 use super::bans;
+use super::changes::Change;
+use super::keeping::Waiting;
 use super::nick::{fold, is_valid};
 use super::password::{Purpose, Salt};
-use super::record::Record;
 use super::session::{State, origin};
-use super::store::Waiting;
 use super::users::{Rates, Transfers, User};
-use super::{Rate, Server, ServerEvent};
+use super::{Rate, Server};
 use crate::wire::message::{Login, LoginAck};
 use crate::wire::{Frame, Level, Speed, ToClient, ToServer};
-use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
@@ -155,10 +154,6 @@ impl Server {
             self.refuse(cx, conn, text.as_bytes());
             return;
         }
-        if !self.journal.is_ready() {
-            self.refuse(cx, conn, b"This server is not ready, try again later");
-            return;
-        }
         let limits = &self.config.limits;
         if login.password.is_empty() || login.password.len() > limits.password {
             self.refuse(cx, conn, b"Invalid Password");
@@ -207,6 +202,10 @@ impl Server {
             self.refuse(cx, conn, b"No more nicks can be registered here");
             return;
         }
+        if self.is_behind() {
+            self.refuse(cx, conn, BUSY);
+            return;
+        }
         let nick = fold(&entry.nick);
         let salt = self.new_salt(cx);
         if self.derive(cx, Purpose::Register(conn, Box::new(entry)), password, salt) {
@@ -229,6 +228,12 @@ impl Server {
             self.refuse(cx, conn, BUSY);
             return;
         };
+        // Meanwhile the application may have given it to somebody.
+        if self.accounts.get(&entry.nick).is_some() {
+            self.release(&entry.nick);
+            self.refuse_taken(cx, conn, &entry.nick);
+            return;
+        }
         let now = cx.unix_now();
         let account = Account {
             nick: entry.nick.clone(),
@@ -239,10 +244,10 @@ impl Server {
             seen: now,
         };
         let waiting = Waiting::Registered { conn, account: Box::new(account.clone()), entry };
-        self.store(cx, &Record::Account(Cow::Borrowed(&account)), Some(waiting));
+        self.change(cx, Change::Account(account), Some(waiting));
     }
 
-    /// A registration is on the disk, or is not.
+    /// A registration is kept, or is not.
     pub(super) fn registered(
         &mut self,
         cx: &mut Cx<'_, Self>,
@@ -256,8 +261,11 @@ impl Server {
             self.refuse(cx, conn, b"Your nick could not be registered, try again later");
             return;
         }
-        self.accounts.insert(account.clone());
-        cx.tell(ServerEvent::Account(account));
+        if self.accounts.get(&account.nick).is_some() {
+            self.refuse_taken(cx, conn, &account.nick);
+            return;
+        }
+        self.accounts.insert(account);
         if self.is_checking(conn) {
             self.admit(cx, conn, entry);
         }

@@ -16,27 +16,28 @@ mod answers;
 mod api;
 mod bans;
 mod browse;
+mod changes;
 mod channel;
 mod chat;
+mod commands;
 mod config;
 mod dispatch;
 mod goodbye;
-mod journal;
+mod keeping;
 mod login;
 mod nick;
 mod password;
 mod people;
-mod record;
 mod search;
 mod session;
 mod share;
-mod store;
 mod transfer;
 mod users;
 
 pub use accounts::{Account, Hashed};
 pub use api::{ServerCommand, ServerError, ServerEvent, ServerStats, ServerTimer};
 pub use bans::{Ban, Banned, Network};
+pub use changes::{Batch, Change};
 pub use config::{Config, Limits, Rate};
 
 use crate::index::{self, Index, UserId};
@@ -46,14 +47,14 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use bans::Bans;
 use bytes::BytesMut;
+use changes::Changes;
 use channel::Channel;
 use hashbrown::HashMap;
-use journal::Journal;
+use keeping::Waiting;
 use p2p_core::limit::PerKey;
 use p2p_core::{ConnId, Cx, Input, Instant, ListenerId, Machine, OpInput, StreamInput};
 use password::Passwords;
 use session::{Address, Session, State};
-use store::Waiting;
 use users::{HandleHash, NickHash, Users};
 
 /// Ticks in which everybody is told the counts once.
@@ -71,7 +72,7 @@ pub struct Server {
     accounts: Accounts,
     bans: Bans,
     muzzles: Bans,
-    journal: Journal<Waiting>,
+    changes: Changes<Waiting>,
     passwords: Passwords,
     /// Nicks, in lower case, that are being registered, and by whom.
     reserved: BTreeMap<Box<[u8]>, ConnId>,
@@ -107,7 +108,7 @@ impl Server {
             accounts: Accounts::default(),
             bans: Bans::default(),
             muzzles: Bans::default(),
-            journal: Journal::new(config.store.clone()),
+            changes: Changes::default(),
             passwords: Passwords::default(),
             reserved: BTreeMap::new(),
             channels: BTreeMap::new(),
@@ -124,7 +125,7 @@ impl Server {
         }
     }
 
-    /// The same, with these accounts from the beginning: for who keeps them elsewhere than in [`Config::store`].
+    /// The same, with these accounts from the beginning: what was kept of [`ServerEvent::Changes`].
     #[must_use]
     pub fn with_accounts(mut self, accounts: impl IntoIterator<Item = Account>) -> Self {
         for account in accounts.into_iter().take(self.config.limits.accounts) {
@@ -142,6 +143,15 @@ impl Server {
         self
     }
 
+    /// The same, with these muzzles.
+    #[must_use]
+    pub fn with_muzzles(mut self, muzzles: impl IntoIterator<Item = (Banned, Ban)>) -> Self {
+        for (who, ban) in muzzles {
+            self.muzzles.insert(who, ban, self.config.limits.bans, p2p_core::UnixTime::default());
+        }
+        self
+    }
+
     fn start(&mut self, cx: &mut Cx<'_, Self>) {
         // Keys that no stranger can know: neither nicks nor words can be chosen to collide.
         let limits =
@@ -149,7 +159,6 @@ impl Server {
         self.index = Index::new(limits, [cx.rng().bits(), cx.rng().bits()]);
         self.users = Users::new(NickHash::draw(cx.rng()));
         self.started = cx.now();
-        self.load_store(cx);
         for at in self.config.listen.clone() {
             self.listeners.insert(cx.listen(at));
         }
@@ -185,6 +194,7 @@ impl Server {
     fn timer(&mut self, cx: &mut Cx<'_, Self>, timer: ServerTimer) {
         match timer {
             ServerTimer::Stats => self.tell_stats(cx),
+            ServerTimer::Keep => self.tell_changes(cx),
             ServerTimer::Login(conn) => self.too_slow(cx, conn),
             ServerTimer::Unread(conn) => self.unread(cx, conn),
             ServerTimer::Resume(conn) => self.resume(cx, conn),
@@ -200,7 +210,8 @@ impl Server {
         for conn in conns {
             self.drop_session(cx, conn, false);
         }
-        self.halt_when_stored(cx);
+        // What could not be kept before has another chance.
+        self.tell_changes(cx);
     }
 }
 
@@ -230,5 +241,9 @@ impl Machine for Server {
             Input::Op(..) | Input::Resolved(..) | Input::Bound(..) | Input::Datagram(..) => {}
         }
         self.drop_doomed(cx);
+        // Once nothing is under way any more, it is done.
+        if self.stopping && !self.changes.is_told() {
+            cx.halt();
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::wire::Level;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
-use p2p_core::{ConnId, Cost, Cx, IoError, Job, JobId, OpId};
+use p2p_core::{ConnId, Cost, Cx, IoError, Job, JobDone, JobId, OpId};
 
 /// What a password is hashed for.
 #[derive(Debug)]
@@ -104,8 +104,16 @@ impl Server {
         }
     }
 
-    /// A password was hashed, or not; false if the job is somebody else's.
-    pub(super) fn derived(&mut self, cx: &mut Cx<'_, Self>, job: JobId, hash: Result<[u8; 32], IoError>) {
+    pub(super) fn job(&mut self, cx: &mut Cx<'_, Self>, job: JobId, done: JobDone) {
+        match done {
+            JobDone::Derived(hash) => self.derived(cx, job, hash),
+            // A driver that answers another thing than was asked for: the password cannot be checked.
+            _ => self.derived(cx, job, Err(IoError::Other)),
+        }
+    }
+
+    /// A password was hashed, or not.
+    fn derived(&mut self, cx: &mut Cx<'_, Self>, job: JobId, hash: Result<[u8; 32], IoError>) {
         let Some((purpose, salt)) = self.passwords.running.remove(&job) else { return };
         self.run_derivations(cx);
         if purpose.conn().is_some_and(|conn| !self.sessions.contains_key(&conn)) {

@@ -227,6 +227,13 @@ impl Users {
         self.slots.iter().enumerate().filter_map(|(i, slot)| Some((UserId(i as u32), slot.as_deref()?)))
     }
 
+    /// Gives everybody these rates.
+    pub(super) fn set_rates(&mut self, rates: impl Fn() -> Rates) {
+        for user in self.slots.iter_mut().flatten() {
+            user.rates = rates();
+        }
+    }
+
     /// Those in the table's part `part` of `parts`.
     pub(super) fn part(&self, part: usize, parts: usize) -> impl Iterator<Item = &User> {
         let at = |part: usize| self.slots.len() * part / parts.max(1);

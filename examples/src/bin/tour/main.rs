@@ -1,6 +1,7 @@
 //! `tour`: every system of the workspace on loopback, one after the other, then a table of what they did.
 
 mod bittorrent;
+mod napster;
 mod stage;
 
 use p2p_examples::{Failure, Output, Stop, Table};
@@ -32,11 +33,23 @@ fn run(out: &mut Output) -> Result<Table, Failure> {
         let stop = Stop::install().map_err(Failure::during("listening for signals"))?;
         let folder = Folder::new().map_err(Failure::during("making a folder for the tour"))?;
         let mut table = Table::new(["system", "joined", "published", "found", "fetched"]);
-        let bittorrent = async { bittorrent::stage(&folder.0, out).await?.play(out).await };
-        tokio::select! {
-            () = stop.asked() => return Err(Failure::new("interrupted")),
-            () = tokio::time::sleep(PATIENCE) => return Err(Failure::new("bittorrent did not end in a minute")),
-            row = bittorrent => table = table.row(row.map_err(Failure::during("bittorrent"))?),
+        for system in ["bittorrent", "napster"] {
+            let folder = folder.0.join(system);
+            std::fs::create_dir(&folder).map_err(Failure::during("making a folder for the tour"))?;
+            let tour = async {
+                let stage = match system {
+                    "napster" => napster::stage(&folder, out).await?,
+                    _ => bittorrent::stage(&folder, out).await?,
+                };
+                stage.play(out).await
+            };
+            tokio::select! {
+                () = stop.asked() => return Err(Failure::new("interrupted")),
+                () = tokio::time::sleep(PATIENCE) => {
+                    return Err(Failure::new(format_args!("{system} did not end in a minute")));
+                }
+                row = tour => table = table.row(row.map_err(Failure::during(system))?),
+            }
         }
         Ok(table)
     })

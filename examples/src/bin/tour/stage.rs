@@ -63,16 +63,24 @@ impl Stage {
                 count += 1;
                 locator = hit.locator;
             }
-            found = format!("\"{WORD}\" {count} hits");
+            found = format!("\"{WORD}\" {}", many(count, "hit"));
         }
         let mut fetched = String::from("(no fetch)");
         if can.fetch {
             fetch_all(others, &locator, &self.content, out).await?;
-            fetched = format!("{} by each of {} peers", Size(self.content.len() as u64), others.len());
+            let len = Size(self.content.len() as u64);
+            fetched = match others.len() {
+                1 => format!("{len} from a peer"),
+                peers => format!("{len} by each of {peers} peers"),
+            };
         }
         self.stop.await;
         Ok([name.into(), self.joined, self.published, found, fetched])
     }
+}
+
+fn many(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Lets nodes fetch side by side until each has the whole content, byte for byte.

@@ -125,7 +125,7 @@ fn no_password_is_told_or_logged() {
     let conn = rig.connect("10.0.0.2");
     rig.say(conn, 2, "alice hunter2hunter2 6699 \"probe\" 4");
     let all = format!("{:?} {:?} {:?}", rig.server, rig.news, rig.jobs);
-    assert!(rig.news.iter().any(|news| matches!(news, ServerEvent::Account(_))));
+    assert!(rig.news.iter().any(|news| matches!(news, ServerEvent::Changes { .. })));
     assert!(all.contains("alice") && !all.contains("hunter2"), "{all}");
 }
 

@@ -2,10 +2,12 @@
 
 use bytes::{Bytes, BytesMut};
 use p2p_core::{
-    ConnId, Cx, Duration, Effect, FileId, Input, Instant, IoError, Job, JobDone, JobId, ListenerId, Machine,
-    OpId, OpInput, RelPath, Rng, Root, Source, StreamInput, UnixTime,
+    ConnId, Cx, Duration, Effect, Input, Instant, IoError, Job, JobDone, JobId, ListenerId, Machine, OpId,
+    OpInput, Rng, Source, StreamInput, UnixTime,
 };
-use p2p_napster::server::{Config, Server, ServerCommand, ServerError, ServerEvent, ServerTimer};
+use p2p_napster::server::{
+    Batch, Change, Config, Server, ServerCommand, ServerError, ServerEvent, ServerTimer,
+};
 use p2p_napster::wire::{Decoder, put_frame};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -32,17 +34,17 @@ pub(crate) struct Rig {
     pub(crate) jobs: BTreeMap<JobId, Job>,
     pub(crate) news: Vec<ServerEvent>,
     pub(crate) finished: BTreeMap<OpId, Result<(), ServerError>>,
-    pub(crate) files: BTreeMap<FileId, Vec<u8>>,
-    /// Jobs wait until the test lets them run.
+    /// Changes that were told and not answered.
+    pub(crate) told: Option<(Batch, Vec<Change>)>,
+    /// What was kept, a batch each.
+    pub(crate) kept: Vec<Vec<Change>>,
+    /// Jobs and changes wait until the test lets them go on.
     pub(crate) manual: bool,
-    /// What every write answers.
-    pub(crate) disk_fails: bool,
+    /// Nothing can be kept.
+    pub(crate) store_fails: bool,
     pub(crate) halted: bool,
+    keeps: bool,
     next_op: u64,
-}
-
-pub(crate) fn store_file() -> FileId {
-    FileId::new(Root(0), RelPath::from_parts(["accounts"]).unwrap())
 }
 
 pub(crate) fn config() -> Config {
@@ -57,18 +59,17 @@ impl Rig {
     }
 
     pub(crate) fn with(config: Config) -> Self {
-        Self::of(Server::new(config), BTreeMap::new())
+        Self::of(Server::new(config))
     }
 
-    pub(crate) fn of(server: Server, files: BTreeMap<FileId, Vec<u8>>) -> Self {
-        let mut rig = Self::idle(server, files);
-        rig.give(Input::Start);
-        rig
+    pub(crate) fn of(server: Server) -> Self {
+        Self::keeping(server, false)
     }
 
-    /// One that has not begun.
-    pub(crate) fn idle(server: Server, files: BTreeMap<FileId, Vec<u8>>) -> Self {
-        Self {
+    /// One whose changes are kept.
+    pub(crate) fn keeping(server: Server, keeps: bool) -> Self {
+        let mut rig = Self {
+            keeps,
             server,
             now: Instant::ZERO + Duration::from_secs(1_000),
             source: Source::new(Rng::fast_from(7)),
@@ -77,12 +78,15 @@ impl Rig {
             jobs: BTreeMap::new(),
             news: Vec::new(),
             finished: BTreeMap::new(),
-            files,
+            told: None,
+            kept: Vec::new(),
             manual: false,
-            disk_fails: false,
+            store_fails: false,
             halted: false,
             next_op: 1,
-        }
+        };
+        rig.give(Input::Start);
+        rig
     }
 
     pub(crate) fn give(&mut self, input: Input<Server>) {
@@ -124,7 +128,13 @@ impl Rig {
             Effect::SetTimer(timer, at) => drop(self.timers.insert(timer, at)),
             Effect::ClearTimer(timer) => drop(self.timers.remove(&timer)),
             Effect::Run(id, job) => drop(self.jobs.insert(id, job)),
-            Effect::Event(_, event) => self.news.push(event),
+            Effect::Event(_, event) => {
+                if let ServerEvent::Changes { batch, changes } = &event {
+                    let before = self.told.replace((*batch, changes.clone()));
+                    assert!(before.is_none() || !self.keeps, "one batch at a time");
+                }
+                self.news.push(event);
+            }
             Effect::Finish(op, result) => {
                 assert!(self.finished.insert(op, result).is_none(), "finished twice")
             }
@@ -134,14 +144,24 @@ impl Rig {
         }
     }
 
-    /// Does all jobs, and those that follow.
+    /// Does all jobs and keeps all changes, and those that follow.
     pub(crate) fn work(&mut self) {
-        while let Some((id, job)) = self.jobs.pop_first() {
-            let done = self.run(job);
-            let manual = std::mem::replace(&mut self.manual, true);
-            self.give(Input::Job(id, done));
-            self.manual = manual;
-        }
+        let manual = std::mem::replace(&mut self.manual, true);
+        while self.work_one() || self.keep() {}
+        self.manual = manual;
+    }
+
+    /// Keeps the changes that were told, or fails to; false if there are none.
+    pub(crate) fn keep(&mut self) -> bool {
+        let Some((batch, changes)) = self.told.take().filter(|_| self.keeps) else { return false };
+        let result = if self.store_fails {
+            Err(IoError::NoSpace)
+        } else {
+            self.kept.push(changes);
+            Ok(())
+        };
+        self.ask(ServerCommand::Kept { batch, result });
+        true
     }
 
     /// Does one job, the oldest.
@@ -162,27 +182,6 @@ impl Rig {
                 }
                 JobDone::Derived(Ok(hash))
             }
-            Job::Load { file, .. } => {
-                JobDone::Read(self.files.get(&file).map(|data| data.clone().into()).ok_or(IoError::NotFound))
-            }
-            Job::Write { .. } if self.disk_fails => {
-                JobDone::Written { result: Err(IoError::NoSpace), digest: None }
-            }
-            Job::Replace { .. } | Job::Sync { .. } if self.disk_fails => JobDone::Done(Err(IoError::NoSpace)),
-            Job::Write { spans, data, .. } => {
-                let [span] = &spans[..] else { panic!("one span") };
-                let data = data.concat();
-                let file = self.files.entry(span.file.clone()).or_default();
-                let end = span.offset as usize + data.len();
-                file.resize(file.len().max(end), 0);
-                file[span.offset as usize..end].copy_from_slice(&data);
-                JobDone::Written { result: Ok(()), digest: None }
-            }
-            Job::Replace { file, data } => {
-                self.files.insert(file, data.to_vec());
-                JobDone::Done(Ok(()))
-            }
-            Job::Sync { .. } => JobDone::Done(Ok(())),
             other => panic!("a server has no use for {other:?}"),
         }
     }

@@ -1,152 +1,15 @@
-//! The program `torrent` from outside: ours against ours on loopback, its events, its files, its exit codes.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used)]
+//! `torrent` with itself: its events, its files, its exit codes.
 
+use crate::rig::{Place, Running, content, field, number, text};
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::Duration;
-
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A folder of its own for a test, gone at its end.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Self {
-        let path =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("program-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn at(&self, below: &str) -> String {
-        self.0.join(below).to_str().unwrap().to_owned()
-    }
-
-    fn put(&self, below: &str, bytes: &[u8]) {
-        let path = self.0.join(below);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-    }
-
-    fn read(&self, below: &str) -> Vec<u8> {
-        fs::read(self.0.join(below)).unwrap_or_default()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn torrent(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_torrent"));
-    command.args(args).stdin(Stdio::null());
-    command
-}
+use std::process::{Command, Output};
 
 fn run(args: &[&str]) -> Output {
-    torrent(args).output().unwrap()
+    crate::rig::run("torrent", args)
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// The program at work with `--json`, its lines as they come. Dropped, it is killed.
-struct Running {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Running {
-    fn new(args: &[&str]) -> Self {
-        let mut child = torrent(args).arg("--json").stdout(Stdio::piped()).spawn().unwrap();
-        let (tell, lines) = sync_channel(10_000);
-        let out = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in out.lines().map_while(Result::ok) {
-                if tell.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, lines }
-    }
-
-    /// The first line from here on that `fits`.
-    fn wait(&self, what: &str, fits: impl Fn(&str) -> bool) -> String {
-        loop {
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) if fits(&line) => return line,
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout) => panic!("{what} did not come"),
-                Err(RecvTimeoutError::Disconnected) => panic!("it ended without {what}"),
-            }
-        }
-    }
-
-    fn event(&self, name: &str) -> String {
-        let start = format!("{{\"event\":\"{name}\"");
-        self.wait(name, |line| line.starts_with(&start))
-    }
-
-    fn listening(&self) -> String {
-        field(&self.event("listening"), "addr")
-    }
-
-    fn interrupt(&self) {
-        assert!(
-            Command::new("kill").arg("-INT").arg(self.child.id().to_string()).status().unwrap().success()
-        );
-    }
-
-    fn code(mut self) -> i32 {
-        // What it still says must be taken, or it would wait for a reader.
-        while self.lines.recv_timeout(PATIENCE).is_ok() {}
-        self.child.wait().unwrap().code().unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A value of a JSON line, as it stands there but for quotes.
-fn field(line: &str, key: &str) -> String {
-    let start = format!("\"{key}\":");
-    let rest = &line[line.find(&start).unwrap_or_else(|| panic!("no {key} in {line}")) + start.len()..];
-    let end = match rest.strip_prefix('"') {
-        Some(quoted) => return quoted[..quoted.find('"').unwrap()].to_owned(),
-        None => rest.find([',', '}', ']']).unwrap(),
-    };
-    rest[..end].to_owned()
-}
-
-fn number(line: &str, key: &str) -> u64 {
-    field(line, key).parse().unwrap()
-}
-
-/// Bytes that no two offsets share.
-fn content(len: usize, seed: u32) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
-    (0..len)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            state as u8
-        })
-        .collect()
+fn running(args: &[&str]) -> Running {
+    Running::new("torrent", args)
 }
 
 /// 50 files of all kinds of lengths in folders, one of them empty.
@@ -209,7 +72,7 @@ fn fifty_files_from_a_peer_and_again_for_nothing() {
     let place = Place::new("peer");
     let files = folder_of_50(&place, "from/album");
     let file = make(&place, "from/album", &[]);
-    let seed = Running::new(&["seed", &file, "--from", &place.at("from"), "--listen", "127.0.0.1:0"]);
+    let seed = running(&["seed", &file, "--from", &place.at("from"), "--listen", "127.0.0.1:0"]);
     let at = seed.listening();
     let to = place.at("to");
     let args = ["get", &file, "--to", &to, "--peer", &at, "--listen", "127.0.0.1:0", "--json"];
@@ -232,12 +95,12 @@ fn fifty_files_from_a_peer_and_again_for_nothing() {
 fn by_way_of_the_tracker_and_only_some_files() {
     let place = Place::new("tracker");
     let files = folder_of_50(&place, "from/album");
-    let tracker = Running::new(&["tracker", "--listen", "127.0.0.1:0"]);
+    let tracker = running(&["tracker", "--listen", "127.0.0.1:0"]);
     let line = tracker.event("listening");
     assert!(field(&line, "udp").starts_with("127.0.0.1:"));
     let announce = format!("http://{}/announce", field(&line, "addr"));
     let file = make(&place, "from/album", &["--announce", &announce]);
-    let seed = Running::new(&["seed", &file, "--from", &place.at("from"), "--listen", "127.0.0.1:0"]);
+    let seed = running(&["seed", &file, "--from", &place.at("from"), "--listen", "127.0.0.1:0"]);
     seed.event("announced");
     let to = place.at("to");
     let got =
@@ -260,18 +123,18 @@ fn interrupted_and_resumed() {
     let bytes = content(3_000_000, 7);
     place.put("from/one", &bytes);
     let file = make(&place, "from/one", &[]);
-    let seed = Running::new(&["seed", &file, "--from", &place.at("from"), "--listen", "127.0.0.1:0"]);
+    let seed = running(&["seed", &file, "--from", &place.at("from"), "--listen", "127.0.0.1:0"]);
     let at = seed.listening();
     let to = place.at("to");
     let args = ["get", &file, "--to", &to, "--peer", &at, "--listen", "127.0.0.1:0"];
-    let slow = Running::new(&[&args[..], &["--download-rate", "1M"]].concat());
+    let slow = running(&[&args[..], &["--download-rate", "1M"]].concat());
     slow.wait("some of it", |line| line.contains("\"progress\"") && number(line, "verified") > 300_000);
     slow.interrupt();
     let left = slow.event("interrupted");
     let had = number(&left, "verified");
     assert!(had > 300_000 && had < 3_000_000, "{left}");
     assert_eq!(slow.code(), 130);
-    let again = Running::new(&args);
+    let again = running(&args);
     let checked = again.event("checked");
     assert!(number(&checked, "have") * 16_384 + 16_384 > had, "{checked} after {left}");
     assert_eq!(number(&checked, "digested"), 0, "resume data was not believed");
@@ -328,10 +191,10 @@ fn two_signals_at_once_are_one_wish() {
     let place = Place::new("signals");
     place.put("from/one", &content(40_000, 3));
     let file = make(&place, "from/one", &[]);
-    let seed = Running::new(&["seed", &file, "--from", &place.at("from"), "--listen", "127.0.0.1:0"]);
+    let seed = running(&["seed", &file, "--from", &place.at("from"), "--listen", "127.0.0.1:0"]);
     seed.event("complete");
     // As `timeout` does, to the process and to its group.
-    let both = format!("kill -INT {0}; kill -TERM {0}", seed.child.id());
+    let both = format!("kill -INT {0}; kill -TERM {0}", seed.id());
     Command::new("sh").args(["-c", &both]).status().unwrap();
     assert_eq!(seed.code(), 0);
 }

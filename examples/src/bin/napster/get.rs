@@ -1,0 +1,212 @@
+//! `napster get`: a file of whoever has it, into a folder.
+
+use crate::args::Get;
+use crate::session::Session;
+use crate::{INTERRUPTED, hits, search, text};
+use p2p_core::Bytes;
+use p2p_core::node::OpError;
+use p2p_examples::progress::Figures;
+use p2p_examples::units::{Size, Span};
+use p2p_examples::{Failure, Line, Output, Stop, escape};
+use p2p_napster::Client;
+use p2p_napster::client::{Command, Error, Event, Hit, Progress, SourceError, State, Wanted};
+use p2p_napster::transfer::name::base;
+use p2p_napster::wire::text::shown;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::Instant;
+
+pub(crate) async fn run(args: &Get, out: &mut Output, stop: &Stop) -> Result<ExitCode, Failure> {
+    let mut session = Session::fetching(&args.login, Some(&args.to), out).await?;
+    let result = fetch(&mut session, args, out, stop).await;
+    session.stop().await;
+    result
+}
+
+async fn fetch(
+    session: &mut Session,
+    args: &Get,
+    out: &mut Output,
+    stop: &Stop,
+) -> Result<ExitCode, Failure> {
+    if !session.log_in(&args.login, out, stop, Session::tell).await? {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    let wanted = match &args.from {
+        Some(nick) => of_user(session, nick, &args.words.join(" "), stop).await?,
+        None => searched(session, args, out, stop).await?,
+    };
+    let Some(wanted) = wanted else { return Ok(ExitCode::from(INTERRUPTED)) };
+    Transfer::new(args, out).run(session, wanted, stop).await
+}
+
+/// The file that most of those have whom a search finds.
+async fn searched(
+    session: &Session,
+    args: &Get,
+    out: &mut Output,
+    stop: &Stop,
+) -> Result<Option<Wanted>, Failure> {
+    use p2p_core::Search as _;
+    let query = search::query(&args.words, &args.bounds)?;
+    let found = session.answers(Command::Search(Box::new(query)), stop, Client::hit).await?;
+    let Some(found) = found else { return Ok(None) };
+    let holders = hits::most_held(&found);
+    let Some((first, others)) = holders.split_first() else {
+        return Err(Failure::new(format_args!("nothing found for {}", escape::name(&args.words.join(" ")))));
+    };
+    out.event(Line::new("found").number("hits", found.len() as u64).number("holders", holders.len() as u64));
+    let mut wanted = Wanted::from(*first);
+    for other in others {
+        wanted = wanted.or(other.nick.clone(), other.name.clone());
+    }
+    Ok(Some(wanted))
+}
+
+/// A file of one user, whose list says its name byte for byte and its size.
+async fn of_user(session: &Session, nick: &str, file: &str, stop: &Stop) -> Result<Option<Wanted>, Failure> {
+    use p2p_core::Search as _;
+    let nick = Bytes::copy_from_slice(nick.as_bytes());
+    let Some(list) = session.answers(Command::Browse(nick.clone()), stop, Client::hit).await? else {
+        return Ok(None);
+    };
+    match named(&list, file) {
+        Some(hit) => Ok(Some(Wanted::from(hit))),
+        None => Err(Failure::new(format_args!("{} has no file {}", text::name(&nick), escape::name(file)))),
+    }
+}
+
+/// The file of this name, or the only one whose name ends in it.
+fn named<'a>(list: &'a [Hit], file: &str) -> Option<&'a Hit> {
+    let is = |name: &[u8]| name == file.as_bytes() || shown(name).to_string() == file;
+    if let Some(hit) = list.iter().find(|hit| is(&hit.name)) {
+        return Some(hit);
+    }
+    let mut same = list.iter().filter(|hit| is(base(&hit.name)));
+    same.next().filter(|_| same.next().is_none())
+}
+
+struct Transfer<'a> {
+    args: &'a Get,
+    out: &'a mut Output,
+    started: Instant,
+    /// When bytes first came, how many there were then, and how many there are.
+    first: Option<(Instant, u64)>,
+    have: u64,
+}
+
+impl<'a> Transfer<'a> {
+    fn new(args: &'a Get, out: &'a mut Output) -> Self {
+        Self { args, out, started: Instant::now(), first: None, have: 0 }
+    }
+
+    async fn run(&mut self, session: &mut Session, wanted: Wanted, stop: &Stop) -> Result<ExitCode, Failure> {
+        let name = wanted.sources.first().map(|source| source.name.clone()).unwrap_or_default();
+        self.out.event(
+            Line::new("getting")
+                .text("name", text::whole(&name))
+                .texts("nicks", wanted.sources.iter().map(|source| text::whole(&source.nick))),
+        );
+        let size = wanted.size;
+        let (node, news) = session.parts();
+        let mut asked = node.ask(Command::Download(Box::new(wanted)));
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.asked() => break,
+                // What is said meanwhile is of no use here, but would fill the queue.
+                told = news.next() => if told.is_none() {
+                    return Err(Failure::new("the client stopped"));
+                },
+                answer = asked.next() => match answer {
+                    Some(Ok(Event::Progress(progress))) => self.progress(&progress),
+                    Some(Ok(Event::Saved { file, len })) => self.saved(file.path().as_str(), len),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(self.failed(&error)),
+                    None => return Ok(ExitCode::SUCCESS),
+                },
+            }
+        }
+        self.out.event(Line::new("interrupted").number("have", self.have));
+        let of = size.map(|size| format!(" of {}", Size(size))).unwrap_or_default();
+        self.out
+            .note(format_args!("stopped with {}{of}; the same command goes on from there", Size(self.have)));
+        Ok(ExitCode::from(INTERRUPTED))
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        self.have = progress.have;
+        let line = Line::new("progress")
+            .text("state", word(&progress.state))
+            .text("nick", text::whole(&progress.nick))
+            .number("have", progress.have)
+            .number("size", progress.size.map_or(-1, i128::from));
+        self.out.event(match &progress.state {
+            State::Queued(place) => line.number("place", *place),
+            State::Trying(why) => line.text("why", why),
+            _ => line,
+        });
+        let nick = text::name(&progress.nick);
+        match &progress.state {
+            State::Receiving => {
+                let now = Instant::now();
+                let (since, before) = *self.first.get_or_insert((now, progress.have));
+                let rate = (progress.have - before.min(progress.have)) as f64 / (now - since).as_secs_f64();
+                let figures = Figures {
+                    doing: "fetching",
+                    done: progress.have,
+                    all: progress.size.unwrap_or(progress.have),
+                    rate_in: if rate.is_finite() { rate as u64 } else { 0 },
+                    ..Figures::default()
+                };
+                self.out.progress(&figures, |_| false);
+            }
+            State::Queued(limit) => {
+                self.out.note(format_args!("{nick} lets {limit} fetch at once; waiting in the queue"));
+            }
+            State::Pushed => self.out.note(format_args!("{nick} is behind a firewall, and is asked to dial")),
+            State::Trying(why) => self.out.note(Failure::new(format_args!("{nick}: {why}"))),
+            _ => {}
+        }
+    }
+
+    fn saved(&mut self, file: &str, len: u64) {
+        let path = self.args.to.join(file);
+        let took = self.started.elapsed();
+        self.out.event(
+            Line::new("saved")
+                .text("file", path.display())
+                .number("bytes", len)
+                .number("milliseconds", took.as_millis() as u64),
+        );
+        let rate = Size((len as f64 / took.max(Duration::from_millis(1)).as_secs_f64()) as u64);
+        let path = path.display().to_string();
+        self.out.say(format_args!(
+            "{}: {} in {}, {rate}/s",
+            escape::text_of(&path, 1_000),
+            Size(len),
+            Span(took)
+        ));
+    }
+
+    fn failed(&self, error: &OpError<Error>) -> Failure {
+        let kept = match error {
+            OpError::Failed(Error::Source(SourceError::Short { .. })) => "; what came is kept",
+            _ if self.have > 0 => "; what came is kept",
+            _ => "",
+        };
+        Failure::new(format_args!("{error}{kept}"))
+    }
+}
+
+const fn word(state: &State) -> &'static str {
+    match state {
+        State::Checking => "checking",
+        State::Asking => "asking",
+        State::Queued(_) => "queued",
+        State::Pushed => "pushed",
+        State::Receiving => "receiving",
+        State::Trying(_) => "trying",
+        _ => "busy",
+    }
+}
