@@ -155,7 +155,7 @@ impl Index {
             None => self.enter(file, &sought)?,
         };
         let own = self.users.entry(user).or_default();
-        own.push(entry, sought.tag);
+        own.push(entry, sought.tag, |entry| self.catalogue.tag_of(entry));
         own.bytes += sought.file.size;
         self.totals.files += 1;
         self.totals.bytes += sought.file.size;

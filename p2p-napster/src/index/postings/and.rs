@@ -1,6 +1,6 @@
 //! The entries that have all of these words and none of those: [`for_each`].
 
-use super::block::{Bitmap, Block, has};
+use super::block::{Bitmap, Block, SPARSE, WORDS, has};
 use super::{BLOCK_BITS, Blocks, Postings};
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -118,13 +118,23 @@ fn in_sparse(
     denied: &[&Bitmap],
     each: &mut impl FnMut(&[u16]) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let mut left = [0; 4 * CHUNK];
-    for chunk in lows.chunks(left.len()) {
+    let mut left = [0; SPARSE];
+    // Lists that are nearly as long as the shortest are gone through once and not once for each chunk.
+    let size = if others.is_empty() { 4 * CHUNK } else { left.len() };
+    for chunk in lows.chunks(size) {
         let mut len = chunk.len();
         left[..len].copy_from_slice(chunk);
         // The rarest words first: they leave the fewest.
         for lows in others {
-            len = retain(&mut left[..len], |low| has(lows, low));
+            len = if len * 8 < lows.len() {
+                retain(&mut left[..len], |low| has(lows, low))
+            } else {
+                let mut marks = [0u64; WORDS];
+                for low in *lows {
+                    marks[usize::from(low >> 6)] |= 1 << (low & 63);
+                }
+                retain(&mut left[..len], |low| marks[usize::from(low >> 6)] >> (low & 63) & 1 != 0)
+            };
         }
         for bitmap in dense {
             len = retain(&mut left[..len], |low| bitmap.contains(low));

@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 /// A block with more numbers than this is a bitmap. One of 4096 would take the same room, but two lists of as many are
 /// slow to compare, and few words are that common.
-const SPARSE: usize = 1024;
-const WORDS: usize = 1024;
+pub(super) const SPARSE: usize = 1024;
+/// Of 64 bits, in a bitmap.
+pub(super) const WORDS: usize = 1024;
 
 /// A set of 16-bit numbers.
 #[derive(Debug)]
