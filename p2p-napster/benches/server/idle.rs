@@ -70,6 +70,7 @@ pub(crate) fn run(figures: &mut Figures, crowds: &[usize]) {
     for crowd in crowds.iter().copied() {
         let before = allocated();
         let (from, mut spent) = (idle, Duration::ZERO);
+        world.longest = Some(Duration::ZERO);
         for user in from..crowd {
             let mut text = Vec::new();
             put(&mut text, 2, login(10_000 + user as u64).as_bytes());
@@ -80,6 +81,7 @@ pub(crate) fn run(figures: &mut Figures, crowds: &[usize]) {
             spent += cpu() - began;
         }
         idle = crowd;
+        let longest = world.longest.take().unwrap_or_default();
         assert_eq!(world.stats().users, (BUSY + idle) as u64, "all of them are logged in");
         let each = (allocated() - before) as f64 / (crowd - from) as f64;
         figures.add(
@@ -89,6 +91,12 @@ pub(crate) fn run(figures: &mut Figures, crowds: &[usize]) {
             Goal::AtMost(2048.0),
         );
         figures.add("CPU of a login", spent.as_secs_f64() * 1e6 / (crowd - from) as f64, "us", Goal::None);
+        figures.add(
+            "the longest input of those logins",
+            longest.as_secs_f64() * 1e3,
+            "ms",
+            Goal::AtMost(2.0),
+        );
         let among = message(&mut world, &load, &conns);
         figures.add(&format!("CPU of a message among {crowd} idle users"), among, "us", Goal::None);
         figures.add("times that without", among / alone, "times", Goal::AtMost(1.2));

@@ -110,11 +110,6 @@ impl Workload {
         Self { seed, words, word: Zipf::new(VOCABULARY, 1.0), song: Zipf::new(songs, 0.8), songs }
     }
 
-    /// How many songs there are.
-    pub(crate) const fn songs(&self) -> usize {
-        self.songs
-    }
-
     fn phrase(&self, rng: &mut Rng, words: u64) -> String {
         let mut text = String::new();
         for i in 0..words {

@@ -35,6 +35,7 @@ mod words;
 pub use file::{FileRef, FileSpec, Fingerprint, Kind, Kinds, UserId};
 pub use filter::Filter;
 pub use limits::{Limits, Refused};
+pub(crate) use table::Table;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;

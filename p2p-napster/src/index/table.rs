@@ -160,14 +160,14 @@ impl<S: Slot> Part<S> {
 /// Numbers by a 32-bit hash of what they stand for, in many small tables, each of which grows for itself: moving a
 /// million numbers at once would stall everybody.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     parts: Box<[Part<Wide>]>,
     bits: u32,
 }
 
 impl Table {
     /// One of `1 << bits` parts, from 1 to 16 bits.
-    pub(super) fn new(bits: u32) -> Self {
+    pub(crate) fn new(bits: u32) -> Self {
         Self { parts: (0..1 << bits).map(|_| Part::default()).collect(), bits }
     }
 
@@ -176,19 +176,19 @@ impl Table {
         ((hash >> (32 - self.bits)) as usize, hash << self.bits)
     }
 
-    pub(super) fn find(&self, hash: u32, is: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, hash: u32, is: impl FnMut(u32) -> bool) -> Option<u32> {
         let (part, rest) = self.split(hash);
         self.parts[part].find(rest, is)
     }
 
     /// Adds a number that is not there.
-    pub(super) fn insert(&mut self, hash: u32, number: u32) {
+    pub(crate) fn insert(&mut self, hash: u32, number: u32) {
         let (part, rest) = self.split(hash);
         self.parts[part].insert(rest, number);
     }
 
     /// Puts `by` in the place of `number`, or takes `number` out.
-    pub(super) fn replace(&mut self, hash: u32, number: u32, by: Option<u32>) {
+    pub(crate) fn replace(&mut self, hash: u32, number: u32, by: Option<u32>) {
         let (part, rest) = self.split(hash);
         self.parts[part].replace(rest, number, by);
     }
@@ -225,7 +225,7 @@ mod tests {
         let (mut part, mut set) = (Part::<S>::default(), BTreeSet::new());
         for (add, hash, number) in steps {
             // A number stands for one thing, which has one hash.
-            let number = number << 8 | hash % 251;
+            let number = (number << 8) | (hash % 251);
             if add && set.insert((hash, number)) {
                 part.insert(hash, number);
             } else if let Some((hash, number)) = set.range((hash, number)..).next().copied() {

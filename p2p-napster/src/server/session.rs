@@ -6,6 +6,7 @@ use super::{Server, ServerTimer};
 use crate::index::UserId;
 use crate::wire::frame::FROM_CLIENT_MAX;
 use crate::wire::{Decoder, Frame, ToClient};
+use alloc::boxed::Box;
 use alloc::format;
 use bytes::{Bytes, BytesMut};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -116,7 +117,7 @@ impl Server {
             cx.close(conn);
             return;
         }
-        let new = || Address { sessions: 0, rates: Rates::of_address(limits, cx.now()) };
+        let new = || Box::new(Address { sessions: 0, rates: Rates::of_address(limits, cx.now()) });
         self.addresses.entry(origin).or_insert_with(new).sessions += 1;
         let session = Session {
             peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
@@ -128,7 +129,7 @@ impl Server {
             told: None,
             greetings: 0,
         };
-        self.sessions.insert(conn, session);
+        self.sessions.insert(conn, Box::new(session));
         cx.set_timer(ServerTimer::Login(conn), self.config.limits.login_patience);
     }
 

@@ -14,8 +14,11 @@ pub(crate) struct Args {
     /// Where the server listens for clients
     pub(crate) addr: SocketAddrV4,
     /// Its process
-    #[arg(long, global = true, default_value_t = 0)]
-    pub(crate) pid: u32,
+    #[arg(long, global = true, conflicts_with = "start", required_unless_present = "start")]
+    pub(crate) pid: Option<u32>,
+    /// Or a command that starts it; it is killed at the end
+    #[arg(long, global = true, value_name = "COMMAND")]
+    pub(crate) start: Option<String>,
     /// Fail if a goal is missed
     #[arg(long, global = true)]
     pub(crate) check: bool,

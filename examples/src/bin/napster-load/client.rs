@@ -21,6 +21,17 @@ fn address(user: u64) -> Ipv4Addr {
     Ipv4Addr::from(0x7f01_0001 + user as u32)
 }
 
+/// Waits until a server listens there.
+pub(crate) async fn ready(server: SocketAddrV4) -> Result<(), Failure> {
+    for _ in 0..100 {
+        if TcpStream::connect(server).await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(Failure::new(format_args!("nobody listens at {server}")))
+}
+
 impl Client {
     pub(crate) async fn connect(server: SocketAddrV4, user: u64) -> Result<Self, Failure> {
         let failed = |why| Failure::new(format_args!("connecting user {user}: {why}"));

@@ -21,7 +21,7 @@ use p2p_examples::Failure;
 use process::Process;
 use report::Report;
 use std::io::Write as _;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -43,7 +43,28 @@ fn main() -> ExitCode {
 
 /// How many goals were missed.
 async fn run(args: &Args) -> Result<usize, Failure> {
-    let process = Process::new(args.pid)?;
+    let Some(command) = &args.start else {
+        return measure(args, args.pid.unwrap_or_default()).await;
+    };
+    let mut words = command.split_whitespace();
+    let program = words.next().ok_or_else(|| Failure::new("--start: no command"))?;
+    let mut server = Command::new(program)
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|why| Failure::new(format_args!("{program}: {why}")))?;
+    let result = measure(args, server.id()).await;
+    // It may have ended by itself, which the result tells.
+    let _ = server.kill();
+    let _ = server.wait();
+    result
+}
+
+async fn measure(args: &Args, pid: u32) -> Result<usize, Failure> {
+    let process = Process::new(pid)?;
+    client::ready(args.addr).await?;
     let mut report = Report::default();
     match &args.what {
         What::Index(index) => {

@@ -9,7 +9,6 @@ use crate::report::{Goal, Report};
 use crate::workload::Workload;
 use p2p_examples::Failure;
 use std::net::SocketAddrV4;
-use std::sync::Arc;
 
 pub(crate) async fn run(
     server: SocketAddrV4,
@@ -17,14 +16,20 @@ pub(crate) async fn run(
     args: &Storm,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let load = Arc::new(Workload::new(args.users * args.files, SEED));
-    let files = args.files;
+    let load = Workload::new(args.users * args.files, SEED);
+    // All that they will say is made before the first one comes.
+    let mut texts = Vec::with_capacity(args.users);
+    for user in 0..args.users as u64 {
+        let mut text = Vec::new();
+        let shared = load.shares(user, args.files, &mut text);
+        texts.push((text, shared));
+    }
+    let mut texts = texts.into_iter();
     let (before, began) = (process.cpu()?, now());
     let users = crowd::each(0..args.users as u64, |user| {
-        let load = load.clone();
+        let text = texts.next();
         async move {
-            let mut text = Vec::new();
-            let shared = load.shares(user, files, &mut text);
+            let (text, shared) = text.ok_or_else(|| Failure::new("a user too many"))?;
             let mut client = Client::login(server, user).await?;
             client.write(&text).await?;
             client.settle().await?;
