@@ -4,14 +4,17 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Texts lie on 4-byte units, so that 32 bits number 16 GiB of them.
-const UNIT: usize = 4;
+/// Texts lie on 2-byte units, so that 32 bits number 8 GiB of them.
+const UNIT: usize = 2;
 const PAGE: usize = 1 << 16;
 const PAGE_UNITS: u32 = (PAGE / UNIT) as u32;
 /// The longest text.
 pub(super) const LONGEST: usize = PAGE;
 /// No place.
 pub(super) const NOWHERE: u32 = u32::MAX;
+
+/// What a text takes at least: the room of one that is gone holds a number.
+const SHORTEST: usize = 4;
 
 /// Texts of up to a page, named by where they lie. Who puts one in remembers how long it is. The room of one that is
 /// taken out is given to the next of its length (in units).
@@ -70,7 +73,7 @@ impl Arena {
     }
 
     fn room(&mut self, len: usize) -> u32 {
-        let units = len.div_ceil(UNIT) as u32;
+        let units = len.max(SHORTEST).div_ceil(UNIT) as u32;
         if let Some(first) = self.free.get(units as usize).copied().filter(|first| *first != NOWHERE) {
             self.free[units as usize] = self.u32_at(first, 0);
             return first;
@@ -86,7 +89,7 @@ impl Arena {
 
     /// Takes out a text of `len` bytes.
     pub(super) fn remove(&mut self, at: u32, len: usize) {
-        let units = len.div_ceil(UNIT);
+        let units = len.max(SHORTEST).div_ceil(UNIT);
         if self.free.len() <= units {
             self.free.resize(units + 1, NOWHERE);
         }

@@ -1,84 +1,18 @@
 //! Every file that somebody shares, once for all that share it: [`Catalogue`].
 
 use super::arena::{Arena, NOWHERE};
-use super::file::{FileRef, Fingerprint, Kind};
+use super::entry::{Entry, HEAD, Held, Sought, named};
+use super::file::FileRef;
 use super::folders::Folders;
 use super::key::HashKey;
 use super::paged::Paged;
 use super::table::Table;
+use super::twins::Twins;
 use alloc::vec::Vec;
 
-/// Folder (4 bytes), length of the base (2), base, then 16 bytes of md5, or length (1) and text of another fingerprint.
-const HEAD: usize = 6;
-/// The most that a text takes besides its name.
-pub(super) const OVERHEAD: usize = HEAD + 33;
-
-/// Two are the same entry if name, md5, size and attributes are. 40 bytes, and about as much text.
-#[derive(Debug)]
-struct Entry {
-    text: u32,
-    hash: u32,
-    /// Of one holder its id; of more of them the number of their list; of a free entry the next free one.
-    holders: u32,
-    count: u32,
-    size: u32,
-    seconds: u32,
-    freq: u32,
-    bitrate: u16,
-    /// Bits 32 to 39 of the size.
-    size_high: u8,
-    /// The kind in bits 0 to 2, the form of the fingerprint in bits 3 and 4, [`WAITING`].
-    marks: u8,
-    /// The entries of the same md5 and size before and after this one.
-    twins: [u32; 2],
-}
-
-const UNKNOWN: u8 = 0 << 3;
-const MD5: u8 = 1 << 3;
-const TEXT: u8 = 2 << 3;
-const FORM: u8 = 3 << 3;
-/// It is in the queue of those that nobody holds (and somebody may hold it again).
-const WAITING: u8 = 1 << 5;
-
-/// A fingerprint as it lies in an entry's text.
-#[derive(Clone, Copy)]
-struct Packed {
-    form: u8,
-    bytes: [u8; 33],
-    len: usize,
-}
-
-impl Packed {
-    fn new(fingerprint: &Fingerprint) -> Self {
-        let mut bytes = [0; 33];
-        match fingerprint.md5() {
-            Some(md5) if md5 == [0; 16] => Self { form: UNKNOWN, bytes, len: 0 },
-            Some(md5) => {
-                bytes[..16].copy_from_slice(&md5);
-                Self { form: MD5, bytes, len: 16 }
-            }
-            None => {
-                let text = fingerprint.as_bytes();
-                bytes[0] = text.len() as u8;
-                bytes[1..=text.len()].copy_from_slice(text);
-                Self { form: TEXT, bytes, len: 1 + text.len() }
-            }
-        }
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
-
-/// What is looked for, with its hashes.
-pub(super) struct Sought<'a> {
-    pub(super) file: FileRef<'a>,
-    packed: Packed,
-    /// Of the whole name alone.
-    pub(super) tag: u32,
-    hash: u32,
-}
+/// Entries that are looked at together: enough for the waits for memory to overlap, few enough that little is fetched in
+/// vain.
+pub(super) const BATCH: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Catalogue {
@@ -88,8 +22,7 @@ pub(super) struct Catalogue {
     /// How many entries are in use.
     used: usize,
     table: Table,
-    /// The first of the entries of an md5 and a size.
-    digests: Table,
+    twins: Twins,
     texts: Arena,
     folders: Folders,
     /// Holders of entries that have more than one, sorted.
@@ -105,7 +38,7 @@ impl Catalogue {
             free: NOWHERE,
             used: 0,
             table: Table::new(10),
-            digests: Table::new(10),
+            twins: Twins::new(key),
             texts: Arena::default(),
             folders: Folders::new(key),
             crowds: Paged::default(),
@@ -127,17 +60,14 @@ impl Catalogue {
         self.key.hash(name)
     }
 
-    pub(super) fn sought<'a>(&self, name: &[u8], file: FileRef<'a>) -> Sought<'a> {
-        let packed = Packed::new(&file.fingerprint);
-        let mut rest = [0; 52];
-        rest[..8].copy_from_slice(&file.size.to_le_bytes());
-        rest[8..12].copy_from_slice(&file.seconds.to_le_bytes());
-        rest[12..16].copy_from_slice(&file.freq.to_le_bytes());
-        rest[16..18].copy_from_slice(&file.bitrate.to_le_bytes());
-        rest[18] = file.kind as u8;
-        rest[19..].copy_from_slice(&packed.bytes);
-        let (tag, hash) = self.key.hash_twice(name, &rest[..19 + packed.len]);
-        Sought { file, packed, tag, hash }
+    /// The tag of the name of an entry.
+    pub(super) fn tag_of(&self, id: u32) -> u32 {
+        let (folder, base) = self.name(id);
+        self.key.hash_twice([folder, base], &[]).0
+    }
+
+    pub(super) fn sought<'a>(&self, file: FileRef<'a>) -> Sought<'a> {
+        Sought::new(self.key, file)
     }
 
     /// The entry that is exactly this file.
@@ -147,15 +77,13 @@ impl Catalogue {
 
     pub(super) fn is(&self, id: u32, sought: &Sought<'_>) -> bool {
         let (entry, file) = (&self.entries[id], &sought.file);
-        let end = HEAD + file.base.len();
-        entry.hash == sought.hash
-            && self.size(id) == file.size
-            && (entry.seconds, entry.freq, entry.bitrate) == (file.seconds, file.freq, file.bitrate)
-            && entry.marks & !WAITING == file.kind as u8 | sought.packed.form
-            && usize::from(self.texts.u16_at(entry.text, 4)) == file.base.len()
-            && self.texts.slice(entry.text, HEAD, end) == file.base
-            && self.texts.slice(entry.text, end, end + sought.packed.len) == sought.packed.as_bytes()
-            && self.folders.text(self.texts.u32_at(entry.text, 0)) == file.folder
+        if !entry.is_like(sought) {
+            return false;
+        }
+        let text = self.texts.from(entry.text);
+        let (folder, len) = named(text);
+        let (base, rest) = text[HEAD..].split_at(len);
+        base == file.base && rest.starts_with(sought.packed()) && self.folders.text(folder) == file.folder
     }
 
     /// Whether this is the whole name of an entry.
@@ -166,23 +94,11 @@ impl Catalogue {
 
     /// An entry for what has none, that nobody holds.
     pub(super) fn add(&mut self, sought: &Sought<'_>) -> u32 {
-        let (file, packed) = (&sought.file, &sought.packed);
+        let file = &sought.file;
         let folder = self.folders.enter(file.folder);
         let len = file.base.len() as u16;
-        let text = self.texts.put(&[&folder.to_le_bytes(), &len.to_le_bytes(), file.base, packed.as_bytes()]);
-        let entry = Entry {
-            text,
-            hash: sought.hash,
-            holders: NOWHERE,
-            count: 0,
-            size: file.size as u32,
-            seconds: file.seconds,
-            freq: file.freq,
-            bitrate: file.bitrate,
-            size_high: (file.size >> 32) as u8,
-            marks: file.kind as u8 | packed.form,
-            twins: [NOWHERE; 2],
-        };
+        let text = self.texts.put(&[&folder.to_le_bytes(), &len.to_le_bytes(), file.base, sought.packed()]);
+        let entry = Entry::new(sought, text);
         let id = match self.free {
             NOWHERE => self.entries.push(entry),
             id => {
@@ -191,84 +107,90 @@ impl Catalogue {
                 id
             }
         };
-        let entries = &self.entries;
-        self.table.insert(sought.hash, id, |id| entries[id].hash);
-        self.link(id);
+        self.table.insert(sought.hash, id);
+        self.twins.link(&mut self.entries, id);
         self.used += 1;
         id
     }
 
     /// Takes out an entry that nobody holds.
     pub(super) fn remove(&mut self, id: u32) {
-        self.unlink(id);
+        debug_assert_eq!(self.entries[id].held(), Held::Nobody, "somebody holds it");
+        let sought = self.sought(self.file(id));
+        let (hash, len) = (sought.hash, HEAD + sought.file.base.len() + sought.packed().len());
+        self.table.replace(hash, id, None);
+        self.twins.unlink(&mut self.entries, id);
         let entry = &mut self.entries[id];
-        debug_assert_eq!(entry.count, 0, "somebody holds it");
-        let (text, hash, form) = (entry.text, entry.hash, entry.marks & FORM);
         entry.holders = self.free;
         self.free = id;
-        self.table.replace(hash, id, None);
-        self.folders.leave(self.texts.u32_at(text, 0));
-        let end = HEAD + usize::from(self.texts.u16_at(text, 4));
-        let len = match form {
-            MD5 => end + 16,
-            TEXT => end + 1 + usize::from(self.texts.from(text)[end]),
-            _ => end,
-        };
-        self.texts.remove(text, len);
+        self.folders.leave(self.texts.u32_at(entry.text, 0));
+        self.texts.remove(entry.text, len);
         self.used -= 1;
     }
 
     /// The folder and the base of an entry.
     pub(super) fn name(&self, id: u32) -> (&[u8], &[u8]) {
         let text = self.texts.from(self.entries[id].text);
-        let folder = text.first_chunk().map_or(NOWHERE, |bytes| u32::from_le_bytes(*bytes));
-        let len = usize::from(u16::from_le_bytes([text[4], text[5]]));
+        let (folder, len) = named(text);
         (self.folders.text(folder), &text[HEAD..HEAD + len])
     }
 
     pub(super) fn size(&self, id: u32) -> u64 {
-        let entry = &self.entries[id];
-        u64::from(entry.size_high) << 32 | u64::from(entry.size)
-    }
-
-    /// An entry without its texts: its attributes, quickly.
-    pub(super) fn attributes(&self, id: u32) -> FileRef<'static> {
-        let Entry { seconds, freq, bitrate, marks, .. } = self.entries[id];
-        let kind = Kind::ALL.get(usize::from(marks & 7)).copied().unwrap_or_default();
-        let fingerprint = Fingerprint::UNKNOWN;
-        FileRef { folder: &[], base: &[], fingerprint, size: self.size(id), bitrate, freq, seconds, kind }
+        self.entries[id].size()
     }
 
     pub(super) fn file(&self, id: u32) -> FileRef<'_> {
         let entry = &self.entries[id];
-        let (folder, base) = self.name(id);
-        let rest = &self.texts.from(entry.text)[HEAD + base.len()..];
-        let fingerprint = match entry.marks & FORM {
-            MD5 => rest.first_chunk().map_or(Fingerprint::UNKNOWN, |md5| Fingerprint::from_md5(*md5)),
-            TEXT => Fingerprint::new(&rest[1..=usize::from(rest[0])]),
-            _ => Fingerprint::UNKNOWN,
-        };
-        FileRef { folder, base, fingerprint, ..self.attributes(id) }
+        let text = self.texts.from(entry.text);
+        let (folder, len) = named(text);
+        Seen { entry, text, len, folder: self.folders.text(folder), holders: &[] }.file()
+    }
+
+    /// Looks at entries, [`BATCH`] at most, in place of what is in `seen`. What all of them point to is read before what
+    /// that points to: the processor waits for memory once for all of them and not once for each.
+    pub(super) fn see<'a>(&'a self, ids: &[u32], seen: &mut Vec<Seen<'a>>) {
+        seen.clear();
+        seen.extend(ids.iter().map(|id| {
+            let entry = &self.entries[*id];
+            Seen { entry, text: self.texts.from(entry.text), len: 0, folder: &[], holders: &[] }
+        }));
+        let mut folders = [NOWHERE; BATCH];
+        for (seen, folder) in seen.iter_mut().zip(&mut folders) {
+            (*folder, seen.len) = named(seen.text);
+            seen.holders = self.holders(seen.entry);
+        }
+        for (seen, folder) in seen.iter_mut().zip(folders) {
+            seen.folder = self.folders.text(folder);
+        }
+    }
+
+    /// The entries of an md5 and a size.
+    pub(super) fn twins(&self, md5: &[u8; 16], size: u64) -> impl Iterator<Item = u32> {
+        self.twins.of(&self.entries, md5, size)
     }
 
     /// Who holds an entry, in the order of their ids.
-    pub(super) fn holders(&self, id: u32) -> &[u32] {
-        let entry = &self.entries[id];
-        match entry.count {
-            0 => &[],
-            1 => core::slice::from_ref(&entry.holders),
-            _ => &self.crowds[entry.holders],
+    fn holders<'a>(&'a self, entry: &'a Entry) -> &'a [u32] {
+        match entry.held() {
+            Held::Nobody => &[],
+            Held::One => core::slice::from_ref(&entry.holders),
+            Held::Many => &self.crowds[entry.holders],
         }
     }
 
     /// One more holds it; true if it is the first.
     pub(super) fn join(&mut self, id: u32, user: u32) -> bool {
         let entry = &mut self.entries[id];
-        match entry.count {
-            0 => entry.holders = user,
-            1 => {
+        match entry.held() {
+            Held::Nobody => {
+                entry.set_held(Held::One);
+                entry.holders = user;
+                return true;
+            }
+            Held::One => {
                 let mut crowd = Vec::with_capacity(4);
                 crowd.extend([entry.holders.min(user), entry.holders.max(user)]);
+                entry.set_held(Held::Many);
                 entry.holders = match self.free_crowds.pop() {
                     Some(at) => {
                         self.crowds[at] = crowd;
@@ -277,7 +199,7 @@ impl Catalogue {
                     None => self.crowds.push(crowd),
                 };
             }
-            _ => {
+            Held::Many => {
                 let crowd = &mut self.crowds[entry.holders];
                 if crowd.len() == crowd.capacity() {
                     crowd.reserve_exact(crowd.len() / 4 + 2);
@@ -285,103 +207,67 @@ impl Catalogue {
                 crowd.insert(crowd.partition_point(|other| *other < user), user);
             }
         }
-        entry.count += 1;
-        entry.count == 1
+        false
     }
 
     /// One that holds it no longer does; true if it was the last.
     pub(super) fn leave(&mut self, id: u32, user: u32) -> bool {
         let entry = &mut self.entries[id];
-        if entry.count > 1 {
-            let crowd = &mut self.crowds[entry.holders];
-            crowd.remove(crowd.partition_point(|other| *other < user));
-            if let [last] = crowd[..] {
-                *crowd = Vec::new();
-                self.free_crowds.push(entry.holders);
-                entry.holders = last;
-            } else if crowd.len() < crowd.capacity() / 2 {
-                crowd.shrink_to(crowd.len() + crowd.len() / 4);
-            }
+        if entry.held() != Held::Many {
+            entry.set_held(Held::Nobody);
+            return true;
         }
-        entry.count -= 1;
-        entry.count == 0
+        let crowd = &mut self.crowds[entry.holders];
+        crowd.remove(crowd.partition_point(|other| *other < user));
+        if let [last] = crowd[..] {
+            *crowd = Vec::new();
+            self.free_crowds.push(entry.holders);
+            entry.set_held(Held::One);
+            entry.holders = last;
+        } else if crowd.len() < crowd.capacity() / 2 {
+            crowd.shrink_to(crowd.len() + crowd.len() / 4);
+        }
+        false
     }
 
     /// Marks an entry as one that waits to be taken out; false if it was marked already.
     pub(super) fn wait(&mut self, id: u32) -> bool {
-        let marks = &mut self.entries[id].marks;
-        let new = *marks & WAITING == 0;
-        *marks |= WAITING;
-        new
+        !self.entries[id].set_waiting(true)
     }
 
     /// Takes that mark off. True if nobody holds the entry.
     pub(super) fn waited(&mut self, id: u32) -> bool {
         let entry = &mut self.entries[id];
-        entry.marks &= !WAITING;
-        entry.count == 0
+        entry.set_waiting(false);
+        entry.held() == Held::Nobody
+    }
+}
+
+/// An entry that is looked at, with what it points to.
+#[derive(Debug)]
+pub(super) struct Seen<'a> {
+    entry: &'a Entry,
+    text: &'a [u8],
+    /// Of the base.
+    len: usize,
+    folder: &'a [u8],
+    holders: &'a [u32],
+}
+
+impl<'a> Seen<'a> {
+    /// Who holds it, in the order of their ids.
+    pub(super) const fn holders(&self) -> &'a [u32] {
+        self.holders
     }
 
-    fn digest_hash(&self, md5: [u8; 16], size: u64) -> u32 {
-        let mut bytes = [0; 24];
-        bytes[..16].copy_from_slice(&md5);
-        bytes[16..].copy_from_slice(&size.to_le_bytes());
-        self.key.hash(&bytes)
+    /// It without its texts: its attributes, quickly.
+    pub(super) fn attributes(&self) -> FileRef<'static> {
+        self.entry.attributes()
     }
 
-    fn md5(&self, id: u32) -> Option<[u8; 16]> {
-        let entry = &self.entries[id];
-        if entry.marks & FORM != MD5 {
-            return None;
-        }
-        let text = self.texts.from(entry.text);
-        let len = usize::from(u16::from_le_bytes([text[4], text[5]]));
-        text[HEAD + len..].first_chunk().copied()
-    }
-
-    fn first_twin(&self, md5: [u8; 16], size: u64, hash: u32) -> Option<u32> {
-        self.digests.find(hash, |id| self.size(id) == size && self.md5(id) == Some(md5))
-    }
-
-    /// Puts an entry behind the first of its md5 and size.
-    fn link(&mut self, id: u32) {
-        let (Some(md5), size) = (self.md5(id), self.size(id)) else { return };
-        let hash = self.digest_hash(md5, size);
-        match self.first_twin(md5, size, hash) {
-            None => {
-                // Taken out for the call, for hashing reads the rest of the catalogue.
-                let mut digests = core::mem::take(&mut self.digests);
-                digests.insert(hash, id, |id| {
-                    self.md5(id).map_or(0, |md5| self.digest_hash(md5, self.size(id)))
-                });
-                self.digests = digests;
-            }
-            Some(first) => {
-                let next = core::mem::replace(&mut self.entries[first].twins[1], id);
-                self.entries[id].twins = [first, next];
-                if next != NOWHERE {
-                    self.entries[next].twins[0] = id;
-                }
-            }
-        }
-    }
-
-    fn unlink(&mut self, id: u32) {
-        let (Some(md5), [before, after]) = (self.md5(id), self.entries[id].twins) else { return };
-        if before == NOWHERE {
-            let hash = self.digest_hash(md5, self.size(id));
-            self.digests.replace(hash, id, (after != NOWHERE).then_some(after));
-        } else {
-            self.entries[before].twins[1] = after;
-        }
-        if after != NOWHERE {
-            self.entries[after].twins[0] = before;
-        }
-    }
-
-    /// The entries of an md5 and a size.
-    pub(super) fn twins(&self, md5: [u8; 16], size: u64) -> impl Iterator<Item = u32> {
-        let first = self.first_twin(md5, size, self.digest_hash(md5, size));
-        core::iter::successors(first, |id| Some(self.entries[*id].twins[1]).filter(|next| *next != NOWHERE))
+    pub(super) fn file(&self) -> FileRef<'a> {
+        let (base, rest) = self.text[HEAD..].split_at(self.len);
+        let fingerprint = self.entry.fingerprint(rest);
+        FileRef { folder: self.folder, base, fingerprint, ..self.attributes() }
     }
 }

@@ -15,31 +15,51 @@ pub(super) struct Dictionary {
     words: Paged<Word>,
     /// Numbers of words that are gone.
     free: Vec<u32>,
-    /// Length (2 bytes), text.
+    /// Texts of words that do not fit their place.
     texts: Arena,
+    /// Words of the name that is being added, by hash and number; kept for its room.
+    adding: Vec<(u32, u32)>,
 }
 
+/// Bytes of a text that lies beside its list: nearly all are so short.
+const SHORT: usize = 18;
+
+/// 48 bytes: who looks a word up finds its text and its list in the same place, for every other place is as likely as
+/// not to be far from the processor.
 #[derive(Debug)]
 struct Word {
-    text: u32,
-    hash: u32,
     entries: Postings,
+    /// Where a text that is not [`SHORT`] lies.
+    long: u32,
+    len: u16,
+    short: [u8; SHORT],
 }
 
 impl Dictionary {
     pub(super) fn new(key: HashKey) -> Self {
-        Self { key, table: Table::new(8), words: Paged::default(), free: Vec::new(), texts: Arena::default() }
+        Self {
+            key,
+            table: Table::new(8),
+            words: Paged::default(),
+            free: Vec::new(),
+            texts: Arena::default(),
+            adding: Vec::new(),
+        }
     }
 
     pub(super) fn has_room(&self) -> bool {
         self.texts.has_room()
     }
 
-    fn number(&self, word: &[u8], hash: u32) -> Option<u32> {
+    fn number(&self, text: &[u8], hash: u32) -> Option<u32> {
         self.table.find(hash, |number| {
-            let at = self.words[number].text;
-            usize::from(self.texts.u16_at(at, 0)) == word.len()
-                && self.texts.slice(at, 2, 2 + word.len()).eq_ignore_ascii_case(word)
+            let word = &self.words[number];
+            let len = usize::from(word.len);
+            len == text.len()
+                && match word.short.get(..len) {
+                    Some(short) => short.eq_ignore_ascii_case(text),
+                    None => self.texts.slice(word.long, 0, len).eq_ignore_ascii_case(text),
+                }
         })
     }
 
@@ -49,15 +69,43 @@ impl Dictionary {
         Some((number, &self.words[number].entries))
     }
 
-    /// An entry has this word.
-    pub(super) fn add(&mut self, word: &[u8], entry: u32) {
-        let hash = self.key.hash_word(word);
-        if let Some(number) = self.number(word, hash) {
+    /// An entry has these words. All are looked up before the first list is touched, so that the waits for memory
+    /// overlap.
+    pub(super) fn add(&mut self, words: &[&[u8]], entry: u32) {
+        let mut adding = core::mem::take(&mut self.adding);
+        adding.clear();
+        adding.extend(words.iter().map(|word| (self.key.hash_word(word), NOWHERE)));
+        for ((hash, number), word) in adding.iter_mut().zip(words) {
+            *number = self.number(word, *hash).unwrap_or(NOWHERE);
+        }
+        for ((hash, number), word) in adding.iter().zip(words) {
+            match *number {
+                NOWHERE => self.add_new(word, *hash, entry),
+                number => {
+                    self.words[number].entries.insert(entry);
+                }
+            }
+        }
+        self.adding = adding;
+    }
+
+    /// An entry has this word, which was not there when the first word of its name was added.
+    fn add_new(&mut self, text: &[u8], hash: u32, entry: u32) {
+        // The name may have it twice.
+        if let Some(number) = self.number(text, hash) {
             self.words[number].entries.insert(entry);
             return;
         }
-        let text = self.texts.put(&[&(word.len() as u16).to_le_bytes(), &word.to_ascii_lowercase()]);
-        let word = Word { text, hash, entries: Postings::One(entry) };
+        let mut short = [0; SHORT];
+        let long = match short.get_mut(..text.len()) {
+            Some(short) => {
+                short.copy_from_slice(text);
+                short.make_ascii_lowercase();
+                NOWHERE
+            }
+            None => self.texts.put(&[&text.to_ascii_lowercase()]),
+        };
+        let word = Word { entries: Postings::One(entry), long, len: text.len() as u16, short };
         let number = match self.free.pop() {
             Some(number) => {
                 self.words[number] = word;
@@ -65,18 +113,19 @@ impl Dictionary {
             }
             None => self.words.push(word),
         };
-        let words = &self.words;
-        self.table.insert(hash, number, |number| words[number].hash);
+        self.table.insert(hash, number);
     }
 
     /// An entry with this word is gone.
-    pub(super) fn remove(&mut self, word: &[u8], entry: u32) {
-        let hash = self.key.hash_word(word);
-        let Some(number) = self.number(word, hash) else { return };
-        let found = &mut self.words[number];
-        found.entries.remove(entry);
-        if found.entries.is_empty() {
-            self.texts.remove(core::mem::replace(&mut found.text, NOWHERE), 2 + word.len());
+    pub(super) fn remove(&mut self, text: &[u8], entry: u32) {
+        let hash = self.key.hash_word(text);
+        let Some(number) = self.number(text, hash) else { return };
+        let word = &mut self.words[number];
+        word.entries.remove(entry);
+        if word.entries.is_empty() {
+            if word.long != NOWHERE {
+                self.texts.remove(core::mem::replace(&mut word.long, NOWHERE), text.len());
+            }
             self.table.replace(hash, number, None);
             self.free.push(number);
         }

@@ -44,8 +44,7 @@ impl Folders {
         }
         let len = text.len() as u16;
         let folder = self.texts.put(&[&1u32.to_le_bytes(), &hash.to_le_bytes(), &len.to_le_bytes(), text]);
-        let texts = &self.texts;
-        self.table.insert(hash, folder, |folder| texts.u32_at(folder, 4));
+        self.table.insert(hash, folder);
         folder
     }
 

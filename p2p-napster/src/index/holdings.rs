@@ -1,86 +1,93 @@
 //! What one user shares: [`Holdings`].
 
+use super::table::{Narrow, Part, Wide};
 use alloc::vec::Vec;
-use hashbrown::HashTable;
-
-/// Up to so many files a list is searched from end to end: faster than an index, and most lists are about so long.
-const SCAN_MOST: usize = 32;
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Holding {
-    pub(super) entry: u32,
-    /// The hash of the whole name.
-    tag: u32,
-}
 
 /// A user's files, in the order in which they were shared (where one is taken out the last one takes its place).
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
-    files: Vec<Holding>,
-    /// Places in `files` by the tag, of longer lists.
-    places: HashTable<u32>,
+    files: Vec<u32>,
+    /// Places in `files` by the tag: the hash of the whole name.
+    places: Places,
     /// What all of them measure together.
     pub(super) bytes: u64,
 }
 
-const fn spread(tag: u32) -> u64 {
-    (tag as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+/// Nobody has more files than the narrow ones can number, unless the operator says so.
+#[derive(Debug)]
+enum Places {
+    Narrow(Part<Narrow>),
+    Wide(Part<Wide>),
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self::Narrow(Part::default())
+    }
+}
+
+impl Places {
+    fn find(&self, tag: u32, is: impl FnMut(u32) -> bool) -> Option<u32> {
+        match self {
+            Self::Narrow(part) => part.find(tag, is),
+            Self::Wide(part) => part.find(tag, is),
+        }
+    }
+
+    /// Adds the last place.
+    fn push(&mut self, tag: u32, at: u32, tag_of: impl Fn(u32) -> u32) {
+        if let Self::Narrow(_) = self
+            && at >= u32::from(u16::MAX)
+        {
+            let mut part = Part::default();
+            for at in 0..at {
+                part.insert(tag_of(at), at);
+            }
+            *self = Self::Wide(part);
+        }
+        match self {
+            Self::Narrow(part) => part.insert(tag, at),
+            Self::Wide(part) => part.insert(tag, at),
+        }
+    }
+
+    fn replace(&mut self, tag: u32, at: u32, by: Option<u32>) {
+        match self {
+            Self::Narrow(part) => part.replace(tag, at, by),
+            Self::Wide(part) => part.replace(tag, at, by),
+        }
+    }
 }
 
 impl Holdings {
-    pub(super) fn files(&self) -> &[Holding] {
+    /// The entries.
+    pub(super) fn files(&self) -> &[u32] {
         &self.files
-    }
-
-    pub(super) fn entry(&self, at: usize) -> u32 {
-        self.files[at].entry
     }
 
     /// The place of the file with this tag of which `is` says that it is the one.
     pub(super) fn find(&self, tag: u32, mut is: impl FnMut(u32) -> bool) -> Option<usize> {
-        if self.places.is_empty() {
-            return self.files.iter().position(|file| file.tag == tag && is(file.entry));
-        }
-        self.places
-            .find(spread(tag), |at| {
-                let file = self.files[*at as usize];
-                file.tag == tag && is(file.entry)
-            })
-            .map(|at| *at as usize)
+        self.places.find(tag, |at| is(self.files[at as usize])).map(|at| at as usize)
     }
 
-    /// Adds a file that is not there.
-    pub(super) fn push(&mut self, entry: u32, tag: u32) {
+    /// Adds a file that is not there. `tag_of` says the tag of any entry that is there.
+    pub(super) fn push(&mut self, entry: u32, tag: u32, tag_of: impl Fn(u32) -> u32) {
         if self.files.len() == self.files.capacity() {
             self.files.reserve_exact(self.files.len() / 4 + 4);
         }
-        self.files.push(Holding { entry, tag });
         let Self { files, places, .. } = self;
-        let hash_of = |at: &u32| spread(files[*at as usize].tag);
-        if !places.is_empty() {
-            places.insert_unique(spread(tag), files.len() as u32 - 1, hash_of);
-        } else if files.len() > SCAN_MOST {
-            for (at, file) in files.iter().enumerate() {
-                places.insert_unique(spread(file.tag), at as u32, hash_of);
-            }
-        }
+        places.push(tag, files.len() as u32, |at| tag_of(files[at as usize]));
+        files.push(entry);
     }
 
-    /// Takes out the file at this place.
-    pub(super) fn remove(&mut self, at: usize) {
-        let Self { files, places, .. } = self;
-        let last = files.len() - 1;
-        if !places.is_empty() {
-            if let Ok(found) = places.find_entry(spread(files[at].tag), |place| *place as usize == at) {
-                found.remove();
-            }
-            if let Some(place) = places.find_mut(spread(files[last].tag), |place| *place as usize == last) {
-                *place = at as u32;
-            }
-        }
-        files.swap_remove(at);
-        if files.len() <= SCAN_MOST / 2 {
-            *places = HashTable::new();
+    /// Takes out the file at this place, which has this tag. `tag_of` says the tag of any entry that is there.
+    pub(super) fn remove(&mut self, at: usize, tag: u32, tag_of: impl Fn(u32) -> u32) {
+        let last = self.files.len() - 1;
+        self.places.replace(tag, at as u32, None);
+        let moved = self.files.pop();
+        if let (Some(moved), Some(place)) = (moved, self.files.get_mut(at)) {
+            *place = moved;
+            self.places.replace(tag_of(moved), last as u32, Some(at as u32));
         }
     }
 }

@@ -18,13 +18,16 @@ impl HashKey {
 
     /// Of bytes as they are.
     pub(super) fn hash(self, bytes: &[u8]) -> u32 {
-        self.hash_twice(bytes, &[]).0
+        self.hash_twice([bytes, &[]], &[]).0
     }
 
-    /// Of `bytes` alone, and of `bytes` with `more` behind them.
-    pub(super) fn hash_twice(self, bytes: &[u8], more: &[u8]) -> (u32, u32) {
+    /// Of the two together alone, and with `more` behind them.
+    pub(super) fn hash_twice(self, [bytes, rest]: [&[u8]; 2], more: &[u8]) -> (u32, u32) {
         let mut hasher = self.hasher();
         hasher.write(bytes);
+        if !rest.is_empty() {
+            hasher.write(rest);
+        }
         let first = hasher.finish() as u32;
         if !more.is_empty() {
             hasher.write(more);
@@ -63,6 +66,7 @@ mod tests {
         assert_eq!(key.hash_word(&long), key.hash(&[b'a'; 100]));
         assert_eq!(key.hash_word(b"Blue\xc9"), key.hash(b"blue\xc9"));
         assert_ne!(key.hash(b"blue"), HashKey::new([1, 3]).hash(b"blue"));
-        assert_eq!(key.hash_twice(b"blue", b"train"), (key.hash(b"blue"), key.hash(b"bluetrain")));
+        let twice = key.hash_twice([b"blue", b" "], b"train");
+        assert_eq!(twice, (key.hash(b"blue "), key.hash(b"blue train")));
     }
 }

@@ -18,6 +18,7 @@
 mod arena;
 mod catalogue;
 mod dictionary;
+mod entry;
 mod file;
 mod filter;
 mod folders;
@@ -28,15 +29,19 @@ mod paged;
 mod postings;
 mod search;
 mod table;
+mod twins;
 mod words;
 
 pub use file::{FileRef, FileSpec, Fingerprint, Kind, Kinds, UserId};
 pub use filter::Filter;
 pub use limits::{Limits, Refused};
+pub(crate) use table::Table;
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 use catalogue::Catalogue;
 use dictionary::Dictionary;
+use entry::Sought;
 use holdings::Holdings;
 use key::HashKey;
 
@@ -105,7 +110,7 @@ impl Index {
     pub fn new(limits: Limits, key: [u64; 2]) -> Self {
         let key = HashKey::new(key);
         // A name has to fit a page of the texts.
-        let name_bytes = limits.name_bytes.min(arena::LONGEST / 2 - catalogue::OVERHEAD);
+        let name_bytes = limits.name_bytes.min(arena::LONGEST / 2 - entry::OVERHEAD);
         Self {
             limits: Limits { name_bytes, ..limits },
             catalogue: Catalogue::new(key),
@@ -133,11 +138,11 @@ impl Index {
         if file.name.len() > self.limits.name_bytes {
             return Err(Refused::LongName);
         }
-        let sought = self.catalogue.sought(file.name, file.as_ref());
+        let sought = self.catalogue.sought(file.as_ref());
         let holdings = self.users.get(&user);
         let old = holdings.and_then(|own| {
             let at = own.find(sought.tag, |entry| self.catalogue.is_named(entry, file.name))?;
-            Some((at, own.entry(at)))
+            Some((at, own.files()[at]))
         });
         match old {
             Some((_, entry)) if self.catalogue.is(entry, &sought) => return Ok(Shared::Already),
@@ -151,7 +156,7 @@ impl Index {
             None => self.enter(file, &sought)?,
         };
         let own = self.users.entry(user).or_default();
-        own.push(entry, sought.tag);
+        own.push(entry, sought.tag, |entry| self.catalogue.tag_of(entry));
         own.bytes += sought.file.size;
         self.totals.files += 1;
         self.totals.bytes += sought.file.size;
@@ -159,13 +164,15 @@ impl Index {
             self.fallow -= 1;
         }
         let Some((at, _)) = old else { return Ok(Shared::Added) };
-        self.take(user, at);
+        self.take(user, at, sought.tag);
         Ok(Shared::Replaced)
     }
 
     /// Makes an entry, which nobody holds yet.
-    fn enter(&mut self, file: &FileSpec<'_>, sought: &catalogue::Sought<'_>) -> Result<u32, Refused> {
-        if words::words(file.name).nth(self.limits.words).is_some() {
+    fn enter(&mut self, file: &FileSpec<'_>, sought: &Sought<'_>) -> Result<u32, Refused> {
+        let mut words = Vec::with_capacity(24);
+        words.extend(words::words(file.name).take(self.limits.words.saturating_add(1)));
+        if words.len() > self.limits.words {
             return Err(Refused::ManyWords);
         }
         if !self.catalogue.has_room() || !self.dictionary.has_room() {
@@ -173,9 +180,7 @@ impl Index {
         }
         self.tidy(2);
         let entry = self.catalogue.add(sought);
-        for word in words::words(file.name) {
-            self.dictionary.add(word, entry);
-        }
+        self.dictionary.add(&words, entry);
         self.fallow += 1;
         Ok(entry)
     }
@@ -185,17 +190,17 @@ impl Index {
         let Some(own) = self.users.get(&user) else { return false };
         let tag = self.catalogue.tag(name);
         let Some(at) = own.find(tag, |entry| self.catalogue.is_named(entry, name)) else { return false };
-        self.take(user, at);
+        self.take(user, at, tag);
         self.tidy(2);
         true
     }
 
-    /// Takes one file from a user.
-    fn take(&mut self, user: UserId, at: usize) {
+    /// Takes one file, with this tag, from a user.
+    fn take(&mut self, user: UserId, at: usize, tag: u32) {
         let Some(own) = self.users.get_mut(&user) else { return };
-        let entry = own.entry(at);
+        let entry = own.files()[at];
         let size = self.catalogue.size(entry);
-        own.remove(at);
+        own.remove(at, tag, |entry| self.catalogue.tag_of(entry));
         own.bytes -= size;
         if own.files().is_empty() {
             self.users.remove(&user);
@@ -217,8 +222,8 @@ impl Index {
     /// A user shares nothing any more, or is gone. Returns how many files it had.
     pub fn unshare_all(&mut self, user: UserId) -> usize {
         let Some(own) = self.users.remove(&user) else { return 0 };
-        for file in own.files() {
-            self.leave(file.entry, user);
+        for entry in own.files() {
+            self.leave(*entry, user);
         }
         self.totals.files -= own.files().len() as u64;
         self.totals.bytes -= own.bytes;
@@ -250,16 +255,12 @@ impl Index {
     pub fn find(&self, user: UserId, name: &[u8]) -> Option<FileRef<'_>> {
         let own = self.users.get(&user)?;
         let at = own.find(self.catalogue.tag(name), |entry| self.catalogue.is_named(entry, name))?;
-        Some(self.catalogue.file(own.entry(at)))
+        Some(self.catalogue.file(own.files()[at]))
     }
 
     /// All files of a user.
     pub fn browse(&self, user: UserId) -> impl Iterator<Item = FileRef<'_>> {
-        self.users
-            .get(&user)
-            .into_iter()
-            .flat_map(Holdings::files)
-            .map(|file| self.catalogue.file(file.entry))
+        self.users.get(&user).into_iter().flat_map(Holdings::files).map(|entry| self.catalogue.file(*entry))
     }
 
     /// How much all users share.

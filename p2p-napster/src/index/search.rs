@@ -1,6 +1,6 @@
 //! Searches: [`Index::search`], [`Index::by_digest`].
 
-use super::catalogue::Catalogue;
+use super::catalogue::{BATCH, Catalogue, Seen};
 use super::postings::{self, Postings};
 use super::words::words;
 use super::{FileRef, Filter, Fingerprint, Found, Index, UserId};
@@ -14,9 +14,10 @@ struct Walk<'a, F> {
     steps_left: usize,
     found: Found,
     hit: &'a mut F,
+    seen: Vec<Seen<'a>>,
 }
 
-impl<F: FnMut(UserId, FileRef<'_>) -> bool> Walk<'_, F> {
+impl<'a, F: FnMut(UserId, FileRef<'_>) -> bool> Walk<'a, F> {
     /// One candidate less to look at.
     const fn step(&mut self) -> ControlFlow<()> {
         if self.steps_left == 0 {
@@ -27,14 +28,35 @@ impl<F: FnMut(UserId, FileRef<'_>) -> bool> Walk<'_, F> {
         ControlFlow::Continue(())
     }
 
-    /// Shows all holders of an entry that is as it should be.
-    fn show(&mut self, entry: u32) -> ControlFlow<()> {
-        let holders = self.catalogue.holders(entry);
-        if holders.is_empty() {
+    /// Shows all holders of those entries whose attributes are as they should be.
+    fn look(&mut self, ids: &[u32], allows: impl Fn(&FileRef<'_>) -> bool) -> ControlFlow<()> {
+        let mut left = ids;
+        while let Some((batch, rest)) =
+            left.split_at_checked(left.len().min(BATCH).min(self.max - self.found.hits))
+        {
+            if batch.is_empty() {
+                break;
+            }
+            left = rest;
+            let mut seen = core::mem::take(&mut self.seen);
+            self.catalogue.see(batch, &mut seen);
+            let flow = seen.iter().try_for_each(|seen| {
+                self.step()?;
+                if allows(&seen.attributes()) { self.show(seen) } else { ControlFlow::Continue(()) }
+            });
+            self.seen = seen;
+            flow?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Shows all holders of an entry.
+    fn show(&mut self, seen: &Seen<'a>) -> ControlFlow<()> {
+        if seen.holders().is_empty() {
             return ControlFlow::Continue(());
         }
-        let file = self.catalogue.file(entry);
-        for holder in holders {
+        let file = seen.file();
+        for holder in seen.holders() {
             self.step()?;
             if (self.hit)(UserId(*holder), file) {
                 self.found.hits += 1;
@@ -50,7 +72,8 @@ impl<F: FnMut(UserId, FileRef<'_>) -> bool> Walk<'_, F> {
 impl Index {
     fn walk<'a, F>(&'a self, max: usize, hit: &'a mut F) -> Walk<'a, F> {
         let found = Found { hits: 0, complete: true };
-        Walk { catalogue: &self.catalogue, max, steps_left: self.limits.search_steps, found, hit }
+        let steps_left = self.limits.search_steps;
+        Walk { catalogue: &self.catalogue, max, steps_left, found, hit, seen: Vec::new() }
     }
 
     /// Calls `hit` with each holder of each file that the filter lets through, until `max` of the calls have returned
@@ -76,12 +99,8 @@ impl Index {
             unwanted.filter_map(|word| self.dictionary.find(word)).collect();
         let (mut wanted, unwanted) = (once_each(&mut wanted), once_each(&mut unwanted));
         let picky = !filter.allows_all();
-        let _ = postings::for_each(&mut wanted, &unwanted, &mut |entry| {
-            walk.step()?;
-            if picky && !filter.allows(&self.catalogue.attributes(entry)) {
-                return ControlFlow::Continue(());
-            }
-            walk.show(entry)
+        let _ = postings::for_each(&mut wanted, &unwanted, &mut |ids| {
+            walk.look(ids, |file| !picky || filter.allows(file))
         });
         walk.found
     }
@@ -97,8 +116,8 @@ impl Index {
     ) -> Found {
         let mut walk = self.walk(max, hit);
         if let Some(md5) = fingerprint.md5().filter(|_| max > 0) {
-            for entry in self.catalogue.twins(md5, size) {
-                if walk.step().is_break() || walk.show(entry).is_break() {
+            for entry in self.catalogue.twins(&md5, size) {
+                if walk.look(&[entry], |_| true).is_break() {
                     break;
                 }
             }

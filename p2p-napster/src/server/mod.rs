@@ -73,8 +73,8 @@ pub struct Server {
     config: Config,
     index: Index,
     users: Users,
-    sessions: HashMap<ConnId, Session, HandleHash>,
-    addresses: BTreeMap<u128, Address>,
+    sessions: HashMap<ConnId, Box<Session>, HandleHash>,
+    addresses: HashMap<u128, Box<Address>, NickHash>,
     logins: PerKey<u128>,
     accounts: Accounts,
     bans: Bans,
@@ -111,9 +111,9 @@ impl Server {
         let (rate, burst) = limits.logins.tokens();
         Self {
             index: Index::new(index::Limits::default(), [0; 2]),
-            users: Users::default(),
+            users: Users::new(NickHash::default()),
             sessions: HashMap::default(),
-            addresses: BTreeMap::new(),
+            addresses: HashMap::default(),
             logins: PerKey::new(limits.addresses, rate, burst),
             accounts: Accounts::default(),
             bans: Bans::default(),
@@ -169,7 +169,9 @@ impl Server {
         let limits =
             index::Limits { files: self.config.limits.files_per_user as usize, ..Default::default() };
         self.index = Index::new(limits, [cx.rng().bits(), cx.rng().bits()]);
-        self.users = Users::new(NickHash::draw(cx.rng()));
+        let hash = NickHash::draw(cx.rng());
+        self.users = Users::new(hash);
+        self.addresses = HashMap::with_hasher(hash);
         self.started = cx.now();
         for at in self.config.listen.clone() {
             self.listeners.insert(cx.listen(at));

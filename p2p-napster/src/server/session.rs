@@ -167,7 +167,7 @@ impl Server {
             cx.close(conn);
             return;
         }
-        let new = || Address { sessions: 0, rates: Rates::of_address(limits, cx.now()) };
+        let new = || Box::new(Address { sessions: 0, rates: Rates::of_address(limits, cx.now()) });
         self.addresses.entry(origin).or_insert_with(new).sessions += 1;
         let session = Session {
             peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
@@ -181,7 +181,7 @@ impl Server {
             told: None,
             greetings: 0,
         };
-        self.sessions.insert(conn, session);
+        self.sessions.insert(conn, Box::new(session));
         cx.set_timer(ServerTimer::Login(conn), self.config.limits.login_patience);
     }
 

@@ -4,7 +4,7 @@ use super::accounts::Account;
 use super::config::{Bucket, Limits};
 use super::link::Home;
 use super::nick::fold;
-use crate::index::UserId;
+use crate::index::{Table, UserId};
 use crate::wire::message::{Level, Speed};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -12,7 +12,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hasher};
 use core::net::IpAddr;
-use hashbrown::HashMap;
 use p2p_core::{ConnId, Instant, Rng, UnixTime};
 use siphasher::sip::SipHasher13;
 
@@ -121,7 +120,7 @@ impl User {
     }
 }
 
-/// Hashes nicks, with a key that strangers cannot know: no choice of nicks makes a look-up slow.
+/// Hashes nicks and addresses, with a key that strangers cannot know: no choice of them makes a look-up slow.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct NickHash(u64, u64);
 
@@ -169,17 +168,25 @@ impl Hasher for HandleHasher {
 }
 
 /// Everybody who is logged in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Users {
     slots: Vec<Option<Box<User>>>,
     free: Vec<UserId>,
-    by_nick: HashMap<Box<[u8]>, UserId, NickHash>,
+    hash: NickHash,
+    /// Numbers by the hash of the nick in lower case: a table that never stalls all users because it grows.
+    by_nick: Table,
     serial: u64,
 }
 
 impl Users {
     pub(super) fn new(hash: NickHash) -> Self {
-        Self { by_nick: HashMap::with_hasher(hash), ..Self::default() }
+        Self { slots: Vec::new(), free: Vec::new(), hash, by_nick: Table::new(4), serial: 0 }
+    }
+
+    fn hash(&self, nick: &[u8]) -> u32 {
+        let mut hasher = self.hash.build_hasher();
+        hasher.write(fold(nick).as_slice());
+        hasher.finish() as u32
     }
 
     pub(super) fn next_serial(&mut self) -> u64 {
@@ -192,7 +199,7 @@ impl Users {
             self.slots.push(None);
             UserId(self.slots.len() as u32 - 1)
         });
-        self.by_nick.insert(fold(&user.nick).as_slice().into(), id);
+        self.by_nick.insert(self.hash(&user.nick), id.0);
         if let Some(slot) = self.slots.get_mut(id.0 as usize) {
             *slot = Some(Box::new(user));
         }
@@ -201,7 +208,7 @@ impl Users {
 
     pub(super) fn remove(&mut self, id: UserId) -> Option<Box<User>> {
         let user = self.slots.get_mut(id.0 as usize)?.take()?;
-        self.by_nick.remove(fold(&user.nick).as_slice());
+        self.by_nick.replace(self.hash(&user.nick), id.0, None);
         self.free.push(id);
         Some(user)
     }
@@ -215,7 +222,8 @@ impl Users {
     }
 
     pub(super) fn find(&self, nick: &[u8]) -> Option<UserId> {
-        self.by_nick.get(fold(nick).as_slice()).copied()
+        let is = |id| self.get(UserId(id)).is_some_and(|user| user.nick.eq_ignore_ascii_case(nick));
+        self.by_nick.find(self.hash(nick), is).map(UserId)
     }
 
     /// Who has this nick, with its number.
@@ -225,7 +233,7 @@ impl Users {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.by_nick.len()
+        self.slots.len() - self.free.len()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (UserId, &User)> {

@@ -50,7 +50,7 @@ impl Server {
         ServerLoad {
             sessions: self.sessions.len(),
             links,
-            held_bytes: held + self.sessions.values().map(Session::held).sum::<usize>(),
+            held_bytes: held + self.sessions.values().map(|session| session.held()).sum::<usize>(),
             members: self.channels.values().map(Channel::len).sum(),
             channel_bans: self.channels.values().map(|channel| channel.bans.len()).sum(),
             listed: social().map(|social| social.hotlist.len() + social.ignored.len()).sum(),

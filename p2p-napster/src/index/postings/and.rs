@@ -1,6 +1,6 @@
 //! The entries that have all of these words and none of those: [`for_each`].
 
-use super::block::{Bitmap, Block};
+use super::block::{Bitmap, Block, SPARSE, WORDS, has};
 use super::{BLOCK_BITS, Blocks, Postings};
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -9,13 +9,13 @@ use core::ops::ControlFlow;
 /// little is done in vain when the first of them are all that is wanted.
 const CHUNK: usize = 64;
 
-/// Calls `each` with every number that is in all of `wanted` and in none of `unwanted`, in rising order, until it
-/// breaks. The shortest list leads; where all are dense they are compared 64 numbers at a time. `wanted` is sorted on
+/// Calls `each` with every number that is in all of `wanted` and in none of `unwanted`, some at a time and in rising
+/// order, until it breaks. The shortest list leads; where all are dense they are compared 64 numbers at a time. `wanted` is sorted on
 /// the way; none at all gives nothing.
 pub(in crate::index) fn for_each(
     wanted: &mut [&Postings],
     unwanted: &[&Postings],
-    each: &mut impl FnMut(u32) -> ControlFlow<()>,
+    each: &mut impl FnMut(&[u32]) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     wanted.sort_by_key(|postings| (matches!(postings, Postings::Many(_)), postings.len()));
     let Some((first, others)) = wanted.split_first() else { return ControlFlow::Continue(()) };
@@ -38,7 +38,7 @@ fn led_by_few(
     ids: &[u32],
     others: &[&Postings],
     unwanted: &[&Postings],
-    each: &mut impl FnMut(u32) -> ControlFlow<()>,
+    each: &mut impl FnMut(&[u32]) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let mut left = [0; CHUNK];
     for chunk in ids.chunks(CHUNK) {
@@ -55,9 +55,7 @@ fn led_by_few(
                 Postings::Many(blocks) => retain(&mut left[..len], |id| blocks.contains(id) == wanted),
             };
         }
-        for id in &left[..len] {
-            each(*id)?;
-        }
+        each(&left[..len])?;
     }
     ControlFlow::Continue(())
 }
@@ -65,7 +63,7 @@ fn led_by_few(
 fn led_by_blocks(
     wanted: &[&Blocks],
     unwanted: &[&Postings],
-    each: &mut impl FnMut(u32) -> ControlFlow<()>,
+    each: &mut impl FnMut(&[u32]) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let count = wanted.iter().map(|blocks| blocks.blocks.len()).min().unwrap_or(0);
     let (mut sparse, mut dense): (Vec<&[u16]>, Vec<&Bitmap>) = (Vec::new(), Vec::new());
@@ -91,13 +89,18 @@ fn led_by_blocks(
                 _ => against.push(postings),
             }
         }
-        let mut each = |low: u16| {
-            let id = (high as u32) << BLOCK_BITS | u32::from(low);
-            if against.iter().any(|postings| postings.contains(id)) {
-                ControlFlow::Continue(())
-            } else {
-                each(id)
+        let mut ids = [0; CHUNK];
+        let mut each = |lows: &[u16]| {
+            for lows in lows.chunks(CHUNK) {
+                let mut len = 0;
+                for low in lows {
+                    let id = (high as u32) << BLOCK_BITS | u32::from(*low);
+                    ids[len] = id;
+                    len += usize::from(!against.iter().any(|postings| postings.contains(id)));
+                }
+                each(&ids[..len])?;
             }
+            ControlFlow::Continue(())
         };
         sparse.sort_by_key(|lows| lows.len());
         match sparse.split_first() {
@@ -113,24 +116,33 @@ fn in_sparse(
     others: &[&[u16]],
     dense: &[&Bitmap],
     denied: &[&Bitmap],
-    each: &mut impl FnMut(u16) -> ControlFlow<()>,
+    each: &mut impl FnMut(&[u16]) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let mut left = [0; 4 * CHUNK];
-    for chunk in lows.chunks(left.len()) {
+    let mut left = [0; SPARSE];
+    // Lists that are nearly as long as the shortest are gone through once and not once for each chunk.
+    let size = if others.is_empty() { 4 * CHUNK } else { left.len() };
+    for chunk in lows.chunks(size) {
         let mut len = chunk.len();
         left[..len].copy_from_slice(chunk);
+        // The rarest words first: they leave the fewest.
+        for lows in others {
+            len = if len * 8 < lows.len() {
+                retain(&mut left[..len], |low| has(lows, low))
+            } else {
+                let mut marks = [0u64; WORDS];
+                for low in *lows {
+                    marks[usize::from(low >> 6)] |= 1 << (low & 63);
+                }
+                retain(&mut left[..len], |low| marks[usize::from(low >> 6)] >> (low & 63) & 1 != 0)
+            };
+        }
         for bitmap in dense {
             len = retain(&mut left[..len], |low| bitmap.contains(low));
         }
         for bitmap in denied {
             len = retain(&mut left[..len], |low| !bitmap.contains(low));
         }
-        for lows in others {
-            len = retain_sorted(&mut left[..len], lows, true);
-        }
-        for low in &left[..len] {
-            each(*low)?;
-        }
+        each(&left[..len])?;
     }
     ControlFlow::Continue(())
 }
@@ -138,9 +150,10 @@ fn in_sparse(
 fn in_dense(
     dense: &[&Bitmap],
     denied: &[&Bitmap],
-    each: &mut impl FnMut(u16) -> ControlFlow<()>,
+    each: &mut impl FnMut(&[u16]) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let Some((first, others)) = dense.split_first() else { return ControlFlow::Continue(()) };
+    let (mut lows, mut len) = ([0; 2 * CHUNK], 0);
     for (at, word) in first.words.iter().enumerate() {
         let mut word = *word;
         for bitmap in others {
@@ -150,11 +163,17 @@ fn in_dense(
             word &= !bitmap.words[at];
         }
         while word != 0 {
-            each((at as u16) << 6 | word.trailing_zeros() as u16)?;
+            lows[len] = (at as u16) << 6 | word.trailing_zeros() as u16;
+            len += 1;
             word &= word - 1;
         }
+        // There is always room for the 64 of another word.
+        if len >= CHUNK {
+            each(&lows[..len])?;
+            len = 0;
+        }
     }
-    ControlFlow::Continue(())
+    each(&lows[..len])
 }
 
 /// Moves what is kept to the front, and returns how many that are.
@@ -230,9 +249,9 @@ mod tests {
                 .collect();
             let lists = |of: &[Vec<u32>]| of.iter().map(|set| postings(set)).collect::<Vec<_>>();
             let (wanted, unwanted) = (lists(&wanted), lists(&unwanted));
-            let mut found = Vec::new();
-            let _ = for_each(&mut wanted.iter().collect::<Vec<_>>(), &unwanted.iter().collect::<Vec<_>>(), &mut |id| {
-                found.push(id);
+            let mut found: Vec<u32> = Vec::new();
+            let _ = for_each(&mut wanted.iter().collect::<Vec<_>>(), &unwanted.iter().collect::<Vec<_>>(), &mut |ids: &[u32]| {
+                found.extend(ids.iter().take(most - found.len()));
                 if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             });
             prop_assert_eq!(found, scan);

@@ -1,0 +1,54 @@
+//! The server's process, as Linux tells of it.
+
+use p2p_examples::Failure;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(crate) struct Process {
+    folder: PathBuf,
+}
+
+impl Process {
+    pub(crate) fn new(pid: u32) -> Result<Self, Failure> {
+        let folder = PathBuf::from(format!("/proc/{pid}"));
+        let process = Self { folder };
+        process.cpu()?;
+        Ok(process)
+    }
+
+    fn read(&self, file: &str) -> Result<String, Failure> {
+        let path = self.folder.join(file);
+        fs::read_to_string(&path).map_err(|why| Failure::new(format_args!("{}: {why}", path.display())))
+    }
+
+    /// CPU time of all its threads, by the scheduler's own count (proc(5), `schedstat`): to the microsecond, where `stat`
+    /// counts hundredths of a second.
+    pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
+        let tasks = self.folder.join("task");
+        let tasks = fs::read_dir(&tasks)
+            .map_err(|why| Failure::new(format_args!("{}: {why}; is --pid right?", tasks.display())))?;
+        let mut nanos = 0;
+        for task in tasks.flatten() {
+            // A thread may just have ended.
+            let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            nanos += text.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0);
+        }
+        Ok(Duration::from_nanos(nanos))
+    }
+
+    /// Resident bytes (`statm`).
+    pub(crate) fn resident(&self) -> Result<u64, Failure> {
+        let text = self.read("statm")?;
+        let pages: u64 = text.split(' ').nth(1).and_then(|text| text.parse().ok()).unwrap_or(0);
+        Ok(pages * 4096)
+    }
+
+    /// The largest that was resident (`status`).
+    pub(crate) fn peak(&self) -> Result<u64, Failure> {
+        let text = self.read("status")?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap_or(0);
+        Ok(kib * 1024)
+    }
+}

@@ -1,0 +1,47 @@
+//! One search after the other, each by another user.
+
+use crate::client::Client;
+use crate::fill::{micros, now};
+use crate::process::Process;
+use crate::report::{Goal, Report, quantile};
+use crate::workload::{Sort, Workload};
+use p2p_core::Rng;
+use p2p_examples::Failure;
+
+/// Searches of a sort.
+const SEARCHES: usize = 2_000;
+
+pub(crate) async fn run(
+    process: &Process,
+    load: &Workload,
+    users: &mut [Client],
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let count = users.len();
+    for sort in Sort::ALL {
+        let rng = &mut Rng::fast_from(11 + sort as u64);
+        let (mut waits, mut results) = (Vec::with_capacity(SEARCHES), 0);
+        let before = process.cpu()?;
+        for at in 0..SEARCHES {
+            let query = load.query(sort, rng);
+            let began = now();
+            let found = users[at % count].search(&query).await?;
+            results += found;
+            if found > 0 || sort == Sort::Miss {
+                waits.push(micros(began.elapsed()));
+            }
+        }
+        let spent = micros(process.cpu()? - before) / SEARCHES as f64;
+        let name = format!("{} ({:.1} results)", sort.name(), results as f64 / SEARCHES as f64);
+        let goal = match sort {
+            Sort::Song => Goal::AtMost(30.0),
+            Sort::TwoCommon => Goal::AtMost(100.0),
+            _ => Goal::None,
+        };
+        report.add(&format!("CPU of a search: {name}"), spent, "us", goal);
+        let goal = if sort == Sort::Song { Goal::AtMost(1_000.0) } else { Goal::None };
+        report.add("  until it is answered: half of them within", quantile(&mut waits, 0.5), "us", goal);
+        report.add("  99 of 100 within", quantile(&mut waits, 0.99), "us", Goal::None);
+    }
+    Ok(())
+}
