@@ -7,6 +7,9 @@
 //!     └ any other: 0, close      └ in time, or close  └ reads nothing, or more than the bounds allow: close
 //! ```
 //!
+//! A first message 10010 makes a connection a link to another server: its users are in the same table, with a home elsewhere,
+//! and who says what they do is that server.
+//!
 //! A message costs the same whoever else is there: users, sessions and nicks are found by hashing, each timer is of one
 //! session, and what everybody gets (the counts) is spread over its period. What a search finds goes out in one piece.
 

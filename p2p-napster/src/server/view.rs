@@ -2,7 +2,6 @@
 
 use super::Server;
 use super::channel::Channel;
-use super::session::Session;
 use crate::index::{FileRef, Index};
 
 /// Somebody who is logged in, here or behind a link.
