@@ -65,6 +65,8 @@ pub struct Bench<M: Machine> {
     jobs: VecDeque<(JobId, Job)>,
     ops: Vec<OpId>,
     halted: bool,
+    /// What it sent, if that is looked at.
+    pub sent: Option<BTreeMap<ConnId, Vec<u8>>>,
     /// What files hold, for reads and digests that go well.
     content: Vec<u8>,
 }
@@ -85,6 +87,7 @@ impl<M: Machine> Bench<M> {
             jobs: VecDeque::new(),
             ops: Vec::new(),
             halted: false,
+            sent: None,
             content,
         };
         bench.give(Input::Start);
@@ -96,7 +99,7 @@ impl<M: Machine> Bench<M> {
             return;
         }
         let mut effects = Vec::new();
-        let civil = UnixTime::from_secs(1_700_000_000);
+        let civil = UnixTime::from_secs(Self::CIVIL);
         let mut cx = Cx::new(self.now, civil, &mut self.source, &mut effects);
         self.machine.handle(input, &mut cx);
         for effect in effects {
@@ -106,6 +109,11 @@ impl<M: Machine> Bench<M> {
 
     fn carry_out(&mut self, effect: Effect<Audit<M>>) {
         match effect {
+            Effect::Send(id, data) => {
+                if let Some(sent) = &mut self.sent {
+                    sent.entry(id).or_default().extend_from_slice(&data);
+                }
+            }
             Effect::Listen(id, ..) => self.listeners.push(id),
             Effect::Unlisten(id) => self.listeners.retain(|known| *known != id),
             Effect::Connect(id, ..) => self.dialled.push(id),
@@ -123,6 +131,14 @@ impl<M: Machine> Bench<M> {
             Effect::Halt => self.halted = true,
             _ => {}
         }
+    }
+
+    /// Seconds since 1970, as the machine is told.
+    pub const CIVIL: u64 = 1_700_000_000;
+
+    /// Whether it is done, and takes no more.
+    pub fn is_halted(&self) -> bool {
+        self.halted
     }
 
     /// Asks something of it.

@@ -114,10 +114,24 @@ impl Inflater {
     }
 }
 
-/// Writes one zlib stream. It holds 320 kB: who may have one is to be limited.
+/// Writes one zlib stream. At level 0 it holds nothing but whether it began; at any other 320 kB, so who may have one is to
+/// be limited.
 pub struct Deflater {
-    state: Box<CompressorOxide>,
+    way: Way,
 }
+
+enum Way {
+    /// Stored blocks (RFC 1951, section 3.2.4), which need no state; whether the stream's header is written.
+    Stored {
+        begun: bool,
+    },
+    Compressed(Box<CompressorOxide>),
+}
+
+/// The header of a stream whose writer took no pains.
+const STORED_HEADER: [u8; 2] = [0x78, 0x01];
+/// The end of a flush: an empty stored block.
+const FLUSHED: [u8; 5] = [0, 0, 0, 0xff, 0xff];
 
 impl core::fmt::Debug for Deflater {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -129,23 +143,55 @@ impl Deflater {
     /// Begins a stream at this level, 0 (stored) to 9.
     #[must_use]
     pub fn new(level: u8) -> Self {
+        if level == 0 {
+            return Self { way: Way::Stored { begun: false } };
+        }
         let mut state = Box::<CompressorOxide>::default();
         state.set_format_and_level(DataFormat::Zlib, level.min(LEVEL_MAX));
-        Self { state }
+        Self { way: Way::Compressed(state) }
+    }
+
+    /// Whether it makes what it writes smaller.
+    #[must_use]
+    pub const fn compresses(&self) -> bool {
+        matches!(self.way, Way::Compressed(_))
     }
 
     /// Appends `input` to `out`, compressed and flushed: the reader can inflate all of it.
-    pub fn write(&mut self, mut input: &[u8], out: &mut BytesMut) {
-        let mut buffer = [0; 4 << 10];
-        loop {
-            let result =
-                miniz_oxide::deflate::stream::deflate(&mut self.state, input, &mut buffer, MZFlush::Sync);
-            out.extend_from_slice(buffer.get(..result.bytes_written).unwrap_or_default());
-            input = input.get(result.bytes_consumed..).unwrap_or_default();
-            // A full buffer may hide more; an error is only that there is nothing left to do.
-            if result.status.is_err() || (input.is_empty() && result.bytes_written < buffer.len()) {
-                return;
+    pub fn write(&mut self, input: &[u8], out: &mut BytesMut) {
+        match &mut self.way {
+            Way::Stored { begun } => {
+                if !core::mem::replace(begun, true) {
+                    out.extend_from_slice(&STORED_HEADER);
+                }
+                store(input, out);
             }
+            Way::Compressed(state) => compress(state, input, out),
+        }
+    }
+}
+
+/// Stored blocks, each with its length and the complement of that, and the flush.
+fn store(input: &[u8], out: &mut BytesMut) {
+    for part in input.chunks(usize::from(u16::MAX)) {
+        let len = part.len() as u16;
+        out.extend_from_slice(&[0]);
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(&(!len).to_le_bytes());
+        out.extend_from_slice(part);
+    }
+    out.extend_from_slice(&FLUSHED);
+}
+
+fn compress(state: &mut CompressorOxide, mut input: &[u8], out: &mut BytesMut) {
+    let mut buffer = [0; 4 << 10];
+    loop {
+        let result = miniz_oxide::deflate::stream::deflate(state, input, &mut buffer, MZFlush::Sync);
+        out.extend_from_slice(buffer.get(..result.bytes_written).unwrap_or_default());
+        input = input.get(result.bytes_consumed..).unwrap_or_default();
+        // A full buffer may hide more; an error is only that there is nothing left to do.
+        if result.status.is_err() || (input.is_empty() && result.bytes_written < buffer.len()) {
+            return;
         }
     }
 }

@@ -165,6 +165,16 @@ impl Link {
         matches!(self.state, State::Open(_))
     }
 
+    /// Bytes that came and were not looked at, or are parts of messages.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let waiting = match &self.state {
+            State::Open(streams) => streams.input.len(),
+            _ => 0,
+        };
+        self.decoder.len() + waiting
+    }
+
     /// Adds what came. Call [`next`](Self::next) until it gives `None` before adding more.
     pub fn push(&mut self, chunk: Bytes) {
         match &mut self.state {

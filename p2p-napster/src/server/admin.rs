@@ -6,7 +6,7 @@ use super::keeping::Sentence;
 use super::password::Purpose;
 use crate::index::UserId;
 use crate::wire::text::decimal;
-use crate::wire::{Fields, Level, Speed, ToClient};
+use crate::wire::{Fields, Level, Speed, ToClient, ToServer};
 use alloc::format;
 use alloc::vec::Vec;
 use p2p_core::{ConnId, Cx, Duration};
@@ -22,10 +22,16 @@ impl<'a> Order<'a> {
     fn parse(body: &'a [u8]) -> Option<Self> {
         let mut fields = Fields::new(body);
         let mut order = Self { who: fields.require().ok()?.bytes, during: None, reason: b"" };
+        let mut is_timed = false;
         while let Some(field) = fields.next().ok()? {
             match decimal(field.bytes).filter(|_| !field.quoted) {
-                // 0 is for ever.
-                Some(seconds) => order.during = (seconds > 0).then(|| Duration::from_secs(seconds)),
+                // Behind the seconds a linked server says when the ban was set.
+                Some(_) if is_timed => {}
+                Some(seconds) => {
+                    is_timed = true;
+                    // 0 is for ever.
+                    order.during = (seconds > 0).then(|| Duration::from_secs(seconds));
+                }
                 None => order.reason = field.bytes,
             }
         }
@@ -87,6 +93,10 @@ impl Server {
         if let Some(victim) = self.lesser(cx, conn, user, nick, "kill") {
             let by = self.nick_of(user);
             self.tell_operators(cx, &[&by[..], b" killed ", nick, b": ", reason].concat());
+            if let Some(link) = self.link_of(victim) {
+                let reason = Some(reason);
+                return self.pass_on(link, user, &ToServer::Kill { nick, reason });
+            }
             let text = [b"You were killed by ", &by[..], b": ", reason].concat();
             self.throw_out(cx, victim, &text);
         }
@@ -129,17 +139,34 @@ impl Server {
         if !self.ban(cx, kind, &who, &sentence, waiting) {
             return self.notice(cx, conn, "there are too many bans");
         }
+        let type_of = if kind == Kind::Ban { 612 } else { 622 };
+        self.relay_of(user, &ToServer::Other(type_of, body));
         if kind == Kind::Ban {
             self.throw_out_banned(cx, &who);
         }
     }
 
+    /// 612 from a server that is trusted so far; false if it is none, or there are too many.
+    pub(super) fn linked_ban(&mut self, cx: &mut Cx<'_, Self>, by: &[u8], body: &[u8]) -> bool {
+        let Some(order) = Order::parse(body) else { return false };
+        let who = Banned::parse(order.who);
+        let sentence = Sentence { by, reason: order.reason, during: order.during };
+        let is_new = !self.bans.contains(&who) && self.ban(cx, Kind::Ban, &who, &sentence, None);
+        if is_new {
+            self.throw_out_banned(cx, &who);
+        }
+        is_new
+    }
+
     /// Closes the connections of those that a new ban is about, but for operators.
     pub(super) fn throw_out_banned(&mut self, cx: &mut Cx<'_, Self>, who: &Banned) {
         let victims: Vec<UserId> = match who {
-            Banned::Nick(nick) => self.users.find(nick).into_iter().collect(),
+            Banned::Nick(nick) => {
+                self.users.find(nick).into_iter().filter(|id| self.link_of(*id).is_none()).collect()
+            }
             Banned::Network(network) => {
-                let of_network = self.users.iter().filter(|(_, user)| network.contains(user.ip));
+                let ours = self.users.iter().filter(|(_, user)| user.home.is_none());
+                let of_network = ours.filter(|(_, user)| network.contains(user.ip));
                 of_network.filter(|(_, user)| user.level < Level::Moderator).map(|(id, _)| id).collect()
             }
         };
@@ -162,7 +189,10 @@ impl Server {
             return;
         }
         let waiting = self.order(user, None);
-        if !self.lift(cx, kind, &Banned::parse(who), waiting) {
+        if self.lift(cx, kind, &Banned::parse(who), waiting) {
+            let type_of = if kind == Kind::Ban { 614 } else { 623 };
+            self.relay_of(user, &ToServer::Other(type_of, who));
+        } else {
             self.notice_of(cx, conn, who, " is not banned");
         }
     }
@@ -216,11 +246,15 @@ impl Server {
             self.changed(cx, nick, None);
         } else {
             let Some(other) = self.lesser(cx, conn, user, nick, WHAT) else { return };
+            if let Some(link) = self.link_of(other) {
+                return self.pass_on(link, user, &ToServer::SetLevel { nick, level });
+            }
             if let Some(other) = self.users.get_mut(other) {
                 other.level = level;
             }
         }
-        if let Some(other) = self.users.find(nick) {
+        if let Some(other) = self.users.find(nick).filter(|other| self.link_of(*other).is_none()) {
+            self.tell_links_of_level(other);
             let by = self.nick_of(user);
             let text = [&by[..], b" set your user level to ", level.name().as_bytes()].concat();
             self.tell_user(cx, other, &ToClient::Notice(&text));
@@ -255,6 +289,10 @@ impl Server {
             return;
         }
         if let Some(other) = self.lesser(cx, conn, user, nick, "set port") {
+            if let Some(link) = self.link_of(other) {
+                return self.pass_on(link, user, &ToServer::SetPort { nick, port });
+            }
+            self.relay_of(other, &ToServer::DataPort(port));
             self.set_port(other, port);
             self.tell_user(cx, other, &ToClient::SetPort(port));
         }
@@ -271,10 +309,18 @@ impl Server {
         if !self.is_allowed(cx, conn, user, Level::Moderator, "") {
             return;
         }
-        if let Some(other) = self.lesser(cx, conn, user, nick, "set speed")
-            && let Some(other) = self.users.get_mut(other)
-        {
-            other.speed = speed;
+        let Some(other) = self.lesser(cx, conn, user, nick, "set speed") else { return };
+        if let Some(link) = self.link_of(other) {
+            return self.pass_on(link, user, &ToServer::SetSpeed { nick, speed });
+        }
+        self.set_speed(other, speed);
+    }
+
+    /// The line of one of our users.
+    pub(super) fn set_speed(&mut self, user: UserId, speed: Speed) {
+        self.relay_of(user, &ToServer::SetOwnSpeed(speed));
+        if let Some(user) = self.users.get_mut(user) {
+            user.speed = speed;
         }
     }
 
@@ -343,6 +389,14 @@ impl Server {
             return;
         }
         if let Some(other) = self.lesser(cx, conn, user, nick, "redirect") {
+            if let Some(link) = self.link_of(other) {
+                let message = match *to {
+                    ToClient::Redirect { host, port } => ToServer::Redirect { nick, host, port },
+                    ToClient::Cycle(host) => ToServer::Cycle { nick, host },
+                    _ => return,
+                };
+                return self.pass_on(link, user, &message);
+            }
             self.tell_user(cx, other, to);
         }
     }
@@ -356,6 +410,7 @@ impl Server {
         text: &[u8],
     ) {
         if self.is_allowed(cx, conn, user, Level::Moderator, "") {
+            self.relay_of(user, &ToServer::OperatorMessage(text));
             let (nick, operators) = (self.nick_of(user), self.operators());
             self.tell_all(cx, operators, &ToClient::OperatorMessage { nick: &nick, text });
         }
@@ -365,6 +420,7 @@ impl Server {
     pub(super) fn global_message(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, user: UserId, text: &[u8]) {
         if self.is_allowed(cx, conn, user, Level::Moderator, "") {
             let nick = self.nick_of(user);
+            self.relay_of(user, &ToServer::GlobalMessage(text));
             let everybody: Vec<UserId> = self.users.iter().map(|(id, _)| id).collect();
             self.tell_all(cx, everybody, &ToClient::GlobalMessage { nick: &nick, text });
         }
@@ -409,6 +465,7 @@ mod tests {
             Some((&b"10.0.0.0/8"[..], hour, &b"too much"[..]))
         );
         assert_eq!(order(b"eve \"7\" 3600"), Some((&b"eve"[..], hour, &b"7"[..])));
+        assert_eq!(order(b"eve \"x\" 0 1795349790"), Some((&b"eve"[..], None, &b"x"[..])));
         assert_eq!(order(b"eve 0"), Some((&b"eve"[..], None, &b""[..])));
         assert_eq!(order(b""), None);
         assert_eq!(order(b"eve \"x"), None);

@@ -30,8 +30,12 @@ impl Server {
     pub(super) fn deliver(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, mut out: BytesMut) {
         let data = out.split().freeze();
         self.out = out;
-        if !data.is_empty() {
-            self.send(cx, conn, data);
+        if data.is_empty() {
+            return;
+        }
+        match self.links.acting() {
+            Some(user) if self.links.owns(conn) => self.encapsulate(conn, user, &data),
+            _ => self.send(cx, conn, data),
         }
     }
 
@@ -42,14 +46,22 @@ impl Server {
         self.deliver(cx, conn, out);
     }
 
-    /// Sends one message to a user.
+    /// Sends one message to a user, also one behind a link.
     pub(super) fn tell_user(&mut self, cx: &mut Cx<'_, Self>, user: UserId, message: &ToClient<'_>) {
-        if let Some(conn) = self.users.get(user).map(|user| user.conn) {
-            self.tell(cx, conn, message);
+        match self.users.get(user).map(|user| (user.conn, user.link())) {
+            Some((_, Some(link))) => {
+                let mut out = self.buffer();
+                message.encode(&mut out);
+                self.encapsulate(link, user, &out);
+                out.clear();
+                self.out = out;
+            }
+            Some((conn, None)) => self.tell(cx, conn, message),
+            None => {}
         }
     }
 
-    /// Sends the same message to several users, written once.
+    /// Sends the same message to several users, written once. Those behind links are told by their own servers.
     pub(super) fn tell_all(
         &mut self,
         cx: &mut Cx<'_, Self>,
@@ -61,7 +73,8 @@ impl Server {
         let data = out.split().freeze();
         self.out = out;
         for user in users {
-            if let Some(conn) = self.users.get(user).map(|user| user.conn) {
+            if let Some(conn) = self.users.get(user).filter(|user| user.home.is_none()).map(|user| user.conn)
+            {
                 self.send(cx, conn, data.clone());
             }
         }
@@ -89,8 +102,10 @@ impl Server {
     /// How many are here and what they share (214).
     pub(super) fn put_counts(&self, out: &mut BytesMut) {
         let totals = self.index.totals();
-        let gigabytes = totals.bytes >> 30;
-        ToClient::Stats { users: self.users.len() as u32, files: totals.files, gigabytes }.encode(out);
+        let (_, files, kilobytes) = self.links.totals();
+        let gigabytes = (totals.bytes.saturating_add(kilobytes.saturating_mul(1024))) >> 30;
+        let files = totals.files.saturating_add(files);
+        ToClient::Stats { users: self.users.len() as u32, files, gigabytes }.encode(out);
     }
 
     /// The message of the day (621), a line a message.

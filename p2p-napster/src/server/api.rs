@@ -4,6 +4,7 @@ use super::accounts::Account;
 use super::bans::{Ban, Banned};
 use super::changes::{Batch, Change};
 use super::config::Limits;
+use super::link::LinkEnd;
 use crate::wire::Level;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -135,6 +136,27 @@ pub enum ServerEvent {
         /// What is true from now on, one change for each account and ban at most.
         changes: Vec<Change>,
     },
+    /// Another server is linked, and is told everything; its stream is compressed at this level.
+    LinkUp {
+        /// Its name.
+        server: Box<[u8]>,
+        /// The zlib level, 0 to 9.
+        level: u8,
+    },
+    /// A link ended, or could not be made. Everybody behind it is gone from here.
+    LinkDown {
+        /// The other server's name.
+        server: Box<[u8]>,
+        /// Why.
+        why: LinkEnd,
+    },
+    /// Somebody who wanted to link was not let.
+    LinkRefused {
+        /// Where it dialled from.
+        from: SocketAddr,
+        /// Why not.
+        why: LinkEnd,
+    },
     /// The answer to [`ServerCommand::Bans`]: bans, then muzzles.
     Bans(Vec<(Banned, Ban)>, Vec<(Banned, Ban)>),
     /// The answer to [`ServerCommand::Accounts`].
@@ -147,8 +169,14 @@ pub enum ServerEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ServerStats {
-    /// Users logged in.
+    /// Users logged in here.
     pub users: u64,
+    /// Links with other servers.
+    pub links: u64,
+    /// Users of those, and of the servers behind them.
+    pub linked_users: u64,
+    /// Files that those share.
+    pub linked_files: u64,
     /// Connections open, of IPv4.
     pub connections_v4: u64,
     /// Connections open, of IPv6.
@@ -223,4 +251,12 @@ pub enum ServerTimer {
     Unread(ConnId),
     /// The rest of what a client sent is looked at: it was too much at once.
     Resume(ConnId),
+    /// A configured link, by its number, is dialled.
+    Dial(u32),
+    /// A link has not come up, or is told the time.
+    Link(ConnId),
+    /// Linked servers are told what users share now.
+    Counts,
+    /// A search over links has taken long enough.
+    Search(u64),
 }

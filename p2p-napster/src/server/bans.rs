@@ -140,6 +140,10 @@ pub(super) struct Bans {
 }
 
 impl Bans {
+    pub(super) fn contains(&self, who: &Banned) -> bool {
+        self.all.contains_key(who)
+    }
+
     /// Bans somebody, in place of an earlier ban; false if there are `most` already.
     pub(super) fn insert(&mut self, who: Banned, ban: Ban, most: usize, now: UnixTime) -> bool {
         if !self.all.contains_key(&who) {

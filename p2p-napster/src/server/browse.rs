@@ -4,7 +4,7 @@ use super::Server;
 use super::answers::wire_addr;
 use super::users::Asked;
 use crate::index::UserId;
-use crate::wire::{ToClient, WireAddr, put_frame};
+use crate::wire::{ToClient, ToServer, WireAddr, put_frame};
 use p2p_core::{ConnId, Cx};
 
 /// The type of an entry of the list.
@@ -13,14 +13,25 @@ const ENTRY: u16 = 212;
 const LIST: &[u8] = b"";
 
 impl Server {
-    pub(super) fn browse(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, nick: &[u8]) {
+    /// 211 by one of our users: its own server has the list of somebody behind a link.
+    pub(super) fn browse_of(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, asker: UserId, nick: &[u8]) {
+        let most = self.config.limits.browse_files;
+        match self.users.find(nick).and_then(|user| self.link_of(user)) {
+            Some(link) => self.browse_behind(link, asker, nick, most),
+            None => self.browse(cx, conn, nick, most),
+        }
+    }
+
+    /// The list of one of our users, of so many files at most.
+    pub(super) fn browse(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, nick: &[u8], max: u32) {
         let mut out = self.buffer();
         let Some((id, user)) = self.users.named(nick) else {
             ToClient::SignedOff(nick).encode(&mut out);
             ToClient::BrowseEnd { nick, addr: None }.encode(&mut out);
             return self.deliver(cx, conn, out);
         };
-        for file in self.index.browse(id).take(self.config.limits.browse_files as usize) {
+        let most = self.config.limits.browse_files.min(max);
+        for file in self.index.browse(id).take(most as usize) {
             put_frame(&mut out, ENTRY, |to| {
                 to.word(&user.nick).raw(b" \"").raw(file.folder).raw(file.base).raw(b"\"");
                 to.word(file.fingerprint.as_bytes()).number(file.size).number(file.bitrate);
@@ -34,6 +45,13 @@ impl Server {
 
     /// 640: the other is asked to show its list; 642 if it cannot.
     pub(super) fn direct_browse(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, asker: UserId, nick: &[u8]) {
+        if let Some(other) = self.users.find(nick)
+            && let Some(link) = self.link_of(other)
+        {
+            // opennap-ng has the asker's server say where the other is; ours says so itself.
+            self.ask(other, asker, LIST);
+            return self.pass_on(link, asker, &ToServer::DirectBrowse(nick));
+        }
         let own = self.nick_of(asker);
         let firewalled = self.users.get(asker).is_none_or(|user| user.is_firewalled());
         let (why, other) = match self.users.named(nick) {

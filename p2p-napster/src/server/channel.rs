@@ -6,6 +6,7 @@ use crate::wire::Level;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use p2p_core::UnixTime;
 
 /// A channel. It lives as long as somebody is in it.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Channel {
     pub(super) level: Level,
     /// How many may be in it; 0: as many as the server allows.
     pub(super) limit: u32,
+    /// When it was made, as far as this server knows.
+    pub(super) created: UnixTime,
     pub(super) bans: BTreeMap<Banned, Reason>,
     /// Members by the order in which they came, and whether each may change the channel.
     members: BTreeMap<u64, (UserId, bool)>,
@@ -25,13 +28,14 @@ pub(super) struct Channel {
 }
 
 impl Channel {
-    pub(super) fn new(name: &[u8]) -> Self {
-        let topic = [b"Welcome to the ", name, b" channel."].concat();
+    pub(super) fn new(name: &[u8], created: UnixTime) -> Self {
+        let topic = first_topic(name);
         Self {
             name: name.into(),
             topic: topic.into(),
             level: Level::Leech,
             limit: 0,
+            created,
             bans: BTreeMap::new(),
             members: BTreeMap::new(),
             place: BTreeMap::new(),
@@ -39,13 +43,20 @@ impl Channel {
         }
     }
 
-    /// Adds a member; the first is its operator. True if it is.
-    pub(super) fn insert(&mut self, user: UserId) -> bool {
-        let first = self.members.is_empty();
-        self.members.insert(self.next, (user, first));
+    /// Adds a member.
+    pub(super) fn insert(&mut self, user: UserId, operator: bool) {
+        self.members.insert(self.next, (user, operator));
         self.place.insert(user, self.next);
         self.next += 1;
-        first
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Whether nobody has given it a topic yet.
+    pub(super) fn has_first_topic(&self) -> bool {
+        *self.topic == *first_topic(&self.name)
     }
 
     pub(super) fn remove(&mut self, user: UserId) -> bool {
@@ -83,6 +94,10 @@ impl Channel {
     }
 }
 
+fn first_topic(name: &[u8]) -> Vec<u8> {
+    [b"Welcome to the ", name, b" channel."].concat()
+}
+
 /// Who banned somebody from a channel, and why.
 #[derive(Debug)]
 pub(super) struct Reason {
@@ -117,9 +132,11 @@ mod tests {
     }
 
     #[test]
-    fn the_first_is_operator_and_the_newest_is_listed_first() {
-        let mut channel = Channel::new(b"#x");
-        assert!(channel.insert(UserId(5)) && !channel.insert(UserId(3)));
+    fn the_newest_is_listed_first() {
+        let mut channel = Channel::new(b"#x", UnixTime::from_secs(1));
+        assert!(channel.is_empty());
+        channel.insert(UserId(5), true);
+        channel.insert(UserId(3), false);
         assert_eq!(channel.members(), [UserId(3), UserId(5)]);
         assert!(channel.is_operator(UserId(5)) && !channel.is_operator(UserId(3)));
         assert!(channel.remove(UserId(5)) && !channel.remove(UserId(5)));

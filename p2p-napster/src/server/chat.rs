@@ -6,28 +6,33 @@ use super::channel::{Channel, Reason, name};
 use super::nick::fold;
 use crate::index::UserId;
 use crate::wire::message::Member;
-use crate::wire::{Level, ToClient};
+use crate::wire::{Level, ToClient, ToServer};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::BytesMut;
-use p2p_core::{ConnId, Cx};
+use p2p_core::{ConnId, Cx, UnixTime};
 
 /// A channel's key: its name in lower case.
-fn key(name: &[u8]) -> Box<[u8]> {
+pub(super) fn key(name: &[u8]) -> Box<[u8]> {
     name.to_ascii_lowercase().into()
 }
 
 impl Server {
     pub(super) fn join(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, user: UserId, text: &[u8]) {
-        match self.try_join(user, text) {
+        match self.try_join(user, text, cx.unix_now()) {
             Ok((key, operator)) => self.joined(cx, conn, user, &key, operator),
             Err(why) => self.notice(cx, conn, &format!("join channel failed: {why}")),
         }
     }
 
-    fn try_join(&mut self, id: UserId, text: &[u8]) -> Result<(Box<[u8]>, bool), &'static str> {
+    fn try_join(
+        &mut self,
+        id: UserId,
+        text: &[u8],
+        now: UnixTime,
+    ) -> Result<(Box<[u8]>, bool), &'static str> {
         let limits = &self.config.limits;
         let name = name(text, limits.channel_name).ok_or("invalid channel name")?;
         let user = self.users.get(id).ok_or("you are not here")?;
@@ -54,12 +59,26 @@ impl Server {
             None if count >= limits.channels => return Err("too many channels"),
             None => {}
         }
-        let channel = self.channels.entry(key.clone()).or_insert_with(|| Channel::new(&name));
-        let operator = channel.insert(id);
-        if let Some(user) = self.users.get_mut(id) {
-            user.social().channels.push(key.clone());
-        }
+        // The first is its operator.
+        let operator = self.channels.get(&key).is_none_or(Channel::is_empty);
+        self.enter(id, &name, operator, now);
         Ok((key, operator))
+    }
+
+    /// Puts a user into a channel, which is made if need be: the others who are in it.
+    pub(super) fn enter(&mut self, id: UserId, name: &[u8], operator: bool, now: UnixTime) -> Vec<UserId> {
+        let key = key(name);
+        let channel = self.channels.entry(key.clone()).or_insert_with(|| Channel::new(name, now));
+        channel.insert(id, operator);
+        let others = channel.others(id);
+        if let Some(user) = self.users.get_mut(id) {
+            user.social().channels.push(key);
+        }
+        others
+    }
+
+    pub(super) fn members_of(&self, channel: &[u8]) -> Vec<UserId> {
+        self.channels.get(&key(channel)).map_or_else(Vec::new, Channel::members)
     }
 
     /// 405, a 408 for each member, 409, the topic; the others get 406.
@@ -79,6 +98,7 @@ impl Server {
         let (name, others) = (channel.name.clone(), channel.others(user));
         self.deliver(cx, conn, out);
         self.tell_of_member(cx, &name, user, others, true);
+        self.tell_links_of_join(user, &name, operator);
     }
 
     fn put_member<'a>(
@@ -92,7 +112,7 @@ impl Server {
         make(Member { channel, nick: &user.nick, files: user.shared, speed: user.speed }).encode(out);
     }
 
-    fn tell_of_member(
+    pub(super) fn tell_of_member(
         &mut self,
         cx: &mut Cx<'_, Self>,
         channel: &[u8],
@@ -111,13 +131,14 @@ impl Server {
         let name = text.split(|byte| *byte == b' ').next().unwrap_or_default();
         if self.leave(cx, user, &key(name)) {
             self.tell(cx, conn, &ToClient::Parted(name));
+            self.relay_of(user, &ToServer::PartChannel(name));
         } else {
             self.notice(cx, conn, "part channel failed: you are not in that channel");
         }
     }
 
     /// Takes a user out of a channel, and tells the others.
-    fn leave(&mut self, cx: &mut Cx<'_, Self>, user: UserId, key: &[u8]) -> bool {
+    pub(super) fn leave(&mut self, cx: &mut Cx<'_, Self>, user: UserId, key: &[u8]) -> bool {
         let Some(channel) = self.channels.get_mut(key) else { return false };
         if !channel.remove(user) {
             return false;
@@ -150,6 +171,7 @@ impl Server {
     pub(super) fn say(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, user: UserId, to: &[u8], text: &[u8]) {
         if let Some((channel, members)) = self.may_say(cx, conn, user, to) {
             let nick = self.nick_of(user);
+            self.relay_to(user, &members, &ToServer::Say { channel: &channel, text });
             let members = self.who_listen(members, &nick);
             self.tell_all(cx, members, &ToClient::Said { channel: &channel, nick: &nick, text });
         }
@@ -165,6 +187,7 @@ impl Server {
     ) {
         if let Some((channel, members)) = self.may_say(cx, conn, user, to) {
             let nick = self.nick_of(user);
+            self.relay_to(user, &members, &ToServer::Emote { channel: &channel, text });
             let members = self.who_listen(members, &nick);
             self.tell_all(cx, members, &ToClient::Emote { channel: &channel, nick: &nick, text });
         }
@@ -238,6 +261,7 @@ impl Server {
         let Some(channel) = self.channels.get_mut(&key) else { return };
         channel.topic = topic.into();
         let (channel, members) = (channel.name.clone(), channel.members());
+        self.relay_of(user, &ToServer::SetTopic { channel: &channel, topic });
         self.tell_all(cx, members, &ToClient::Topic { channel: &channel, topic });
     }
 
@@ -284,12 +308,15 @@ impl Server {
         if self.changeable(cx, conn, user, channel).is_none() {
             return;
         }
-        match self.users.named(nick).map(|(id, user)| (id, user.conn)) {
-            Some((kicked, its)) if self.leave(cx, kicked, &key(channel)) => {
+        match self.users.find(nick) {
+            Some(kicked) if self.leave(cx, kicked, &key(channel)) => {
                 let by = self.nick_of(user);
-                self.tell(cx, its, &ToClient::Parted(channel));
-                let text = [b"You were kicked from ", channel, b" by ", &by[..], b": ", reason].concat();
-                self.tell(cx, its, &ToClient::Notice(&text));
+                self.relay_of(user, &ToServer::Kick { channel, nick, reason: Some(reason) });
+                if self.link_of(kicked).is_none() {
+                    self.tell_user(cx, kicked, &ToClient::Parted(channel));
+                    let text = [b"You were kicked from ", channel, b" by ", &by[..], b": ", reason].concat();
+                    self.tell_user(cx, kicked, &ToClient::Notice(&text));
+                }
             }
             _ => self.notice_of(cx, conn, nick, " is not in that channel"),
         }
@@ -307,10 +334,11 @@ impl Server {
             return;
         };
         for other in others {
-            if self.leave(cx, other, &key(channel)) {
+            if self.leave(cx, other, &key(channel)) && self.link_of(other).is_none() {
                 self.tell_user(cx, other, &ToClient::Parted(channel));
             }
         }
+        self.relay_of(user, &ToServer::ClearChannel(channel));
     }
 
     pub(super) fn channel_level(
@@ -326,9 +354,11 @@ impl Server {
         let text = match level.map(|name| Level::from_name(name).filter(|level| *level <= own)) {
             None => format!("channel level is {}", channel.level),
             Some(None) => String::from("invalid level"),
-            Some(Some(level)) => {
-                channel.level = level;
-                format!("channel level is {level} now")
+            Some(Some(new)) => {
+                channel.level = new;
+                let name = channel.name.clone();
+                self.relay_of(user, &ToServer::ChannelLevel { channel: &name, level });
+                format!("channel level is {new} now")
             }
         };
         self.notice(cx, conn, &text);
@@ -344,7 +374,11 @@ impl Server {
     ) {
         let Some(channel) = self.changeable(cx, conn, user, channel) else { return };
         channel.limit = limit.unwrap_or(channel.limit);
-        let text = format!("channel limit is {}", channel.limit);
+        let (name, now) = (channel.name.clone(), channel.limit);
+        if limit.is_some() {
+            self.relay_of(user, &ToServer::ChannelLimit { channel: &name, limit });
+        }
+        let text = format!("channel limit is {now}");
         self.notice(cx, conn, &text);
     }
 
@@ -362,13 +396,17 @@ impl Server {
         match other {
             Some(other) if channel.set_operator(other, operator) => {
                 let by = self.nick_of(user);
+                let kind = if operator { 10204 } else { 10205 };
+                self.relay_of(user, &ToServer::Other(kind, &[&name[..], b" ", nick].concat()));
                 let verb: &[u8] = if operator {
                     b" set you as operator on channel "
                 } else {
                     b" removed you as operator on channel "
                 };
                 let text = [&by[..], verb, &name[..]].concat();
-                self.tell_user(cx, other, &ToClient::Notice(&text));
+                if self.link_of(other).is_none() {
+                    self.tell_user(cx, other, &ToClient::Notice(&text));
+                }
             }
             _ => self.notice_of(cx, conn, nick, " is not in that channel"),
         }
@@ -384,12 +422,14 @@ impl Server {
         reason: Option<&[u8]>,
     ) {
         let (by, most) = (self.nick_of(user), self.config.limits.channel_bans);
+        let name = channel;
         let Some(channel) = self.changeable(cx, conn, user, channel) else { return };
         if channel.bans.len() >= most {
             return self.notice(cx, conn, "too many bans on that channel");
         }
         let text = reason.unwrap_or_default().into();
         channel.bans.insert(Banned::parse(who), Reason { by: (*by).into(), text });
+        self.relay_of(user, &ToServer::ChannelBan { channel: name, who, reason });
     }
 
     /// Lifts one ban, or all.
@@ -401,13 +441,19 @@ impl Server {
         channel: &[u8],
         who: Option<&[u8]>,
     ) {
+        let name = channel;
         let Some(channel) = self.changeable(cx, conn, user, channel) else { return };
         match who {
             Some(who) if channel.bans.remove(&Banned::parse(who)).is_none() => {
                 self.notice_of(cx, conn, who, " is not banned from that channel");
             }
-            Some(_) => {}
-            None => channel.bans.clear(),
+            Some(who) => {
+                self.relay_of(user, &ToServer::ChannelUnban { channel: name, who, reason: None });
+            }
+            None => {
+                channel.bans.clear();
+                self.relay_of(user, &ToServer::ChannelBanClear(name));
+            }
         }
     }
 

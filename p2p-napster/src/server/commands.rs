@@ -170,7 +170,10 @@ impl Server {
         let totals = self.index.totals();
         let v6 = self.sessions.values().filter(|session| session.peer.is_ipv6()).count() as u64;
         ServerStats {
-            users: self.users.len() as u64,
+            users: (self.users.len() - self.links.totals().0) as u64,
+            links: self.links.count() as u64,
+            linked_users: self.links.totals().0 as u64,
+            linked_files: self.links.totals().1,
             connections_v4: self.sessions.len() as u64 - v6,
             connections_v6: v6,
             accounts: self.accounts.len() as u64,

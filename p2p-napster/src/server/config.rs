@@ -1,5 +1,6 @@
 //! How a server behaves, and what strangers can make it use: [`Config`], [`Limits`], [`Rate`].
 
+use super::link::LinkConfig;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -34,6 +35,8 @@ pub struct Config {
     pub cost: Cost,
     /// How often each user gets the counts (214) unasked. Zero: never. A minute, as opennap does.
     pub stats_every: Duration,
+    /// Servers that it links with.
+    pub links: Vec<LinkConfig>,
     /// What strangers can make it use.
     pub limits: Limits,
 }
@@ -50,6 +53,7 @@ impl Default for Config {
             keep: false,
             cost: Cost::default(),
             stats_every: Duration::from_secs(60),
+            links: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -167,6 +171,25 @@ pub struct Limits {
     pub derivations_waiting: usize,
     /// Changes of accounts and bans that are not kept yet: 10,000. Past it nobody registers or bans.
     pub changes: usize,
+    /// Users that one linked server may bring: 200,000, some 120 MB.
+    pub linked_users: usize,
+    /// Servers behind links, and the linked ones: 64.
+    pub linked_servers: usize,
+    /// Searches that wait for linked servers at once; beyond, users find what this server has. 1,000.
+    pub linked_searches: usize,
+    /// How long a search waits for linked servers: 10 s.
+    pub search_patience: Duration,
+    /// How far a linked server's clock may be off, by which it is told who has had a nick for longer: 90 s, as opennap-ng
+    /// has it.
+    pub link_clock: Duration,
+    /// Bytes that are sent over a link whose other end does not read before it is closed: 32 MiB, for at the beginning all
+    /// users are told at once.
+    pub link_unread_bytes: usize,
+    /// Clients whose stream is zlib, each with 43 kB to read it: 1,000. Others are told to log in without.
+    pub zlib: usize,
+    /// Those among them for whom the server compresses, with 320 kB each: 100. The others get stored blocks, which are
+    /// zlib too.
+    pub zlib_compressed: usize,
     /// Logins tried from one address: 60 a minute after 30.
     pub logins: Rate,
     /// Addresses whose logins are remembered: 100,000, some 15 MB.
@@ -215,6 +238,14 @@ impl Default for Limits {
             derivations: 2,
             derivations_waiting: 2_000,
             changes: 10_000,
+            linked_users: 200_000,
+            linked_servers: 64,
+            linked_searches: 1_000,
+            search_patience: Duration::from_secs(10),
+            link_clock: Duration::from_secs(90),
+            link_unread_bytes: 32 * 1024 * 1024,
+            zlib: 1_000,
+            zlib_compressed: 100,
             logins: Rate::new(60, 30),
             addresses: 100_000,
             shares: Rate::new(6_000, 5_000),

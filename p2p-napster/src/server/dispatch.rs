@@ -61,9 +61,10 @@ impl Server {
             ToServer::RefuseUpload { nick, file } => self.refuse_upload(cx, user, nick, file),
             ToServer::QueueLimit { nick, file, limit } => self.queue_limit(cx, user, nick, file, limit),
             ToServer::DownloadStart | ToServer::DownloadEnd | ToServer::UploadStart | ToServer::UploadEnd => {
+                self.relay_of(user, &message);
                 self.count_transfer(user, frame.kind);
             }
-            ToServer::Browse(nick) => self.browse(cx, conn, nick),
+            ToServer::Browse(nick) => self.browse_of(cx, conn, user, nick),
             ToServer::DirectBrowse(nick) => self.direct_browse(cx, conn, user, nick),
             ToServer::AcceptBrowse(nick) => self.accept_browse(cx, conn, user, nick),
             ToServer::RefuseBrowse { nick, text } => self.refuse_browse(cx, user, nick, text),
@@ -95,12 +96,11 @@ impl Server {
             ToServer::PortError(nick) => self.port_error(cx, conn, user, nick),
             ToServer::Ping { nick, text } => self.ping(cx, conn, user, nick, text, false),
             ToServer::Pong { nick, text } => self.ping(cx, conn, user, nick, text, true),
-            ToServer::SetOwnSpeed(speed) => {
-                if let Some(user) = self.users.get_mut(user) {
-                    user.speed = speed;
-                }
+            ToServer::SetOwnSpeed(speed) => self.set_speed(user, speed),
+            ToServer::DataPort(port) => {
+                self.set_port(user, port);
+                self.relay_of(user, &message);
             }
-            ToServer::DataPort(port) => self.set_port(user, port),
             // A port to test: the server dials nobody.
             ToServer::OptionalPort(_) => {}
             ToServer::SetOwnPassword(password) => {
@@ -230,8 +230,9 @@ impl Server {
         let mut word = || fields.next().ok().flatten().map(|field| field.bytes);
         match kind {
             920 => {}
-            // The links of this server: there are none.
-            10112 => self.tell(cx, conn, &ToClient::Other(10112, b"")),
+            10100 => self.order_link(cx, conn, user, body),
+            10101 => self.order_link_end(cx, conn, user, body),
+            10112 => self.list_links(cx, conn),
             10115 => {
                 let (counts, up) = (self.counts(), cx.now().since(self.started).as_secs());
                 let gigabytes = counts.bytes >> 30;
@@ -242,15 +243,14 @@ impl Server {
                 );
                 self.tell(cx, conn, &ToClient::Other(10115, text.as_bytes()));
             }
-            10119 => {
-                match word().and_then(|nick| self.users.named(nick)).map(|(_, user)| user.nick.clone()) {
-                    Some(nick) => {
-                        let text = format!(" is on {}", self.config.name);
-                        self.notice_of(cx, conn, &nick, &text);
-                    }
-                    None => self.notice(cx, conn, "no such user"),
+            10119 => match word().and_then(|nick| self.users.named(nick)) {
+                Some((_, user)) => {
+                    let server = user.home.as_ref().map_or(self.config.name.as_bytes(), |home| &home.server);
+                    let text = [&user.nick[..], b" is on ", server].concat();
+                    self.tell(cx, conn, &ToClient::Notice(&text));
                 }
-            }
+                None => self.notice(cx, conn, "no such user"),
+            },
             10204 | 10205 => match (word(), word()) {
                 (Some(channel), Some(nick)) => {
                     self.set_channel_operator(cx, conn, user, (channel, nick), kind == 10204);
@@ -260,7 +260,7 @@ impl Server {
             // Voices, invitations and the like of channels that opennap has.
             10206..=10214 => self.notice(cx, conn, "no such channel"),
             // The administration of opennap's links, classes and lines: nobody is its administrator here.
-            9998 | 9999 | 10100..=10126 | 10200..=10203 | 10250..=10264 => self.denied(cx, conn),
+            9998 | 9999 | 10102..=10126 | 10200..=10203 | 10250..=10264 => self.denied(cx, conn),
             _ => self.unknown(cx, conn, kind),
         }
     }

@@ -3,7 +3,7 @@
 use super::Server;
 use super::nick::fold;
 use crate::index::UserId;
-use crate::wire::ToClient;
+use crate::wire::{ToClient, ToServer};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use p2p_core::Cx;
@@ -20,6 +20,7 @@ impl Server {
         for watched in user.social.take().map_or_else(Vec::new, |social| social.hotlist) {
             self.unwatch(&watched, id);
         }
+        self.tell_links_of_logout(id, &user.nick);
         self.tell_watchers(cx, &user.nick, &ToClient::SignedOff(&user.nick));
     }
 
@@ -36,7 +37,12 @@ impl Server {
 
     /// Throws a user out, and says why.
     pub(super) fn throw_out(&mut self, cx: &mut Cx<'_, Self>, id: UserId, text: &[u8]) {
-        let Some(conn) = self.users.get(id).map(|user| user.conn) else { return };
+        let Some(user) = self.users.get(id) else { return };
+        let (conn, nick) = (user.conn, user.nick.clone());
+        if let Some(link) = self.link_of(id) {
+            // Its own server decides.
+            return self.pass_on_as_server(link, &ToServer::Kill { nick: &nick, reason: Some(text) });
+        }
         let mut out = self.buffer();
         ToClient::Notice(text).encode(&mut out);
         ToClient::Disconnecting(b"0").encode(&mut out);

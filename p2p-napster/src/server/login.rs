@@ -18,6 +18,9 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use p2p_core::{ConnId, Cx, IoError};
 
+/// Another server's first message.
+const LINK_HELLO: u16 = 10010;
+
 /// What a login said, but for its password.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -26,6 +29,8 @@ pub(super) struct Entry {
     client: Box<[u8]>,
     speed: Speed,
     email: Box<[u8]>,
+    /// The level of zlib that it asked for, if any.
+    zlib: Option<u8>,
 }
 
 impl Entry {
@@ -37,6 +42,8 @@ impl Entry {
             client: cut(login.client),
             speed: login.speed,
             email: cut(login.email.unwrap_or_default()),
+            // 0 is how a client says that it wants none.
+            zlib: login.zlib.filter(|level| *level > 0),
         }
     }
 }
@@ -59,6 +66,7 @@ impl Server {
             Ok(ToServer::VersionCheck(_)) => self.tell(cx, conn, &ToClient::Version(b"")),
             // Personal data that nobody needs; and a greeting of the last Windows clients.
             Ok(ToServer::RegistrationDetails(_) | ToServer::Other(920, _)) => {}
+            Ok(ToServer::Other(LINK_HELLO, _)) => self.link_hello(cx, conn, frame),
             Ok(_) => self.refuse(cx, conn, b"invalid command"),
             Err(_) => {
                 self.stats.malformed += 1;
@@ -125,7 +133,7 @@ impl Server {
     }
 
     /// Whether the address may try another password.
-    fn take_login(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) -> bool {
+    pub(super) fn take_login(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) -> bool {
         let Some(ip) = self.sessions.get(&conn).map(|session| session.peer.ip()) else { return false };
         if self.logins.take(cx.now(), &origin(ip), Rate::COST) {
             return true;
@@ -157,6 +165,10 @@ impl Server {
         let limits = &self.config.limits;
         if login.password.is_empty() || login.password.len() > limits.password {
             self.refuse(cx, conn, b"Invalid Password");
+            return;
+        }
+        if let Some(text) = self.no_zlib(login.zlib) {
+            self.refuse(cx, conn, text.as_bytes());
             return;
         }
         let entry = Entry::new(login, limits.client_name);
@@ -194,7 +206,8 @@ impl Server {
         let same_ip = |server: &Self, ip: IpAddr| {
             server.sessions.get(&conn).is_some_and(|session| session.peer.ip() == ip)
         };
-        if self.users.named(&entry.nick).is_some_and(|(_, user)| !same_ip(self, user.ip)) {
+        let other = |user: &User| user.home.is_some() || !same_ip(self, user.ip);
+        if self.users.named(&entry.nick).is_some_and(|(_, user)| other(user)) {
             self.refuse_taken(cx, conn, &entry.nick);
             return;
         }
@@ -284,15 +297,24 @@ impl Server {
         let Some(ip) = self.sessions.get(&conn).map(|session| session.peer.ip()) else { return };
         if let Some((old, user)) = self.users.named(&entry.nick) {
             // A connection that broke unnoticed must not keep its owner out, and nobody may push out somebody else.
-            if !user.registered && user.ip != ip {
+            // Nor does a server log out another's users.
+            if user.home.is_some() || (!user.registered && user.ip != ip) {
                 self.refuse_taken(cx, conn, &entry.nick);
                 return;
             }
             self.replace_ghost(cx, old);
         }
-        let mut out = self.buffer();
         let email = format!("anon@{}", self.config.name);
-        ToClient::LoginAck(LoginAck { email: email.as_bytes(), zlib: None }).encode(&mut out);
+        let ack = ToClient::LoginAck(LoginAck { email: email.as_bytes(), zlib: entry.zlib });
+        if let Some(level) = entry.zlib {
+            // The acknowledgement is plain; all that follows is in the streams.
+            self.tell(cx, conn, &ack);
+            self.begin_zlib(conn, level);
+        }
+        let mut out = self.buffer();
+        if entry.zlib.is_none() {
+            ack.encode(&mut out);
+        }
         self.put_motd(&mut out);
         self.put_counts(&mut out);
         let (serial, now) = (self.users.next_serial(), cx.now());
@@ -309,10 +331,12 @@ impl Server {
             level: Level::User,
             registered: false,
             since: now,
+            login_time: cx.unix_now(),
             shared: 0,
             transfers: Transfers::default(),
             rates: Rates::of_user(&self.config.limits, now),
             social: None,
+            home: None,
         };
         user.take_over(self.accounts.get(&entry.nick));
         if user.level != Level::User {
@@ -325,6 +349,7 @@ impl Server {
         self.stats.logins += 1;
         self.set_state(cx, conn, State::Online(id));
         self.deliver(cx, conn, out);
+        self.tell_links_of_login(id);
         self.tell_watchers(cx, &nick, &ToClient::SignedOn { nick: &nick, speed });
         self.go_on(cx, conn);
     }

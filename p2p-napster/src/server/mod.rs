@@ -24,6 +24,7 @@ mod config;
 mod dispatch;
 mod goodbye;
 mod keeping;
+mod link;
 mod login;
 mod nick;
 mod password;
@@ -33,12 +34,16 @@ mod session;
 mod share;
 mod transfer;
 mod users;
+mod view;
+mod zlib;
 
 pub use accounts::{Account, Hashed};
 pub use api::{ServerCommand, ServerError, ServerEvent, ServerStats, ServerTimer};
 pub use bans::{Ban, Banned, Network};
 pub use changes::{Batch, Change};
 pub use config::{Config, Limits, Rate};
+pub use link::{LinkConfig, LinkEnd};
+pub use view::{ServerLoad, Who};
 
 use crate::index::{self, Index, UserId};
 use accounts::Accounts;
@@ -51,11 +56,13 @@ use changes::Changes;
 use channel::Channel;
 use hashbrown::HashMap;
 use keeping::Waiting;
+use link::Links;
 use p2p_core::limit::PerKey;
 use p2p_core::{ConnId, Cx, Input, Instant, ListenerId, Machine, OpInput, StreamInput};
 use password::Passwords;
 use session::{Address, Session, State};
 use users::{HandleHash, NickHash, Users};
+use zlib::ZlibCount;
 
 /// Ticks in which everybody is told the counts once.
 const STATS_PARTS: usize = 60;
@@ -90,6 +97,9 @@ pub struct Server {
     answered: usize,
     /// Connections that did not read, to be closed at the end of this input.
     doomed: Vec<ConnId>,
+    /// Connections whose messages lie in zlib streams.
+    zlib: ZlibCount,
+    links: Links,
     stopping: bool,
 }
 
@@ -120,6 +130,8 @@ impl Server {
             out: BytesMut::new(),
             answered: 0,
             doomed: Vec::new(),
+            zlib: ZlibCount::default(),
+            links: Links::default(),
             stopping: false,
             config,
         }
@@ -166,6 +178,7 @@ impl Server {
             self.listeners.insert(cx.listen_secured(at, p2p_core::Security::Server));
         }
         self.set_stats_timer(cx);
+        self.start_links(cx);
     }
 
     fn set_stats_timer(&self, cx: &mut Cx<'_, Self>) {
@@ -176,8 +189,12 @@ impl Server {
 
     /// Tells the counts to one part of everybody.
     fn tell_stats(&mut self, cx: &mut Cx<'_, Self>) {
-        let conns: Vec<ConnId> =
-            self.users.part(self.stats_part, STATS_PARTS).map(|user| user.conn).collect();
+        let conns: Vec<ConnId> = self
+            .users
+            .part(self.stats_part, STATS_PARTS)
+            .filter(|user| user.home.is_none())
+            .map(|user| user.conn)
+            .collect();
         self.stats_part = (self.stats_part + 1) % STATS_PARTS;
         if !conns.is_empty() {
             let mut out = self.buffer();
@@ -198,6 +215,10 @@ impl Server {
             ServerTimer::Login(conn) => self.too_slow(cx, conn),
             ServerTimer::Unread(conn) => self.unread(cx, conn),
             ServerTimer::Resume(conn) => self.resume(cx, conn),
+            ServerTimer::Dial(at) => self.dial_link(cx, at as usize),
+            ServerTimer::Link(conn) => self.link_timer(cx, conn),
+            ServerTimer::Counts => self.tell_share_counts(),
+            ServerTimer::Search(number) => self.end_search(cx, number),
         }
     }
 
@@ -206,6 +227,7 @@ impl Server {
             cx.unlisten(listener);
         }
         self.stopping = true;
+        self.stop_links(cx);
         let conns: BTreeSet<ConnId> = self.sessions.keys().copied().collect();
         for conn in conns {
             self.drop_session(cx, conn, false);
@@ -225,6 +247,7 @@ impl Machine for Server {
         self.answered = 0;
         match input {
             Input::Start => self.start(cx),
+            Input::Stream(conn, input) if self.links.owns(conn) => self.link_stream(cx, conn, input),
             Input::Stream(conn, StreamInput::Data(data)) => self.data(cx, conn, data),
             Input::Stream(conn, input) => self.stream(cx, conn, input),
             Input::Timer(timer) => self.timer(cx, timer),
@@ -241,6 +264,7 @@ impl Machine for Server {
             Input::Op(..) | Input::Resolved(..) | Input::Bound(..) | Input::Datagram(..) => {}
         }
         self.drop_doomed(cx);
+        self.flush_links(cx);
         // Once nothing is under way any more, it is done.
         if self.stopping && !self.changes.is_told() {
             cx.halt();

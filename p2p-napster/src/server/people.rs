@@ -4,7 +4,7 @@ use super::Server;
 use super::nick::{fold, is_valid};
 use crate::index::UserId;
 use crate::wire::message::Whois;
-use crate::wire::{Level, ToClient};
+use crate::wire::{Level, ToClient, ToServer};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
@@ -23,7 +23,8 @@ impl Server {
         }
         let sees_all = self.users.get(asker).is_some_and(|asker| asker.level >= Level::Moderator);
         let more = if sees_all {
-            let port = self.sessions.get(&user.conn).map_or(0, |session| session.peer.port());
+            let of_session = || self.sessions.get(&user.conn).map_or(0, |session| session.peer.port());
+            let port = user.home.as_ref().map_or_else(of_session, |home| home.port);
             let (done, email) = (user.transfers, user.email.escape_ascii());
             format!(
                 "{} {} {} {port} {} \"{}\"",
@@ -178,10 +179,12 @@ impl Server {
         if self.is_muzzled(cx, conn, user) {
             return;
         }
-        if let Some(to) = self.reach(cx, conn, user, to) {
-            let nick = self.nick_of(user);
-            self.tell_user(cx, to, &ToClient::PrivateMessage { nick: &nick, text });
+        let Some(id) = self.reach(cx, conn, user, to) else { return };
+        if let Some(link) = self.link_of(id) {
+            return self.pass_on(link, user, &ToServer::PrivateMessage { nick: to, text });
         }
+        let nick = self.nick_of(user);
+        self.tell_user(cx, id, &ToClient::PrivateMessage { nick: &nick, text });
     }
 
     pub(super) fn ping(
@@ -193,22 +196,25 @@ impl Server {
         text: &[u8],
         pong: bool,
     ) {
-        if let Some(to) = self.reach(cx, conn, user, to) {
-            let nick = self.nick_of(user);
-            let message = if pong {
-                ToClient::Pong { nick: &nick, text }
-            } else {
-                ToClient::Ping { nick: &nick, text }
-            };
-            self.tell_user(cx, to, &message);
+        let Some(id) = self.reach(cx, conn, user, to) else { return };
+        if let Some(link) = self.link_of(id) {
+            let message =
+                if pong { ToServer::Pong { nick: to, text } } else { ToServer::Ping { nick: to, text } };
+            return self.pass_on(link, user, &message);
         }
+        let nick = self.nick_of(user);
+        let message =
+            if pong { ToClient::Pong { nick: &nick, text } } else { ToClient::Ping { nick: &nick, text } };
+        self.tell_user(cx, id, &message);
     }
 
     /// Somebody could not reach another's data port, who is told.
     pub(super) fn port_error(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, user: UserId, to: &[u8]) {
-        if let Some(to) = self.reach(cx, conn, user, to) {
-            let nick = self.nick_of(user);
-            self.tell_user(cx, to, &ToClient::PortError(&nick));
+        let Some(id) = self.reach(cx, conn, user, to) else { return };
+        if let Some(link) = self.link_of(id) {
+            return self.pass_on(link, user, &ToServer::PortError(to));
         }
+        let nick = self.nick_of(user);
+        self.tell_user(cx, id, &ToClient::PortError(&nick));
     }
 }

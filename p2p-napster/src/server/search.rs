@@ -16,19 +16,26 @@ use p2p_core::{ConnId, Cx};
 
 /// The type of a hit.
 const HIT: u16 = 201;
+/// Bytes of a hit without its name, about.
+const HIT_BYTES: usize = 90;
 
 impl Server {
     pub(super) fn search(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, user: UserId, query: &Query<'_>) {
         self.stats.searches += 1;
         let mut out = self.buffer();
-        let included: Vec<&[u8]> = query.included().collect();
-        if included.iter().any(|piece| has_word(piece)) {
-            let excluded: Vec<&[u8]> = query.excluded().collect();
-            self.stats.results += self.put_hits(&mut out, user, query, &included, &excluded);
+        let mut further = false;
+        if query.included().any(has_word) {
+            let found = self.local_hits(user, query, &mut |holder, file| {
+                put_hit(&mut out, &file, holder);
+            });
+            self.stats.results += found as u64;
+            further = self.search_further(cx, (conn, user), query, (found, out.len()));
         } else {
             ToClient::Notice(b"search failed: request contained no valid words").encode(&mut out);
         }
-        ToClient::SearchEnd.encode(&mut out);
+        if !further {
+            ToClient::SearchEnd.encode(&mut out);
+        }
         self.deliver(cx, conn, out);
         self.pace(cx, conn, user, Action::Search, 1);
     }
@@ -42,31 +49,36 @@ impl Server {
         self.pace(cx, conn, user, Action::Search, 1);
     }
 
-    fn put_hits(
+    /// What users of this server have of a search, as far as the asker may see it; how much.
+    pub(super) fn local_hits(
         &self,
-        out: &mut BytesMut,
         asker: UserId,
         query: &Query<'_>,
-        contains: &[&[u8]],
-        excludes: &[&[u8]],
-    ) -> u64 {
+        put: &mut impl FnMut(&User, FileRef<'_>),
+    ) -> usize {
+        let contains: Vec<&[u8]> = query.included().collect();
+        let excludes: Vec<&[u8]> = query.excluded().collect();
+        if !contains.iter().any(|piece| has_word(piece)) {
+            return 0;
+        }
         let Some(asking) = self.users.get(asker) else { return 0 };
-        let Some(wanted) = wanted(query, contains, excludes) else { return 0 };
+        let Some(wanted) = wanted(query, &contains, &excludes) else { return 0 };
         let limits = &self.config.limits;
         let asked = query.max_results().unwrap_or(u64::MAX).min(limits.results.into());
-        let most = out.len() + limits.result_bytes;
+        let (mut bytes, most) = (0, limits.result_bytes);
         let found = self.index.search(&wanted.filter, asked as usize, &mut |holder, file| {
             let Some(user) = self.users.get(holder).filter(|_| holder != asker) else { return false };
             let shown = wanted.speed.contains(&user.speed.0)
                 && !(user.is_firewalled() && asking.is_firewalled())
                 && !asking.ignores(&user.nick)
-                && out.len() < most;
+                && bytes < most;
             if shown {
-                put_hit(out, &file, user);
+                bytes += HIT_BYTES + file.folder.len() + file.base.len();
+                put(user, file);
             }
             shown
         });
-        found.hits as u64
+        found.hits
     }
 
     /// Who else has this file? 216 for each, then 217.

@@ -2,10 +2,12 @@
 
 use super::config::Limits;
 use super::users::Rates;
+use super::zlib::Streams;
 use super::{Server, ServerTimer};
 use crate::index::UserId;
 use crate::wire::frame::FROM_CLIENT_MAX;
 use crate::wire::{Decoder, Frame, ToClient};
+use alloc::boxed::Box;
 use alloc::format;
 use bytes::{Bytes, BytesMut};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -20,16 +22,65 @@ pub(super) struct Session {
     pub(super) peer: SocketAddr,
     pub(super) state: State,
     decoder: Decoder,
+    /// What the messages lie in, if the client asked for zlib.
+    pub(super) streams: Option<Box<Streams>>,
     /// It does not read what we send.
     full: bool,
     /// What was sent to it meanwhile.
     unread: usize,
     /// It asked for too much, and is read on in time.
     held: bool,
+    /// Its search is under way over links.
+    searching: bool,
     /// When it was last told so.
     told: Option<Instant>,
     /// Messages before its login.
     pub(super) greetings: u32,
+}
+
+/// A stream that cannot be read on.
+#[derive(Debug)]
+struct Unreadable;
+
+impl Session {
+    /// Adds what came; how much of it is held.
+    fn push(&mut self, data: Bytes) -> usize {
+        match &mut self.streams {
+            Some(streams) => streams.push(data),
+            None => self.decoder.push(data),
+        }
+        self.held()
+    }
+
+    /// Bytes that came and were not looked at.
+    pub(super) fn held(&self) -> usize {
+        self.decoder.len() + self.streams.as_ref().map_or(0, |streams| streams.waiting())
+    }
+
+    /// The next message that is whole.
+    fn next(&mut self) -> Result<Option<Frame>, Unreadable> {
+        loop {
+            if let Some(frame) = self.decoder.next().map_err(|_| Unreadable)? {
+                return Ok(Some(frame));
+            }
+            let Some(streams) = &mut self.streams else { return Ok(None) };
+            let inflated = streams.read().map_err(|_| Unreadable)?;
+            if inflated.is_empty() {
+                return Ok(None);
+            }
+            self.decoder.push(inflated);
+        }
+    }
+
+    /// Whether what it sends is looked at.
+    fn is_read(&self) -> bool {
+        !self.full && !self.held && !self.searching && self.state != State::Checking
+    }
+
+    /// Everything that came and was not read: what follows is of another kind.
+    pub(super) fn take_rest(&mut self) -> Bytes {
+        core::mem::replace(&mut self.decoder, Decoder::new(FROM_CLIENT_MAX)).into_rest()
+    }
 }
 
 /// What a connection is.
@@ -122,9 +173,11 @@ impl Server {
             peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
             state: State::Greeting,
             decoder: Decoder::new(FROM_CLIENT_MAX),
+            streams: None,
             full: false,
             unread: 0,
             held: false,
+            searching: false,
             told: None,
             greetings: 0,
         };
@@ -134,8 +187,7 @@ impl Server {
 
     pub(super) fn data(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, data: Bytes) {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
-        session.decoder.push(data);
-        if session.decoder.len() > HELD_BYTES {
+        if session.push(data) > HELD_BYTES {
             self.drop_session(cx, conn, true);
             return;
         }
@@ -146,13 +198,14 @@ impl Server {
     fn frames(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) {
         loop {
             let Some(session) = self.sessions.get_mut(&conn) else { return };
-            if session.full || session.held || session.state == State::Checking {
+            if !session.is_read() {
                 return;
             }
-            match session.decoder.next() {
+            match session.next() {
                 Ok(Some(frame)) => self.message(cx, conn, &frame),
                 Ok(None) => return,
-                Err(_) => {
+                // Too long, or no zlib stream, or a bomb: nothing that follows could be read.
+                Err(Unreadable) => {
                     self.stats.malformed += 1;
                     self.drop_session(cx, conn, false);
                     return;
@@ -188,7 +241,7 @@ impl Server {
     pub(super) fn set_state(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, state: State) {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         let was = core::mem::replace(&mut session.state, state);
-        let reads = !session.full && !session.held;
+        let reads = session.is_read();
         if state == State::Greeting {
             cx.set_timer(ServerTimer::Login(conn), self.config.limits.login_patience);
         } else {
@@ -246,10 +299,22 @@ impl Server {
     pub(super) fn resume(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         session.held = false;
-        if !session.full && session.state != State::Checking {
+        if session.is_read() {
             cx.pause(conn, false);
         }
         self.frames(cx, conn);
+    }
+
+    /// Whether a search of it is under way over links: it is read on when that is done.
+    pub(super) fn set_searching(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, searching: bool) {
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        session.searching = searching;
+        if searching {
+            cx.pause(conn, true);
+        } else if session.is_read() {
+            cx.pause(conn, false);
+            self.frames(cx, conn);
+        }
     }
 
     fn set_full(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) {
@@ -266,7 +331,7 @@ impl Server {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         session.full = false;
         cx.clear_timer(ServerTimer::Unread(conn));
-        if !session.held && session.state != State::Checking {
+        if session.is_read() {
             cx.pause(conn, false);
         }
         self.frames(cx, conn);
@@ -284,6 +349,10 @@ impl Server {
                 return;
             }
         }
+        let data = match &mut session.streams {
+            Some(streams) => streams.write(&data),
+            None => data,
+        };
         cx.send(conn, data);
     }
 
@@ -322,6 +391,13 @@ impl Server {
         }
     }
 
+    /// A connection is something else than a client from here on: what it sent and was not read.
+    pub(super) fn release_session(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) -> Option<Bytes> {
+        let rest = self.sessions.get_mut(&conn)?.take_rest();
+        self.forget_session(cx, conn);
+        Some(rest)
+    }
+
     fn forget_session(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) -> bool {
         let Some(session) = self.sessions.remove(&conn) else { return false };
         let origin = origin(session.peer.ip());
@@ -330,6 +406,9 @@ impl Server {
             if address.sessions == 0 {
                 self.addresses.remove(&origin);
             }
+        }
+        if let Some(streams) = &session.streams {
+            self.end_zlib(streams);
         }
         if session.state == State::Greeting {
             cx.clear_timer(ServerTimer::Login(conn));

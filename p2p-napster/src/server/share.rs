@@ -23,7 +23,7 @@ fn spec<'a>(name: &'a [u8], file: &SharedFile<'_>) -> FileSpec<'a> {
 }
 
 /// Whether a name can be said again: it is shown on others' terminals, and stands between quotes.
-fn is_sayable(name: &[u8]) -> bool {
+pub(super) fn is_sayable(name: &[u8]) -> bool {
     name.iter().all(|byte| *byte >= b' ' && *byte != 0x7f && *byte != b'"')
 }
 
@@ -90,6 +90,7 @@ impl Server {
                 {
                     user.shared += 1;
                 }
+                self.count_changed(cx, id);
             }
             Err(why) => self.refuse_share(cx, conn, &why.to_string()),
         }
@@ -107,6 +108,7 @@ impl Server {
         if let Some(user) = self.users.get_mut(id) {
             user.shared = user.shared.saturating_sub(1);
         }
+        self.count_changed(cx, id);
     }
 
     pub(super) fn unshare_all(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, id: UserId) {
@@ -114,6 +116,7 @@ impl Server {
         if let Some(user) = self.users.get_mut(id) {
             user.shared = 0;
         }
+        self.count_changed(cx, id);
         self.tell(cx, conn, &ToClient::UnsharedAll(u32::try_from(count).ok()));
     }
 }

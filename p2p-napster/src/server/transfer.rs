@@ -79,7 +79,9 @@ impl Server {
     ) -> Option<UserId> {
         let own = self.nick_of(asker);
         let holder = self.users.named(nick).filter(|(_, user)| !user.ignores(&own)).map(|(id, _)| id);
-        let holder = holder.filter(|id| self.index.find(*id, file).is_some());
+        // What somebody behind a link shares, its own server knows.
+        let shares = |id: &UserId| self.link_of(*id).is_some() || self.index.find(*id, file).is_some();
+        let holder = holder.filter(shares);
         if holder.is_none() {
             self.tell(cx, conn, &ToClient::DownloadError { nick, file });
         }
@@ -87,9 +89,31 @@ impl Server {
     }
 
     fn request(&mut self, cx: &mut Cx<'_, Self>, holder: UserId, asker: UserId, file: &[u8]) {
+        let Some(asking) = self.users.get(asker) else { return };
+        // The line is told of users on other servers only.
+        let (nick, speed) = (asking.nick.clone(), asking.home.as_ref().map(|_| asking.speed));
+        if let Some(link) = self.link_of(holder) {
+            return self.request_behind(link, asker, holder, file);
+        }
         self.ask(holder, asker, file);
-        let nick = self.nick_of(asker);
-        self.tell_user(cx, holder, &ToClient::UploadRequest { nick: &nick, file, speed: None });
+        self.tell_user(cx, holder, &ToClient::UploadRequest { nick: &nick, file, speed });
+    }
+
+    /// 607 from a link: somebody there wants a file of one of our users.
+    pub(super) fn request_for(
+        &mut self,
+        cx: &mut Cx<'_, Self>,
+        conn: ConnId,
+        asker: UserId,
+        nick: &[u8],
+        file: &[u8],
+    ) {
+        let Some(holder) = self.holder(cx, conn, asker, nick, file) else { return };
+        let (Some(user), Some(asking)) = (self.users.get(holder), self.users.get(asker)) else { return };
+        if user.is_firewalled() && asking.is_firewalled() {
+            return self.tell(cx, conn, &ToClient::DownloadError { nick, file });
+        }
+        self.request(cx, holder, asker, file);
     }
 
     /// 608: the holder agrees.
@@ -113,12 +137,12 @@ impl Server {
         let (Some(user), Some(asking)) = (self.users.get(holder), self.users.get(asker)) else { return };
         // Whoever can be dialled is what the other is told.
         let push = user.is_firewalled();
-        let (from, to) = if push { (asking, conn) } else { (user, asking.conn) };
+        let (from, to) = if push { (asking, holder) } else { (user, asker) };
         let (nick, addr, port, speed) = (from.nick.clone(), wire_addr(from.ip), from.port, from.speed);
         self.stats.downloads += 1;
         let offer = Offer { nick: &nick, addr, port, file, md5: md5.as_bytes(), speed };
         let message = if push { ToClient::PushOrder(offer) } else { ToClient::DownloadAck(offer) };
-        self.tell(cx, to, &message);
+        self.tell_user(cx, to, &message);
     }
 
     /// 609: it does not.

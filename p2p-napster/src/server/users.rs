@@ -2,6 +2,7 @@
 
 use super::accounts::Account;
 use super::config::{Bucket, Limits};
+use super::link::Home;
 use super::nick::fold;
 use crate::index::UserId;
 use crate::wire::message::{Level, Speed};
@@ -12,7 +13,7 @@ use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hasher};
 use core::net::IpAddr;
 use hashbrown::HashMap;
-use p2p_core::{ConnId, Instant, Rng};
+use p2p_core::{ConnId, Instant, Rng, UnixTime};
 use siphasher::sip::SipHasher13;
 
 /// Somebody who is logged in.
@@ -31,11 +32,15 @@ pub(super) struct User {
     pub(super) level: Level,
     pub(super) registered: bool,
     pub(super) since: Instant,
+    /// The same in civil time, as its own server told it: who of two with the same nick was first.
+    pub(super) login_time: UnixTime,
     pub(super) shared: u32,
     pub(super) transfers: Transfers,
     pub(super) rates: Rates,
     /// What few users have.
     pub(super) social: Option<Box<Social>>,
+    /// Where it is, if not on this server; `conn` is the link then.
+    pub(super) home: Option<Box<Home>>,
 }
 
 /// Downloads and uploads under way, as the user says, and of this login.

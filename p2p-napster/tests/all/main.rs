@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod capture;
+mod crowd;
 mod deflate;
 mod index;
 mod link;
+mod links;
 mod recorded;
 mod server;
 mod together;

@@ -1,6 +1,6 @@
 //! The server and the metaserver, as machines: inputs in, effects looked at.
 
-mod capture;
+pub(crate) mod capture;
 mod chat;
 mod flood;
 mod hostile;
@@ -10,6 +10,7 @@ mod metaserver;
 mod operators;
 mod people;
 mod replay;
-mod rig;
+pub(crate) mod rig;
 mod search;
 mod transfers;
+mod zlib;

@@ -5,10 +5,12 @@ use p2p_core::{
     ConnId, Cx, Duration, Effect, Input, Instant, IoError, Job, JobDone, JobId, ListenerId, Machine, OpId,
     OpInput, Rng, Source, StreamInput, UnixTime,
 };
+use p2p_napster::deflate::{InflateLimits, Inflater};
 use p2p_napster::server::{
     Batch, Change, Config, Server, ServerCommand, ServerError, ServerEvent, ServerTimer,
 };
-use p2p_napster::wire::{Decoder, put_frame};
+use p2p_napster::wire::message::LoginAck;
+use p2p_napster::wire::{Decoder, ToClient, put_frame};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -23,6 +25,45 @@ pub(crate) struct Client {
     pub(crate) bytes: usize,
     decoder: Decoder,
     heard: Vec<Heard>,
+    /// What the server sends lies in a stream: so its acknowledgement said.
+    inflater: Option<Inflater>,
+    /// All that it was sent, and nothing else, if the other end of a link is played.
+    pub(crate) raw: Option<Vec<u8>>,
+}
+
+impl Client {
+    fn new() -> Self {
+        let (decoder, heard) = (Decoder::new(u16::MAX), Vec::new());
+        Self { open: true, paused: false, writes: 0, bytes: 0, decoder, heard, inflater: None, raw: None }
+    }
+
+    fn take(&mut self, mut data: Bytes) {
+        self.writes += 1;
+        self.bytes += data.len();
+        if let Some(raw) = &mut self.raw {
+            return raw.extend_from_slice(&data);
+        }
+        if let Some(inflater) = &mut self.inflater {
+            loop {
+                let some = inflater.read(&mut data).unwrap();
+                if some.is_empty() {
+                    break;
+                }
+                self.decoder.push(some);
+            }
+        } else {
+            self.decoder.push(data);
+        }
+        while let Some(frame) = self.decoder.next().unwrap() {
+            if let Ok(ToClient::LoginAck(LoginAck { zlib: Some(_), .. })) =
+                ToClient::parse(frame.kind, &frame.body)
+            {
+                assert!(self.decoder.is_empty(), "the acknowledgement is the last that is plain");
+                self.inflater = Some(Inflater::new(InflateLimits::default()));
+            }
+            self.heard.push((frame.kind, frame.body.to_vec()));
+        }
+    }
 }
 
 pub(crate) struct Rig {
@@ -43,6 +84,10 @@ pub(crate) struct Rig {
     /// Nothing can be kept.
     pub(crate) store_fails: bool,
     pub(crate) halted: bool,
+    /// Connections that the server dialled.
+    pub(crate) dialled: Vec<ConnId>,
+    /// Civil time at the rig's zero, in seconds.
+    pub(crate) civil: u64,
     keeps: bool,
     next_op: u64,
 }
@@ -83,6 +128,8 @@ impl Rig {
             manual: false,
             store_fails: false,
             halted: false,
+            dialled: Vec::new(),
+            civil: 1_700_000_000,
             next_op: 1,
         };
         rig.give(Input::Start);
@@ -92,7 +139,7 @@ impl Rig {
     pub(crate) fn give(&mut self, input: Input<Server>) {
         assert!(!self.halted, "an input after the end");
         let mut effects = Vec::new();
-        let civil = UnixTime::from_secs(1_700_000_000 + self.now.as_nanos() / 1_000_000_000);
+        let civil = UnixTime::from_secs(self.civil + self.now.as_nanos() / 1_000_000_000);
         self.server.handle(input, &mut Cx::new(self.now, civil, &mut self.source, &mut effects));
         for effect in effects {
             assert!(!self.halted, "an effect after the end");
@@ -108,12 +155,7 @@ impl Rig {
             Effect::Send(conn, data) => {
                 let client = self.clients.get_mut(&conn).expect("sent to a known connection");
                 assert!(client.open, "sent to a closed connection");
-                client.writes += 1;
-                client.bytes += data.len();
-                client.decoder.push(data);
-                while let Some(frame) = client.decoder.next().unwrap() {
-                    client.heard.push((frame.kind, frame.body.to_vec()));
-                }
+                client.take(data);
             }
             Effect::Pause(conn, paused) => {
                 let client = self.clients.get_mut(&conn).expect("paused a known connection");
@@ -139,6 +181,11 @@ impl Rig {
                 assert!(self.finished.insert(op, result).is_none(), "finished twice")
             }
             Effect::Halt => self.halted = true,
+            Effect::Connect(conn, ..) => {
+                let client = Client { raw: Some(Vec::new()), ..Client::new() };
+                self.clients.insert(conn, client);
+                self.dialled.push(conn);
+            }
             Effect::Listen(..) | Effect::Unlisten(_) => {}
             other => panic!("a server has no use for {other:?}"),
         }
@@ -196,9 +243,7 @@ impl Rig {
     pub(crate) fn connect(&mut self, ip: &str) -> ConnId {
         let conn = ConnId::from_raw(self.source.draw());
         let ip: IpAddr = ip.parse().unwrap();
-        let decoder = Decoder::new(u16::MAX);
-        let client = Client { open: true, paused: false, writes: 0, bytes: 0, decoder, heard: Vec::new() };
-        self.clients.insert(conn, client);
+        self.clients.insert(conn, Client::new());
         let peer = SocketAddr::new(ip, 40_000 + conn.raw() as u16);
         let listener = Some(ListenerId::from_raw(1));
         self.give(Input::Stream(conn, StreamInput::Open { peer, listener }));
