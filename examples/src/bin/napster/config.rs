@@ -3,7 +3,8 @@
 use crate::session::first_line;
 use p2p_core::{Bytes, Cost, Duration};
 use p2p_examples::Failure;
-use p2p_napster::server::{self, Limits, ServerCommand};
+use p2p_napster::link::LinkPeer;
+use p2p_napster::server::{self, Limits, LinkConfig, ServerCommand};
 use p2p_napster::wire::Level;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -33,6 +34,8 @@ pub(crate) struct File {
     pub(crate) tls: Option<Tls>,
     /// Accounts that there are to be.
     pub(crate) account: Vec<Account>,
+    /// Servers that it links with.
+    pub(crate) link: Vec<Link>,
     pub(crate) limits: Numbers,
 }
 
@@ -63,6 +66,24 @@ pub(crate) struct Account {
     password_file: PathBuf,
 }
 
+/// Another server, as its operator agreed with ours.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Link {
+    name: String,
+    /// The password that it has to show, and the one that we show it.
+    password_file: PathBuf,
+    own_password_file: PathBuf,
+    /// Where it is; who dials from elsewhere is refused.
+    address: Option<SocketAddr>,
+    /// Whether we dial it.
+    dial: Option<bool>,
+    /// The zlib level that we ask for, 0 to 9.
+    zlib: Option<u8>,
+    /// The highest level that its users have here.
+    trust: Option<String>,
+}
+
 /// So many a minute, after so many at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,6 +111,10 @@ pub(crate) struct Numbers {
     bans: Option<usize>,
     hashes_at_once: Option<usize>,
     hashes_waiting: Option<usize>,
+    zlib_clients: Option<usize>,
+    zlib_compressed: Option<usize>,
+    linked_users: Option<usize>,
+    linked_search_seconds: Option<u64>,
     logins: Option<Rate>,
     shares: Option<Rate>,
     shares_per_address: Option<Rate>,
@@ -114,7 +139,10 @@ impl File {
     fn settle(&mut self, folder: &Path) {
         let tls = self.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
         let passwords = self.account.iter_mut().map(|account| &mut account.password_file);
-        for path in self.store.iter_mut().chain(&mut self.motd_file).chain(tls).chain(passwords) {
+        let links =
+            self.link.iter_mut().flat_map(|link| [&mut link.password_file, &mut link.own_password_file]);
+        let own = self.store.iter_mut().chain(&mut self.motd_file);
+        for path in own.chain(tls).chain(passwords).chain(links) {
             *path = folder.join(&*path);
         }
     }
@@ -150,6 +178,7 @@ impl File {
         if let Some(seconds) = self.stats_seconds {
             config.stats_every = Duration::from_secs(seconds);
         }
+        config.links = self.link.iter().map(Link::config).collect::<Result<_, _>>()?;
         config.limits = self.limits();
         Ok(config)
     }
@@ -203,6 +232,10 @@ impl File {
         set(&mut limits.bans, numbers.bans);
         set(&mut limits.derivations, numbers.hashes_at_once);
         set(&mut limits.derivations_waiting, numbers.hashes_waiting);
+        set(&mut limits.zlib, numbers.zlib_clients);
+        set(&mut limits.zlib_compressed, numbers.zlib_compressed);
+        set(&mut limits.linked_users, numbers.linked_users);
+        set(&mut limits.search_patience, numbers.linked_search_seconds.map(Duration::from_secs));
         set_rate(&mut limits.logins, numbers.logins);
         set_rate(&mut limits.shares, numbers.shares);
         set_rate(&mut limits.shares_per_address, numbers.shares_per_address);
@@ -233,6 +266,7 @@ impl File {
             ("stats_seconds", self.stats_seconds != other.stats_seconds),
             ("password_cost", self.password_cost != other.password_cost),
             ("tls.listen", tls(self) != tls(other)),
+            ("link", self.link != other.link),
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))
@@ -243,10 +277,41 @@ impl File {
 impl Account {
     /// What makes it.
     fn command(&self) -> Result<ServerCommand, Failure> {
-        let level = Level::from_name(self.level.as_bytes())
-            .ok_or_else(|| Failure::new(format_args!("account {}: {} is no level", self.nick, self.level)))?;
+        let level = level_of(&self.level)?;
         let password = first_line(&self.password_file)?.into();
         Ok(ServerCommand::Register { nick: self.nick.as_bytes().into(), password, level })
+    }
+}
+
+fn level_of(name: &str) -> Result<Level, Failure> {
+    let level = Level::from_name(name.as_bytes());
+    level.ok_or_else(|| {
+        Failure::new(format_args!("{name} is no level of Leech, User, Moderator, Admin, Elite"))
+    })
+}
+
+impl Link {
+    fn config(&self) -> Result<LinkConfig, Failure> {
+        let level = self.zlib.unwrap_or(6);
+        if level > 9 {
+            return Err(Failure::new(format_args!("link {}: zlib is 0 to 9", self.name)));
+        }
+        let peer = LinkPeer {
+            name: self.name.as_bytes().into(),
+            password: first_line(&self.password_file)?.into_bytes().into(),
+            own_password: first_line(&self.own_password_file)?.into_bytes().into(),
+            level,
+        };
+        let mut link = LinkConfig::new(peer);
+        link.address = self.address.map(Into::into);
+        link.dial = self.dial.unwrap_or(false);
+        if link.dial && link.address.is_none() {
+            return Err(Failure::new(format_args!("link {}: there is no address to dial", self.name)));
+        }
+        match &self.trust {
+            Some(trust) => Ok(link.trust(level_of(trust)?)),
+            None => Ok(link),
+        }
     }
 }
 
@@ -275,7 +340,7 @@ mod tests {
         let file: File = toml::from_str(&all).expect("sound TOML");
         let debug = format!("{file:?}");
         assert!(!debug.contains("None"), "something is not shown: {debug}");
-        assert_eq!(file.account.len(), 1);
+        assert_eq!((file.account.len(), file.link.len()), (1, 1));
     }
 
     #[test]

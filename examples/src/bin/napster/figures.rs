@@ -19,9 +19,12 @@ pub(crate) async fn stats(node: &Node<Server>) -> Option<ServerStats> {
 type Figure = (&'static str, bool, &'static str, u64);
 
 /// All figures, in the order in which they are told.
-const fn all(stats: &ServerStats) -> [Figure; 17] {
+const fn all(stats: &ServerStats) -> [Figure; 20] {
     [
         ("users", false, "Users logged in.", stats.users),
+        ("links", false, "Links with other servers.", stats.links),
+        ("linked_users", false, "Users of servers behind links.", stats.linked_users),
+        ("linked_files", false, "Files that those share.", stats.linked_files),
         ("connections_v4", false, "Connections open over IPv4.", stats.connections_v4),
         ("connections_v6", false, "Connections open over IPv6.", stats.connections_v6),
         ("accounts", false, "Registered nicks.", stats.accounts),

@@ -4,7 +4,7 @@ use crate::args::Serve;
 use crate::config::File;
 use crate::hangup::Hangup;
 use crate::store::{self, Store};
-use crate::{descriptors, figures, metaserver};
+use crate::{descriptors, figures, metaserver, text};
 use p2p_core::node::{News, Node};
 use p2p_examples::{Failure, Line, Output, Stop};
 use p2p_napster::metaserver::Metaserver;
@@ -265,7 +265,10 @@ impl Serving {
                 }
                 Ok(())
             }
-            Some(_) => Ok(()),
+            Some(news) => {
+                linked(&news, out);
+                Ok(())
+            }
             None => Err(Failure::new("the server stopped")),
         }
     }
@@ -324,6 +327,25 @@ fn server(config: Config, store: Option<&Store>, out: &mut Output) -> Result<Ser
     Ok(server.with_bans(kept.bans).with_muzzles(kept.muzzles))
 }
 
+/// What becomes of links.
+fn linked(news: &ServerEvent, out: &mut Output) {
+    match news {
+        ServerEvent::LinkUp { server, level } => {
+            out.event(Line::new("link_up").text("server", text::whole(server)).number("zlib", *level));
+            out.note(format_args!("linked with {}", text::name(server)));
+        }
+        ServerEvent::LinkDown { server, why } => {
+            out.event(Line::new("link_down").text("server", text::whole(server)).text("why", why));
+            out.note(Failure::new(format_args!("no link with {}: {why}", text::name(server))));
+        }
+        ServerEvent::LinkRefused { from, why } => {
+            out.event(Line::new("link_refused").text("from", from).text("why", why));
+            out.note(Failure::new(format_args!("{from} may not link: {why}")));
+        }
+        _ => {}
+    }
+}
+
 /// Keeps a batch of changes, and says whether that was done.
 async fn keep(
     store: Arc<Store>,
@@ -340,7 +362,7 @@ async fn keep(
 }
 
 fn tell(change: &Change, out: &mut Output) {
-    use crate::text::whole;
+    use text::whole;
     out.event(match change {
         Change::Account(account) => {
             Line::new("account").text("nick", whole(&account.nick)).text("level", account.level)

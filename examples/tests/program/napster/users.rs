@@ -156,6 +156,44 @@ fn the_file_that_most_users_have() {
     drop(refuse.join().unwrap());
 }
 
+/// Users of two linked servers find each other's files and fetch them, until one server is gone.
+#[test]
+fn two_servers_are_linked() {
+    let (here, there) = (Place::new("napster-link-a"), Place::new("napster-link-b"));
+    let link = |place: &Place, other: &str, theirs: &str, ours: &str, dial: &str| {
+        place.put("theirs", theirs.as_bytes());
+        place.put("ours", ours.as_bytes());
+        let files = "password_file = \"theirs\"\nown_password_file = \"ours\"";
+        format!("[[link]]\nname = \"{other}\"\n{files}\n{dial}\n")
+    };
+    let first = format!("name = \"a\"\n{}", link(&here, "b", "of b", "of a", ""));
+    let first = Server::new(&here, &first);
+    let dial = format!("address = \"{}\"\ndial = true", first.at);
+    let second = format!("name = \"b\"\n{}", link(&there, "a", "of a", "of b", &dial));
+    let second = Server::new(&there, &second);
+    assert_eq!(field(&second.program.event("link_up"), "server"), "a");
+    assert_eq!(field(&first.program.event("link_up"), "server"), "b");
+    let song = content(50_000, 11);
+    here.put("alice/blue song.mp3", &song);
+    let sharer = share(&here, &first.at, "alice", &[]);
+    let (to, at) = (there.at("got"), ["--server", &second.at]);
+    let got = run(&[&["get", "blue", "--to", &to, "--json"], &at[..]].concat());
+    assert!(got.status.success(), "{}", text(&got.stdout));
+    assert!(there.read("got/blue song.mp3") == song);
+    let local = run(&[&["search", "blue", "--local", "--json"], &at[..]].concat());
+    assert_eq!(names(&local).len(), 0);
+    let mut eyes = Peer::login(&second.at, "eyes", "pw", 6699);
+    eyes.say(603, "alice");
+    assert!(eyes.hear(604).starts_with(b"alice "));
+    first.program.kill();
+    assert_eq!(field(&second.program.event("link_down"), "server"), "a");
+    eyes.say(200, "FILENAME CONTAINS \"blue\" MAX_RESULTS 10");
+    assert_eq!(eyes.list(201, 202).len(), 0);
+    sharer.event("logged_out");
+    let last = second.last();
+    assert_eq!((number(&last, "linked_users"), number(&last, "links")), (0, 0), "{last}");
+}
+
 #[test]
 fn they_talk() {
     let place = Place::new("napster-chat");
