@@ -1,0 +1,170 @@
+//! Lookups under way: what they are for, and what becomes of their results.
+
+use super::{Chord, Context, Purpose, State, peers};
+use crate::api::{Event, Timer};
+use crate::contact::Contact;
+use crate::error::Error;
+use crate::fingers::Slot;
+use crate::id::RingId;
+use crate::lookup::{Lookup, Report};
+use crate::peer::Peer;
+use crate::pending::Insistence;
+use crate::wire::{Answer, Ask};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use p2p_core::OpId;
+
+/// Contacts that a lookup begins with.
+const SEEDS: usize = 8;
+
+/// What a lookup is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// To join.
+    Join,
+    /// The application asked.
+    Op(OpId),
+    /// To fill a slot with a finger.
+    Finger(Slot),
+}
+
+/// A lookup and what it is for.
+#[derive(Clone, Debug)]
+pub(super) struct Running {
+    lookup: Lookup,
+    goal: Goal,
+}
+
+impl Chord {
+    /// Looks for who is responsible for a place.
+    pub(super) fn look_up(&mut self, target: RingId, goal: Goal, cx: &mut Context<'_>) {
+        let seeds: Vec<Contact> = match &self.state {
+            State::Member(ring) => {
+                let owners: Option<Vec<Peer>> = ring.owners(target).map(|owners| owners.copied().collect());
+                if let Some(owners) = owners {
+                    let hops = u16::from(owners.first() != Some(&ring.me()));
+                    let report = Report { hops, ..Report::default() };
+                    return self.reached(goal, target, owners, report, cx);
+                }
+                self.closest(ring, target, SEEDS).copied().collect()
+            }
+            State::Guest => self.fingers.contacts().copied().collect(),
+            State::Outside | State::Joining(_) => return self.not_reached(goal, Error::NotJoined, cx),
+        };
+        self.look_up_from(target, goal, seeds, cx);
+    }
+
+    pub(super) fn look_up_from(
+        &mut self,
+        target: RingId,
+        goal: Goal,
+        seeds: impl IntoIterator<Item = Contact>,
+        cx: &mut Context<'_>,
+    ) {
+        if self.lookups.len() >= self.config.lookups {
+            return self.not_reached(goal, Error::Busy, cx);
+        }
+        let number = self.next_lookup;
+        self.next_lookup = number.wrapping_add(1);
+        let lookup = Lookup::new(target, self.config.parallel, seeds.into_iter());
+        self.lookups.insert(number, Box::new(Running { lookup, goal }));
+        cx.set_timer(Timer::Lookup(number), self.config.patience);
+        self.go_on(number, cx);
+    }
+
+    /// Asks as many as may be asked at a time.
+    fn go_on(&mut self, number: u32, cx: &mut Context<'_>) {
+        loop {
+            let Some(running) = self.lookups.get_mut(&number) else { return };
+            if running.lookup.is_over() {
+                return self.end(number, Err(Error::NoRoute), cx);
+            }
+            let target = running.lookup.target();
+            let Some(contact) = running.lookup.next() else { return };
+            self.ask(contact, Ask::Step(target), Insistence::Once, Purpose::Step(number), cx);
+        }
+    }
+
+    pub(super) fn stepped(&mut self, number: u32, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
+        let network = self.config.network;
+        let Some(running) = self.lookups.get_mut(&number) else { return };
+        match answer {
+            Answer::Owners(list) => {
+                let owners = peers(network, list);
+                if running.lookup.owners(contact.peer, &owners) {
+                    return self.end(number, Ok(owners), cx);
+                }
+            }
+            Answer::Closer(list) => {
+                let closer = peers(network, list).into_iter().map(Contact::unmet);
+                running.lookup.closer(contact.peer, closer);
+            }
+            _ => running.lookup.refused(contact.peer),
+        }
+        self.go_on(number, cx);
+    }
+
+    pub(super) fn step_failed(&mut self, number: u32, peer: Peer, cx: &mut Context<'_>) {
+        if let Some(running) = self.lookups.get_mut(&number) {
+            running.lookup.failed(peer);
+            self.go_on(number, cx);
+        }
+    }
+
+    pub(super) fn lookup_late(&mut self, number: u32, cx: &mut Context<'_>) {
+        self.end(number, Err(Error::Deadline), cx);
+    }
+
+    fn end(&mut self, number: u32, result: Result<Vec<Peer>, Error>, cx: &mut Context<'_>) {
+        let Some(running) = self.lookups.remove(&number) else { return };
+        cx.clear_timer(Timer::Lookup(number));
+        self.pending.forget(|purpose| *purpose == Purpose::Step(number));
+        let Running { lookup, goal } = *running;
+        match result {
+            Ok(owners) => self.reached(goal, lookup.target(), owners, lookup.report, cx),
+            Err(error) => self.not_reached(goal, error, cx),
+        }
+    }
+
+    fn reached(
+        &mut self,
+        goal: Goal,
+        target: RingId,
+        owners: Vec<Peer>,
+        report: Report,
+        cx: &mut Context<'_>,
+    ) {
+        match goal {
+            Goal::Join => self.found_place(&owners, cx),
+            Goal::Finger(slot) => self.finger_found(slot, &owners, cx),
+            Goal::Op(op) => {
+                cx.answer(op, Event::Owners { target, owners, report });
+                cx.finish(op, Ok(()));
+            }
+        }
+    }
+
+    fn not_reached(&mut self, goal: Goal, error: Error, cx: &mut Context<'_>) {
+        match goal {
+            Goal::Join => self.join_again(cx),
+            Goal::Finger(_) => {}
+            Goal::Op(op) => cx.finish(op, Err(error)),
+        }
+    }
+
+    /// Nobody waits for an operation any more.
+    pub(super) fn cancel(&mut self, op: OpId, cx: &mut Context<'_>) {
+        let of_op = self.lookups.iter().find(|(_, running)| running.goal == Goal::Op(op));
+        match of_op.map(|(number, _)| *number) {
+            Some(number) => self.end(number, Err(Error::Cancelled), cx),
+            None => self.cancel_join(op, cx),
+        }
+    }
+
+    /// Ends all lookups that somebody waits for.
+    pub(super) fn stop_lookups(&mut self, cx: &mut Context<'_>) {
+        while let Some((&number, _)) = self.lookups.first_key_value() {
+            self.end(number, Err(Error::Stopped), cx);
+        }
+    }
+}
