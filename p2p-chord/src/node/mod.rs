@@ -19,7 +19,7 @@ mod token;
 
 use crate::api::{Command, Event, Timer};
 use crate::config::Config;
-use crate::contact::Contact;
+use crate::contact::{Contact, RoundTrip};
 use crate::error::Error;
 use crate::fingers::Fingers;
 use crate::id::RingId;
@@ -50,6 +50,10 @@ enum Purpose {
     Greet,
     /// A step of a lookup.
     Step(u32),
+    /// A lookup that came to nothing asks who answered for all whom it knows.
+    Widen(u32),
+    /// Is the node alive that a lookup found?
+    Owner(u32),
     /// Who joins wants its successor's list.
     Copy,
     /// Who joins a small ring wants to be known.
@@ -89,6 +93,8 @@ pub struct Chord {
     lookups: BTreeMap<u32, Box<Running>>,
     next_lookup: u32,
     tokens: Tokens,
+    /// How long answers take, whoever gives them.
+    typical: RoundTrip,
     /// Whom to ask should everybody be lost.
     bootstrap: Vec<SocketAddr>,
     /// How often that was the case.
@@ -121,6 +127,7 @@ impl Chord {
             lookups: BTreeMap::new(),
             next_lookup: 0,
             tokens: Tokens::default(),
+            typical: RoundTrip::default(),
             bootstrap: Vec::new(),
             resort: 0,
             scratch: BytesMut::new(),
@@ -224,7 +231,13 @@ impl Chord {
         let packet = Packet::Ask { transaction, token: to.token, member, ask };
         let datagram = packet.encode(self.config.network, least, &mut self.scratch);
         cx.send_to(socket, to.peer.addr(), datagram.clone());
-        let question = Question::new((transaction, to), cx.now(), insistence, purpose, datagram);
+        // Somebody new is hardly much farther than most.
+        let patience = match to.round_trip.mean() {
+            Some(_) => to.round_trip.patience(),
+            None => self.typical.patience() * 3 / 2,
+        };
+        let question =
+            Question::new((transaction, to.peer), cx.now(), patience, insistence, purpose, datagram);
         if let Some(at) = self.pending.ask(question) {
             cx.set_timer_at(Timer::Due, at);
         }
@@ -276,14 +289,17 @@ impl Chord {
             return self.ask_again(question, token, cx);
         }
         let mut contact = self.known(question.to).copied().unwrap_or_else(|| Contact::unmet(question.to));
-        match took {
-            Some(took) => contact.met(took, token),
-            None => contact.token = token,
+        contact.token = token;
+        if let Some(took) = took {
+            contact.round_trip.took(took);
+            self.typical.took(took);
         }
         self.note(contact);
         match question.purpose {
             Purpose::Greet => self.greeted(contact, &answer, cx),
             Purpose::Step(lookup) => self.stepped(lookup, contact, answer, cx),
+            Purpose::Widen(lookup) => self.widened(lookup, contact, answer, cx),
+            Purpose::Owner(lookup) => self.owner_answered(lookup, contact.peer, cx),
             Purpose::Copy => self.copied(contact, answer, cx),
             Purpose::Enter => self.entered(contact, answer, cx),
             Purpose::Stabilise(number) => self.stabilised(number, contact, answer, cx),
@@ -347,6 +363,8 @@ impl Chord {
         match question.purpose {
             Purpose::Greet => self.not_greeted(cx),
             Purpose::Step(lookup) => self.step_failed(lookup, peer, cx),
+            Purpose::Widen(lookup) => self.step_failed(lookup, peer, cx),
+            Purpose::Owner(lookup) => self.owner_failed(lookup, peer, cx),
             Purpose::Copy => self.join_again(cx),
             Purpose::Enter => self.enter_failed(peer, cx),
             Purpose::Stabilise(number) => self.successor_failed(number, peer, cx),
