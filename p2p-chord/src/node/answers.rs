@@ -112,7 +112,7 @@ fn most(answer: &Answer) -> usize {
     };
     ANSWER_HEAD
         + match answer {
-            Answer::Pong(_) => 0,
+            Answer::Pong(_) => PLACE_V6,
             Answer::Neighbours { successors, .. } => PLACE_V6 + successors.as_ref().map_or(0, places),
             Answer::Owners(list) | Answer::Closer(list) => places(list),
             Answer::Prove | Answer::Absent => 0,

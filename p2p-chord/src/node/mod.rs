@@ -42,6 +42,8 @@ type Context<'a> = Cx<'a, Chord>;
 
 /// Zeros up to here are sent behind a question to who gave us no token yet, so that the answer may be as long.
 const FIRST_WORD: usize = 300;
+/// The same, of a ping: the answer is an address.
+const FIRST_PING: usize = 40;
 
 /// Why a question was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,7 +229,11 @@ impl Chord {
             transaction = transaction.wrapping_add(1);
         }
         let member = self.config.routes && self.is_member();
-        let least = if to.token == 0 && ask != Ask::Ping { FIRST_WORD } else { 0 };
+        let least = match (to.token, &ask) {
+            (0, Ask::Ping) => FIRST_PING,
+            (0, _) => FIRST_WORD,
+            _ => 0,
+        };
         let packet = Packet::Ask { transaction, token: to.token, member, ask };
         let datagram = packet.encode(self.config.network, least, &mut self.scratch);
         cx.send_to(socket, to.peer.addr(), datagram.clone());
@@ -316,13 +322,15 @@ impl Chord {
 
     /// Repeats a question with the token that it is to prove our address with.
     fn ask_again(&mut self, question: Question<Purpose>, token: u32, cx: &mut Context<'_>) {
-        let Ok(Packet::Ask { ask, .. }) = Packet::decode(&question.datagram, self.config.network) else {
+        let Ok(Packet::Ask { ask, token: shown, .. }) =
+            Packet::decode(&question.datagram, self.config.network)
+        else {
             return;
         };
         let mut contact = self.known(question.to).copied().unwrap_or_else(|| Contact::unmet(question.to));
-        // Zero would be no token, and the same answer again.
-        if token == 0 || contact.token == token {
-            return;
+        // Zero would be no token; one that it was shown and does not know it will not know either.
+        if token == 0 || shown == token {
+            return self.failed(question, cx);
         }
         contact.token = token;
         self.note(contact);
