@@ -104,6 +104,13 @@ impl Lookup {
         !self.candidates.iter().any(|candidate| matches!(candidate.state, State::New | State::Asked))
     }
 
+    /// Nobody waits any more for the answers that are outstanding.
+    pub(crate) fn recall(&mut self) {
+        for candidate in self.candidates.iter_mut().filter(|candidate| candidate.state == State::Asked) {
+            candidate.state = State::New;
+        }
+    }
+
     /// Nobody nearer is left: the nearest one that answered and was not asked yet for all that it knows.
     pub(crate) fn widen(&mut self) -> Option<Contact> {
         let nearest = self.candidates.iter_mut().find(|candidate| candidate.state == State::Answered)?;
@@ -159,11 +166,6 @@ impl Lookup {
         self.dead.push(peer);
         self.report.timeouts += 1;
         self.report.stalls += 1;
-    }
-
-    /// Whether somebody who was named is dead.
-    pub(crate) const fn has_buried(&self) -> bool {
-        !self.dead.is_empty()
     }
 
     /// Whether this one was named before, and is dead.

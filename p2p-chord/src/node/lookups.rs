@@ -138,6 +138,7 @@ impl Chord {
         if !matches!(running.goal, Goal::Op(_)) {
             return self.end(number, Ok(owners), cx);
         }
+        running.lookup.recall();
         running.owners = owners;
         running.owners.retain(|owner| !running.lookup.is_buried(*owner));
         self.ask_owner(number, cx);
@@ -154,7 +155,8 @@ impl Chord {
             return self.end(number, Ok(owners), cx);
         }
         // One, where all is well; several, once one of them was found dead.
-        let some = if running.lookup.has_buried() { parallel } else { 1 };
+        let all_is_well = running.lookup.report.timeouts == 0;
+        let some = if all_is_well { 1 } else { parallel };
         let next: Vec<Peer> = running.owners.iter().take(some).copied().collect();
         for owner in next.into_iter().filter(|owner| Some(*owner) != me) {
             let is_asked = |question: &Question<Purpose>| {
@@ -189,8 +191,16 @@ impl Chord {
             Answer::Neighbours { successors: Some(list), .. } => list,
             _ => Vec::new(),
         };
-        running.lookup.closer(contact.peer, peers(network, list).into_iter().map(Contact::unmet));
-        self.go_on(number, cx);
+        let list = peers(network, list);
+        let (target, from) = (running.lookup.target(), contact.peer.id());
+        running.lookup.closer(contact.peer, list.iter().copied().map(Contact::unmet));
+        // More of those behind the place than it names when asked for it.
+        let is_behind = |peer: &Peer| target.in_arc_to(from, peer.id()) && !running.lookup.is_buried(*peer);
+        let owners: Vec<Peer> = list.into_iter().filter(is_behind).collect();
+        match owners.is_empty() {
+            true => self.go_on(number, cx),
+            false => self.named(number, owners, cx),
+        }
     }
 
     pub(super) fn step_failed(&mut self, number: u32, peer: Peer, cx: &mut Context<'_>) {
