@@ -9,6 +9,7 @@ pub mod figures;
 pub mod json;
 pub mod output;
 pub mod progress;
+pub mod rings;
 pub mod stop;
 pub mod swarm;
 pub mod table;

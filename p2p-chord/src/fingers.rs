@@ -1,0 +1,120 @@
+//! Shortcuts across the ring: [`Fingers`], at most one peer for each *slot*, which is a stretch of the ring that doubles
+//! in length with its distance (Stoica et al. 2001, section 4.3), or more finely with a larger base.
+//!
+//! With base `2^b`, slot `(i, d)` is the stretch from `d · 2^(b·i)` clockwise of this node on, `d` from 1 to `2^b - 1`,
+//! as long as `2^(b·i)`. Any node in a stretch serves: the nearest by round trip does best (proximity neighbour
+//! selection, Gummadi et al. 2003).
+
+use crate::contact::Contact;
+use crate::id::RingId;
+use crate::peer::Peer;
+use alloc::vec::Vec;
+
+/// A stretch of the ring, by number: the farther, the higher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Slot(u16);
+
+/// A node's fingers, by slot.
+#[derive(Clone, Debug)]
+pub(crate) struct Fingers {
+    base_bits: u8,
+    entries: Vec<(Slot, Contact)>,
+}
+
+impl Fingers {
+    /// None yet, with base `2^base_bits`, `base_bits` from 1 to 8.
+    pub(crate) fn new(base_bits: u8) -> Self {
+        Self { base_bits: base_bits.clamp(1, 8), entries: Vec::new() }
+    }
+
+    fn digits(&self) -> u16 {
+        (1 << self.base_bits) - 1
+    }
+
+    /// How many slots there are on the whole ring.
+    pub(crate) fn slots(&self) -> u16 {
+        let places = RingId::BITS.div_ceil(u32::from(self.base_bits)) as u16;
+        places * self.digits()
+    }
+
+    /// The slot of what is so far away; `None` of nothing.
+    pub(crate) fn slot(&self, distance: RingId) -> Option<Slot> {
+        let bits = u32::from(self.base_bits);
+        let place = distance.highest_bit()? / bits;
+        let low = place * bits;
+        let digit =
+            (0..bits).filter(|bit| bit_of(distance, low + bit)).fold(0, |digit, bit| digit | 1_u16 << bit);
+        Some(Slot(place as u16 * self.digits() + digit - 1))
+    }
+
+    /// Where a slot begins, as a distance.
+    pub(crate) fn begin(&self, slot: Slot) -> RingId {
+        let (place, digit) = (slot.0 / self.digits(), slot.0 % self.digits() + 1);
+        let low = u32::from(place) * u32::from(self.base_bits);
+        let zero = RingId::new([0; 20]);
+        let bits =
+            (0..u32::from(self.base_bits)).filter(|bit| digit >> bit & 1 == 1 && low + bit < RingId::BITS);
+        bits.fold(zero, |sum, bit| sum.plus_power(low + bit))
+    }
+
+    /// The slot of this number.
+    pub(crate) fn nth(&self, number: u16) -> Option<Slot> {
+        (number < self.slots()).then_some(Slot(number))
+    }
+
+    /// The number of a slot.
+    pub(crate) const fn number(slot: Slot) -> u16 {
+        slot.0
+    }
+
+    pub(crate) fn get(&self, slot: Slot) -> Option<&Contact> {
+        let at = self.entries.binary_search_by_key(&slot, |(at, _)| *at).ok()?;
+        self.entries.get(at).map(|(_, contact)| contact)
+    }
+
+    pub(crate) fn contacts(&self) -> impl DoubleEndedIterator<Item = &Contact> {
+        self.entries.iter().map(|(_, contact)| contact)
+    }
+
+    pub(crate) fn contacts_mut(&mut self) -> impl Iterator<Item = &mut Contact> {
+        self.entries.iter_mut().map(|(_, contact)| contact)
+    }
+
+    /// Takes a node that answered, if its slot is free or had by one that is farther by round trip.
+    pub(crate) fn consider(&mut self, me: Peer, contact: Contact) {
+        let Some(slot) = self.slot(me.id().distance_to(contact.peer.id())) else { return };
+        match self.entries.binary_search_by_key(&slot, |(at, _)| *at) {
+            Err(at) => self.entries.insert(at, (slot, contact)),
+            Ok(at) => {
+                let Some((_, has)) = self.entries.get_mut(at) else { return };
+                let is_nearer = match (contact.round_trip.mean(), has.round_trip.mean()) {
+                    // By a fifth at least: else two alike would take turns.
+                    (Some(new), Some(old)) => new * 5 < old * 4,
+                    (Some(_), None) => true,
+                    (None, _) => false,
+                };
+                if has.peer == contact.peer || is_nearer {
+                    *has = contact;
+                }
+            }
+        }
+    }
+
+    /// Sets fingers that somebody else vouches for.
+    pub(crate) fn settle(&mut self, me: Peer, peers: impl Iterator<Item = Peer>) {
+        for peer in peers {
+            self.consider(me, Contact::unmet(peer));
+        }
+        self.entries.shrink_to_fit();
+    }
+
+    /// A node does not answer any more.
+    pub(crate) fn lose(&mut self, peer: Peer) {
+        self.entries.retain(|(_, contact)| contact.peer != peer);
+    }
+}
+
+fn bit_of(id: RingId, bit: u32) -> bool {
+    let byte = id.as_bytes()[(RingId::BITS - 1 - bit) as usize / 8];
+    byte >> (bit % 8) & 1 == 1
+}

@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+extern crate alloc;
+
+mod api;
+mod config;
+mod contact;
+mod error;
+mod fingers;
+mod id;
+mod lookup;
+mod node;
+mod peer;
+mod pending;
+mod ring;
+pub mod wire;
+
+pub use api::{Command, Event, Timer};
+pub use config::Config;
+pub use error::Error;
+pub use id::{NetworkId, RingId};
+pub use lookup::Report;
+pub use node::Chord;
+pub use peer::{Peer, Place};
+pub use ring::Broken;

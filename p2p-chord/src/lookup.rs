@@ -1,0 +1,194 @@
+//! A search for who is responsible for a place: [`Lookup`], which asks ever nearer nodes, several at a time.
+//!
+//! Nobody nearer is believed without being asked in turn, and an answer only counts for nodes strictly nearer than who
+//! gave it: a node that would lead a lookup astray can only end its own branch (the progress check of Sit and Morris
+//! 2002).
+
+use crate::contact::Contact;
+use crate::id::RingId;
+use crate::peer::Peer;
+use alloc::vec::Vec;
+
+/// Candidates that are kept: the nearest.
+const CANDIDATES: usize = 48;
+
+/// What a lookup cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Nodes on the path, the one responsible included; 0 if this node is.
+    pub hops: u16,
+    /// Questions sent and answers received.
+    pub messages: u16,
+    /// Questions that were not answered in time.
+    pub timeouts: u16,
+    /// Times at which nothing but waiting for a late answer was left to do, and it did not come.
+    pub stalls: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    New,
+    Asked,
+    Answered,
+    /// It is asked for all whom it knows, or was.
+    Widened,
+    Failed,
+}
+
+#[derive(Clone, Debug)]
+struct Candidate {
+    contact: Contact,
+    /// From there clockwise to the target.
+    distance: RingId,
+    depth: u16,
+    state: State,
+}
+
+/// A lookup under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Lookup {
+    target: RingId,
+    /// Nearest first.
+    candidates: Vec<Candidate>,
+    parallel: usize,
+    /// Those that were named as responsible and are dead.
+    dead: Vec<Peer>,
+    pub(crate) report: Report,
+}
+
+impl Lookup {
+    /// A lookup that begins with these nodes and asks so many at a time.
+    pub(crate) fn new(target: RingId, parallel: usize, seeds: impl Iterator<Item = Contact>) -> Self {
+        let mut lookup =
+            Self { target, candidates: Vec::new(), parallel, dead: Vec::new(), report: Report::default() };
+        for contact in seeds {
+            lookup.add(contact, 1);
+        }
+        lookup
+    }
+
+    pub(crate) const fn target(&self) -> RingId {
+        self.target
+    }
+
+    fn add(&mut self, contact: Contact, depth: u16) {
+        let distance = contact.peer.id().distance_to(self.target);
+        match self.candidates.binary_search_by_key(&distance, |candidate| candidate.distance) {
+            Ok(_) => {}
+            Err(at) if at < CANDIDATES => {
+                self.candidates.insert(at, Candidate { contact, distance, depth, state: State::New });
+                self.candidates.truncate(CANDIDATES);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn asked(&self) -> usize {
+        self.candidates.iter().filter(|candidate| candidate.state == State::Asked).count()
+    }
+
+    /// The next node to ask, if it is time to ask one.
+    pub(crate) fn next(&mut self) -> Option<Contact> {
+        if self.asked() >= self.parallel {
+            return None;
+        }
+        let next = self.candidates.iter_mut().find(|candidate| candidate.state == State::New)?;
+        next.state = State::Asked;
+        self.report.messages += 1;
+        Some(next.contact)
+    }
+
+    /// Whether nobody is left to ask or to wait for.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.candidates.iter().any(|candidate| matches!(candidate.state, State::New | State::Asked))
+    }
+
+    /// Nobody waits any more for the answers that are outstanding.
+    pub(crate) fn recall(&mut self) {
+        for candidate in self.candidates.iter_mut().filter(|candidate| candidate.state == State::Asked) {
+            candidate.state = State::New;
+        }
+    }
+
+    /// Nobody nearer is left: the nearest one that answered and was not asked yet for all that it knows.
+    pub(crate) fn widen(&mut self) -> Option<Contact> {
+        let nearest = self.candidates.iter_mut().find(|candidate| candidate.state == State::Answered)?;
+        nearest.state = State::Widened;
+        self.report.messages += 1;
+        Some(nearest.contact)
+    }
+
+    /// Whether this node has answered.
+    pub(crate) fn has_answered(&self, peer: Peer) -> bool {
+        let answered =
+            |at: &Candidate| at.contact.peer == peer && matches!(at.state, State::Answered | State::Widened);
+        self.candidates.iter().any(answered)
+    }
+
+    fn find(&mut self, peer: Peer) -> Option<&mut Candidate> {
+        self.candidates.iter_mut().find(|candidate| candidate.contact.peer == peer)
+    }
+
+    /// A node named nearer ones.
+    pub(crate) fn closer(&mut self, peer: Peer, closer: impl Iterator<Item = Contact>) {
+        self.report.messages += 1;
+        let Some(candidate) = self.find(peer) else { return };
+        if candidate.state != State::Widened {
+            candidate.state = State::Answered;
+        }
+        let (distance, depth) = (candidate.distance, candidate.depth);
+        for contact in closer {
+            if contact.peer.id().distance_to(self.target) < distance {
+                self.add(contact, depth + 1);
+            }
+        }
+    }
+
+    /// A node named who is responsible: whether it can be believed, for they must lie behind it.
+    pub(crate) fn owners(&mut self, peer: Peer, owners: &[Peer]) -> bool {
+        self.report.messages += 1;
+        let target = self.target;
+        let Some(candidate) = self.find(peer) else { return false };
+        candidate.state = State::Answered;
+        let depth = candidate.depth;
+        let Some(first) = owners.first() else { return false };
+        let is_itself = *first == peer;
+        if !is_itself && !target.in_arc_to(peer.id(), first.id()) {
+            return false;
+        }
+        self.report.hops = if is_itself { depth } else { depth + 1 };
+        true
+    }
+
+    /// Who was named as responsible does not answer.
+    pub(crate) fn buried(&mut self, peer: Peer) {
+        self.dead.push(peer);
+        self.report.timeouts += 1;
+        self.report.stalls += 1;
+    }
+
+    /// Whether this one was named before, and is dead.
+    pub(crate) fn is_buried(&self, peer: Peer) -> bool {
+        self.dead.contains(&peer)
+    }
+
+    /// A node is no help: it is not in the ring, say.
+    pub(crate) fn refused(&mut self, peer: Peer) {
+        self.report.messages += 1;
+        if let Some(candidate) = self.find(peer) {
+            candidate.state = State::Failed;
+        }
+    }
+
+    /// A node did not answer in time.
+    pub(crate) fn failed(&mut self, peer: Peer) {
+        self.report.timeouts += 1;
+        if let Some(candidate) = self.find(peer) {
+            candidate.state = State::Failed;
+        }
+        if self.asked() == 0 {
+            self.report.stalls += 1;
+        }
+    }
+}

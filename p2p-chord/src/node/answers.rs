@@ -1,0 +1,120 @@
+//! What others ask of us.
+
+use super::{Chord, Context, Purpose};
+use crate::contact::Contact;
+use crate::id::RingId;
+use crate::peer::{Peer, Place};
+use crate::pending::Insistence;
+use crate::ring::Ring;
+use crate::wire::{Answer, Ask, fingerprint};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// Nodes named as responsible at most: the first, and those that hold copies.
+const OWNERS: usize = 8;
+/// Nodes named as nearer: more than one, for some may be dead.
+const CLOSER: usize = 6;
+/// Bytes of an answer's head at most: version, network, kind, transaction, token, kind, length.
+const ANSWER_HEAD: usize = 18;
+/// Bytes of a place in a message at most, per family.
+const PLACE_V4: usize = 8;
+const PLACE_V6: usize = 20;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) from: SocketAddr,
+    pub(super) transaction: u32,
+    /// It is a member of the ring.
+    pub(super) member: bool,
+    /// It has shown that it hears us there.
+    pub(super) is_proven: bool,
+    /// How long an answer may be.
+    pub(super) room: usize,
+}
+
+impl Chord {
+    pub(super) fn asked(&mut self, asked: Asked, ask: Ask, cx: &mut Context<'_>) {
+        let answer = match ask {
+            Ask::Ping => Answer::Pong(Place::from(asked.from)),
+            Ask::Neighbours { notify, known } => {
+                let answer = self.neighbours(known);
+                if notify && asked.member && answer != Answer::Absent {
+                    self.notified(asked, cx);
+                }
+                answer
+            }
+            Ask::Enter => return self.enters(asked, cx),
+            Ask::Step(target) => self.step(target),
+            Ask::Leave { predecessor } => {
+                if asked.member && asked.is_proven {
+                    self.leaves(asked.from, predecessor, cx);
+                }
+                Answer::Pong(Place::from(asked.from))
+            }
+        };
+        let answer = if asked.is_proven || most(&answer) <= asked.room { answer } else { Answer::Prove };
+        self.answer(asked.from, asked.transaction, answer, cx);
+    }
+
+    pub(super) fn neighbours(&self, known: u32) -> Answer {
+        let Some(ring) = self.ring() else { return Answer::Absent };
+        let successors = ring.successors();
+        let same = fingerprint(successors.iter().map(|contact| contact.peer.id())) == known;
+        Answer::Neighbours {
+            small: ring.is_small(),
+            predecessor: ring.predecessor().map(|contact| contact.peer.place()),
+            successors: (!same).then(|| successors.iter().map(|contact| contact.peer.place()).collect()),
+        }
+    }
+
+    fn step(&self, target: RingId) -> Answer {
+        let Some(ring) = self.ring() else { return Answer::Absent };
+        match ring.owners(target) {
+            Some(owners) => Answer::Owners(owners.take(OWNERS).map(Peer::place).collect()),
+            None => Answer::Closer(self.closest(ring, target, CLOSER).map(|at| at.peer.place()).collect()),
+        }
+    }
+
+    /// The contacts nearest before a place, nearest first. `target` lies behind our whole list.
+    pub(super) fn closest<'a>(
+        &'a self,
+        ring: &'a Ring,
+        target: RingId,
+        count: usize,
+    ) -> impl Iterator<Item = &'a Contact> {
+        let (me, reach) = (ring.me().id(), ring.me().id().distance_to(target));
+        let is_before = move |contact: &&Contact| me.distance_to(contact.peer.id()) < reach;
+        let farthest = ring.successors().last().map(|last| me.distance_to(last.peer.id()));
+        // What fingers know nearer than the list's end, the list knows better.
+        let behind =
+            move |contact: &&Contact| farthest.is_none_or(|far| me.distance_to(contact.peer.id()) > far);
+        let fingers = self.fingers.contacts().rev().filter(behind);
+        fingers.chain(ring.successors().iter().rev()).filter(is_before).take(count)
+    }
+
+    /// Whether a question is under way for this.
+    pub(super) fn is_asking(&self, is: impl Fn(&Purpose) -> bool) -> bool {
+        self.pending.is_pending(is)
+    }
+
+    /// Asks somebody whether it is there.
+    pub(super) fn ping(&mut self, to: Contact, purpose: Purpose, cx: &mut Context<'_>) {
+        self.ask(to, Ask::Ping, Insistence::Thrice, purpose, cx);
+    }
+}
+
+/// How long a datagram with this answer is at most.
+fn most(answer: &Answer) -> usize {
+    let places = |places: &Vec<Place>| {
+        let of = |place: &Place| if matches!(place, Place::V4(..)) { PLACE_V4 } else { PLACE_V6 };
+        places.iter().map(of).sum::<usize>()
+    };
+    ANSWER_HEAD
+        + match answer {
+            Answer::Pong(_) => PLACE_V6,
+            Answer::Neighbours { successors, .. } => PLACE_V6 + successors.as_ref().map_or(0, places),
+            Answer::Owners(list) | Answer::Closer(list) => places(list),
+            Answer::Prove | Answer::Absent => 0,
+        }
+}

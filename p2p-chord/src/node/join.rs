@@ -1,0 +1,224 @@
+//! Becoming a member: [`Joining`].
+
+use super::{Chord, Context, Goal, Purpose, State, peers};
+use crate::api::{Event, Timer};
+use crate::contact::Contact;
+use crate::error::Error;
+use crate::peer::Peer;
+use crate::pending::Insistence;
+use crate::ring::Ring;
+use crate::wire::{Answer, Ask};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use p2p_core::{Duration, OpId};
+
+/// Between two attempts, and once more for each attempt.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Attempts by all bootstrap nodes before somebody who waits is told. A node that lost its ring goes on for ever.
+const ATTEMPTS: u32 = 5;
+/// Longest wait between two attempts, in attempts.
+const SLOWEST: u32 = 30;
+
+/// A node on its way into a ring.
+#[derive(Clone, Debug)]
+pub(super) struct Joining {
+    /// Who waits for it; nobody if the node lost its ring.
+    op: Option<OpId>,
+    /// Nodes to join by that were not asked in this attempt.
+    left: Vec<SocketAddr>,
+    attempts: u32,
+    /// Members of a small ring that were asked to let us in.
+    entering: Vec<Peer>,
+    /// And those that did.
+    met: Vec<Contact>,
+}
+
+impl Chord {
+    pub(super) fn join(&mut self, op: OpId, bootstrap: Vec<SocketAddr>, cx: &mut Context<'_>) {
+        if !matches!(self.state, State::Outside) {
+            return cx.finish(op, Err(Error::Joined));
+        }
+        self.bootstrap.clone_from(&bootstrap);
+        let is_first = bootstrap.is_empty();
+        self.set_out(Some(op), bootstrap);
+        if !is_first {
+            return self.begin_join(cx);
+        }
+        match self.peer() {
+            Some(me) => self.become_member(Ring::alone(me, self.config.successors), cx),
+            None => self.fail_join(Error::NoAddress, cx),
+        }
+    }
+
+    fn set_out(&mut self, op: Option<OpId>, mut left: Vec<SocketAddr>) {
+        left.reverse();
+        let joining = Joining { op, left, attempts: 0, entering: Vec::new(), met: Vec::new() };
+        self.state = State::Joining(Box::new(joining));
+    }
+
+    fn joining(&mut self) -> Option<&mut Joining> {
+        match &mut self.state {
+            State::Joining(joining) => Some(joining),
+            _ => None,
+        }
+    }
+
+    /// Asks the next node to join by where we are.
+    pub(super) fn begin_join(&mut self, cx: &mut Context<'_>) {
+        let network = self.config.network;
+        let Some(joining) = self.joining() else { return };
+        (joining.entering, joining.met) = (Vec::new(), Vec::new());
+        let Some(addr) = joining.left.pop() else { return self.join_again(cx) };
+        self.ping(Contact::unmet(Peer::new(network, addr)), Purpose::Greet, cx);
+    }
+
+    pub(super) fn not_greeted(&mut self, cx: &mut Context<'_>) {
+        self.begin_join(cx);
+    }
+
+    pub(super) fn greeted(&mut self, contact: Contact, answer: &Answer, cx: &mut Context<'_>) {
+        let Answer::Pong(place) = answer else { return };
+        if self.joining().is_none() {
+            return;
+        }
+        let addr = *self.addr.get_or_insert_with(|| SocketAddr::from(*place));
+        let me = Peer::new(self.config.network, addr);
+        if !self.config.routes {
+            self.fingers.consider(me, contact);
+            let op = self.joining().and_then(|joining| joining.op);
+            self.state = State::Guest;
+            if let Some(op) = op {
+                cx.finish(op, Ok(()));
+            }
+            return;
+        }
+        // Behind us, not at us: some may not know yet that we were gone.
+        self.look_up_from(me.id().plus_power(0), Goal::Join, [contact], cx);
+    }
+
+    /// The lookup of our own place ended: the first that is not ourselves is our successor.
+    pub(super) fn found_place(&mut self, owners: &[Peer], cx: &mut Context<'_>) {
+        let me = self.peer();
+        let Some(successor) = owners.iter().find(|peer| Some(**peer) != me) else {
+            return self.join_again(cx);
+        };
+        let ask = Ask::Neighbours { notify: false, known: 0 };
+        self.ask(Contact::unmet(*successor), ask, Insistence::Thrice, Purpose::Copy, cx);
+    }
+
+    /// Our successor gave us its list.
+    pub(super) fn copied(&mut self, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
+        let (network, r, me) = (self.config.network, self.config.successors, self.peer());
+        let Some(joining) = self.joining() else { return };
+        let (Answer::Neighbours { small, successors: Some(list), .. }, Some(me)) = (answer, me) else {
+            return self.join_again(cx);
+        };
+        let mut list = peers(network, list);
+        // It may not know yet that we were gone.
+        list.retain(|peer| *peer != me);
+        if small {
+            list.push(contact.peer);
+            joining.entering.clone_from(&list);
+            for peer in list {
+                self.ask_to_enter(peer, cx);
+            }
+            return;
+        }
+        match Ring::joined(me, r, contact, &list) {
+            Some(ring) => self.become_member(ring, cx),
+            None => self.join_again(cx),
+        }
+    }
+
+    /// A member of a small ring let us in, and said whom it knows.
+    pub(super) fn entered(&mut self, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
+        let (network, me) = (self.config.network, self.peer());
+        // The ring may have become large by us. Who is on its way in itself is heard of again once it is in.
+        let Answer::Neighbours { successors, .. } = answer else {
+            return self.enter_failed(contact.peer, cx);
+        };
+        let Some(joining) = self.joining() else { return };
+        joining.entering.retain(|peer| *peer != contact.peer);
+        joining.met.push(contact);
+        let mut new = peers(network, successors.unwrap_or_default());
+        let is_known = |peer: &Peer| {
+            joining.entering.contains(peer)
+                || joining.met.iter().any(|met| met.peer == *peer)
+                || Some(*peer) == me
+        };
+        new.retain(|peer| !is_known(peer));
+        joining.entering.extend(&new);
+        for peer in new {
+            self.ask_to_enter(peer, cx);
+        }
+        self.enter_if_known(cx);
+    }
+
+    pub(super) fn enter_failed(&mut self, peer: Peer, cx: &mut Context<'_>) {
+        if let Some(joining) = self.joining() {
+            joining.entering.retain(|entering| *entering != peer);
+            self.enter_if_known(cx);
+        }
+    }
+
+    /// A member of a small ring is who is known to all its members.
+    fn enter_if_known(&mut self, cx: &mut Context<'_>) {
+        let (r, me) = (self.config.successors, self.peer());
+        let Some(joining) = self.joining().filter(|joining| joining.entering.is_empty()) else { return };
+        let Some(me) = me.filter(|_| !joining.met.is_empty()) else { return self.join_again(cx) };
+        let mut ring = Ring::alone(me, r);
+        for contact in &joining.met {
+            ring.enter(*contact);
+        }
+        self.become_member(ring, cx);
+    }
+
+    fn become_member(&mut self, ring: Ring, cx: &mut Context<'_>) {
+        let op = self.joining().and_then(|joining| joining.op);
+        let me = ring.me();
+        self.pending.forget(|purpose| matches!(purpose, Purpose::Greet | Purpose::Copy | Purpose::Enter));
+        cx.clear_timer(Timer::Join);
+        self.state = State::Member(Box::new(ring));
+        self.set_timers(cx);
+        cx.tell(Event::Joined(me));
+        if let Some(op) = op {
+            cx.finish(op, Ok(()));
+        }
+        // Our successor is to know of us at once.
+        self.stabilise(cx);
+    }
+
+    /// This way in failed: by the next node at once, by the first one again after a while.
+    pub(super) fn join_again(&mut self, cx: &mut Context<'_>) {
+        let bootstrap = self.bootstrap.clone();
+        let Some(joining) = self.joining() else { return };
+        if !joining.left.is_empty() {
+            return self.begin_join(cx);
+        }
+        joining.attempts += 1;
+        if joining.op.is_some() && joining.attempts >= ATTEMPTS {
+            return self.fail_join(Error::NoBootstrap, cx);
+        }
+        joining.left = bootstrap;
+        joining.left.reverse();
+        let after = AGAIN * joining.attempts.min(SLOWEST) + cx.rng().phase(AGAIN);
+        cx.set_timer(Timer::Join, after);
+    }
+
+    pub(super) fn fail_join(&mut self, error: Error, cx: &mut Context<'_>) {
+        let Some(joining) = self.joining() else { return };
+        if let Some(op) = joining.op {
+            cx.finish(op, Err(error));
+        }
+        self.state = State::Outside;
+        cx.clear_timer(Timer::Join);
+    }
+
+    /// Whoever asked to join does not want to any more.
+    pub(super) fn cancel_join(&mut self, op: OpId, cx: &mut Context<'_>) {
+        if self.joining().is_some_and(|joining| joining.op == Some(op)) {
+            self.fail_join(Error::Cancelled, cx);
+        }
+    }
+}

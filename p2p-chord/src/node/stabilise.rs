@@ -1,0 +1,215 @@
+//! Keeping the ring right: stabilise, rectify, leave.
+
+use super::{Chord, Context, Purpose, State, answers::Asked, peers};
+use crate::api::{Event, Timer};
+use crate::contact::Contact;
+use crate::peer::{Peer, Place};
+use crate::pending::Insistence;
+use crate::wire::{Answer, Ask};
+use crate::{Error, NetworkId};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use p2p_core::OpId;
+
+impl Chord {
+    /// Time to ask the successor who is between us.
+    pub(super) fn stabilise(&mut self, cx: &mut Context<'_>) {
+        let every = self.config.stabilise;
+        // From half to one and a half of the period, so that no two nodes keep step.
+        let after = every / 2 + cx.rng().phase(every);
+        cx.set_timer(Timer::Stabilise, after);
+        if self.is_small() {
+            return self.meet_members(cx);
+        }
+        let under_way = |purpose: &Purpose| matches!(purpose, Purpose::Stabilise(_) | Purpose::Nearer);
+        if !self.is_asking(under_way) {
+            self.ask_successor(0, cx);
+        }
+    }
+
+    /// Asks our successor of this number, because those before it are dead; if all are, whoever else we know.
+    pub(super) fn ask_successor(&mut self, number: u8, cx: &mut Context<'_>) {
+        let Some(ring) = self.ring() else { return };
+        let known = if number == 0 { ring.heard() } else { 0 };
+        let contact = ring.successors().get(usize::from(number)).copied();
+        let Some(contact) = contact.or_else(|| self.last_resort()) else { return cx.tell(Event::Isolated) };
+        let ask = Ask::Neighbours { notify: true, known };
+        self.ask(contact, ask, Insistence::Thrice, Purpose::Stabilise(number), cx);
+    }
+
+    pub(super) fn stabilised(&mut self, number: u8, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
+        if self.is_small() {
+            return self.member_told(answer, cx);
+        }
+        let Answer::Neighbours { predecessor, successors, .. } = answer else {
+            return self.successor_failed(number, contact.peer, cx);
+        };
+        if let Some(list) = successors {
+            self.follow(contact, list, cx);
+        }
+        self.look_between(predecessor, cx);
+    }
+
+    /// A node that was said to be between us and our successor answered.
+    pub(super) fn nearer(&mut self, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
+        let Answer::Neighbours { predecessor, successors: Some(list), .. } = answer else { return };
+        if self.ring().is_some_and(|ring| ring.is_nearer_successor(contact.peer)) {
+            self.follow(contact, list, cx);
+            self.look_between(predecessor, cx);
+        }
+    }
+
+    /// Our list is this node and what follows it.
+    fn follow(&mut self, contact: Contact, list: Vec<Place>, cx: &mut Context<'_>) {
+        let list = peers(self.config.network, list);
+        let Some(ring) = self.ring_mut() else { return };
+        if ring.is_small() || ring.follow(contact, &list) {
+            return;
+        }
+        let me = ring.me();
+        // We are among the first of our successor's successors: there are too few of us for full lists.
+        if list.iter().rev().skip(1).any(|peer| *peer == me) {
+            ring.become_small(core::iter::once(contact));
+            self.meet(&list, cx);
+        }
+    }
+
+    /// Asks our successor's predecessor, if it is between us.
+    fn look_between(&mut self, predecessor: Option<Place>, cx: &mut Context<'_>) {
+        let Some(ring) = self.ring().filter(|ring| !ring.is_small()) else { return };
+        let Some(peer) = predecessor.and_then(|place| place.peer(self.config.network)) else { return };
+        if ring.is_nearer_successor(peer) {
+            let ask = Ask::Neighbours { notify: true, known: 0 };
+            self.ask(Contact::unmet(peer), ask, Insistence::Thrice, Purpose::Nearer, cx);
+        }
+    }
+
+    /// A successor is dead: the next one is asked. The list stays as it is until one answers, and we stay a member:
+    /// if whoever loses its whole list went, those before it would lose theirs, and so on around the ring.
+    pub(super) fn successor_failed(&mut self, number: u8, peer: Peer, cx: &mut Context<'_>) {
+        self.fingers.lose(peer);
+        match self.ring_mut() {
+            Some(ring) if ring.is_small() => ring.lose(peer),
+            Some(_) => self.ask_successor(number.saturating_add(1), cx),
+            None => {}
+        }
+    }
+
+    /// Whom to follow when the whole list is dead: the nearest finger, else who is before us, else whom we joined by.
+    /// Whoever is skipped that way is found back from there, predecessor by predecessor.
+    fn last_resort(&mut self) -> Option<Contact> {
+        if let Some(finger) = self.fingers.contacts().next() {
+            return Some(*finger);
+        }
+        let me = self.peer()?;
+        let mut others = self.bootstrap.iter().map(|addr| Peer::new(self.config.network, *addr));
+        let before = self.ring()?.predecessor().map(|before| before.peer);
+        // Each in turn: the first one is the last to be asked the next time.
+        self.resort = self.resort.wrapping_add(1);
+        let all = before.into_iter().chain(&mut others).filter(|peer| *peer != me);
+        let all: Vec<Peer> = all.collect();
+        let turn = usize::from(self.resort) % (all.len() + 1);
+        // One turn in as many is a rest until the next round.
+        all.get(turn).copied().map(Contact::unmet)
+    }
+
+    /// A member holds itself for our predecessor.
+    pub(super) fn notified(&mut self, asked: Asked, cx: &mut Context<'_>) {
+        let new = Contact::unmet(Peer::new(self.config.network, asked.from));
+        let new = new.or_met(self.known(new.peer));
+        let Some(ring) = self.ring_mut().filter(|ring| !ring.is_small()) else { return };
+        let before = ring.predecessor().copied();
+        if before.is_some_and(|before| before.peer == new.peer) || new.peer == ring.me() {
+            return;
+        }
+        if ring.is_nearer_predecessor(new.peer) {
+            // Its token says that it hears us: nobody enters our state who did not answer.
+            if asked.is_proven {
+                ring.precede(new);
+            } else if !self.is_asking(|purpose| *purpose == Purpose::Rectify) {
+                self.ping(new, Purpose::Rectify, cx);
+            }
+        } else if let Some(before) = before
+            && !self.is_asking(|purpose| matches!(purpose, Purpose::Predecessor(_)))
+        {
+            self.ping(before, Purpose::Predecessor(new), cx);
+        }
+    }
+
+    /// Who notified us answers.
+    pub(super) fn rectify(&mut self, contact: Contact) {
+        if let Some(ring) = self.ring_mut().filter(|ring| !ring.is_small())
+            && ring.is_nearer_predecessor(contact.peer)
+        {
+            ring.precede(contact);
+        }
+    }
+
+    /// Our predecessor is dead, and another one claims its place.
+    pub(super) fn predecessor_failed(&mut self, dead: Peer, new: Contact, cx: &mut Context<'_>) {
+        let is_still =
+            self.ring().and_then(|ring| ring.predecessor()).is_some_and(|before| before.peer == dead);
+        if is_still {
+            self.ping(new, Purpose::Heir(dead), cx);
+        }
+    }
+
+    /// Who is to follow our dead or leaving predecessor answers.
+    pub(super) fn inherits(&mut self, contact: Contact, gone: Peer) {
+        if let Some(ring) = self.ring_mut().filter(|ring| !ring.is_small())
+            && ring.predecessor().is_none_or(|before| before.peer == gone)
+            && contact.peer != ring.me()
+        {
+            ring.precede(contact);
+        }
+    }
+
+    /// A member leaves.
+    pub(super) fn leaves(&mut self, from: SocketAddr, predecessor: Option<Place>, cx: &mut Context<'_>) {
+        let network = self.config.network;
+        let gone = Peer::new(network, from);
+        self.fingers.lose(gone);
+        let Some(ring) = self.ring_mut() else { return };
+        if ring.is_small() {
+            return ring.lose(gone);
+        }
+        let is_head = ring.successors().first().is_some_and(|head| head.peer == gone);
+        let is_before = ring.predecessor().is_some_and(|before| before.peer == gone);
+        if is_before && let Some(heir) = heir(network, predecessor) {
+            self.ping(heir, Purpose::Heir(gone), cx);
+        }
+        if is_head && !self.is_asking(|purpose| matches!(purpose, Purpose::Stabilise(_))) {
+            self.ask_successor(1, cx);
+        }
+    }
+
+    /// Leaves the ring, and says so to both neighbours.
+    pub(super) fn leave(&mut self, op: OpId, cx: &mut Context<'_>) {
+        if !self.is_member() {
+            return cx.finish(op, Err(Error::NotJoined));
+        }
+        self.say_farewell(cx);
+        self.state = State::Outside;
+        cx.clear_timer(Timer::Stabilise);
+        cx.clear_timer(Timer::Finger);
+        cx.finish(op, Ok(()));
+    }
+
+    pub(super) fn say_farewell(&mut self, cx: &mut Context<'_>) {
+        let Some(ring) = self.ring() else { return };
+        let predecessor = ring.predecessor().copied();
+        let ask = Ask::Leave { predecessor: predecessor.map(|at| at.peer.place()) };
+        // In a small ring everybody keeps us in mind.
+        let told: Vec<Contact> = match ring.is_small() {
+            true => ring.successors().to_vec(),
+            false => ring.successors().first().copied().into_iter().chain(predecessor).collect(),
+        };
+        for contact in told {
+            self.ask(contact, ask.clone(), Insistence::Thrice, Purpose::Farewell, cx);
+        }
+    }
+}
+
+fn heir(network: NetworkId, place: Option<Place>) -> Option<Contact> {
+    place.and_then(|place| place.peer(network)).map(Contact::unmet)
+}

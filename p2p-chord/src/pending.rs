@@ -1,0 +1,153 @@
+//! Questions that were asked and not answered yet: [`Pending`].
+
+use crate::peer::Peer;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use p2p_core::{Duration, Instant};
+
+/// A question under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Question<P> {
+    pub(crate) transaction: u32,
+    pub(crate) to: Peer,
+    pub(crate) asked: Instant,
+    pub(crate) due: Instant,
+    pub(crate) patience: Duration,
+    /// How often it is repeated yet.
+    pub(crate) repeats: u8,
+    /// It was repeated: its answer does not tell how long a round trip takes (Karn 1987).
+    pub(crate) repeated: bool,
+    pub(crate) purpose: P,
+    pub(crate) datagram: Bytes,
+}
+
+/// The questions of a node; few at a time, so a list serves.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending<P> {
+    questions: Vec<Question<P>>,
+    /// When the timer is set to.
+    armed: Option<Instant>,
+}
+
+impl<P> Pending<P> {
+    pub(crate) const fn new() -> Self {
+        Self { questions: Vec::new(), armed: None }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Question<P>> {
+        self.questions.iter()
+    }
+
+    pub(crate) fn is_pending(&self, is: impl Fn(&P) -> bool) -> bool {
+        self.questions.iter().any(|question| is(&question.purpose))
+    }
+
+    pub(crate) fn contains(&self, transaction: u32) -> bool {
+        self.questions.iter().any(|question| question.transaction == transaction)
+    }
+
+    /// Notes a question that was sent. Gives when to wake up, if that is earlier than was said before.
+    pub(crate) fn ask(&mut self, question: Question<P>) -> Option<Instant> {
+        let due = question.due;
+        self.questions.push(question);
+        self.arm(due)
+    }
+
+    fn arm(&mut self, due: Instant) -> Option<Instant> {
+        if self.armed.is_some_and(|armed| armed <= due) {
+            return None;
+        }
+        self.armed = Some(due);
+        Some(due)
+    }
+
+    /// The question of an answer from this address, and how long it took if that can be told.
+    pub(crate) fn answered(
+        &mut self,
+        transaction: u32,
+        from: core::net::SocketAddr,
+        now: Instant,
+    ) -> Option<(Question<P>, Option<Duration>)> {
+        let is = |question: &Question<P>| question.transaction == transaction && question.to.addr() == from;
+        let at = self.questions.iter().position(is)?;
+        let question = self.questions.swap_remove(at);
+        let took = (!question.repeated).then(|| now.since(question.asked));
+        Some((question, took))
+    }
+
+    /// Forgets questions that nobody wants answered any more.
+    pub(crate) fn forget(&mut self, is: impl Fn(&P) -> bool) {
+        self.questions.retain(|question| !is(&question.purpose));
+    }
+
+    /// The timer rang: what is to be sent again, what has failed, and when to wake up next.
+    pub(crate) fn due(&mut self, now: Instant) -> Due<P> {
+        let mut due = Due { again: Vec::new(), failed: Vec::new(), next: None };
+        self.armed = None;
+        for question in
+            self.questions.iter_mut().filter(|question| question.due <= now && question.repeats > 0)
+        {
+            question.repeats -= 1;
+            question.repeated = true;
+            question.patience *= 2;
+            question.due = now + question.patience;
+            due.again.push((question.to, question.datagram.clone()));
+        }
+        due.failed.extend(self.questions.extract_if(.., |question| question.due <= now));
+        if let Some(next) = self.questions.iter().map(|question| question.due).min() {
+            due.next = self.arm(next);
+        }
+        due
+    }
+}
+
+/// What is to be done when the timer rang.
+pub(crate) struct Due<P> {
+    pub(crate) again: Vec<(Peer, Bytes)>,
+    pub(crate) failed: Vec<Question<P>>,
+    pub(crate) next: Option<Instant>,
+}
+
+/// How patiently something is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Insistence {
+    /// Once: there are others to ask.
+    Once,
+    /// Twice: one lost datagram is no death.
+    Twice,
+    /// Three times, each time waiting twice as long: silence then counts as death.
+    Thrice,
+}
+
+impl Insistence {
+    pub(crate) const fn repeats(self) -> u8 {
+        match self {
+            Self::Once => 0,
+            Self::Twice => 1,
+            Self::Thrice => 2,
+        }
+    }
+}
+
+impl<P> Question<P> {
+    pub(crate) fn new(
+        (transaction, to): (u32, Peer),
+        now: Instant,
+        patience: Duration,
+        insistence: Insistence,
+        purpose: P,
+        datagram: Bytes,
+    ) -> Self {
+        Self {
+            transaction,
+            to,
+            asked: now,
+            due: now + patience,
+            patience,
+            repeats: insistence.repeats(),
+            repeated: false,
+            purpose,
+            datagram,
+        }
+    }
+}

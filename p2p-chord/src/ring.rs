@@ -1,0 +1,214 @@
+//! A node's view of the ring: [`Ring`], its predecessor and successors, and the only steps that change them.
+//!
+//! The steps are those of Zave 2017, "Reasoning about identifier spaces: how to make Chord correct": each changes one
+//! node only. Two rules hold always: a list is full (`r` entries) and nobody becomes predecessor or first successor
+//! before it answered. A ring of fewer than `3 (r + 1)` members is *small*: there everybody knows everybody, because a
+//! large ring of one node, and a list that is filled up with repetitions, can come apart for ever (her figures 3
+//! and 4).
+
+use crate::contact::Contact;
+use crate::id::RingId;
+use crate::peer::Peer;
+use crate::wire::fingerprint;
+use alloc::vec::Vec;
+
+/// A node's view of the ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ring {
+    me: Peer,
+    /// Entries of a list in a large ring.
+    r: usize,
+    small: bool,
+    /// Fingerprint of the list that our successor had when it last told us; 0 if that was another's.
+    heard: u32,
+    predecessor: Option<Contact>,
+    /// In a small ring: all other members. Never empty in a large one.
+    successors: Vec<Contact>,
+}
+
+/// A rule that a view breaks; it cannot happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// A node stands twice in the extended list (the node itself, then its successors).
+    #[error("a node stands twice in a successor list")]
+    Duplicates,
+    /// The extended list does not go around clockwise.
+    #[error("a successor list is out of order")]
+    Order,
+    /// A list in a large ring does not have `r` entries.
+    #[error("a successor list is not full")]
+    NotFull,
+}
+
+impl Ring {
+    /// A small ring of one.
+    pub(crate) const fn alone(me: Peer, r: usize) -> Self {
+        Self { me, r, small: true, heard: 0, predecessor: None, successors: Vec::new() }
+    }
+
+    pub(crate) const fn me(&self) -> Peer {
+        self.me
+    }
+
+    pub(crate) const fn is_small(&self) -> bool {
+        self.small
+    }
+
+    pub(crate) const fn predecessor(&self) -> Option<&Contact> {
+        self.predecessor.as_ref()
+    }
+
+    pub(crate) fn successors(&self) -> &[Contact] {
+        &self.successors
+    }
+
+    pub(crate) fn contacts_mut(&mut self) -> impl Iterator<Item = &mut Contact> {
+        self.successors.iter_mut().chain(&mut self.predecessor)
+    }
+
+    /// What our successor need not tell us again.
+    pub(crate) const fn heard(&self) -> u32 {
+        self.heard
+    }
+
+    /// Members at which a ring stops being small.
+    const fn large_from(&self) -> usize {
+        3 * (self.r + 1)
+    }
+
+    /// Whether this node is responsible for a place; one without a predecessor holds itself responsible for all that
+    /// comes its way.
+    pub(crate) fn owns(&self, place: RingId) -> bool {
+        self.predecessor.is_none_or(|before| place.in_arc_to(before.peer.id(), self.me.id()))
+    }
+
+    /// The members from the one responsible for a place on, if this view reaches as far.
+    pub(crate) fn owners(&self, place: RingId) -> Option<impl Iterator<Item = &Peer>> {
+        let me = core::iter::once(&self.me);
+        let first = if self.owns(place) {
+            0
+        } else {
+            let reaches = |contact: &Contact| place.in_arc_to(self.me.id(), contact.peer.id());
+            1 + self.successors.iter().position(reaches)?
+        };
+        Some(me.chain(self.successors.iter().map(|contact| &contact.peer)).skip(first))
+    }
+
+    /// Joins a large ring: behind us is `successor`, and behind that one its list.
+    ///
+    /// `None` if the list is not full, or stands in no order with us: then whoever joins looks again.
+    pub(crate) fn joined(me: Peer, r: usize, successor: Contact, list: &[Peer]) -> Option<Self> {
+        let mut ring = Self::alone(me, r);
+        ring.small = false;
+        ring.follow(successor, list).then_some(ring)
+    }
+
+    /// A view that somebody else vouches for: a ring that was drawn up at once, or one that was saved.
+    pub(crate) fn settled(me: Peer, r: usize, predecessor: Peer, successors: &[Peer]) -> Self {
+        let successors = successors.iter().map(|peer| Contact::unmet(*peer)).collect();
+        Self { me, r, small: false, heard: 0, predecessor: Some(Contact::unmet(predecessor)), successors }
+    }
+
+    /// The list is `head` and all but the last of its list ("stabilise"). Tells whether it was taken over: a list
+    /// with a node twice, or with ourselves, is of a ring too small for it.
+    pub(crate) fn follow(&mut self, head: Contact, list: &[Peer]) -> bool {
+        let rest = list.iter().take(self.r.saturating_sub(1));
+        let mut new = Vec::with_capacity(self.r);
+        new.push(head);
+        new.extend(rest.map(|peer| {
+            let known = self.successors.iter().find(|contact| contact.peer == *peer);
+            Contact::unmet(*peer).or_met(known)
+        }));
+        let old = core::mem::replace(&mut self.successors, new);
+        if self.check().is_err() {
+            self.successors = old;
+            return false;
+        }
+        self.heard = fingerprint(list.iter().map(Peer::id));
+        true
+    }
+
+    /// Whether a node would be our first successor, if it answers.
+    pub(crate) fn is_nearer_successor(&self, peer: Peer) -> bool {
+        let head = self.successors.first();
+        head.is_some_and(|head| peer.id().between(self.me.id(), head.peer.id()))
+    }
+
+    /// Whether a node that notified us would be our predecessor, if it answers ("rectify").
+    pub(crate) fn is_nearer_predecessor(&self, peer: Peer) -> bool {
+        peer.id() != self.me.id()
+            && self.predecessor.is_none_or(|before| peer.id().between(before.peer.id(), self.me.id()))
+    }
+
+    /// Takes a node that answered as predecessor.
+    pub(crate) const fn precede(&mut self, contact: Contact) {
+        self.predecessor = Some(contact);
+    }
+
+    /// Takes a node that answered into a small ring. The ring may be large then.
+    pub(crate) fn enter(&mut self, contact: Contact) {
+        let id = contact.peer.id();
+        if !self.small || id == self.me.id() {
+            return;
+        }
+        let from = self.me.id();
+        let place =
+            self.successors.binary_search_by_key(&from.distance_to(id), |at| from.distance_to(at.peer.id()));
+        let Err(at) = place else { return };
+        self.successors.insert(at, contact);
+        self.predecessor = self.successors.last().copied();
+        self.grow();
+    }
+
+    /// A member of a small ring does not answer any more.
+    pub(crate) fn lose(&mut self, peer: Peer) {
+        if self.small {
+            self.successors.retain(|contact| contact.peer != peer);
+            self.predecessor = self.successors.last().copied();
+        }
+    }
+
+    /// Makes a small ring large once it has so many members, or is told that it is by one that knows more.
+    fn grow(&mut self) {
+        if self.successors.len() + 1 >= self.large_from() {
+            self.become_large();
+        }
+    }
+
+    /// Others hold the ring for large: so do we, if our list can be full.
+    pub(crate) fn become_large(&mut self) {
+        if self.small && self.successors.len() >= self.r {
+            self.small = false;
+            self.successors.truncate(self.r);
+        }
+    }
+
+    /// A list of a large ring can be full no more: what is left are these members, who answered.
+    pub(crate) fn become_small(&mut self, members: impl Iterator<Item = Contact>) {
+        let mut ring = Self::alone(self.me, self.r);
+        for member in members.take(self.large_from() - 2) {
+            ring.enter(member);
+        }
+        *self = ring;
+    }
+
+    /// The rules of lists: no node twice, in order, and full where the ring is large.
+    pub(crate) fn check(&self) -> Result<(), Broken> {
+        let from = self.me.id();
+        let mut last = RingId::new([0; 20]);
+        for contact in &self.successors {
+            let distance = from.distance_to(contact.peer.id());
+            if distance == last || contact.peer.id() == from {
+                return Err(Broken::Duplicates);
+            }
+            if distance < last {
+                return Err(Broken::Order);
+            }
+            last = distance;
+        }
+        if !self.small && self.successors.len() != self.r {
+            return Err(Broken::NotFull);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! What nodes say to each other: one datagram, one [`Packet`].
+//!
+//! | bytes | meaning |
+//! | --- | --- |
+//! | 1 | the version, [`VERSION`] |
+//! | 4 | the network, big-endian |
+//! | rest | a [`Packet`] in [postcard](https://postcard.jamesmunns.com/wire-format), then any number of zeros |
+//!
+//! The zeros are for answers: nobody is sent more bytes than it sent itself before it has proved its address, by
+//! showing a token that was sent there. Who has no token yet makes its question as long as the answer may be, or is
+//! told to come again with the token of [`Answer::Prove`].
+
+use crate::id::{NetworkId, RingId};
+use crate::peer::Place;
+use alloc::vec::Vec;
+use bytes::{Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+
+/// The version of this wire format.
+pub const VERSION: u8 = 1;
+
+/// No datagram is longer: what passes everywhere without being cut (RFC 8085, section 3.2, with room for tunnels).
+pub const LARGEST: usize = 1_200;
+
+/// Bytes of head before the packet.
+const HEAD: usize = 5;
+
+/// Why a datagram is not a packet of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// Shorter than its head, or longer than [`LARGEST`].
+    #[error("no packet is that long")]
+    Length,
+    /// Another version than [`VERSION`].
+    #[error("version {0} of the protocol")]
+    Version(u8),
+    /// Of another network.
+    #[error("of another network")]
+    Network,
+    /// Not as the format has it.
+    #[error("not a packet")]
+    Malformed,
+}
+
+/// What is in a datagram.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Packet {
+    /// A question.
+    Ask {
+        /// The answer has the same: a random number.
+        #[serde(with = "postcard::fixint::le")]
+        transaction: u32,
+        /// What the receiver gave the sender to prove its address with; 0 if nothing yet.
+        #[serde(with = "postcard::fixint::le")]
+        token: u32,
+        /// Whether the sender is a member of the ring, at the address it sends from, or only asks: it is behind a NAT,
+        /// say, or just joining.
+        member: bool,
+        /// What is asked.
+        ask: Ask,
+    },
+    /// An answer.
+    Answer {
+        /// Of the question.
+        #[serde(with = "postcard::fixint::le")]
+        transaction: u32,
+        /// To prove the asker's address with next time.
+        #[serde(with = "postcard::fixint::le")]
+        token: u32,
+        /// What is answered.
+        answer: Answer,
+    },
+}
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ask {
+    /// Are you there, and where am I? [`Answer::Pong`].
+    Ping,
+    /// Who is beside you? [`Answer::Neighbours`].
+    Neighbours {
+        /// The asker holds the receiver for its successor, and so itself for the receiver's predecessor ("notify").
+        notify: bool,
+        /// [`fingerprint`] of the list that the asker had of the receiver; 0 if none.
+        #[serde(with = "postcard::fixint::le")]
+        known: u32,
+    },
+    /// The asker would be a member of a small ring, of which everybody knows everybody. [`Answer::Neighbours`] once
+    /// the receiver knows that the asker answers.
+    Enter,
+    /// Who is responsible for this place, or nearer to it? [`Answer::Owners`], [`Answer::Closer`].
+    Step(RingId),
+    /// The asker leaves the ring.
+    Leave {
+        /// Its predecessor, which is to be its successor's.
+        predecessor: Option<Place>,
+    },
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// To [`Ask::Ping`] and [`Ask::Leave`]: here, and this is where the question came from.
+    Pong(Place),
+    /// To [`Ask::Neighbours`] and [`Ask::Enter`].
+    Neighbours {
+        /// Whether the ring is small: everybody in it knows everybody.
+        small: bool,
+        /// The answerer's predecessor, as far as it knows.
+        predecessor: Option<Place>,
+        /// Its successors, nearest first; all other members where the ring is small. `None`: as the asker knows.
+        successors: Option<Vec<Place>>,
+    },
+    /// To [`Ask::Step`]: the first node is responsible for the place, the others follow it on the ring.
+    Owners(Vec<Place>),
+    /// To [`Ask::Step`]: nodes nearer to the place (and before it) than the answerer, nearest first.
+    Closer(Vec<Place>),
+    /// Ask again with the token of this answer: the answer would be longer than the question.
+    Prove,
+    /// The receiver is not in the ring, or not yet.
+    Absent,
+}
+
+/// Of a list of places, to compare lists without sending them: FNV-1a over the identifiers, never 0.
+#[must_use]
+pub fn fingerprint(ids: impl Iterator<Item = RingId>) -> u32 {
+    let bytes = ids.flat_map(|id| *id.as_bytes());
+    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    hash.max(1)
+}
+
+impl Packet {
+    /// The datagram, filled with zeros up to `least` bytes. `scratch` is reused.
+    #[must_use]
+    pub fn encode(&self, network: NetworkId, least: usize, scratch: &mut BytesMut) -> Bytes {
+        scratch.clear();
+        scratch.extend_from_slice(&[VERSION]);
+        scratch.extend_from_slice(&network.0.to_be_bytes());
+        let whole = postcard::to_extend(self, core::mem::take(scratch));
+        // Nothing that it is made of can fail to be written into memory.
+        *scratch = whole.unwrap_or_default();
+        if scratch.len() < least {
+            scratch.resize(least, 0);
+        }
+        scratch.split().freeze()
+    }
+
+    /// Reads a datagram.
+    ///
+    /// # Errors
+    /// If it is not one of this network and version. Lists in it are never longer than its bytes could say.
+    pub fn decode(datagram: &[u8], network: NetworkId) -> Result<Self, WireError> {
+        let Some((&[version, a, b, c, d], packet)) = datagram.split_first_chunk::<HEAD>() else {
+            return Err(WireError::Length);
+        };
+        if datagram.len() > LARGEST {
+            return Err(WireError::Length);
+        }
+        if version != VERSION {
+            return Err(WireError::Version(version));
+        }
+        if u32::from_be_bytes([a, b, c, d]) != network.0 {
+            return Err(WireError::Network);
+        }
+        postcard::take_from_bytes(packet).map(|(packet, _)| packet).map_err(|_| WireError::Malformed)
+    }
+}

@@ -1,0 +1,5 @@
+//! Behaviour of the node in the simulator, and of what it is made of.
+
+mod ring;
+mod rings;
+mod wire;
