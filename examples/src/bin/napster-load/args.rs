@@ -14,7 +14,7 @@ pub(crate) struct Args {
     /// Where the server listens for clients
     pub(crate) addr: SocketAddrV4,
     /// Its process
-    #[arg(long, global = true, conflicts_with = "start", required_unless_present = "start")]
+    #[arg(long, global = true, conflicts_with = "start")]
     pub(crate) pid: Option<u32>,
     /// Or a command that starts it; it is killed at the end
     #[arg(long, global = true, value_name = "COMMAND")]

@@ -44,7 +44,8 @@ fn main() -> ExitCode {
 /// How many goals were missed.
 async fn run(args: &Args) -> Result<usize, Failure> {
     let Some(command) = &args.start else {
-        return measure(args, args.pid.unwrap_or_default()).await;
+        let pid = args.pid.ok_or_else(|| Failure::new("whose cost? give --pid or --start"))?;
+        return measure(args, pid).await;
     };
     let mut words = command.split_whitespace();
     let program = words.next().ok_or_else(|| Failure::new("--start: no command"))?;
