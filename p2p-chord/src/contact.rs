@@ -10,7 +10,7 @@ const SHORTEST: Duration = Duration::from_millis(80);
 const LONGEST: Duration = Duration::from_secs(4);
 
 /// A peer in a node's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Contact {
     pub(crate) peer: Peer,
     /// What it gave us to prove our address with; 0 if nothing yet.

@@ -26,3 +26,5 @@ pub use lookup::Report;
 pub use node::Chord;
 pub use peer::{Peer, Place};
 pub use ring::Broken;
+
+#[doc(hidden)] pub use node::MASK;

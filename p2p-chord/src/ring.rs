@@ -13,7 +13,7 @@ use crate::wire::fingerprint;
 use alloc::vec::Vec;
 
 /// A node's view of the ring.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Ring {
     me: Peer,
     /// Entries of a list in a large ring.

@@ -10,6 +10,7 @@ use crate::ring::Ring;
 use crate::wire::{Answer, Ask};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::hash::{Hash as _, Hasher};
 use core::net::SocketAddr;
 use p2p_core::{Duration, OpId};
 
@@ -32,6 +33,13 @@ pub(super) struct Joining {
     entering: Vec<Peer>,
     /// And those that did.
     met: Vec<Contact>,
+}
+
+impl Joining {
+    /// All that its later course depends on, but for how often it was tried: nobody explores five attempts.
+    pub(super) fn essence(&self, into: &mut impl Hasher) {
+        (self.op.is_some(), &self.left, &self.entering, &self.met).hash(into);
+    }
 }
 
 impl Chord {

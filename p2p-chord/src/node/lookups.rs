@@ -12,6 +12,7 @@ use crate::pending::Insistence;
 use crate::wire::{Answer, Ask};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::hash::{Hash as _, Hasher};
 use p2p_core::OpId;
 
 /// Contacts that a lookup begins with.
@@ -33,6 +34,14 @@ pub(super) enum Goal {
 pub(super) struct Running {
     lookup: Lookup,
     goal: Goal,
+}
+
+impl Running {
+    /// All that its later course depends on.
+    pub(super) fn essence(&self, into: &mut impl Hasher) {
+        core::mem::discriminant(&self.goal).hash(into);
+        self.lookup.essence(into);
+    }
 }
 
 impl Chord {

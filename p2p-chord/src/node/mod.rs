@@ -10,6 +10,8 @@
 //! ```
 
 mod answers;
+mod essence;
+pub use essence::MASK;
 mod finger;
 mod join;
 mod lookups;
@@ -44,7 +46,7 @@ type Context<'a> = Cx<'a, Chord>;
 const FIRST_WORD: usize = 300;
 
 /// Why a question was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Purpose {
     /// To learn our address of a node to join by.
     Greet,

@@ -149,7 +149,8 @@ impl Chord {
     pub(super) fn predecessor_failed(&mut self, dead: Peer, new: Contact, cx: &mut Context<'_>) {
         let is_still =
             self.ring().and_then(|ring| ring.predecessor()).is_some_and(|before| before.peer == dead);
-        if is_still {
+        // One heir at a time: else each round would ask once more while an answer is slow.
+        if is_still && !self.is_asking(|purpose| matches!(purpose, Purpose::Heir(_))) {
             self.ping(new, Purpose::Heir(dead), cx);
         }
     }

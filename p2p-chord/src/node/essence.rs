@@ -1,0 +1,101 @@
+//! What an exhaustive explorer sees of a node, and the one thing that it does to it: it lets questions be overdue when
+//! their answer can come no more, for its time stands still. Nothing else needs this.
+
+use super::{Chord, Purpose, State};
+use crate::peer::Peer;
+use core::hash::{Hash as _, Hasher};
+use siphasher::sip::SipHasher13;
+
+/// Where the number of a question lies in a datagram (see [`wire`](crate::wire)).
+const TRANSACTION: core::ops::Range<usize> = 6..10;
+
+#[doc(hidden)]
+pub static MASK: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);
+impl Chord {
+    /// All that the node's later behaviour depends on, but for times and for numbers that only tell questions apart.
+    #[doc(hidden)]
+    pub fn essence(&self, mut into: &mut dyn Hasher) {
+        let into = &mut into;
+        let mask = MASK.load(core::sync::atomic::Ordering::Relaxed);
+        if mask & 4 != 0 {
+            for p in self.successors() { p.hash(into) }
+            self.predecessor().hash(into);
+            self.is_member().hash(into);
+            return;
+        }
+        core::mem::discriminant(&self.state).hash(into);
+        match &self.state {
+            State::Outside | State::Guest => {}
+            State::Joining(joining) => joining.essence(into),
+            State::Member(ring) if mask & 2 != 0 => {
+            for p in self.successors() { p.hash(into) }
+            self.predecessor().hash(into);
+            ring.heard().hash(into);
+            }
+            State::Member(ring) => ring.hash(into),
+        }
+        if mask & 1 == 0 {
+        for contact in self.fingers.contacts() {
+            contact.hash(into);
+        }
+        }
+        (self.finger, self.resort, self.lookups.len()).hash(into);
+        for running in self.lookups.values() {
+            running.essence(into);
+        }
+        // In no order that matters.
+        let questions = self.pending.iter().map(|question| {
+            let mut one = SipHasher13::new();
+            (question.to, question.repeats, question.repeated).hash(&mut one);
+            self.hash_purpose(&question.purpose, &mut one);
+            if mask & 2 == 0 { hash_datagram(&question.datagram, &mut one); }
+            one.finish()
+        });
+        questions.fold(0_u64, u64::wrapping_add).hash(into);
+    }
+
+    fn hash_purpose(&self, purpose: &Purpose, into: &mut impl Hasher) {
+        core::mem::discriminant(purpose).hash(into);
+        match purpose {
+            Purpose::Step(lookup) => self.lookups.keys().position(|number| number == lookup).hash(into),
+            Purpose::Newcomer { .. } => {}
+            other => other.hash(into),
+        }
+    }
+
+    /// The questions that it waits for answers to: their numbers, whom they were put to, and what for.
+    #[doc(hidden)]
+    pub fn questions(&self) -> impl Iterator<Item = (u32, Peer, &'static str)> {
+        self.pending.iter().map(|question| {
+            let what = match question.purpose {
+                Purpose::Greet => "greet",
+                Purpose::Step(_) => "step",
+                Purpose::Copy => "copy",
+                Purpose::Enter => "enter",
+                Purpose::Stabilise(0) => "stabilise",
+                Purpose::Stabilise(_) => "next",
+                Purpose::Nearer => "nearer",
+                Purpose::Rectify => "rectify",
+                Purpose::Predecessor(_) => "predecessor",
+                Purpose::Heir(_) => "heir",
+                Purpose::Farewell => "farewell",
+                Purpose::Newcomer { .. } => "newcomer",
+                Purpose::Member => "member",
+                Purpose::Finger => "finger",
+            };
+            (question.transaction, question.to, what)
+        })
+    }
+
+    /// The questions to a node are overdue; if it is gone, they have been repeated as often as they will be.
+    #[doc(hidden)]
+    pub fn hasten(&mut self, to: Peer, is_gone: bool) {
+        self.pending.hasten(to, is_gone);
+    }
+}
+
+/// A datagram but for its number.
+fn hash_datagram(datagram: &[u8], into: &mut impl Hasher) {
+    datagram[..TRANSACTION.start].hash(into);
+    datagram[TRANSACTION.end..].hash(into);
+}
