@@ -32,6 +32,9 @@ pub struct Config {
     pub lookups: usize,
     /// Whether it takes part in the ring. A node that others cannot reach only asks.
     pub routes: bool,
+    /// For tests: the rules of 2001, by which a ring can come apart for ever. It shows that those tests would see it.
+    #[doc(hidden)]
+    pub classic: bool,
 }
 
 impl Default for Config {
@@ -48,6 +51,7 @@ impl Default for Config {
             patience: Duration::from_secs(20),
             lookups: 256,
             routes: true,
+            classic: false,
         }
     }
 }

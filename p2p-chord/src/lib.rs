@@ -26,5 +26,3 @@ pub use lookup::Report;
 pub use node::Chord;
 pub use peer::{Peer, Place};
 pub use ring::Broken;
-
-#[doc(hidden)] pub use node::MASK;

@@ -6,6 +6,8 @@
 //! large ring of one node, and a list that is filled up with repetitions, can come apart for ever (her figures 3
 //! and 4).
 
+mod classic;
+
 use crate::contact::Contact;
 use crate::id::RingId;
 use crate::peer::Peer;

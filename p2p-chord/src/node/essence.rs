@@ -9,35 +9,19 @@ use siphasher::sip::SipHasher13;
 /// Where the number of a question lies in a datagram (see [`wire`](crate::wire)).
 const TRANSACTION: core::ops::Range<usize> = 6..10;
 
-#[doc(hidden)]
-pub static MASK: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);
 impl Chord {
     /// All that the node's later behaviour depends on, but for times and for numbers that only tell questions apart.
     #[doc(hidden)]
     pub fn essence(&self, mut into: &mut dyn Hasher) {
         let into = &mut into;
-        let mask = MASK.load(core::sync::atomic::Ordering::Relaxed);
-        if mask & 4 != 0 {
-            for p in self.successors() { p.hash(into) }
-            self.predecessor().hash(into);
-            self.is_member().hash(into);
-            return;
-        }
         core::mem::discriminant(&self.state).hash(into);
         match &self.state {
             State::Outside | State::Guest => {}
             State::Joining(joining) => joining.essence(into),
-            State::Member(ring) if mask & 2 != 0 => {
-            for p in self.successors() { p.hash(into) }
-            self.predecessor().hash(into);
-            ring.heard().hash(into);
-            }
             State::Member(ring) => ring.hash(into),
         }
-        if mask & 1 == 0 {
         for contact in self.fingers.contacts() {
             contact.hash(into);
-        }
         }
         (self.finger, self.resort, self.lookups.len()).hash(into);
         for running in self.lookups.values() {
@@ -48,7 +32,7 @@ impl Chord {
             let mut one = SipHasher13::new();
             (question.to, question.repeats, question.repeated).hash(&mut one);
             self.hash_purpose(&question.purpose, &mut one);
-            if mask & 2 == 0 { hash_datagram(&question.datagram, &mut one); }
+            hash_datagram(&question.datagram, &mut one);
             one.finish()
         });
         questions.fold(0_u64, u64::wrapping_add).hash(into);

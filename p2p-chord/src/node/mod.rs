@@ -10,8 +10,8 @@
 //! ```
 
 mod answers;
+mod classic;
 mod essence;
-pub use essence::MASK;
 mod finger;
 mod join;
 mod lookups;

@@ -63,6 +63,7 @@ impl Chord {
         let transaction = asked.transaction;
         let newcomer = Purpose::Newcomer { transaction };
         if !is_new {
+            self.knocks(peer);
             let answer = self.neighbours(0);
             self.answer(asked.from, transaction, answer, cx);
         } else if !self.is_asking(|purpose| *purpose == newcomer)

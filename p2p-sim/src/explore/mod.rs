@@ -42,6 +42,8 @@ pub struct Explored {
     pub transitions: u64,
     /// States with nothing under way, from each of which the goal was reached.
     pub rests: usize,
+    /// The sum of their fingerprints: explorations that come to rest in the same states have the same.
+    pub rests_sum: u128,
     /// Rounds that took at most.
     pub rounds: usize,
     /// Whether these are all states there are.
@@ -188,6 +190,7 @@ impl<'a, R> Run<'a, R> {
         self.rules.check(world)?;
         if world.is_at_rest(self.rules) {
             self.explored.rests += 1;
+            self.explored.rests_sum = self.explored.rests_sum.wrapping_add(print);
             self.converge(world, print)?;
         }
         Ok(true)

@@ -22,6 +22,13 @@ pub trait Rules<M: Machine + Clone> {
         false
     }
 
+    /// The nudge of the sender, if any, that may follow at once on a letter that was just sent to a node that is down,
+    /// without a loss of generality: because nothing that happens in between makes a difference, nor sees one.
+    fn prompt_nudge(&self, lost: &Letter, world: &World<M>) -> Option<Nudge<M::Timer>> {
+        let _ = (lost, world);
+        None
+    }
+
     /// The timers of a node that may ring now. A machine sets timers for what takes too long as well; they are to ring
     /// only if the answer can come no more. Periodic ones need not ring while what they would start is under way.
     fn nudges(&self, node: usize, world: &World<M>) -> Vec<Nudge<M::Timer>>;

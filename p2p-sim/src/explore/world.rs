@@ -12,6 +12,9 @@ use std::rc::Rc;
 /// Time stands still at this instant: what depends on time is the rules' business.
 pub const NOW: Instant = Instant::from_nanos(1_000_000_000_000_000);
 
+/// Letters that follow from each other for ever, if there are so many.
+const ENDLESS: usize = 10_000;
+
 /// A machine that runs, and what its driver would keep for it.
 #[derive(Clone)]
 pub struct Node<M: Machine> {
@@ -72,6 +75,8 @@ pub struct World<M: Machine> {
     addrs: Rc<[SocketAddr]>,
     slots: Vec<Slot<M>>,
     letters: Vec<Letter>,
+    /// What was sent in this step to nodes that are down.
+    lost: Vec<Letter>,
     pub(super) crashes: u8,
     pub(super) boots: u8,
 }
@@ -109,7 +114,7 @@ impl<M: Machine + Clone> World<M> {
     /// Nodes at these addresses, all of them down.
     pub(super) fn new(addrs: Vec<SocketAddr>) -> Self {
         let slots = addrs.iter().map(|_| Slot { up: None, boots: 0, inputs: 0 }).collect();
-        Self { addrs: addrs.into(), slots, letters: Vec::new(), crashes: 0, boots: 0 }
+        Self { addrs: addrs.into(), slots, letters: Vec::new(), lost: Vec::new(), crashes: 0, boots: 0 }
     }
 }
 
@@ -222,12 +227,10 @@ impl<M: Machine + Clone> World<M> {
         inputs: &mut VecDeque<Input<M>>,
     ) {
         if let Effect::SendTo(_, datagram) = effect {
-            if let Some(to) = self.at(datagram.peer)
-                && self.is_up(to)
-            {
-                self.letters.push(Letter { from: node, to, data: datagram.data, unprompted });
-            }
-            return;
+            let Some(to) = self.at(datagram.peer) else { return };
+            let letter = Letter { from: node, to, data: datagram.data, unprompted };
+            let into = if self.is_up(to) { &mut self.letters } else { &mut self.lost };
+            return into.push(letter);
         }
         if matches!(effect, Effect::Halt) {
             return self.crash(node);
@@ -262,13 +265,7 @@ impl<M: Machine + Clone> World<M> {
     pub(super) fn apply<R: Rules<M>>(&mut self, step: Step<M::Timer>, rules: &R) {
         match step {
             Step::Deliver(at) => self.deliver(at),
-            Step::Nudge(node, nudge) => {
-                let Some(up) = &mut self.slots[node].up else { return };
-                let up = Rc::make_mut(up);
-                up.timers.retain(|set| *set != nudge.timer);
-                rules.prepare(&nudge, &mut up.machine);
-                self.give(node, Input::Timer(nudge.timer), true);
-            }
+            Step::Nudge(node, nudge) => self.nudge(node, nudge, rules),
             Step::Crash(node) => {
                 self.crashes -= 1;
                 self.crash(node);
@@ -282,11 +279,29 @@ impl<M: Machine + Clone> World<M> {
         self.prompt(rules);
     }
 
-    /// Delivers what needs no step of its own.
+    fn nudge<R: Rules<M>>(&mut self, node: usize, nudge: Nudge<M::Timer>, rules: &R) {
+        let Some(up) = &mut self.slots[node].up else { return };
+        let up = Rc::make_mut(up);
+        up.timers.retain(|set| *set != nudge.timer);
+        rules.prepare(&nudge, &mut up.machine);
+        self.give(node, Input::Timer(nudge.timer), true);
+    }
+
+    /// Does what needs no step of its own.
     pub(super) fn prompt<R: Rules<M>>(&mut self, rules: &R) {
-        while let Some(at) = (0..self.letters.len()).find(|at| rules.is_prompt(&self.letters[*at], self)) {
+        for _ in 0..ENDLESS {
+            if let Some(letter) = self.lost.pop() {
+                if let Some(nudge) = rules.prompt_nudge(&letter, self) {
+                    self.nudge(letter.from, nudge, rules);
+                }
+                continue;
+            }
+            let prompt = (0..self.letters.len()).find(|at| rules.is_prompt(&self.letters[*at], self));
+            let Some(at) = prompt else { return };
             self.deliver(at);
         }
+        let letters = self.letters.iter().map(|letter| rules.describe(letter, self));
+        panic!("prompt letters without end: {:?}\n{}", letters.collect::<Vec<_>>(), rules.picture(self));
     }
 
     /// All that can happen next.
@@ -340,7 +355,7 @@ impl<M: Machine + Clone> World<M> {
     /// Lets all that is under way end, first come, first served. Gives how many steps that took, or `None` if there is
     /// no end to it.
     pub(super) fn come_to_rest<R: Rules<M>>(&mut self, rules: &R) -> Option<usize> {
-        for steps in 0..10_000 {
+        for steps in 0..ENDLESS {
             let step = if self.letters.is_empty() {
                 let overdue = |node| {
                     let mut nudges = rules_nudges(rules, node, self);

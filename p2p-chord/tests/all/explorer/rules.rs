@@ -5,7 +5,6 @@ use p2p_chord::wire::{Answer, Ask, Packet};
 use p2p_chord::{Chord, Command, Config, NetworkId, Peer, Place, Timer};
 use p2p_sim::explore::{Letter, Node, Nudge, Rules, World};
 use std::hash::{Hash as _, Hasher};
-use std::net::SocketAddr;
 
 /// How much is left out, because it can be shown to lead nowhere else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +15,16 @@ pub(crate) enum Detail {
     Movers,
 }
 
+/// When nodes may crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crashes {
+    /// Unless somebody's list would have no live entry left, or a list that is on its way to somebody: Zave's operating
+    /// assumption.
+    Sparing,
+    /// While nobody is on its way in, and two others are members.
+    Quiet,
+}
+
 /// Nodes around a ring, in order, some of which never crash.
 #[derive(Clone, Debug)]
 pub(crate) struct Zave {
@@ -23,13 +32,13 @@ pub(crate) struct Zave {
     pub(crate) peers: Vec<Peer>,
     /// The base: r + 1 members that stay.
     pub(crate) base: Vec<bool>,
-    /// Nodes that join by one of the first so many of the base.
-    pub(crate) doors: usize,
-    /// Nodes that may be on their way in at a time.
-    pub(crate) joining: usize,
+    /// Nodes join by this one.
+    pub(crate) door: usize,
     pub(crate) detail: Detail,
-    /// Whether crashes spare the last live successor of everybody, which is her operating assumption.
-    pub(crate) spares: bool,
+    /// Nodes that wait for an answer at a time; no more begin to stabilise meanwhile.
+    pub(crate) overlap: usize,
+    /// When nodes that are not of the base may crash.
+    pub(crate) crashes: Crashes,
     /// Whether the invariant is looked at, and not only the goal.
     pub(crate) checks: bool,
 }
@@ -86,6 +95,12 @@ impl Zave {
     fn members<'a>(&self, world: &'a World<Chord>) -> impl Iterator<Item = (usize, &'a Chord)> {
         let members = (0..world.len()).filter_map(|node| Some((node, world.machine(node)?)));
         members.filter(|(_, chord)| chord.is_member())
+    }
+
+    /// Whether it only says that the question is to be asked again, with a token.
+    fn is_prove(&self, letter: &Letter) -> bool {
+        let packet = Packet::decode(&letter.data, self.network());
+        matches!(packet, Ok(Packet::Answer { answer: Answer::Prove, .. }))
     }
 
     /// Whether an answer that tells nothing new to who waits for it: it holds this whatever happens meanwhile, for its
@@ -151,10 +166,6 @@ impl Rules<Chord> for Zave {
         let into = &mut into;
         self.purpose(letter, world).hash(into);
         letter.data[..6].hash(into);
-        if p2p_chord::MASK.load(std::sync::atomic::Ordering::Relaxed) & 2 != 0 {
-        let mut z = letter.data[14..].to_vec(); while z.last() == Some(&0) { z.pop(); }
-        z.hash(into);
-        return; }
         letter.data[10..].hash(into);
     }
 
@@ -172,6 +183,9 @@ impl Rules<Chord> for Zave {
             (true, Some("greet" | "step" | "copy")) | (false, Some("greet")) => true,
             // Whoever is up answers the same at any time.
             (true, Some("rectify" | "predecessor" | "heir")) => stays,
+            (false, Some("rectify" | "predecessor" | "heir")) if self.is_prove(letter) => {
+                world.crashes_left() == 0 || self.base[letter.from]
+            }
             // Nobody waits for it, or it changes nothing.
             (false, None | Some("predecessor")) => true,
             (false, Some("stabilise")) => self.is_void(letter, world),
@@ -179,23 +193,46 @@ impl Rules<Chord> for Zave {
         }
     }
 
+    fn prompt_nudge(&self, lost: &Letter, world: &World<Chord>) -> Option<Nudge<Timer>> {
+        let asked = world.machine(lost.from)?.questions().filter(|(_, to, _)| self.number(*to) == lost.to);
+        let is_prompt = match self.purpose(lost, world) {
+            // Nobody sees whether it waits.
+            Some("stabilise" | "next") => lost.unprompted,
+            // Nothing comes of it.
+            Some("nearer" | "rectify" | "heir") => true,
+            _ => false,
+        };
+        let nudge = Nudge { timer: Timer::Due, why: "gives up", about: Some(lost.to), periodic: false };
+        (self.detail == Detail::Movers && is_prompt && asked.count() == 1).then_some(nudge)
+    }
+
     fn nudges(&self, node: usize, world: &World<Chord>) -> Vec<Nudge<Timer>> {
         let Some(up) = world.node(node) else { return Vec::new() };
         let chord = up.machine();
         let mut nudges = Vec::new();
         let is_asking = chord.questions().any(|(.., what)| matches!(what, "stabilise" | "next" | "nearer"));
-        if up.is_set(Timer::Stabilise) && !is_asking {
+        let may_begin = || {
+            let waits =
+                |node: &usize| world.machine(*node).is_some_and(|chord| chord.questions().next().is_some());
+            (0..world.len()).filter(|at| *at != node).filter(waits).count() < self.overlap
+        };
+        if up.is_set(Timer::Stabilise) && !is_asking && may_begin() {
             nudges.push(Nudge { timer: Timer::Stabilise, why: "stabilises", about: None, periodic: true });
         }
         if up.is_set(Timer::Join) {
-            nudges.push(Nudge { timer: Timer::Join, why: "tries again to join", about: None, periodic: true });
+            nudges.push(Nudge {
+                timer: Timer::Join,
+                why: "tries again to join",
+                about: None,
+                periodic: true,
+            });
         }
         for (number, to, _) in chord.questions() {
             let about = self.number(to);
             let is_on_its_way = || {
                 world.letters().iter().any(|letter| {
-                    let is_between =
-                        (letter.from, letter.to) == (node, about) || (letter.from, letter.to) == (about, node);
+                    let is_between = (letter.from, letter.to) == (node, about)
+                        || (letter.from, letter.to) == (about, node);
                     is_between && head(letter).1 == number
                 })
             };
@@ -219,25 +256,28 @@ impl Rules<Chord> for Zave {
     }
 
     fn may_crash(&self, node: usize, world: &World<Chord>) -> bool {
-        !self.base[node] && (!self.spares || self.is_spared(node, world))
+        let may = || match self.crashes {
+            Crashes::Sparing => self.is_spared(node, world),
+            Crashes::Quiet => {
+                let up = (0..world.len()).filter(|node| world.is_up(*node)).count();
+                up > 2 && self.members(world).count() == up
+            }
+        };
+        !self.base[node] && may()
     }
 
-    fn boots(&self, _node: usize, world: &World<Chord>) -> usize {
-        let up = (0..world.len()).filter_map(|node| world.machine(node));
-        if up.filter(|chord| !chord.is_member()).count() < self.joining { self.doors } else { 0 }
+    fn boots(&self, _node: usize, _world: &World<Chord>) -> usize {
+        1
     }
 
-    fn boot(&self, node: usize, variant: usize) -> (Chord, Command) {
-        let mut base = (0..self.peers.len()).filter(|node| self.base[*node]);
-        let door: SocketAddr = self.peers[base.nth(variant).unwrap()].addr();
-        (self.node(node), Command::Join(vec![door]))
+    fn boot(&self, node: usize, _variant: usize) -> (Chord, Command) {
+        (self.node(node), Command::Join(vec![self.peers[self.door].addr()]))
     }
 
     fn check(&self, world: &World<Chord>) -> Result<(), String> {
         if !self.checks {
             return Ok(());
         }
-        if world.letters().len() > 12 { return Err("many".into()) }
         for (node, chord) in self.members(world) {
             chord.check().map_err(|broken| format!("{node}: {broken}"))?;
             if chord.is_small() {
@@ -255,7 +295,12 @@ impl Rules<Chord> for Zave {
 
     fn goal(&self, world: &World<Chord>) -> Result<(), String> {
         let members: Vec<usize> = self.members(world).map(|(node, _)| node).collect();
-        if let Some(node) = (0..world.len()).find(|node| world.is_up(*node) && !members.contains(node)) {
+        // Whoever found no way in was told so, and is no part of the ring.
+        let joins = |node: &usize| {
+            let up = world.node(*node).filter(|node| !node.machine().is_member());
+            up.is_some_and(|up| up.is_set(Timer::Join) || up.machine().questions().next().is_some())
+        };
+        if let Some(node) = (0..world.len()).find(joins) {
             return Err(format!("{node} is no member"));
         }
         for (at, node) in members.iter().enumerate() {
@@ -264,7 +309,8 @@ impl Rules<Chord> for Zave {
             let length = if chord.is_small() { members.len() - 1 } else { self.config.successors };
             let right: Vec<Peer> = (1..=length).map(around).collect();
             let has: Vec<Peer> = chord.successors().collect();
-            let numbers = |list: &[Peer]| -> Vec<usize> { list.iter().map(|peer| self.number(*peer)).collect() };
+            let numbers =
+                |list: &[Peer]| -> Vec<usize> { list.iter().map(|peer| self.number(*peer)).collect() };
             if has != right {
                 return Err(format!("{node} has successors {:?}, not {:?}", numbers(&has), numbers(&right)));
             }
@@ -277,7 +323,8 @@ impl Rules<Chord> for Zave {
 
     fn describe(&self, letter: &Letter, world: &World<Chord>) -> String {
         let what = self.purpose(letter, world).unwrap_or("nobody waits");
-        let list = |places: Vec<Place>| -> Vec<usize> { places.into_iter().map(|at| self.named(at)).collect() };
+        let list =
+            |places: Vec<Place>| -> Vec<usize> { places.into_iter().map(|at| self.named(at)).collect() };
         let words = match Packet::decode(&letter.data, self.network()).unwrap() {
             Packet::Ask { ask: Ask::Step(_), .. } => String::from("who is there?"),
             Packet::Ask { ask, .. } => format!("{ask:?}?"),
@@ -304,7 +351,9 @@ impl Rules<Chord> for Zave {
             let list: Vec<usize> = chord.successors().map(|peer| self.number(peer)).collect();
             let member = if chord.is_member() { "" } else { " (joining)" };
             let waits: Vec<_> = chord.questions().map(|(_, to, what)| (what, self.number(to))).collect();
-            lines.push(format!("     {node}{member}: before {before:?}, behind {list:?}, waits for {waits:?}"));
+            lines.push(format!(
+                "     {node}{member}: before {before:?}, behind {list:?}, waits for {waits:?}"
+            ));
         }
         lines.join("\n")
     }
