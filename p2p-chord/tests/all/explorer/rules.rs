@@ -196,6 +196,8 @@ impl Rules<Chord> for Zave {
     fn prompt_nudge(&self, lost: &Letter, world: &World<Chord>) -> Option<Nudge<Timer>> {
         let asked = world.machine(lost.from)?.questions().filter(|(_, to, _)| self.number(*to) == lost.to);
         let is_prompt = match self.purpose(lost, world) {
+            // Silence counts as death when all that was said before is heard.
+            _ if world.letters().iter().any(|letter| letter.from == lost.to) => false,
             // Nobody sees whether it waits.
             Some("stabilise" | "next") => lost.unprompted,
             // Nothing comes of it.
@@ -237,6 +239,7 @@ impl Rules<Chord> for Zave {
                 })
             };
             let why = match world.is_up(about) {
+                false if world.letters().iter().any(|letter| letter.from == about) => continue,
                 false => "gives up",
                 true if !is_on_its_way() => "asks again",
                 true => continue,
