@@ -3,7 +3,7 @@
 use super::Ring;
 use super::rules::{Crashes, Zave};
 use p2p_chord::{Chord, Command, Peer};
-use p2p_sim::explore::Explorer;
+use p2p_sim::explore::{Explorer, Order};
 
 /// More states than these take a few seconds.
 const STATES: usize = 300_000;
@@ -27,6 +27,7 @@ fn begun_alone(classic: bool) -> Explorer<Chord, Zave> {
     explorer.up(1, founder, Some(Command::Join(Vec::new())));
     explorer.boots(2);
     explorer.crashes(1);
+    explorer.order(Order::Breadth);
     explorer.most(STATES);
     explorer
 }

@@ -88,6 +88,12 @@ impl Zave {
         questions.find(|(at, to, _)| *at == number && *to == peer).map(|(.., what)| what)
     }
 
+    /// Whether a node cannot crash before it is a member at least.
+    fn stays(&self, node: usize, world: &World<Chord>) -> bool {
+        let waits = self.crashes == Crashes::Quiet && !Self::is_member(world, node);
+        waits || self.base[node] || world.crashes_left() == 0
+    }
+
     fn is_member(world: &World<Chord>, node: usize) -> bool {
         world.machine(node).is_some_and(Chord::is_member)
     }
@@ -175,17 +181,22 @@ impl Rules<Chord> for Zave {
         if self.detail == Detail::Full {
             return !is_ask && purpose.is_none();
         }
-        let stays = world.crashes_left() == 0 || self.base[letter.to];
         match (is_ask, purpose) {
             // Between the timer and the question's arrival nothing changes that the question depends on.
             (true, Some("stabilise" | "next")) => letter.unprompted,
             // Nobody sees anything of who joins.
             (true, Some("greet" | "step" | "copy")) | (false, Some("greet")) => true,
             // Whoever is up answers the same at any time.
-            (true, Some("rectify" | "predecessor" | "heir")) => stays,
-            (false, Some("rectify" | "predecessor" | "heir")) if self.is_prove(letter) => {
-                world.crashes_left() == 0 || self.base[letter.from]
+            (true, Some("rectify" | "predecessor" | "heir" | "newcomer" | "member")) => {
+                self.stays(letter.to, world)
             }
+            (false, Some("rectify" | "predecessor" | "heir" | "newcomer" | "member"))
+                if self.is_prove(letter) =>
+            {
+                self.stays(letter.from, world)
+            }
+            // As if the newcomer had asked later.
+            (false, Some("newcomer")) => self.stays(letter.from, world),
             // Nobody waits for it, or it changes nothing.
             (false, None | Some("predecessor")) => true,
             (false, Some("stabilise")) => self.is_void(letter, world),
@@ -232,11 +243,16 @@ impl Rules<Chord> for Zave {
         for (number, to, _) in chord.questions() {
             let about = self.number(to);
             let is_on_its_way = || {
-                world.letters().iter().any(|letter| {
-                    let is_between = (letter.from, letter.to) == (node, about)
-                        || (letter.from, letter.to) == (about, node);
-                    is_between && head(letter).1 == number
-                })
+                // Who lets us in asks first whether we are there.
+                let asks_back = world.machine(about).is_some_and(|chord| {
+                    chord.questions().any(|(_, to, what)| to == self.peers[node] && what == "newcomer")
+                });
+                asks_back
+                    || world.letters().iter().any(|letter| {
+                        let is_between = (letter.from, letter.to) == (node, about)
+                            || (letter.from, letter.to) == (about, node);
+                        is_between && head(letter).1 == number
+                    })
             };
             let why = match world.is_up(about) {
                 false if world.letters().iter().any(|letter| letter.from == about) => continue,
