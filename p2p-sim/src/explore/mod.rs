@@ -1,4 +1,40 @@
 //! Every order of events there is, over real machines: [`Explorer`].
+//!
+//! A simulation takes one course of many. An explorer takes them all: from a state of a few machines it tries each
+//! letter (datagram) on its way, each timer that may ring, each crash and each return as the next step, and goes on from
+//! every state that it did not see before. Machines are the real ones; what it must be told of them are [`Rules`]. It
+//! checks that a rule holds in every state, and that from every state a goal is reached once nobody crashes or comes up
+//! any more; if not, a [`Counterexample`] lists the steps that lead there.
+//!
+//! # What is explored
+//!
+//! - **Letters** overtake each other at will, and are lost only when their receiver crashes. A letter to a node that is
+//!   down is lost at once. Machines with streams, jobs or names to resolve are not for this explorer.
+//! - **Time** stands still at [`NOW`]. Which timers may ring is said by the rules, and what the passing of time would
+//!   have changed in a machine is done by [`Rules::prepare`]. A rule by which a question fails only if whoever was asked
+//!   is down is perfect failure detection.
+//! - **Crashes and returns** are bounded by [`Explorer::crashes`] and [`Explorer::boots`]. What is left of both counts as
+//!   part of a state.
+//! - **Dice** are seeded by node and by how many inputs it had, so that numbers drawn to tell things apart do tell them
+//!   apart, and two states that differ in nothing else are one if the rules leave the numbers out. Choices that a machine
+//!   leaves to its dice are not explored: one of them is taken.
+//! - **Convergence**: from each state in which nothing is under way, rounds are run in which every periodic timer rings
+//!   once, node by node, until the goal holds. Every other state comes to such a one by steps that are explored (were
+//!   there a circle of steps without periodic timers, the explorer would say that there is no rest). So the goal can be
+//!   reached from every state; that nothing leads away from it again is for [`Rules::check`] or a longer exploration.
+//!
+//! # What makes it smaller, and why that is sound
+//!
+//! - States are told apart by 128 bits of what counts in them: nodes by number, letters as a heap without order. With
+//!   10^8 states the chance that any two of them are taken for one is below 10^-22.
+//! - Nodes are told apart by number only, so rules leave out names that mean nothing else (the numbers of questions).
+//! - A step may carry with it what commutes with all that could happen before it: [`Rules::is_prompt`] for letters and
+//!   [`Rules::prompt_nudge`] for timers. That is Lipton's reduction (1975, "Reduction: a method of proving properties of
+//!   parallel programs"): if the sending is a right mover up to the arrival (nobody sees the difference that it makes to
+//!   the sender, and nothing that it depends on changes), or the arrival is a left mover back to the sending (it has the
+//!   same effect at any time), then each course is equal to one in which both happen together. It is for the rules to
+//!   show that; [`Explored::rests_sum`] of a small case with and without tells whether any state of rest was lost.
+//! - No other order is left out: letters to one node do not commute, and another node could always send it one more.
 
 mod rules;
 mod trail;
@@ -146,7 +182,7 @@ impl<M: Machine + Clone, R: Rules<M>> Explorer<M, R> {
     }
 
     /// The steps that led to the newest state.
-    fn trail(&self, run: &Run<'_, R>, fault: String) -> Box<Counterexample> {
+    fn trail(&self, run: &Run<'_, R>, fault: Fault) -> Box<Counterexample> {
         let mut numbers = Vec::new();
         let mut at = run.parents.len() - 1;
         while at > 0 {
@@ -178,7 +214,7 @@ impl<'a, R> Run<'a, R> {
     }
 
     /// Whether a state is new; then it is looked at.
-    fn visit<M: Machine + Clone>(&mut self, world: &mut World<M>, from: (u32, u16)) -> Result<bool, String>
+    fn visit<M: Machine + Clone>(&mut self, world: &mut World<M>, from: (u32, u16)) -> Result<bool, Fault>
     where
         R: Rules<M>,
     {
@@ -187,7 +223,7 @@ impl<'a, R> Run<'a, R> {
             return Ok(false);
         }
         self.parents.push(from);
-        self.rules.check(world)?;
+        self.rules.check(world).map_err(|what| Fault { what, later: None })?;
         if world.is_at_rest(self.rules) {
             self.explored.rests += 1;
             self.explored.rests_sum = self.explored.rests_sum.wrapping_add(print);
@@ -198,7 +234,7 @@ impl<'a, R> Run<'a, R> {
 
     /// From a state at rest the goal is reached if nobody crashes or comes up any more. Every other state comes to rest
     /// by steps that are explored.
-    fn converge<M: Machine + Clone>(&mut self, world: &World<M>, print: u128) -> Result<(), String>
+    fn converge<M: Machine + Clone>(&mut self, world: &World<M>, print: u128) -> Result<(), Fault>
     where
         R: Rules<M>,
     {
@@ -210,12 +246,20 @@ impl<'a, R> Run<'a, R> {
                 return Ok(());
             }
             self.explored.rounds = self.explored.rounds.max(round + 1);
-            world.round(self.rules).ok_or_else(|| String::from("no rest"))?;
+            let rest = world.round(self.rules);
+            rest.ok_or_else(|| Fault { what: "it never comes to rest".into(), later: None })?;
             path.push(world.fingerprint(self.rules));
         }
         let Err(why) = self.rules.goal(&world) else { return Ok(()) };
-        Err(format!("after {} rounds in which nobody crashed or came up: {why}", self.rounds))
+        let what = format!("after {} rounds in which nobody crashed or came up: {why}", self.rounds);
+        Err(Fault { what, later: Some(self.rules.picture(&world)) })
     }
+}
+
+/// What is wrong with a state, and what becomes of it if that is the fault.
+struct Fault {
+    what: String,
+    later: Option<String>,
 }
 
 /// Fingerprints are hashes already.

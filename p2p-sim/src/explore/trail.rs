@@ -1,7 +1,7 @@
 //! How a state came about, in words: [`Counterexample`].
 
 use super::world::Step;
-use super::{Rules, World};
+use super::{Fault, Rules, World};
 use p2p_core::Machine;
 use std::fmt;
 
@@ -14,6 +14,8 @@ pub struct Counterexample {
     pub steps: Vec<String>,
     /// The state.
     pub picture: String,
+    /// What becomes of it, if the fault is that the goal is not reached.
+    pub later: Option<String>,
     /// States that were visited up to there.
     pub states: usize,
 }
@@ -24,7 +26,8 @@ impl fmt::Display for Counterexample {
         for (number, step) in self.steps.iter().enumerate() {
             writeln!(f, "{:3}. {step}", number + 1)?;
         }
-        write!(f, "{}", self.picture)
+        write!(f, "{}", self.picture)?;
+        self.later.as_ref().map_or(Ok(()), |later| write!(f, "\nin the end\n{later}"))
     }
 }
 
@@ -35,7 +38,7 @@ pub(super) fn follow<M: Machine + Clone, R: Rules<M>>(
     mut world: World<M>,
     rules: &R,
     numbers: &[u16],
-    fault: String,
+    fault: Fault,
     states: usize,
 ) -> Counterexample {
     let mut steps = Vec::new();
@@ -46,14 +49,10 @@ pub(super) fn follow<M: Machine + Clone, R: Rules<M>>(
         steps.push(in_words(&step, &world, rules));
         world.apply(step, rules);
     }
-    Counterexample { fault, steps, picture: rules.picture(&world), states }
+    Counterexample { fault: fault.what, steps, picture: rules.picture(&world), later: fault.later, states }
 }
 
-fn in_words<M: Machine + Clone, R: Rules<M>>(
-    step: &Step<M::Timer>,
-    world: &World<M>,
-    rules: &R,
-) -> String {
+fn in_words<M: Machine + Clone, R: Rules<M>>(step: &Step<M::Timer>, world: &World<M>, rules: &R) -> String {
     match step {
         Step::Deliver(at) => {
             let letter = &world.letters()[*at];

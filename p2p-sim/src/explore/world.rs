@@ -2,7 +2,9 @@
 
 use super::Rules;
 use bytes::Bytes;
-use p2p_core::{Cx, Datagram, Effect, Input, Instant, Machine, OpId, OpInput, Rng, SocketId, Source, UnixTime};
+use p2p_core::{
+    Cx, Datagram, Effect, Input, Instant, Machine, OpId, OpInput, Rng, SocketId, Source, UnixTime,
+};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::collections::VecDeque;
 use std::hash::Hash as _;
@@ -374,8 +376,7 @@ impl<M: Machine + Clone> World<M> {
     /// Every periodic timer of every node rings once, and all comes to rest after each.
     pub(super) fn round<R: Rules<M>>(&mut self, rules: &R) -> Option<()> {
         for node in 0..self.len() {
-            let periodic: Vec<_> =
-                rules_nudges(rules, node, self).filter(|nudge| nudge.periodic).collect();
+            let periodic: Vec<_> = rules_nudges(rules, node, self).filter(|nudge| nudge.periodic).collect();
             for nudge in periodic {
                 self.apply(Step::Nudge(node, nudge), rules);
                 self.come_to_rest(rules)?;
