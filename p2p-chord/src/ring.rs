@@ -220,3 +220,26 @@ impl Ring {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NetworkId;
+    use core::net::SocketAddr;
+
+    #[test]
+    fn who_just_joined_vouches_for_no_place_before_it() {
+        let network = NetworkId::named("test");
+        let at = |host| Peer::new(network, SocketAddr::from(([10, 0, 0, host], 4000)));
+        let mut peers: Vec<Peer> = (1..=5).map(at).collect();
+        peers.sort_by_key(Peer::id);
+        let mut ring = Ring::joined(peers[0], 2, Contact::unmet(peers[1]), &peers[2..4]).unwrap();
+        // Behind its list, so before it, and so its own by what it knows.
+        let place = peers[4].id();
+        assert!(ring.owns(place));
+        assert!(ring.owners(place).is_none());
+        assert_eq!(ring.owners(peers[2].id()).unwrap().next(), Some(&peers[2]), "what its list says");
+        ring.precede(Contact::unmet(peers[3]));
+        assert_eq!(ring.owners(place).unwrap().next(), Some(&peers[0]));
+    }
+}

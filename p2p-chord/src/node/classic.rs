@@ -37,7 +37,7 @@ impl Chord {
         if let Some(before) = before
             && !self.is_asking(|purpose| matches!(purpose, Purpose::Predecessor(_)))
         {
-            self.ping(before, Purpose::Predecessor(before), cx);
+            self.ask_member(before, Purpose::Predecessor(before), cx);
         }
         if !self.is_asking(|purpose| matches!(purpose, Purpose::Stabilise(_))) {
             self.classic_ask(cx);

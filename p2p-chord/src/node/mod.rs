@@ -283,6 +283,7 @@ impl Chord {
             None => contact.token = token,
         }
         self.note(contact);
+        let is_member = answer != Answer::Absent;
         match question.purpose {
             Purpose::Greet => self.greeted(contact, &answer, cx),
             Purpose::Step(lookup) => self.stepped(lookup, contact, answer, cx),
@@ -290,6 +291,10 @@ impl Chord {
             Purpose::Enter => self.entered(contact, answer, cx),
             Purpose::Stabilise(number) => self.stabilised(number, contact, answer, cx),
             Purpose::Nearer => self.nearer(contact, answer, cx),
+            Purpose::Predecessor(new) if !is_member => {
+                self.predecessor_failed(contact.peer, new, cx);
+            }
+            Purpose::Rectify | Purpose::Heir(_) | Purpose::Member if !is_member => {}
             Purpose::Rectify => self.rectify(contact),
             Purpose::Heir(gone) => self.inherits(contact, gone),
             Purpose::Predecessor(_) | Purpose::Farewell => {}
@@ -297,7 +302,9 @@ impl Chord {
             Purpose::Member => self.member_answered(contact),
             Purpose::Finger => {}
         }
-        self.learn(contact);
+        if is_member {
+            self.learn(contact);
+        }
     }
 
     /// Repeats a question with the token that it is to prove our address with.

@@ -38,7 +38,7 @@ impl Chord {
                 *peer == ring.me() || ring.successors().iter().any(|contact| contact.peer == *peer);
             let is_asked = |question: &_| self.is_meeting(question, *peer);
             if !is_known && !self.pending.iter().any(is_asked) {
-                self.ping(Contact::unmet(*peer), Purpose::Member, cx);
+                self.ask_member(Contact::unmet(*peer), Purpose::Member, cx);
             }
         }
     }

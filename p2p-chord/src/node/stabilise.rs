@@ -142,12 +142,12 @@ impl Chord {
             if asked.is_proven {
                 ring.precede(new);
             } else if !self.is_asking(|purpose| *purpose == Purpose::Rectify) {
-                self.ping(new, Purpose::Rectify, cx);
+                self.ask_member(new, Purpose::Rectify, cx);
             }
         } else if let Some(before) = before
             && !self.is_asking(|purpose| matches!(purpose, Purpose::Predecessor(_)))
         {
-            self.ping(before, Purpose::Predecessor(new), cx);
+            self.ask_member(before, Purpose::Predecessor(new), cx);
         }
     }
 
@@ -169,7 +169,7 @@ impl Chord {
             self.ring().and_then(|ring| ring.predecessor()).is_some_and(|before| before.peer == dead);
         // One heir at a time: else each round would ask once more while an answer is slow.
         if is_still && !self.is_asking(|purpose| matches!(purpose, Purpose::Heir(_))) {
-            self.ping(new, Purpose::Heir(dead), cx);
+            self.ask_member(new, Purpose::Heir(dead), cx);
         }
     }
 
@@ -195,7 +195,7 @@ impl Chord {
         let is_head = ring.successors().first().is_some_and(|head| head.peer == gone);
         let is_before = ring.predecessor().is_some_and(|before| before.peer == gone);
         if is_before && let Some(heir) = heir(network, predecessor) {
-            self.ping(heir, Purpose::Heir(gone), cx);
+            self.ask_member(heir, Purpose::Heir(gone), cx);
         }
         if is_head && !self.is_asking(|purpose| matches!(purpose, Purpose::Stabilise(_))) {
             self.ask_successor(1, cx);

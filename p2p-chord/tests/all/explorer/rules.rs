@@ -103,10 +103,9 @@ impl Zave {
         members.filter(|(_, chord)| chord.is_member())
     }
 
-    /// Whether it only says that the question is to be asked again, with a token.
-    fn is_prove(&self, letter: &Letter) -> bool {
+    fn answers(&self, letter: &Letter, with: &Answer) -> bool {
         let packet = Packet::decode(&letter.data, self.network());
-        matches!(packet, Ok(Packet::Answer { answer: Answer::Prove, .. }))
+        matches!(packet, Ok(Packet::Answer { answer, .. }) if answer == *with)
     }
 
     /// Whether an answer that tells nothing new to who waits for it: it holds this whatever happens meanwhile, for its
@@ -186,19 +185,19 @@ impl Rules<Chord> for Zave {
             (true, Some("stabilise" | "next")) => letter.unprompted,
             // Nobody sees anything of who joins.
             (true, Some("greet" | "step" | "copy")) | (false, Some("greet")) => true,
-            // Whoever is up answers the same at any time.
-            (true, Some("rectify" | "predecessor" | "heir" | "newcomer" | "member")) => {
-                self.stays(letter.to, world)
+            // Who is a member and cannot crash says the same at any time, as far as it matters.
+            (true, Some("rectify" | "predecessor" | "heir" | "member")) => {
+                self.stays(letter.to, world) && Self::is_member(world, letter.to)
             }
-            (false, Some("rectify" | "predecessor" | "heir" | "newcomer" | "member"))
-                if self.is_prove(letter) =>
-            {
+            (true, Some("newcomer")) => self.stays(letter.to, world),
+            (false, Some("newcomer")) if self.answers(letter, &Answer::Prove) => {
                 self.stays(letter.from, world)
             }
             // As if the newcomer had asked later.
             (false, Some("newcomer")) => self.stays(letter.from, world),
             // Nobody waits for it, or it changes nothing.
-            (false, None | Some("predecessor")) => true,
+            (false, None) => true,
+            (false, Some("predecessor")) => !self.answers(letter, &Answer::Absent),
             (false, Some("stabilise")) => self.is_void(letter, world),
             _ => false,
         }
