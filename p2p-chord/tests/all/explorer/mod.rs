@@ -114,7 +114,7 @@ fn with_members(pattern: &str) -> String {
 }
 
 #[test]
-#[ignore = "a million states: half a minute in release"]
+#[ignore = "three quarters of a million states: half a minute in release"]
 fn any_number_of_messages_on_their_way() {
     explore_each([
         Ring::new("BB..B", 1, 2, usize::MAX),
@@ -125,7 +125,7 @@ fn any_number_of_messages_on_their_way() {
 }
 
 #[test]
-#[ignore = "millions of states: a minute in release"]
+#[ignore = "millions of states: minutes in release"]
 fn six_nodes_with_lists_of_two() {
     explore_each(SIX.map(|pattern| Ring::new(pattern, 1, 3, 1)));
     explore_each(SIX.map(|pattern| Ring::new(pattern, 1, 2, 2)));
@@ -133,7 +133,7 @@ fn six_nodes_with_lists_of_two() {
 }
 
 #[test]
-#[ignore = "millions of states: a minute in release"]
+#[ignore = "millions of states: minutes in release"]
 fn seven_nodes_with_lists_of_three() {
     explore_each(SEVEN.map(|pattern| Ring::new(pattern, 1, 3, 1)));
     explore_each(SEVEN.map(|pattern| Ring::new(pattern, 1, 2, 2)));
@@ -141,7 +141,7 @@ fn seven_nodes_with_lists_of_three() {
 }
 
 #[test]
-#[ignore = "many more states: half a minute in release"]
+#[ignore = "fifty times as many states: seconds in release"]
 fn what_is_left_out_leads_nowhere_else() {
     for crashes in [0, 1] {
         let mut ring = Ring::new("BB.B", crashes, 1, usize::MAX);
