@@ -30,6 +30,9 @@ pub struct Config {
     pub patience: Duration,
     /// Lookups that may be under way at a time.
     pub lookups: usize,
+    /// Whether near nodes are preferred as fingers, and fingers are learnt from all that answers. Without, a finger is
+    /// the first node of its slot, as in the paper.
+    pub proximity: bool,
     /// Whether it takes part in the ring. A node that others cannot reach only asks.
     pub routes: bool,
     /// For tests: the rules of 2001, by which a ring can come apart for ever. It shows that those tests would see it.
@@ -50,6 +53,7 @@ impl Default for Config {
             parallel: 3,
             patience: Duration::from_secs(20),
             lookups: 256,
+            proximity: true,
             routes: true,
             classic: false,
         }

@@ -32,6 +32,8 @@ enum State {
     New,
     Asked,
     Answered,
+    /// It is asked for all whom it knows, or was.
+    Widened,
     Failed,
 }
 
@@ -51,13 +53,16 @@ pub(crate) struct Lookup {
     /// Nearest first.
     candidates: Vec<Candidate>,
     parallel: usize,
+    /// Those that were named as responsible and are dead.
+    dead: Vec<Peer>,
     pub(crate) report: Report,
 }
 
 impl Lookup {
     /// A lookup that begins with these nodes and asks so many at a time.
     pub(crate) fn new(target: RingId, parallel: usize, seeds: impl Iterator<Item = Contact>) -> Self {
-        let mut lookup = Self { target, candidates: Vec::new(), parallel, report: Report::default() };
+        let mut lookup =
+            Self { target, candidates: Vec::new(), parallel, dead: Vec::new(), report: Report::default() };
         for contact in seeds {
             lookup.add(contact, 1);
         }
@@ -82,7 +87,7 @@ impl Lookup {
 
     /// All that its later course depends on.
     pub(crate) fn essence(&self, into: &mut impl Hasher) {
-        self.target.hash(into);
+        (self.target, &self.dead).hash(into);
         for candidate in &self.candidates {
             (candidate.contact, candidate.state).hash(into);
         }
@@ -108,6 +113,28 @@ impl Lookup {
         !self.candidates.iter().any(|candidate| matches!(candidate.state, State::New | State::Asked))
     }
 
+    /// Nobody waits any more for the answers that are outstanding.
+    pub(crate) fn recall(&mut self) {
+        for candidate in self.candidates.iter_mut().filter(|candidate| candidate.state == State::Asked) {
+            candidate.state = State::New;
+        }
+    }
+
+    /// Nobody nearer is left: the nearest one that answered and was not asked yet for all that it knows.
+    pub(crate) fn widen(&mut self) -> Option<Contact> {
+        let nearest = self.candidates.iter_mut().find(|candidate| candidate.state == State::Answered)?;
+        nearest.state = State::Widened;
+        self.report.messages += 1;
+        Some(nearest.contact)
+    }
+
+    /// Whether this node has answered.
+    pub(crate) fn has_answered(&self, peer: Peer) -> bool {
+        let answered =
+            |at: &Candidate| at.contact.peer == peer && matches!(at.state, State::Answered | State::Widened);
+        self.candidates.iter().any(answered)
+    }
+
     fn find(&mut self, peer: Peer) -> Option<&mut Candidate> {
         self.candidates.iter_mut().find(|candidate| candidate.contact.peer == peer)
     }
@@ -116,7 +143,9 @@ impl Lookup {
     pub(crate) fn closer(&mut self, peer: Peer, closer: impl Iterator<Item = Contact>) {
         self.report.messages += 1;
         let Some(candidate) = self.find(peer) else { return };
-        candidate.state = State::Answered;
+        if candidate.state != State::Widened {
+            candidate.state = State::Answered;
+        }
         let (distance, depth) = (candidate.distance, candidate.depth);
         for contact in closer {
             if contact.peer.id().distance_to(self.target) < distance {
@@ -139,6 +168,18 @@ impl Lookup {
         }
         self.report.hops = if is_itself { depth } else { depth + 1 };
         true
+    }
+
+    /// Who was named as responsible does not answer.
+    pub(crate) fn buried(&mut self, peer: Peer) {
+        self.dead.push(peer);
+        self.report.timeouts += 1;
+        self.report.stalls += 1;
+    }
+
+    /// Whether this one was named before, and is dead.
+    pub(crate) fn is_buried(&self, peer: Peer) -> bool {
+        self.dead.contains(&peer)
     }
 
     /// A node is no help: it is not in the ring, say.

@@ -1,6 +1,5 @@
 //! Questions that were asked and not answered yet: [`Pending`].
 
-use crate::contact::Contact;
 use crate::peer::Peer;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -122,6 +121,8 @@ pub(crate) struct Due<P> {
 pub(crate) enum Insistence {
     /// Once: there are others to ask.
     Once,
+    /// Twice: one lost datagram is no death.
+    Twice,
     /// Three times, each time waiting twice as long: silence then counts as death.
     Thrice,
 }
@@ -130,6 +131,7 @@ impl Insistence {
     pub(crate) const fn repeats(self) -> u8 {
         match self {
             Self::Once => 0,
+            Self::Twice => 1,
             Self::Thrice => 2,
         }
     }
@@ -137,16 +139,16 @@ impl Insistence {
 
 impl<P> Question<P> {
     pub(crate) fn new(
-        (transaction, to): (u32, Contact),
+        (transaction, to): (u32, Peer),
         now: Instant,
+        patience: Duration,
         insistence: Insistence,
         purpose: P,
         datagram: Bytes,
     ) -> Self {
-        let patience = to.patience();
         Self {
             transaction,
-            to: to.peer,
+            to,
             asked: now,
             due: now + patience,
             patience,

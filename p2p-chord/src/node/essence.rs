@@ -41,7 +41,9 @@ impl Chord {
     fn hash_purpose(&self, purpose: &Purpose, into: &mut impl Hasher) {
         core::mem::discriminant(purpose).hash(into);
         match purpose {
-            Purpose::Step(lookup) => self.lookups.keys().position(|number| number == lookup).hash(into),
+            Purpose::Step(lookup) | Purpose::Widen(lookup) | Purpose::Owner(lookup) => {
+                self.lookups.keys().position(|number| number == lookup).hash(into)
+            }
             Purpose::Newcomer { .. } => {}
             other => other.hash(into),
         }
@@ -53,7 +55,8 @@ impl Chord {
         self.pending.iter().map(|question| {
             let what = match question.purpose {
                 Purpose::Greet => "greet",
-                Purpose::Step(_) => "step",
+                Purpose::Step(_) | Purpose::Widen(_) => "step",
+                Purpose::Owner(_) => "owner",
                 Purpose::Copy => "copy",
                 Purpose::Enter => "enter",
                 Purpose::Stabilise(0) => "stabilise",

@@ -21,7 +21,7 @@ mod token;
 
 use crate::api::{Command, Event, Timer};
 use crate::config::Config;
-use crate::contact::Contact;
+use crate::contact::{Contact, RoundTrip};
 use crate::error::Error;
 use crate::fingers::Fingers;
 use crate::id::RingId;
@@ -44,6 +44,8 @@ type Context<'a> = Cx<'a, Chord>;
 
 /// Zeros up to here are sent behind a question to who gave us no token yet, so that the answer may be as long.
 const FIRST_WORD: usize = 300;
+/// The same, of a ping: the answer is an address.
+const FIRST_PING: usize = 40;
 
 /// Why a question was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +54,10 @@ enum Purpose {
     Greet,
     /// A step of a lookup.
     Step(u32),
+    /// A lookup that came to nothing asks who answered for all whom it knows.
+    Widen(u32),
+    /// Is the node alive that a lookup found?
+    Owner(u32),
     /// Who joins wants its successor's list.
     Copy,
     /// Who joins a small ring wants to be known.
@@ -91,6 +97,8 @@ pub struct Chord {
     lookups: BTreeMap<u32, Box<Running>>,
     next_lookup: u32,
     tokens: Tokens,
+    /// How long answers take, whoever gives them.
+    typical: RoundTrip,
     /// Whom to ask should everybody be lost.
     bootstrap: Vec<SocketAddr>,
     /// How often that was the case.
@@ -123,6 +131,7 @@ impl Chord {
             lookups: BTreeMap::new(),
             next_lookup: 0,
             tokens: Tokens::default(),
+            typical: RoundTrip::default(),
             bootstrap: Vec::new(),
             resort: 0,
             scratch: BytesMut::new(),
@@ -222,11 +231,21 @@ impl Chord {
             transaction = transaction.wrapping_add(1);
         }
         let member = self.config.routes && self.is_member();
-        let least = if to.token == 0 && ask != Ask::Ping { FIRST_WORD } else { 0 };
+        let least = match (to.token, &ask) {
+            (0, Ask::Ping) => FIRST_PING,
+            (0, _) => FIRST_WORD,
+            _ => 0,
+        };
         let packet = Packet::Ask { transaction, token: to.token, member, ask };
         let datagram = packet.encode(self.config.network, least, &mut self.scratch);
         cx.send_to(socket, to.peer.addr(), datagram.clone());
-        let question = Question::new((transaction, to), cx.now(), insistence, purpose, datagram);
+        // Somebody new is hardly much farther than most.
+        let patience = match to.round_trip.mean() {
+            Some(_) => to.round_trip.patience(),
+            None => self.typical.patience() * 3 / 2,
+        };
+        let question =
+            Question::new((transaction, to.peer), cx.now(), patience, insistence, purpose, datagram);
         if let Some(at) = self.pending.ask(question) {
             cx.set_timer_at(Timer::Due, at);
         }
@@ -278,15 +297,18 @@ impl Chord {
             return self.ask_again(question, token, cx);
         }
         let mut contact = self.known(question.to).copied().unwrap_or_else(|| Contact::unmet(question.to));
-        match took {
-            Some(took) => contact.met(took, token),
-            None => contact.token = token,
+        contact.token = token;
+        if let Some(took) = took {
+            contact.round_trip.took(took);
+            self.typical.took(took);
         }
         self.note(contact);
         let is_member = answer != Answer::Absent;
         match question.purpose {
             Purpose::Greet => self.greeted(contact, &answer, cx),
             Purpose::Step(lookup) => self.stepped(lookup, contact, answer, cx),
+            Purpose::Widen(lookup) => self.widened(lookup, contact, answer, cx),
+            Purpose::Owner(lookup) => self.owner_answered(lookup, contact.peer, cx),
             Purpose::Copy => self.copied(contact, answer, cx),
             Purpose::Enter => self.entered(contact, answer, cx),
             Purpose::Stabilise(number) => self.stabilised(number, contact, answer, cx),
@@ -309,13 +331,15 @@ impl Chord {
 
     /// Repeats a question with the token that it is to prove our address with.
     fn ask_again(&mut self, question: Question<Purpose>, token: u32, cx: &mut Context<'_>) {
-        let Ok(Packet::Ask { ask, .. }) = Packet::decode(&question.datagram, self.config.network) else {
+        let Ok(Packet::Ask { ask, token: shown, .. }) =
+            Packet::decode(&question.datagram, self.config.network)
+        else {
             return;
         };
         let mut contact = self.known(question.to).copied().unwrap_or_else(|| Contact::unmet(question.to));
-        // Zero would be no token, and the same answer again.
-        if token == 0 || contact.token == token {
-            return;
+        // Zero would be no token; one that it was shown and does not know it will not know either.
+        if token == 0 || shown == token {
+            return self.failed(question, cx);
         }
         contact.token = token;
         self.note(contact);
@@ -356,6 +380,8 @@ impl Chord {
         match question.purpose {
             Purpose::Greet => self.not_greeted(cx),
             Purpose::Step(lookup) => self.step_failed(lookup, peer, cx),
+            Purpose::Widen(lookup) => self.step_failed(lookup, peer, cx),
+            Purpose::Owner(lookup) => self.owner_failed(lookup, peer, cx),
             Purpose::Copy => self.join_again(cx),
             Purpose::Enter => self.enter_failed(peer, cx),
             Purpose::Stabilise(number) => self.successor_failed(number, peer, cx),

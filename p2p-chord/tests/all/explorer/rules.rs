@@ -184,7 +184,7 @@ impl Rules<Chord> for Zave {
             // Between the timer and the question's arrival nothing changes that the question depends on.
             (true, Some("stabilise" | "next")) => letter.unprompted,
             // Nobody sees anything of who joins.
-            (true, Some("greet" | "step" | "copy")) | (false, Some("greet")) => true,
+            (true, Some("greet" | "step" | "owner" | "copy")) | (false, Some("greet")) => true,
             // Who is a member and cannot crash says the same at any time, as far as it matters.
             (true, Some("rectify" | "predecessor" | "heir" | "member")) => {
                 self.stays(letter.to, world) && Self::is_member(world, letter.to)
