@@ -35,6 +35,9 @@ pub struct Config {
     pub proximity: bool,
     /// Whether it takes part in the ring. A node that others cannot reach only asks.
     pub routes: bool,
+    /// For tests: the rules of 2001, by which a ring can come apart for ever. It shows that those tests would see it.
+    #[doc(hidden)]
+    pub classic: bool,
 }
 
 impl Default for Config {
@@ -52,6 +55,7 @@ impl Default for Config {
             lookups: 256,
             proximity: true,
             routes: true,
+            classic: false,
         }
     }
 }

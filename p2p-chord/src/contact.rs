@@ -10,7 +10,7 @@ const SHORTEST: Duration = Duration::from_millis(150);
 const LONGEST: Duration = Duration::from_secs(4);
 
 /// How long answers take: a smoothed mean and its deviation (RFC 6298), in eighths of a millisecond.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct RoundTrip {
     /// 0 if there was no answer yet.
     mean: u16,
@@ -44,7 +44,7 @@ impl RoundTrip {
 }
 
 /// A peer in a node's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Contact {
     pub(crate) peer: Peer,
     /// What it gave us to prove our address with; 0 if nothing yet.

@@ -8,6 +8,7 @@ use crate::contact::Contact;
 use crate::id::RingId;
 use crate::peer::Peer;
 use alloc::vec::Vec;
+use core::hash::{Hash as _, Hasher};
 
 /// Candidates that are kept: the nearest.
 const CANDIDATES: usize = 48;
@@ -26,7 +27,7 @@ pub struct Report {
     pub stalls: u16,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
     New,
     Asked,
@@ -81,6 +82,14 @@ impl Lookup {
                 self.candidates.truncate(CANDIDATES);
             }
             Err(_) => {}
+        }
+    }
+
+    /// All that its later course depends on.
+    pub(crate) fn essence(&self, into: &mut impl Hasher) {
+        (self.target, &self.dead).hash(into);
+        for candidate in &self.candidates {
+            (candidate.contact, candidate.state).hash(into);
         }
     }
 

@@ -80,6 +80,14 @@ impl<P> Pending<P> {
         self.questions.retain(|question| !is(&question.purpose));
     }
 
+    /// The questions to a node are overdue, and where it is gone not to be repeated.
+    pub(crate) fn hasten(&mut self, to: Peer, is_gone: bool) {
+        for question in self.questions.iter_mut().filter(|question| question.to == to) {
+            question.due = Instant::ZERO;
+            question.repeats = if is_gone { 0 } else { question.repeats };
+        }
+    }
+
     /// The timer rang: what is to be sent again, what has failed, and when to wake up next.
     pub(crate) fn due(&mut self, now: Instant) -> Due<P> {
         let mut due = Due { again: Vec::new(), failed: Vec::new(), next: None };

@@ -6,6 +6,8 @@
 //! large ring of one node, and a list that is filled up with repetitions, can come apart for ever (her figures 3
 //! and 4).
 
+mod classic;
+
 use crate::contact::Contact;
 use crate::id::RingId;
 use crate::peer::Peer;
@@ -13,7 +15,7 @@ use crate::wire::fingerprint;
 use alloc::vec::Vec;
 
 /// A node's view of the ring.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Ring {
     me: Peer,
     /// Entries of a list in a large ring.
@@ -82,10 +84,16 @@ impl Ring {
         self.predecessor.is_none_or(|before| place.in_arc_to(before.peer.id(), self.me.id()))
     }
 
+    /// Whether this node tells others that it is responsible for a place. In a large ring one that knows of nobody
+    /// before it does not: who is looking for its own place, and is told so, would skip half the ring.
+    fn vouches_for(&self, place: RingId) -> bool {
+        self.owns(place) && (self.small || self.predecessor.is_some())
+    }
+
     /// The members from the one responsible for a place on, if this view reaches as far.
     pub(crate) fn owners(&self, place: RingId) -> Option<impl Iterator<Item = &Peer>> {
         let me = core::iter::once(&self.me);
-        let first = if self.owns(place) {
+        let first = if self.vouches_for(place) {
             0
         } else {
             let reaches = |contact: &Contact| place.in_arc_to(self.me.id(), contact.peer.id());
@@ -210,5 +218,28 @@ impl Ring {
             return Err(Broken::NotFull);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NetworkId;
+    use core::net::SocketAddr;
+
+    #[test]
+    fn who_just_joined_vouches_for_no_place_before_it() {
+        let network = NetworkId::named("test");
+        let at = |host| Peer::new(network, SocketAddr::from(([10, 0, 0, host], 4000)));
+        let mut peers: Vec<Peer> = (1..=5).map(at).collect();
+        peers.sort_by_key(Peer::id);
+        let mut ring = Ring::joined(peers[0], 2, Contact::unmet(peers[1]), &peers[2..4]).unwrap();
+        // Behind its list, so before it, and so its own by what it knows.
+        let place = peers[4].id();
+        assert!(ring.owns(place));
+        assert!(ring.owners(place).is_none());
+        assert_eq!(ring.owners(peers[2].id()).unwrap().next(), Some(&peers[2]), "what its list says");
+        ring.precede(Contact::unmet(peers[3]));
+        assert_eq!(ring.owners(place).unwrap().next(), Some(&peers[0]));
     }
 }

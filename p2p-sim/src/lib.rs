@@ -8,6 +8,7 @@ mod carry;
 pub mod churn;
 mod datagrams;
 pub mod either;
+pub mod explore;
 pub mod faults;
 mod fold;
 mod known;

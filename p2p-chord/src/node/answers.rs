@@ -98,6 +98,11 @@ impl Chord {
         self.pending.is_pending(is)
     }
 
+    /// Asks somebody whether it is a member of the ring: who left it, or crashed and is not back in it, is there too.
+    pub(super) fn ask_member(&mut self, to: Contact, purpose: Purpose, cx: &mut Context<'_>) {
+        self.ask(to, Ask::Neighbours { notify: false, known: 0 }, Insistence::Thrice, purpose, cx);
+    }
+
     /// Asks somebody whether it is there.
     pub(super) fn ping(&mut self, to: Contact, purpose: Purpose, cx: &mut Context<'_>) {
         self.ask(to, Ask::Ping, Insistence::Thrice, purpose, cx);

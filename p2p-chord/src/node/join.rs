@@ -10,6 +10,7 @@ use crate::ring::Ring;
 use crate::wire::{Answer, Ask};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::hash::{Hash as _, Hasher};
 use core::net::SocketAddr;
 use p2p_core::{Duration, OpId};
 
@@ -32,6 +33,16 @@ pub(super) struct Joining {
     entering: Vec<Peer>,
     /// And those that did.
     met: Vec<Contact>,
+    /// Who asked us to be let in, although we are not in ourselves: they are to know us once we are, for it may be that
+    /// nobody else tells them of us.
+    knocked: Vec<Peer>,
+}
+
+impl Joining {
+    /// All that its later course depends on, but for how often it was tried: nobody explores five attempts.
+    pub(super) fn essence(&self, into: &mut impl Hasher) {
+        (self.op.is_some(), &self.left, &self.entering, &self.met, &self.knocked).hash(into);
+    }
 }
 
 impl Chord {
@@ -46,6 +57,9 @@ impl Chord {
             return self.begin_join(cx);
         }
         match self.peer() {
+            Some(me) if self.config.classic => {
+                self.become_member(Ring::classic_joined(me, self.config.successors, me), cx);
+            }
             Some(me) => self.become_member(Ring::alone(me, self.config.successors), cx),
             None => self.fail_join(Error::NoAddress, cx),
         }
@@ -53,7 +67,8 @@ impl Chord {
 
     fn set_out(&mut self, op: Option<OpId>, mut left: Vec<SocketAddr>) {
         left.reverse();
-        let joining = Joining { op, left, attempts: 0, entering: Vec::new(), met: Vec::new() };
+        let (entering, met, knocked) = (Vec::new(), Vec::new(), Vec::new());
+        let joining = Joining { op, left, attempts: 0, entering, met, knocked };
         self.state = State::Joining(Box::new(joining));
     }
 
@@ -103,6 +118,9 @@ impl Chord {
         let Some(successor) = owners.iter().find(|peer| Some(**peer) != me) else {
             return self.join_again(cx);
         };
+        if let Some(me) = me.filter(|_| self.config.classic) {
+            return self.become_member(Ring::classic_joined(me, self.config.successors, *successor), cx);
+        }
         let ask = Ask::Neighbours { notify: false, known: 0 };
         self.ask(Contact::unmet(*successor), ask, Insistence::Thrice, Purpose::Copy, cx);
     }
@@ -135,10 +153,15 @@ impl Chord {
     pub(super) fn entered(&mut self, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
         let (network, me) = (self.config.network, self.peer());
         // The ring may have become large by us. Who is on its way in itself is heard of again once it is in.
-        let Answer::Neighbours { successors, .. } = answer else {
+        let Answer::Neighbours { successors, .. } = &answer else {
             return self.enter_failed(contact.peer, cx);
         };
-        let Some(joining) = self.joining() else { return };
+        let successors = successors.clone();
+        let Some(joining) = self.joining() else {
+            // It had knocked while we were on our way.
+            self.member_answered(contact);
+            return self.member_told(answer, cx);
+        };
         joining.entering.retain(|peer| *peer != contact.peer);
         joining.met.push(contact);
         let mut new = peers(network, successors.unwrap_or_default());
@@ -171,7 +194,23 @@ impl Chord {
         for contact in &joining.met {
             ring.enter(*contact);
         }
+        let mut knocked = core::mem::take(&mut joining.knocked);
+        knocked.retain(|peer| !ring.successors().iter().any(|contact| contact.peer == *peer));
         self.become_member(ring, cx);
+        for peer in knocked {
+            self.ask_to_enter(peer, cx);
+        }
+    }
+
+    /// Somebody asks us to let it in, and we are on our way in ourselves.
+    pub(super) fn knocks(&mut self, peer: Peer) {
+        let most = 3 * (self.config.successors + 1);
+        if let Some(joining) = self.joining()
+            && joining.knocked.len() < most
+            && !joining.knocked.contains(&peer)
+        {
+            joining.knocked.push(peer);
+        }
     }
 
     fn become_member(&mut self, ring: Ring, cx: &mut Context<'_>) {

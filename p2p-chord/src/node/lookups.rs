@@ -12,6 +12,7 @@ use crate::pending::{Insistence, Question};
 use crate::wire::{Answer, Ask};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::hash::{Hash as _, Hasher};
 use p2p_core::OpId;
 
 /// Contacts that a lookup begins with.
@@ -37,6 +38,14 @@ pub(super) struct Running {
     owners: Vec<Peer>,
     /// Those of them that answered.
     alive: Vec<Peer>,
+}
+
+impl Running {
+    /// All that its later course depends on.
+    pub(super) fn essence(&self, into: &mut impl Hasher) {
+        (core::mem::discriminant(&self.goal), &self.owners, &self.alive).hash(into);
+        self.lookup.essence(into);
+    }
 }
 
 impl Chord {

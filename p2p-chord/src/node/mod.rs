@@ -10,6 +10,8 @@
 //! ```
 
 mod answers;
+mod classic;
+mod essence;
 mod finger;
 mod join;
 mod lookups;
@@ -46,7 +48,7 @@ const FIRST_WORD: usize = 300;
 const FIRST_PING: usize = 40;
 
 /// Why a question was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Purpose {
     /// To learn our address of a node to join by.
     Greet,
@@ -301,6 +303,7 @@ impl Chord {
             self.typical.took(took);
         }
         self.note(contact);
+        let is_member = answer != Answer::Absent;
         match question.purpose {
             Purpose::Greet => self.greeted(contact, &answer, cx),
             Purpose::Step(lookup) => self.stepped(lookup, contact, answer, cx),
@@ -310,6 +313,10 @@ impl Chord {
             Purpose::Enter => self.entered(contact, answer, cx),
             Purpose::Stabilise(number) => self.stabilised(number, contact, answer, cx),
             Purpose::Nearer => self.nearer(contact, answer, cx),
+            Purpose::Predecessor(new) if !is_member => {
+                self.predecessor_failed(contact.peer, new, cx);
+            }
+            Purpose::Rectify | Purpose::Heir(_) | Purpose::Member if !is_member => {}
             Purpose::Rectify => self.rectify(contact),
             Purpose::Heir(gone) => self.inherits(contact, gone),
             Purpose::Predecessor(_) | Purpose::Farewell => {}
@@ -317,7 +324,9 @@ impl Chord {
             Purpose::Member => self.member_answered(contact),
             Purpose::Finger => {}
         }
-        self.learn(contact);
+        if is_member {
+            self.learn(contact);
+        }
     }
 
     /// Repeats a question with the token that it is to prove our address with.

@@ -38,7 +38,7 @@ impl Chord {
                 *peer == ring.me() || ring.successors().iter().any(|contact| contact.peer == *peer);
             let is_asked = |question: &_| self.is_meeting(question, *peer);
             if !is_known && !self.pending.iter().any(is_asked) {
-                self.ping(Contact::unmet(*peer), Purpose::Member, cx);
+                self.ask_member(Contact::unmet(*peer), Purpose::Member, cx);
             }
         }
     }
@@ -63,6 +63,7 @@ impl Chord {
         let transaction = asked.transaction;
         let newcomer = Purpose::Newcomer { transaction };
         if !is_new {
+            self.knocks(peer);
             let answer = self.neighbours(0);
             self.answer(asked.from, transaction, answer, cx);
         } else if !self.is_asking(|purpose| *purpose == newcomer)

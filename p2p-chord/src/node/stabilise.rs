@@ -14,6 +14,9 @@ use p2p_core::OpId;
 impl Chord {
     /// Time to ask the successor who is between us.
     pub(super) fn stabilise(&mut self, cx: &mut Context<'_>) {
+        if self.config.classic {
+            return self.classic_stabilise(cx);
+        }
         let every = self.config.stabilise;
         // From half to one and a half of the period, so that no two nodes keep step.
         let after = every / 2 + cx.rng().phase(every);
@@ -38,6 +41,9 @@ impl Chord {
     }
 
     pub(super) fn stabilised(&mut self, number: u8, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
+        if self.config.classic {
+            return self.classic_stabilised(contact, answer, cx);
+        }
         if self.is_small() {
             return self.member_told(answer, cx);
         }
@@ -52,6 +58,9 @@ impl Chord {
 
     /// A node that was said to be between us and our successor answered.
     pub(super) fn nearer(&mut self, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
+        if self.config.classic {
+            return;
+        }
         let Answer::Neighbours { predecessor, successors: Some(list), .. } = answer else { return };
         if self.ring().is_some_and(|ring| ring.is_nearer_successor(contact.peer)) {
             self.follow(contact, list, cx);
@@ -88,6 +97,9 @@ impl Chord {
     /// if whoever loses its whole list went, those before it would lose theirs, and so on around the ring.
     pub(super) fn successor_failed(&mut self, number: u8, peer: Peer, cx: &mut Context<'_>) {
         self.fingers.lose(peer);
+        if self.config.classic {
+            return self.classic_successor_failed(peer, cx);
+        }
         match self.ring_mut() {
             Some(ring) if ring.is_small() => ring.lose(peer),
             Some(_) => self.ask_successor(number.saturating_add(1), cx),
@@ -117,6 +129,9 @@ impl Chord {
     pub(super) fn notified(&mut self, asked: Asked, cx: &mut Context<'_>) {
         let new = Contact::unmet(Peer::new(self.config.network, asked.from));
         let new = new.or_met(self.known(new.peer));
+        if self.config.classic {
+            return self.classic_notified(new);
+        }
         let Some(ring) = self.ring_mut().filter(|ring| !ring.is_small()) else { return };
         let before = ring.predecessor().copied();
         if before.is_some_and(|before| before.peer == new.peer) || new.peer == ring.me() {
@@ -127,12 +142,12 @@ impl Chord {
             if asked.is_proven {
                 ring.precede(new);
             } else if !self.is_asking(|purpose| *purpose == Purpose::Rectify) {
-                self.ping(new, Purpose::Rectify, cx);
+                self.ask_member(new, Purpose::Rectify, cx);
             }
         } else if let Some(before) = before
             && !self.is_asking(|purpose| matches!(purpose, Purpose::Predecessor(_)))
         {
-            self.ping(before, Purpose::Predecessor(new), cx);
+            self.ask_member(before, Purpose::Predecessor(new), cx);
         }
     }
 
@@ -147,10 +162,14 @@ impl Chord {
 
     /// Our predecessor is dead, and another one claims its place.
     pub(super) fn predecessor_failed(&mut self, dead: Peer, new: Contact, cx: &mut Context<'_>) {
+        if self.config.classic {
+            return self.classic_predecessor_failed(dead);
+        }
         let is_still =
             self.ring().and_then(|ring| ring.predecessor()).is_some_and(|before| before.peer == dead);
-        if is_still {
-            self.ping(new, Purpose::Heir(dead), cx);
+        // One heir at a time: else each round would ask once more while an answer is slow.
+        if is_still && !self.is_asking(|purpose| matches!(purpose, Purpose::Heir(_))) {
+            self.ask_member(new, Purpose::Heir(dead), cx);
         }
     }
 
@@ -176,7 +195,7 @@ impl Chord {
         let is_head = ring.successors().first().is_some_and(|head| head.peer == gone);
         let is_before = ring.predecessor().is_some_and(|before| before.peer == gone);
         if is_before && let Some(heir) = heir(network, predecessor) {
-            self.ping(heir, Purpose::Heir(gone), cx);
+            self.ask_member(heir, Purpose::Heir(gone), cx);
         }
         if is_head && !self.is_asking(|purpose| matches!(purpose, Purpose::Stabilise(_))) {
             self.ask_successor(1, cx);
