@@ -3,8 +3,10 @@
 use crate::id::RingId;
 use crate::lookup::Report;
 use crate::peer::Peer;
+use crate::record::{Kind, Record};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use p2p_core::{ConnId, Duration, IoError};
 
 /// What can be asked of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,49 @@ pub enum Command {
     Lookup(RingId),
     /// Leave the ring, telling the neighbours.
     Leave,
+    /// Store a record. Answered by [`Event::Stored`].
+    Put(Put),
+    /// Get what is stored under a key. Answered by [`Event::Found`].
+    Get(Get),
+}
+
+/// A record to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// The record.
+    pub record: Record,
+    /// How long it is to be kept; the nodes that keep it may have a shorter limit.
+    pub ttl: Duration,
+    /// For a signed record: only in place of the version with this sequence number (compare-and-swap).
+    pub swap: Option<u64>,
+}
+
+impl Put {
+    /// A record, to be kept for a day.
+    #[must_use]
+    pub const fn new(record: Record) -> Self {
+        Self { record, ttl: Duration::from_secs(24 * 3_600), swap: None }
+    }
+}
+
+/// What is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Get {
+    /// The key.
+    pub key: RingId,
+    /// Which kind of record.
+    pub kind: Kind,
+    /// How many replicas are to be heard before the newest version counts; replicas that have an older one or none are
+    /// then given it ("read repair"). 1: the first one that has it.
+    pub quorum: u8,
+}
+
+impl Get {
+    /// The first record of a key and kind.
+    #[must_use]
+    pub const fn new(key: RingId, kind: Kind) -> Self {
+        Self { key, kind, quorum: 1 }
+    }
 }
 
 /// What a node tells.
@@ -37,6 +82,33 @@ pub enum Event {
     },
     /// Nobody it knows answers. It goes on asking.
     Isolated,
+    /// These records are stored under the key; all of them were verified.
+    Found {
+        /// The key.
+        key: RingId,
+        /// One, or providers.
+        records: Vec<Record>,
+        /// What it cost.
+        report: Report,
+    },
+    /// A record is stored.
+    Stored {
+        /// Its key.
+        key: RingId,
+        /// How many nodes have it; more may follow.
+        copies: u8,
+        /// What it cost, with what the node that is responsible spent on the copies so far.
+        report: Report,
+    },
+    /// A put or a get ends without success, as its operation's end says.
+    Failed {
+        /// The key.
+        key: RingId,
+        /// What it cost.
+        report: Report,
+    },
+    /// No stream can come in: values above a thousand bytes cannot be had from this node, or stored there.
+    NoStreams(IoError),
 }
 
 /// A node's timers.
@@ -52,4 +124,8 @@ pub enum Timer {
     Join,
     /// A lookup takes too long.
     Lookup(u32),
+    /// A put or a get takes too long.
+    Task(u32),
+    /// A stream takes too long.
+    Stream(ConnId),
 }

@@ -1,6 +1,8 @@
 //! How a node behaves: [`Config`].
 
 use crate::id::NetworkId;
+use crate::record::Record;
+use crate::store::Limits;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use p2p_core::Duration;
 
@@ -30,6 +32,18 @@ pub struct Config {
     pub patience: Duration,
     /// Lookups that may be under way at a time.
     pub lookups: usize,
+    /// Nodes that have a record, the one that is responsible included: 8. At most [`Self::successors`] and one.
+    pub replicas: usize,
+    /// Copies after which a put is done: 5, more than half.
+    pub quorum: usize,
+    /// Nodes that a put or a get asks at a time on its way: 1, which costs the fewest messages. More are faster where
+    /// many nodes are dead.
+    pub careful: usize,
+    /// How much it stores.
+    pub limits: Limits,
+    /// Whether it stores a record that somebody puts from this address; by default each one that is sound. A copy is
+    /// asked about with the address of whoever hands it over.
+    pub wants: fn(&Record, SocketAddr) -> bool,
     /// Whether it takes part in the ring. A node that others cannot reach only asks.
     pub routes: bool,
 }
@@ -47,6 +61,11 @@ impl Default for Config {
             parallel: 3,
             patience: Duration::from_secs(20),
             lookups: 256,
+            replicas: 8,
+            quorum: 5,
+            careful: 1,
+            limits: Limits::default(),
+            wants: |_, _| true,
             routes: true,
         }
     }

@@ -15,10 +15,12 @@ mod lookup;
 mod node;
 mod peer;
 mod pending;
+pub mod record;
 mod ring;
+pub mod store;
 pub mod wire;
 
-pub use api::{Command, Event, Timer};
+pub use api::{Command, Event, Get, Put, Timer};
 pub use config::Config;
 pub use error::Error;
 pub use id::{NetworkId, RingId};

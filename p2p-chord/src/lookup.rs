@@ -132,6 +132,16 @@ impl Lookup {
         true
     }
 
+    /// A node has what is looked for.
+    pub(crate) fn holder(&mut self, peer: Peer) {
+        self.report.messages += 1;
+        if let Some(candidate) = self.find(peer) {
+            candidate.state = State::Answered;
+            let depth = candidate.depth;
+            self.report.hops = depth;
+        }
+    }
+
     /// A node is no help: it is not in the ring, say.
     pub(crate) fn refused(&mut self, peer: Peer) {
         self.report.messages += 1;

@@ -116,13 +116,22 @@ pub(crate) enum Insistence {
     Once,
     /// Three times, each time waiting twice as long: silence then counts as death.
     Thrice,
+    /// The same, but who is asked has to ask others before it can answer.
+    Slowly,
 }
 
 impl Insistence {
     pub(crate) const fn repeats(self) -> u8 {
         match self {
             Self::Once => 0,
-            Self::Thrice => 2,
+            Self::Thrice | Self::Slowly => 2,
+        }
+    }
+
+    fn patience(self, to: &Contact) -> Duration {
+        match self {
+            Self::Once | Self::Thrice => to.patience(),
+            Self::Slowly => 4 * to.patience(),
         }
     }
 }
@@ -135,7 +144,7 @@ impl<P> Question<P> {
         purpose: P,
         datagram: Bytes,
     ) -> Self {
-        let patience = to.patience();
+        let patience = insistence.patience(&to);
         Self {
             transaction,
             to: to.peer,

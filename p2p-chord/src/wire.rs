@@ -12,6 +12,8 @@
 
 use crate::id::{NetworkId, RingId};
 use crate::peer::Place;
+use crate::record::{Kind, MAX_VALUE, Record};
+use crate::store::{Held, Refusal};
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,9 @@ pub const VERSION: u8 = 1;
 
 /// No datagram is longer: what passes everywhere without being cut (RFC 8085, section 3.2, with room for tunnels).
 pub const LARGEST: usize = 1_200;
+
+/// No packet in a stream is longer: the largest record, and what stands around it.
+pub const LARGEST_FRAME: usize = MAX_VALUE + 1_024;
 
 /// Bytes of head before the packet.
 const HEAD: usize = 5;
@@ -96,6 +101,29 @@ pub enum Ask {
         /// Its predecessor, which is to be its successor's.
         predecessor: Option<Place>,
     },
+    /// What is stored under this key? [`Answer::Records`], [`Answer::Large`].
+    Get {
+        /// The key.
+        key: RingId,
+        /// Which kind of record.
+        kind: Kind,
+        /// On the way to whoever is responsible: who has nothing answers as to [`Ask::Step`], and a record that can
+        /// change is given by its owner only.
+        routed: bool,
+    },
+    /// Store a record, as the node that is responsible for its place. [`Answer::Stored`], [`Answer::Refused`].
+    Put {
+        /// The record.
+        record: Record,
+        /// How long, in seconds.
+        ttl: u32,
+        /// The sequence number to be replaced.
+        swap: Option<u64>,
+        /// Who is responsible did not answer: the receiver is next to it.
+        heir: bool,
+    },
+    /// Keep copies of records. [`Answer::Kept`].
+    Keep(Vec<Held>),
 }
 
 /// An answer.
@@ -120,6 +148,22 @@ pub enum Answer {
     Prove,
     /// The receiver is not in the ring, or not yet.
     Absent,
+    /// To [`Ask::Get`]: records, and for how many seconds each is kept. Of many providers some, chosen by dice. None: the
+    /// answerer has none.
+    Records(Vec<(Record, u32)>),
+    /// To [`Ask::Get`]: it is too large for a datagram, ask again by a stream.
+    Large,
+    /// To [`Ask::Put`].
+    Stored {
+        /// How many nodes have it by now, the answerer included.
+        copies: u8,
+        /// How many messages that took, the question and this answer not counted.
+        messages: u16,
+    },
+    /// To [`Ask::Put`].
+    Refused(Refusal),
+    /// To [`Ask::Keep`]: for each record, why it is not kept.
+    Kept(Vec<Option<Refusal>>),
 }
 
 /// Of a list of places, to compare lists without sending them: FNV-1a over the identifiers, never 0.
@@ -151,10 +195,15 @@ impl Packet {
     /// # Errors
     /// If it is not one of this network and version. Lists in it are never longer than its bytes could say.
     pub fn decode(datagram: &[u8], network: NetworkId) -> Result<Self, WireError> {
+        Self::decode_within(datagram, network, LARGEST)
+    }
+
+    /// Reads a packet of at most so many bytes.
+    pub(crate) fn decode_within(datagram: &[u8], network: NetworkId, most: usize) -> Result<Self, WireError> {
         let Some((&[version, a, b, c, d], packet)) = datagram.split_first_chunk::<HEAD>() else {
             return Err(WireError::Length);
         };
-        if datagram.len() > LARGEST {
+        if datagram.len() > most {
             return Err(WireError::Length);
         }
         if version != VERSION {

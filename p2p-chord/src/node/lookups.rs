@@ -9,7 +9,7 @@ use crate::id::RingId;
 use crate::lookup::{Lookup, Report};
 use crate::peer::Peer;
 use crate::pending::Insistence;
-use crate::wire::{Answer, Ask};
+use crate::wire::Answer;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use p2p_core::OpId;
@@ -26,6 +26,10 @@ pub(super) enum Goal {
     Op(OpId),
     /// To fill a slot with a finger.
     Finger(Slot),
+    /// To get something, which whoever has it on the way gives at once.
+    Get(u32),
+    /// To put something.
+    Put(u32),
 }
 
 /// A lookup and what it is for.
@@ -66,7 +70,11 @@ impl Chord {
         }
         let number = self.next_lookup;
         self.next_lookup = number.wrapping_add(1);
-        let lookup = Lookup::new(target, self.config.parallel, seeds.into_iter());
+        let parallel = match goal {
+            Goal::Get(_) | Goal::Put(_) => self.config.careful,
+            Goal::Join | Goal::Op(_) | Goal::Finger(_) => self.config.parallel,
+        };
+        let lookup = Lookup::new(target, parallel, seeds.into_iter());
         self.lookups.insert(number, Box::new(Running { lookup, goal }));
         cx.set_timer(Timer::Lookup(number), self.config.patience);
         self.go_on(number, cx);
@@ -79,25 +87,32 @@ impl Chord {
             if running.lookup.is_over() {
                 return self.end(number, Err(Error::NoRoute), cx);
             }
-            let target = running.lookup.target();
+            let (target, goal) = (running.lookup.target(), running.goal);
             let Some(contact) = running.lookup.next() else { return };
-            self.ask(contact, Ask::Step(target), Insistence::Once, Purpose::Step(number), cx);
+            let ask = self.step_towards(target, goal);
+            self.ask(contact, ask, Insistence::Once, Purpose::Step(number), cx);
         }
     }
 
     pub(super) fn stepped(&mut self, number: u32, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
         let network = self.config.network;
         let Some(running) = self.lookups.get_mut(&number) else { return };
+        let goal = running.goal;
         match answer {
             Answer::Owners(list) => {
                 let owners = peers(network, list);
                 if running.lookup.owners(contact.peer, &owners) {
+                    self.has_nothing(goal, contact);
                     return self.end(number, Ok(owners), cx);
                 }
             }
             Answer::Closer(list) => {
                 let closer = peers(network, list).into_iter().map(Contact::unmet);
                 running.lookup.closer(contact.peer, closer);
+            }
+            Answer::Records(_) | Answer::Large if matches!(goal, Goal::Get(_)) => {
+                running.lookup.holder(contact.peer);
+                return self.end_at_holder(number, contact, answer, cx);
             }
             _ => running.lookup.refused(contact.peer),
         }
@@ -137,6 +152,8 @@ impl Chord {
         match goal {
             Goal::Join => self.found_place(&owners, cx),
             Goal::Finger(slot) => self.finger_found(slot, &owners, cx),
+            Goal::Get(task) => self.get_from(task, owners, report, cx),
+            Goal::Put(task) => self.put_at(task, owners, report, cx),
             Goal::Op(op) => {
                 cx.answer(op, Event::Owners { target, owners, report });
                 cx.finish(op, Ok(()));
@@ -148,7 +165,28 @@ impl Chord {
         match goal {
             Goal::Join => self.join_again(cx),
             Goal::Finger(_) => {}
+            Goal::Get(task) | Goal::Put(task) => self.task_failed(task, error, cx),
             Goal::Op(op) => cx.finish(op, Err(error)),
+        }
+    }
+
+    /// Whoever was asked on the way has what is wanted.
+    fn end_at_holder(&mut self, number: u32, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
+        let Some(running) = self.lookups.remove(&number) else { return };
+        cx.clear_timer(Timer::Lookup(number));
+        self.pending.forget(|purpose| *purpose == Purpose::Step(number));
+        if let Goal::Get(task) = running.goal {
+            self.met_holder(task, contact, answer, running.lookup.report, cx);
+        }
+    }
+
+    /// Ends the lookup of a task that is over.
+    pub(super) fn drop_lookup(&mut self, goal: Goal, cx: &mut Context<'_>) {
+        let of_goal = self.lookups.iter().find(|(_, running)| running.goal == goal);
+        if let Some(number) = of_goal.map(|(number, _)| *number) {
+            self.lookups.remove(&number);
+            cx.clear_timer(Timer::Lookup(number));
+            self.pending.forget(|purpose| *purpose == Purpose::Step(number));
         }
     }
 
@@ -157,6 +195,7 @@ impl Chord {
         let of_op = self.lookups.iter().find(|(_, running)| running.goal == Goal::Op(op));
         match of_op.map(|(number, _)| *number) {
             Some(number) => self.end(number, Err(Error::Cancelled), cx),
+            None if self.cancel_task(op, cx) => {}
             None => self.cancel_join(op, cx),
         }
     }

@@ -11,10 +11,16 @@
 
 mod answers;
 mod finger;
+mod getting;
 mod join;
 mod lookups;
+mod placing;
+mod putting;
 mod small;
 mod stabilise;
+mod storage;
+mod streams;
+mod tasks;
 mod token;
 
 use crate::api::{Command, Event, Timer};
@@ -26,15 +32,18 @@ use crate::id::RingId;
 use crate::peer::Peer;
 use crate::pending::{Insistence, Pending, Question};
 use crate::ring::{Broken, Ring};
-use crate::wire::{Answer, Ask, Packet};
+use crate::wire::{Answer, Ask, LARGEST, Packet};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use answers::Asked;
 use bytes::BytesMut;
 use core::net::SocketAddr;
 use join::Joining;
 use lookups::{Goal, Running};
+use storage::Storage;
+use streams::Streams;
 use p2p_core::{Cx, Datagram, Input, Machine, OpId, OpInput, SocketId};
 use token::Tokens;
 
@@ -72,6 +81,14 @@ enum Purpose {
     Member,
     /// Is a finger alive?
     Finger,
+    /// To get what a task wants.
+    Get(u32),
+    /// To put what a task has.
+    Put(u32),
+    /// To have a copy kept of what is being placed.
+    Keep(u32),
+    /// To have copies kept, whatever becomes of it.
+    Repair,
 }
 
 /// A node on the ring: see the [module](self).
@@ -94,6 +111,8 @@ pub struct Chord {
     /// How often that was the case.
     resort: u8,
     scratch: BytesMut,
+    storage: Box<Storage>,
+    streams: Streams,
 }
 
 #[derive(Clone, Debug)]
@@ -113,6 +132,8 @@ impl Chord {
         Self {
             fingers: Fingers::new(config.base_bits),
             addr: config.advertised,
+            storage: Box::new(Storage::new(config.limits.clone())),
+            streams: Streams::default(),
             config,
             socket: None,
             state: State::Outside,
@@ -220,7 +241,13 @@ impl Chord {
             transaction = transaction.wrapping_add(1);
         }
         let member = self.config.routes && self.is_member();
-        let least = if to.token == 0 && ask != Ask::Ping { FIRST_WORD } else { 0 };
+        let least = match &ask {
+            Ask::Ping => 0,
+            _ if to.token != 0 => 0,
+            // A record may be as long as a datagram.
+            Ask::Get { routed: false, .. } => LARGEST,
+            _ => FIRST_WORD,
+        };
         let packet = Packet::Ask { transaction, token: to.token, member, ask };
         let datagram = packet.encode(self.config.network, least, &mut self.scratch);
         cx.send_to(socket, to.peer.addr(), datagram.clone());
@@ -252,7 +279,7 @@ impl Chord {
                 let is_proven = self.tokens.is_of(token, datagram.peer, cx.now());
                 let room = if is_proven { usize::MAX } else { datagram.data.len() };
                 self.asked(
-                    answers::Asked { from: datagram.peer, transaction, member, is_proven, room },
+                    Asked { from: datagram.peer, transaction, member, is_proven, room, conn: None },
                     ask,
                     cx,
                 );
@@ -293,7 +320,10 @@ impl Chord {
             Purpose::Predecessor(_) | Purpose::Farewell => {}
             Purpose::Newcomer { transaction } => self.newcomer_answered(contact, transaction, cx),
             Purpose::Member => self.member_answered(contact),
-            Purpose::Finger => {}
+            Purpose::Finger | Purpose::Repair => {}
+            Purpose::Get(task) => self.got(task, contact, answer, cx),
+            Purpose::Put(task) => self.put_answered(task, answer, cx),
+            Purpose::Keep(placing) => self.copied_to(placing, answer, cx),
         }
         self.learn(contact);
     }
@@ -357,7 +387,11 @@ impl Chord {
             | Purpose::Farewell
             | Purpose::Newcomer { .. }
             | Purpose::Member
-            | Purpose::Finger => {}
+            | Purpose::Finger
+            | Purpose::Repair => {}
+            Purpose::Get(task) => self.not_got(task, peer, cx),
+            Purpose::Put(task) => self.not_put(task, cx),
+            Purpose::Keep(placing) => self.not_copied(placing, cx),
         }
     }
 
@@ -366,6 +400,8 @@ impl Chord {
             Command::Join(bootstrap) => self.join(op, bootstrap, cx),
             Command::Lookup(target) => self.look_up(target, Goal::Op(op), cx),
             Command::Leave => self.leave(op, cx),
+            Command::Put(put) => self.put(op, put, cx),
+            Command::Get(get) => self.get(op, get, cx),
         }
     }
 
@@ -391,6 +427,7 @@ impl Chord {
         if self.addr.is_none() && !at.ip().is_unspecified() {
             self.addr = Some(at);
         }
+        self.listen(at, cx);
         cx.tell(Event::Listening(at));
     }
 
@@ -399,6 +436,8 @@ impl Chord {
         self.say_farewell(cx);
         self.fail_join(Error::Stopped, cx);
         self.stop_lookups(cx);
+        self.stop_tasks(cx);
+        self.close_streams(cx);
         cx.halt();
     }
 }
@@ -418,6 +457,10 @@ impl Machine for Chord {
             Input::Timer(Timer::Finger) => self.fix_finger(cx),
             Input::Timer(Timer::Join) => self.begin_join(cx),
             Input::Timer(Timer::Lookup(lookup)) => self.lookup_late(lookup, cx),
+            Input::Timer(Timer::Task(task)) => self.task_failed(task, Error::Deadline, cx),
+            Input::Timer(Timer::Stream(conn)) => self.stream_late(conn, cx),
+            Input::Stream(conn, input) => self.stream(conn, input, cx),
+            Input::Listener(listener, at) => self.listening(listener, at, cx),
             Input::Op(op, OpInput::Ask(command)) => self.command(op, command, cx),
             Input::Op(op, OpInput::Cancel) => self.cancel(op, cx),
             Input::Bound(_, Ok(at)) => self.bound(at, cx),
@@ -426,11 +469,7 @@ impl Machine for Chord {
                 self.fail_join(Error::NoSocket(error), cx);
             }
             Input::Stop => self.stop(cx),
-            Input::Op(..)
-            | Input::Stream(..)
-            | Input::Listener(..)
-            | Input::Resolved(..)
-            | Input::Job(..) => {}
+            Input::Op(..) | Input::Resolved(..) | Input::Job(..) => {}
         }
     }
 }

@@ -2,4 +2,5 @@
 
 mod ring;
 mod rings;
+mod storing;
 mod wire;

@@ -1,0 +1,188 @@
+//! What a node stores for others, and how it answers those who ask for it.
+
+use super::answers::Asked;
+use super::placing::Placing;
+use super::tasks::Task;
+use super::{Chord, Context};
+use crate::id::RingId;
+use crate::record::{Kind, Record};
+use crate::store::{Held, Limits, Prefix, Refusal, Store};
+use crate::wire::{Answer, LARGEST};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// Providers named at a time: as many as fit into a datagram.
+const PROVIDERS: usize = 12;
+/// What a datagram with records has beside them, at most.
+const AROUND: usize = 32;
+/// The longest record that goes by datagram, as it is written.
+pub(super) const DATAGRAM: usize = LARGEST - AROUND;
+/// Replicas away from a place within which a node takes copies for it: it only guesses where those before it are, by
+/// how close those behind it lie to each other. With lists of 8, one right copy in 20,000 is refused, and made later.
+const NEAR: u64 = 8;
+
+/// What a node stores, and what is under way about it.
+#[derive(Clone, Debug)]
+pub(super) struct Storage {
+    pub(super) store: Store,
+    pub(super) tasks: BTreeMap<u32, Box<Task>>,
+    pub(super) placings: BTreeMap<u32, Box<Placing>>,
+    /// Numbers tasks and placings.
+    next: u32,
+}
+
+/// What somebody wants stored.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    pub(super) record: Record,
+    /// Seconds.
+    pub(super) ttl: u32,
+    pub(super) swap: Option<u64>,
+    pub(super) heir: bool,
+}
+
+impl Storage {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { store: Store::new(limits), tasks: BTreeMap::new(), placings: BTreeMap::new(), next: 0 }
+    }
+
+    pub(super) const fn draw(&mut self) -> u32 {
+        let number = self.next;
+        self.next = number.wrapping_add(1);
+        number
+    }
+}
+
+impl Chord {
+    /// The records that it holds for others.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.storage.store
+    }
+
+    /// What is asked for, if it is here; else, on the way, who is nearer to it.
+    pub(super) fn held(
+        &mut self,
+        asked: &Asked,
+        (key, kind): (RingId, Kind),
+        routed: bool,
+        cx: &mut Context<'_>,
+    ) -> Answer {
+        let Some(ring) = self.ring() else { return Answer::Absent };
+        // Who is not responsible may have an old version.
+        let may_be_old = routed && kind != Kind::Value && !ring.owns(key);
+        if !may_be_old {
+            let records = self.records(key, kind, cx);
+            if !records.is_empty() {
+                let len: usize = records.iter().map(|(record, _)| record.wire_len() + 5).sum();
+                let is_large = asked.conn.is_none() && len > DATAGRAM;
+                return if is_large { Answer::Large } else { Answer::Records(records) };
+            }
+        }
+        if routed { self.step(key) } else { Answer::Records(Vec::new()) }
+    }
+
+    /// What is stored under a key, and for how many seconds.
+    pub(super) fn records(&self, key: RingId, kind: Kind, cx: &mut Context<'_>) -> Vec<(Record, u32)> {
+        let now = cx.unix_now();
+        let mut held: Vec<&Held> = self.storage.store.find(key, kind, now).collect();
+        if held.len() > PROVIDERS {
+            // Whoever publishes first is not named first.
+            cx.rng().shuffle(&mut held);
+            held.truncate(PROVIDERS);
+        }
+        let left = |held: &Held| u32::try_from(held.expires.saturating_sub(now.as_secs())).unwrap_or(u32::MAX);
+        held.into_iter().map(|held| (held.record.clone(), left(held))).collect()
+    }
+
+    /// Somebody wants a record stored.
+    pub(super) fn asked_to_put(&mut self, asked: Asked, wish: Wish, cx: &mut Context<'_>) {
+        let key = wish.record.key();
+        let is_ours = match self.ring() {
+            None => return self.reply(asked, Answer::Absent, cx),
+            Some(_) if !asked.is_proven => return self.reply(asked, Answer::Prove, cx),
+            Some(ring) => ring.owns(key) || wish.heir && self.is_near(key),
+        };
+        if self.is_placing(&asked) {
+            return;
+        }
+        let held = if is_ours { self.take(wish, asked.from, cx) } else { Err(Refusal::NotResponsible) };
+        match held {
+            Ok(held) => self.place(held, super::placing::Client::Remote(asked), cx),
+            Err(refusal) => self.reply(asked, Answer::Refused(refusal), cx),
+        }
+    }
+
+    /// Stores what somebody at this address wants stored.
+    pub(super) fn take(
+        &mut self,
+        wish: Wish,
+        from: SocketAddr,
+        cx: &mut Context<'_>,
+    ) -> Result<Held, Refusal> {
+        let record = wish.record;
+        if let Record::Provider(provider) = &record
+            && SocketAddr::from(provider.at).ip() != from.ip().to_canonical()
+        {
+            return Err(Refusal::Address);
+        }
+        let expires = cx.unix_now().as_secs() + u64::from(wish.ttl);
+        let held = Held { record, expires, publisher: Prefix::of(from.ip()) };
+        self.keep(held.clone(), wish.swap, from, cx)?;
+        Ok(held)
+    }
+
+    fn keep(
+        &mut self,
+        held: Held,
+        swap: Option<u64>,
+        from: SocketAddr,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        held.record.check().map_err(|_| Refusal::Invalid)?;
+        if !(self.config.wants)(&held.record, from) {
+            return Err(Refusal::Unwanted);
+        }
+        self.storage.store.put(held, swap, cx.unix_now()).map(drop)
+    }
+
+    /// Somebody hands over copies.
+    pub(super) fn asked_to_keep(
+        &mut self,
+        asked: &Asked,
+        copies: Vec<Held>,
+        cx: &mut Context<'_>,
+    ) -> Answer {
+        if !self.is_member() {
+            return Answer::Absent;
+        }
+        if !asked.is_proven {
+            return Answer::Prove;
+        }
+        let mut keep = |held: Held| {
+            let is_near = self.is_near(held.record.key());
+            let kept =
+                if is_near { self.keep(held, None, asked.from, cx) } else { Err(Refusal::NotResponsible) };
+            kept.err()
+        };
+        Answer::Kept(copies.into_iter().map(&mut keep).collect())
+    }
+
+    /// Whether this node may be among the replicas of a place, as far as it can tell.
+    pub(super) fn is_near(&self, key: RingId) -> bool {
+        let Some(ring) = self.ring() else { return false };
+        let Some(last) = ring.successors().last().filter(|_| !ring.is_small() && !ring.owns(key)) else {
+            return true;
+        };
+        let high = |distance: RingId| {
+            let [a, b, c, d, e, f, g, h, ..] = *distance.as_bytes();
+            u64::from_be_bytes([a, b, c, d, e, f, g, h])
+        };
+        let me = ring.me().id();
+        let gap = high(me.distance_to(last.peer.id())) / ring.successors().len() as u64;
+        let reach = gap.saturating_mul(NEAR * self.config.replicas as u64);
+        high(key.distance_to(me)) <= reach
+    }
+}

@@ -1,0 +1,38 @@
+//! How much a node stores for others: [`Limits`].
+
+use p2p_core::Duration;
+
+/// How much a node stores, of everybody and of one block of addresses (an IPv4 /24, an IPv6 /64).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes in all, with 320 for each record: 64 MiB, a thousand of the largest values.
+    pub bytes: usize,
+    /// Records in all: 65,536, with small values a third of the bytes.
+    pub records: usize,
+    /// Bytes of one publisher's block: an eighth of all, so that it takes several blocks to fill a node.
+    pub publisher_bytes: usize,
+    /// Records of one publisher's block: an eighth of all.
+    pub publisher_records: usize,
+    /// Providers of one key: 128. More than anybody asks, and a list of them stays below 12 KiB.
+    pub providers: usize,
+    /// Providers of one key from one block: 8. A household behind one address has no more; it takes 16 blocks to fill
+    /// a key's list.
+    pub providers_alike: usize,
+    /// The longest that anything is kept after it was put last: 25 hours, so that who republishes once a day is safe.
+    pub ttl: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            bytes: 64 << 20,
+            records: 65_536,
+            publisher_bytes: 8 << 20,
+            publisher_records: 8_192,
+            providers: 128,
+            providers_alike: 8,
+            ttl: Duration::from_secs(25 * 3_600),
+        }
+    }
+}
