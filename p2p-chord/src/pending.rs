@@ -6,6 +6,9 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use p2p_core::{Duration, Instant};
 
+/// How long it takes to ask others, almost always.
+const OTHERS: Duration = Duration::from_millis(400);
+
 /// A question under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Question<P> {
@@ -116,7 +119,7 @@ pub(crate) enum Insistence {
     Once,
     /// Three times, each time waiting twice as long: silence then counts as death.
     Thrice,
-    /// The same, but who is asked has to ask others before it can answer.
+    /// Twice, and who is asked has to ask others before it can answer.
     Slowly,
 }
 
@@ -124,14 +127,15 @@ impl Insistence {
     pub(crate) const fn repeats(self) -> u8 {
         match self {
             Self::Once => 0,
-            Self::Thrice | Self::Slowly => 2,
+            Self::Slowly => 1,
+            Self::Thrice => 2,
         }
     }
 
     fn patience(self, to: &Contact) -> Duration {
         match self {
             Self::Once | Self::Thrice => to.patience(),
-            Self::Slowly => 4 * to.patience(),
+            Self::Slowly => to.patience() + OTHERS,
         }
     }
 }

@@ -87,7 +87,9 @@ impl Provider {
 #[non_exhaustive]
 pub enum RecordError {
     /// The value is longer than [`MAX_VALUE`].
-    #[error("{0} bytes are more than {MAX_VALUE}: publish it as a file, and who wants it fetches it from its holders")]
+    #[error(
+        "{0} bytes are more than {MAX_VALUE}: publish it as a file, and who wants it fetches it from its holders"
+    )]
     TooLarge(usize),
     /// The salt is longer than [`MAX_SALT`].
     #[error("a salt of {0} bytes is longer than {MAX_SALT}")]

@@ -18,6 +18,8 @@ use p2p_core::OpId;
 
 /// Replicas that must say that they have nothing before there is nothing: the first ones may be new.
 const LACKING: usize = 3;
+/// Lookups of one get: a list of replicas that is named may end within them.
+const LOOKUPS: u8 = 3;
 
 /// A get under way.
 #[derive(Clone, Debug)]
@@ -25,13 +27,15 @@ pub(super) struct Getting {
     get: Get,
     /// Whom to ask next, the next last.
     owners: Vec<Peer>,
+    /// Everybody who was named as a replica, in order.
+    named: Vec<Peer>,
     outstanding: usize,
     /// Who answered, and which version they have.
     heard: Vec<(Contact, Option<u64>)>,
     /// The newest.
     best: Option<(Record, u32)>,
-    /// The lookup is done.
-    is_there: bool,
+    /// Lookups that were made.
+    lookups: u8,
 }
 
 impl Getting {
@@ -55,10 +59,11 @@ impl Chord {
         let work = Work::Get(Getting {
             get,
             owners: Vec::new(),
+            named: Vec::new(),
             outstanding: 0,
             heard: Vec::new(),
             best: None,
-            is_there: false,
+            lookups: 1,
         });
         let Some(task) = self.begin(op, key, work, cx) else { return };
         if may_be_here {
@@ -84,6 +89,7 @@ impl Chord {
             && let Work::Get(getting) = &task.work
             // With a quorum, a version found on the way is one of several.
             && getting.get.quorum <= 1
+            && getting.lookups == 1
         {
             return Ask::Get { key: target, kind: getting.get.kind, routed: true };
         }
@@ -93,7 +99,8 @@ impl Chord {
     /// Who named the owners has nothing; it may be one itself, and need not be asked again.
     pub(super) fn has_nothing(&mut self, goal: Goal, contact: Contact) {
         let Goal::Get(number) = goal else { return };
-        if let Some(getting) = self.getting(number).filter(|getting| getting.get.quorum <= 1) {
+        let is_asked = |getting: &&mut Getting| getting.get.quorum <= 1 && getting.lookups == 1;
+        if let Some(getting) = self.getting(number).filter(is_asked) {
             getting.heard.push((contact, None));
         }
     }
@@ -110,14 +117,16 @@ impl Chord {
             task.report.add(report);
         }
         let me = self.peer();
-        let is_ours = me.is_some_and(|me| owners.contains(&me));
         let Some(getting) = self.getting(number) else { return };
+        owners.retain(|owner| !getting.named.contains(owner));
+        let is_ours = me.is_some_and(|me| owners.contains(&me));
+        getting.named.extend(&owners);
         // Who named them counts if it is one of them.
-        getting.heard.retain(|(contact, _)| owners.contains(&contact.peer));
+        getting.heard.retain(|(contact, _)| getting.named.contains(&contact.peer));
         owners.retain(|owner| !getting.heard.iter().any(|(contact, _)| contact.peer == *owner));
         owners.retain(|owner| Some(*owner) != me);
         owners.reverse();
-        (getting.owners, getting.is_there) = (owners, true);
+        getting.owners = owners;
         let (get, me) = (getting.get, me.filter(|_| is_ours));
         if let Some(me) = me {
             let records = self.records(get.key, get.kind, cx);
@@ -160,17 +169,10 @@ impl Chord {
                 return;
             }
             let Some(owner) = getting.owners.pop() else {
-                if getting.outstanding > 0 {
-                    return;
+                if getting.outstanding == 0 {
+                    self.look_behind(number, cx);
                 }
-                if getting.is_there {
-                    return self.settle_get(number, cx);
-                }
-                getting.is_there = true;
-                let key = getting.get.key;
-                // Who was met on the way has lied: the owners are looked for without asking for the record.
-                getting.get.quorum = getting.get.quorum.max(2);
-                return self.look_up(key, Goal::Get(number), cx);
+                return;
             };
             getting.outstanding += 1;
             let Get { key, kind, .. } = getting.get;
@@ -180,6 +182,19 @@ impl Chord {
             let ask = Ask::Get { key, kind, routed: false };
             self.ask(Contact::unmet(owner), ask, Insistence::Once, Purpose::Get(number), cx);
         }
+    }
+
+    /// Nobody is left to ask of those that were named: who is behind the last of them?
+    fn look_behind(&mut self, number: u32, cx: &mut Context<'_>) {
+        let replicas = self.config.replicas;
+        let Some(getting) = self.getting(number) else { return };
+        if getting.lookups >= LOOKUPS || getting.named.len() >= replicas {
+            return self.settle_get(number, cx);
+        }
+        getting.lookups += 1;
+        // If nobody was named, who was met on the way lied: the owners are looked for without asking for the record.
+        let place = getting.named.last().map_or(getting.get.key, |last| last.id().plus_power(0));
+        self.look_up(place, Goal::Get(number), cx);
     }
 
     /// A node answered.
@@ -196,9 +211,8 @@ impl Chord {
             Answer::Records(mut records) => {
                 getting.outstanding -= 1;
                 let was_empty = records.is_empty();
-                let is_sound = |record: &Record| {
-                    record.kind() == kind && record.key() == key && record.check().is_ok()
-                };
+                let is_sound =
+                    |record: &Record| record.kind() == kind && record.key() == key && record.check().is_ok();
                 records.retain(|(record, _)| is_sound(record));
                 if was_empty || !records.is_empty() {
                     self.heard_of(number, contact, records, cx);
@@ -220,13 +234,7 @@ impl Chord {
     }
 
     /// A replica has these.
-    fn heard_of(
-        &mut self,
-        number: u32,
-        contact: Contact,
-        records: Vec<(Record, u32)>,
-        cx: &mut Context<'_>,
-    ) {
+    fn heard_of(&mut self, number: u32, contact: Contact, records: Vec<(Record, u32)>, cx: &mut Context<'_>) {
         let Some(getting) = self.getting(number) else { return };
         if getting.get.kind == Kind::Provider && !records.is_empty() {
             return self.found(number, records.into_iter().map(|(record, _)| record).collect(), cx);
@@ -268,7 +276,13 @@ impl Chord {
     }
 
     /// Gives the newest version to those that have an older one or none.
-    fn repair(&mut self, record: &Record, left: u32, heard: Vec<(Contact, Option<u64>)>, cx: &mut Context<'_>) {
+    fn repair(
+        &mut self,
+        record: &Record,
+        left: u32,
+        heard: Vec<(Contact, Option<u64>)>,
+        cx: &mut Context<'_>,
+    ) {
         let Some(me) = self.peer() else { return };
         let expires = cx.unix_now().as_secs() + u64::from(left);
         let held = Held { record: record.clone(), expires, publisher: Prefix::of(me.addr().ip()) };

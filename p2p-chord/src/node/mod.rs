@@ -42,9 +42,9 @@ use bytes::BytesMut;
 use core::net::SocketAddr;
 use join::Joining;
 use lookups::{Goal, Running};
+use p2p_core::{Cx, Datagram, Input, Machine, OpId, OpInput, SocketId};
 use storage::Storage;
 use streams::Streams;
-use p2p_core::{Cx, Datagram, Input, Machine, OpId, OpInput, SocketId};
 use token::Tokens;
 
 type Context<'a> = Cx<'a, Chord>;

@@ -8,6 +8,7 @@ use super::{Chord, Context, Purpose};
 use crate::api::{Event, Put};
 use crate::contact::Contact;
 use crate::error::Error;
+use crate::id::RingId;
 use crate::lookup::Report;
 use crate::peer::Peer;
 use crate::pending::Insistence;
@@ -27,6 +28,8 @@ pub(super) struct Putting {
     put: Put,
     /// Whom to ask next, the next last.
     owners: Vec<Peer>,
+    /// Behind those that were named.
+    behind: RingId,
     lookups: u8,
     /// Somebody before them did not answer.
     heir: bool,
@@ -38,7 +41,7 @@ impl Chord {
             return cx.finish(op, Err(Error::Record(error)));
         }
         let key = put.record.key();
-        let work = Work::Put(Putting { put, owners: Vec::new(), lookups: 1, heir: false });
+        let work = Work::Put(Putting { put, owners: Vec::new(), behind: key, lookups: 1, heir: false });
         if let Some(task) = self.begin(op, key, work, cx) {
             self.look_up(key, Goal::Put(task), cx);
         }
@@ -65,7 +68,8 @@ impl Chord {
         owners.truncate(HEIRS);
         owners.reverse();
         if let Some(putting) = self.putting(number) {
-            (putting.owners, putting.heir) = (owners, false);
+            putting.behind = owners.first().map_or(putting.behind, |last| last.id().plus_power(0));
+            putting.owners = owners;
             self.put_next(number, cx);
         }
     }
@@ -74,7 +78,8 @@ impl Chord {
         let me = self.peer();
         let Some(putting) = self.putting(number) else { return };
         let Some(owner) = putting.owners.pop() else {
-            return self.task_failed(number, Error::NoRoute, cx);
+            let behind = putting.behind;
+            return self.put_again(number, behind, Error::NoRoute, cx);
         };
         let Put { record, ttl, swap } = putting.put.clone();
         let heir = putting.heir;
@@ -108,21 +113,28 @@ impl Chord {
                 cx.answer(task.op, Event::Stored { key: task.key, copies, report: task.report });
                 cx.finish(task.op, Ok(()));
             }
-            Answer::Refused(Refusal::NotResponsible) | Answer::Absent => self.put_again(number, cx),
+            Answer::Refused(Refusal::NotResponsible) | Answer::Absent => self.owner_changed(number, cx),
             Answer::Refused(refusal) => self.task_failed(number, Error::Refused(refusal), cx),
             _ => self.not_put(number, cx),
         }
     }
 
     /// Who was asked is not the owner: who is?
-    fn put_again(&mut self, number: u32, cx: &mut Context<'_>) {
+    fn owner_changed(&mut self, number: u32, cx: &mut Context<'_>) {
+        let Some(putting) = self.putting(number) else { return };
+        putting.heir = false;
+        let key = putting.put.record.key();
+        self.put_again(number, key, Error::Refused(Refusal::NotResponsible), cx);
+    }
+
+    /// Looks for somebody to store it, a few times.
+    fn put_again(&mut self, number: u32, place: RingId, or: Error, cx: &mut Context<'_>) {
         let Some(putting) = self.putting(number) else { return };
         if putting.lookups >= LOOKUPS {
-            return self.task_failed(number, Error::Refused(Refusal::NotResponsible), cx);
+            return self.task_failed(number, or, cx);
         }
         putting.lookups += 1;
-        let key = putting.put.record.key();
-        self.look_up(key, Goal::Put(number), cx);
+        self.look_up(place, Goal::Put(number), cx);
     }
 
     /// A node does not answer: who is behind it stands in.

@@ -21,7 +21,7 @@ const AROUND: usize = 32;
 pub(super) const DATAGRAM: usize = LARGEST - AROUND;
 /// Replicas away from a place within which a node takes copies for it: it only guesses where those before it are, by
 /// how close those behind it lie to each other. With lists of 8, one right copy in 20,000 is refused, and made later.
-const NEAR: u64 = 8;
+const NEAR: u64 = 16;
 
 /// What a node stores, and what is under way about it.
 #[derive(Clone, Debug)]
@@ -93,7 +93,8 @@ impl Chord {
             cx.rng().shuffle(&mut held);
             held.truncate(PROVIDERS);
         }
-        let left = |held: &Held| u32::try_from(held.expires.saturating_sub(now.as_secs())).unwrap_or(u32::MAX);
+        let left =
+            |held: &Held| u32::try_from(held.expires.saturating_sub(now.as_secs())).unwrap_or(u32::MAX);
         held.into_iter().map(|held| (held.record.clone(), left(held))).collect()
     }
 
@@ -149,12 +150,7 @@ impl Chord {
     }
 
     /// Somebody hands over copies.
-    pub(super) fn asked_to_keep(
-        &mut self,
-        asked: &Asked,
-        copies: Vec<Held>,
-        cx: &mut Context<'_>,
-    ) -> Answer {
+    pub(super) fn asked_to_keep(&mut self, asked: &Asked, copies: Vec<Held>, cx: &mut Context<'_>) -> Answer {
         if !self.is_member() {
             return Answer::Absent;
         }

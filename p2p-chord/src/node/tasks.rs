@@ -70,7 +70,8 @@ impl Chord {
         cx.clear_timer(Timer::Task(number));
         self.drop_lookup(Goal::Get(number), cx);
         self.drop_lookup(Goal::Put(number), cx);
-        let is_its = |purpose: &Purpose| matches!(purpose, Purpose::Get(of) | Purpose::Put(of) if *of == number);
+        let is_its =
+            |purpose: &Purpose| matches!(purpose, Purpose::Get(of) | Purpose::Put(of) if *of == number);
         self.pending.forget(is_its);
         self.hang_up(is_its, cx);
         Some(*task)

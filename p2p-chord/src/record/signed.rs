@@ -90,7 +90,8 @@ impl Signed {
     ) -> Result<Self, RecordError> {
         let key = SigningKey::from_bytes(&secret.0);
         let public = PublicKey(key.verifying_key().to_bytes());
-        let mut signed = Self { public, salt: salt.into(), seq, value: value.into(), signature: [[0; 32]; 2] };
+        let mut signed =
+            Self { public, salt: salt.into(), seq, value: value.into(), signature: [[0; 32]; 2] };
         signed.check_lengths()?;
         let signature = key.sign(&signed.buffer());
         signed.signature = [*signature.r_bytes(), *signature.s_bytes()];

@@ -142,8 +142,7 @@ pub(crate) fn drawn_up(seed: u64, nodes: usize, config: &Config) -> (World, Vec<
     for (place, me) in peers.iter().enumerate() {
         let successors: Vec<Peer> = (1..=config.successors).map(|step| around(place + step)).collect();
         let fingers = (config.successors + 1..nodes).map(|step| around(place + step));
-        let node =
-            Chord::settled(config.clone(), *me, around(place + nodes - 1), &successors, fingers);
+        let node = Chord::settled(config.clone(), *me, around(place + nodes - 1), &successors, fingers);
         members.push(sim.add_with(p2p_sim::Setup::new().addr(me.addr().ip()), Audit::new(node)));
     }
     (sim, members)

@@ -58,7 +58,8 @@ fn what_is_put_is_found_by_everybody() {
         let mut rng = Rng::fast_from(seed);
         for len in [0, 1, 100, 1_000, 1_200, 64 * 1024] {
             let record = value(&mut rng, len);
-            let (copies, _) = put(&mut sim, *rng.choose(&members).unwrap(), Put::new(record.clone())).unwrap();
+            let (copies, _) =
+                put(&mut sim, *rng.choose(&members).unwrap(), Put::new(record.clone())).unwrap();
             assert!(copies >= 3);
             sim.run_for(Duration::from_secs(3));
             assert_eq!(holders(&sim, &members, record.key(), Kind::Value), 4, "{len} bytes");
@@ -156,7 +157,8 @@ fn the_newest_version_is_found_by_a_quorum_and_repaired() {
     let config = wide(8);
     let (mut sim, members) = drawn_up(3, 64, &config);
     let secret = SecretKey([7; 32]);
-    let sign = |seq: u64| Record::Signed(Signed::sign(&secret, "salt", seq, format!("version {seq}")).unwrap());
+    let sign =
+        |seq: u64| Record::Signed(Signed::sign(&secret, "salt", seq, format!("version {seq}")).unwrap());
     let key = sign(1).key();
     put(&mut sim, members[0], Put::new(sign(1))).unwrap();
     sim.run_for(Duration::from_secs(3));
