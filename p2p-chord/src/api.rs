@@ -124,6 +124,8 @@ pub enum Timer {
     Join,
     /// A lookup takes too long.
     Lookup(u32),
+    /// Handing everything over before it leaves takes too long.
+    Leave,
     /// A put or a get takes too long.
     Task(u32),
     /// A stream takes too long.

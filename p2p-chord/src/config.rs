@@ -39,6 +39,9 @@ pub struct Config {
     /// Nodes that a put or a get asks at a time on its way: 1, which costs the fewest messages. More are faster where
     /// many nodes are dead.
     pub careful: usize,
+    /// How often it compares what it is responsible for with one of the replicas: every 30 s, so each of 7 in turn
+    /// within 4 minutes. New replicas are given everything at once.
+    pub compare: Duration,
     /// How much it stores.
     pub limits: Limits,
     /// Whether it stores a record that somebody puts from this address; by default each one that is sound. A copy is
@@ -64,6 +67,7 @@ impl Default for Config {
             replicas: 8,
             quorum: 5,
             careful: 1,
+            compare: Duration::from_secs(30),
             limits: Limits::default(),
             wants: |_, _| true,
             routes: true,

@@ -25,6 +25,6 @@ pub use config::Config;
 pub use error::Error;
 pub use id::{NetworkId, RingId};
 pub use lookup::Report;
-pub use node::Chord;
+pub use node::{Chord, Handed};
 pub use peer::{Peer, Place};
 pub use ring::Broken;

@@ -13,7 +13,7 @@
 use crate::id::{NetworkId, RingId};
 use crate::peer::Place;
 use crate::record::{Kind, MAX_VALUE, Record};
-use crate::store::{Held, Refusal};
+use crate::store::{Digest, Held, Refusal};
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
@@ -124,6 +124,31 @@ pub enum Ask {
     },
     /// Keep copies of records. [`Answer::Kept`].
     Keep(Vec<Held>),
+    /// Do we hold the same in these arcs? [`Answer::Differ`].
+    Compare {
+        /// The key of the digests, drawn for this comparison.
+        #[serde(with = "postcard::fixint::le")]
+        key: u64,
+        /// Where the first arc begins.
+        from: RingId,
+        /// Where each arc ends and the next one begins, and the digest of what the asker holds in it; at most 16.
+        arcs: Vec<(RingId, Digest)>,
+    },
+    /// What of this arc lacks one of us? [`Answer::Lacking`]. The receiver gives the asker what it lacks, with
+    /// [`Ask::Keep`].
+    Exchange {
+        /// The key of the fingerprints.
+        #[serde(with = "postcard::fixint::le")]
+        key: u64,
+        /// Where the arc begins.
+        from: RingId,
+        /// Where it ends.
+        to: RingId,
+        /// Whether the asker is to have all of it.
+        both: bool,
+        /// Fingerprints of what the asker holds in it, little-endian.
+        have: Vec<[u8; 8]>,
+    },
 }
 
 /// An answer.
@@ -164,6 +189,10 @@ pub enum Answer {
     Refused(Refusal),
     /// To [`Ask::Keep`]: for each record, why it is not kept.
     Kept(Vec<Option<Refusal>>),
+    /// To [`Ask::Compare`]: the numbers of the arcs that differ, and how many records the answerer has in each.
+    Differ(Vec<(u8, u32)>),
+    /// To [`Ask::Exchange`]: the numbers of the fingerprints of which the answerer has no record.
+    Lacking(Vec<u8>),
 }
 
 /// Of a list of places, to compare lists without sending them: FNV-1a over the identifiers, never 0.

@@ -1,6 +1,6 @@
 //! What others ask of us.
 
-use super::{Chord, Context, Purpose, storage};
+use super::{Chord, Context, Purpose, reconcile, storage};
 use crate::contact::Contact;
 use crate::id::RingId;
 use crate::peer::{Peer, Place};
@@ -60,6 +60,11 @@ impl Chord {
                 return self.asked_to_put(asked, storage::Wish { record, ttl, swap, heir }, cx);
             }
             Ask::Keep(copies) => self.asked_to_keep(&asked, copies, cx),
+            Ask::Compare { .. } | Ask::Exchange { .. } if !asked.is_proven => Answer::Prove,
+            Ask::Compare { key, from, arcs } => self.compared(key, from, &arcs, cx),
+            Ask::Exchange { key, from, to, both, have } => {
+                self.exchanged(&asked, reconcile::Arc { key, from, to }, both, &have, cx)
+            }
         };
         self.reply(asked, answer, cx);
     }
@@ -134,6 +139,8 @@ fn most(answer: &Answer) -> usize {
             Answer::Records(records) => records.iter().map(|(record, _)| record.wire_len() + 5).sum(),
             Answer::Stored { .. } => 4,
             Answer::Refused(_) => 11,
+            Answer::Differ(arcs) => 6 * arcs.len(),
+            Answer::Lacking(numbers) => numbers.len(),
             Answer::Kept(refusals) => 12 * refusals.len(),
             Answer::Prove | Answer::Absent | Answer::Large => 0,
         }

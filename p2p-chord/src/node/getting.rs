@@ -19,7 +19,7 @@ use p2p_core::OpId;
 /// Replicas that must say that they have nothing before there is nothing: the first ones may be new.
 const LACKING: usize = 3;
 /// Lookups of one get: a list of replicas that is named may end within them.
-const LOOKUPS: u8 = 3;
+const LOOKUPS: u8 = 8;
 
 /// A get under way.
 #[derive(Clone, Debug)]

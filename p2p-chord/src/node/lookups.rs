@@ -44,13 +44,16 @@ impl Chord {
     pub(super) fn look_up(&mut self, target: RingId, goal: Goal, cx: &mut Context<'_>) {
         let seeds: Vec<Contact> = match &self.state {
             State::Member(ring) => {
-                let owners: Option<Vec<Peer>> = ring.owners(target).map(|owners| owners.copied().collect());
-                if let Some(owners) = owners {
+                // Who has just joined does not know yet for what it is responsible.
+                let is_sure = ring.is_small() || ring.predecessor().is_some();
+                let owners = ring.owners(target).filter(|_| is_sure);
+                if let Some(owners) = owners.map(|owners| owners.copied().collect::<Vec<Peer>>()) {
                     let hops = u16::from(owners.first() != Some(&ring.me()));
                     let report = Report { hops, ..Report::default() };
                     return self.reached(goal, target, owners, report, cx);
                 }
-                self.closest(ring, target, SEEDS).copied().collect()
+                let seeds: Vec<Contact> = self.closest(ring, target, SEEDS).copied().collect();
+                if seeds.is_empty() { ring.successors().to_vec() } else { seeds }
             }
             State::Guest => self.fingers.contacts().copied().collect(),
             State::Outside | State::Joining(_) => return self.not_reached(goal, Error::NotJoined, cx),

@@ -12,10 +12,12 @@
 mod answers;
 mod finger;
 mod getting;
+mod hand_over;
 mod join;
 mod lookups;
 mod placing;
 mod putting;
+mod reconcile;
 mod small;
 mod stabilise;
 mod storage;
@@ -46,6 +48,8 @@ use p2p_core::{Cx, Datagram, Input, Machine, OpId, OpInput, SocketId};
 use storage::Storage;
 use streams::Streams;
 use token::Tokens;
+
+pub use hand_over::Handed;
 
 type Context<'a> = Cx<'a, Chord>;
 
@@ -89,6 +93,10 @@ enum Purpose {
     Keep(u32),
     /// To have copies kept, whatever becomes of it.
     Repair,
+    /// To have copies kept that are waiting in line.
+    Hand,
+    /// To compare what both hold.
+    Compare(u32),
 }
 
 /// A node on the ring: see the [module](self).
@@ -324,19 +332,23 @@ impl Chord {
             Purpose::Get(task) => self.got(task, contact, answer, cx),
             Purpose::Put(task) => self.put_answered(task, answer, cx),
             Purpose::Keep(placing) => self.copied_to(placing, answer, cx),
+            Purpose::Hand => self.handed(contact.peer, cx),
+            Purpose::Compare(session) => self.reconciled(session, answer, cx),
         }
         self.learn(contact);
     }
 
     /// Repeats a question with the token that it is to prove our address with.
     fn ask_again(&mut self, question: Question<Purpose>, token: u32, cx: &mut Context<'_>) {
-        let Ok(Packet::Ask { ask, .. }) = Packet::decode(&question.datagram, self.config.network) else {
+        let Ok(Packet::Ask { ask, token: shown, .. }) =
+            Packet::decode(&question.datagram, self.config.network)
+        else {
             return;
         };
         let mut contact = self.known(question.to).copied().unwrap_or_else(|| Contact::unmet(question.to));
         // Zero would be no token, and the same answer again.
-        if token == 0 || contact.token == token {
-            return;
+        if token == 0 || shown == token {
+            return self.failed(question, cx);
         }
         contact.token = token;
         self.note(contact);
@@ -392,6 +404,8 @@ impl Chord {
             Purpose::Get(task) => self.not_got(task, peer, cx),
             Purpose::Put(task) => self.not_put(task, cx),
             Purpose::Keep(placing) => self.not_copied(placing, cx),
+            Purpose::Hand => self.not_handed(peer, cx),
+            Purpose::Compare(session) => self.not_reconciled(session, cx),
         }
     }
 
@@ -433,12 +447,12 @@ impl Chord {
 
     /// Ends everything that is under way.
     fn stop(&mut self, cx: &mut Context<'_>) {
-        self.say_farewell(cx);
         self.fail_join(Error::Stopped, cx);
         self.stop_lookups(cx);
         self.stop_tasks(cx);
-        self.close_streams(cx);
-        cx.halt();
+        if self.begin_to_leave(hand_over::Leaving::Stop, cx) {
+            self.depart(cx);
+        }
     }
 }
 
@@ -451,12 +465,16 @@ impl Machine for Chord {
     fn handle(&mut self, input: Input<Self>, cx: &mut Cx<'_, Self>) {
         match input {
             Input::Start => self.start(cx),
-            Input::Datagram(_, datagram) => self.datagram(datagram, cx),
+            Input::Datagram(_, datagram) => {
+                self.datagram(datagram, cx);
+                self.notice_predecessor(cx);
+            }
             Input::Timer(Timer::Due) => self.overdue(cx),
             Input::Timer(Timer::Stabilise) => self.stabilise(cx),
             Input::Timer(Timer::Finger) => self.fix_finger(cx),
             Input::Timer(Timer::Join) => self.begin_join(cx),
             Input::Timer(Timer::Lookup(lookup)) => self.lookup_late(lookup, cx),
+            Input::Timer(Timer::Leave) => self.depart(cx),
             Input::Timer(Timer::Task(task)) => self.task_failed(task, Error::Deadline, cx),
             Input::Timer(Timer::Stream(conn)) => self.stream_late(conn, cx),
             Input::Stream(conn, input) => self.stream(conn, input, cx),

@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use p2p_core::OpId;
 
 /// Times that the owner is looked for: it may have changed in between.
-const LOOKUPS: u8 = 3;
+const LOOKUPS: u8 = 5;
 /// Nodes that are asked to store it in the place of an owner that does not answer.
 const HEIRS: usize = 4;
 

@@ -1,6 +1,7 @@
 //! What a node stores for others, and how it answers those who ask for it.
 
 use super::answers::Asked;
+use super::hand_over::Copies;
 use super::placing::Placing;
 use super::tasks::Task;
 use super::{Chord, Context};
@@ -29,6 +30,7 @@ pub(super) struct Storage {
     pub(super) store: Store,
     pub(super) tasks: BTreeMap<u32, Box<Task>>,
     pub(super) placings: BTreeMap<u32, Box<Placing>>,
+    pub(super) copies: Copies,
     /// Numbers tasks and placings.
     next: u32,
 }
@@ -45,7 +47,13 @@ pub(super) struct Wish {
 
 impl Storage {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { store: Store::new(limits), tasks: BTreeMap::new(), placings: BTreeMap::new(), next: 0 }
+        Self {
+            store: Store::new(limits),
+            tasks: BTreeMap::new(),
+            placings: BTreeMap::new(),
+            copies: Copies::default(),
+            next: 0,
+        }
     }
 
     pub(super) const fn draw(&mut self) -> u32 {

@@ -175,6 +175,7 @@ impl Chord {
                     Purpose::Get(task) => self.got(task, contact, answer, cx),
                     Purpose::Put(task) => self.put_answered(task, answer, cx),
                     Purpose::Keep(placing) => self.copied_to(placing, answer, cx),
+                    Purpose::Hand => self.handed(call.peer, cx),
                     _ => {}
                 }
             }
@@ -204,6 +205,7 @@ impl Chord {
             Purpose::Get(task) => self.not_got(task, call.peer, cx),
             Purpose::Put(task) => self.not_put(task, cx),
             Purpose::Keep(placing) => self.not_copied(placing, cx),
+            Purpose::Hand => self.not_handed(call.peer, cx),
             _ => {}
         }
     }

@@ -15,6 +15,7 @@ pub use limits::Limits;
 pub use name::Prefix;
 pub use refusal::Refusal;
 
+pub(crate) use arcs::fingerprint;
 pub(crate) use name::Name;
 
 use crate::id::RingId;
@@ -98,10 +99,6 @@ impl Store {
 
     pub(crate) fn get(&self, name: &Name) -> Option<&Held> {
         self.entries.get(name)
-    }
-
-    pub(crate) fn names(&self) -> impl Iterator<Item = (&Name, &Held)> {
-        self.entries.iter()
     }
 
     /// The records of a key and kind that are not past their time: one, or all providers.

@@ -1,5 +1,6 @@
 //! Behaviour of the node in the simulator, and of what it is made of.
 
+mod copies;
 mod ring;
 mod rings;
 mod storing;

@@ -7,18 +7,18 @@ use p2p_chord::{Command, Config, Error, Event, Get, Put, Report, RingId};
 use p2p_core::{Duration, OpId, Rng};
 use p2p_sim::{Audit, NodeIx};
 
-fn value(rng: &mut Rng, len: usize) -> Record {
+pub(crate) fn value(rng: &mut Rng, len: usize) -> Record {
     let mut bytes = vec![0; len];
     rng.fill(&mut bytes);
     Record::Value(Bytes::from(bytes))
 }
 
-fn told(sim: &World, node: NodeIx, op: OpId) -> &Event {
+pub(crate) fn told(sim: &World, node: NodeIx, op: OpId) -> &Event {
     &sim.events(node).iter().find(|told| told.op == Some(op)).expect("an answer").event
 }
 
 /// Puts a record, and gives copies and cost.
-fn put(sim: &mut World, node: NodeIx, put: Put) -> Result<(u8, Report), Error> {
+pub(crate) fn put(sim: &mut World, node: NodeIx, put: Put) -> Result<(u8, Report), Error> {
     let op = sim.ask(node, Command::Put(put));
     assert!(sim.finish(&[op], Duration::from_secs(60)));
     sim.outcome(op).unwrap().map(|()| match told(sim, node, op) {
@@ -27,7 +27,7 @@ fn put(sim: &mut World, node: NodeIx, put: Put) -> Result<(u8, Report), Error> {
     })
 }
 
-fn get(sim: &mut World, node: NodeIx, get: Get) -> Result<(Vec<Record>, Report), Error> {
+pub(crate) fn get(sim: &mut World, node: NodeIx, get: Get) -> Result<(Vec<Record>, Report), Error> {
     let op = sim.ask(node, Command::Get(get));
     assert!(sim.finish(&[op], Duration::from_secs(60)));
     sim.outcome(op).unwrap().map(|()| match told(sim, node, op) {
@@ -36,12 +36,12 @@ fn get(sim: &mut World, node: NodeIx, get: Get) -> Result<(Vec<Record>, Report),
     })
 }
 
-fn holders(sim: &World, members: &[NodeIx], key: RingId, kind: Kind) -> usize {
+pub(crate) fn holders(sim: &World, members: &[NodeIx], key: RingId, kind: Kind) -> usize {
     let now = p2p_core::UnixTime::default();
     members.iter().filter(|node| chord(sim, **node).store().find(key, kind, now).next().is_some()).count()
 }
 
-fn wide(r: usize) -> Config {
+pub(crate) fn wide(r: usize) -> Config {
     let mut config = config(r);
     config.base_bits = 4;
     config
