@@ -128,6 +128,8 @@ pub enum Timer {
     Leave,
     /// A put or a get takes too long.
     Task(u32),
+    /// A put or a get tries again.
+    Again(u32),
     /// A stream takes too long.
     Stream(ConnId),
 }

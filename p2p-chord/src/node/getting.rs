@@ -34,6 +34,10 @@ pub(super) struct Getting {
     heard: Vec<(Contact, Option<u64>)>,
     /// The newest.
     best: Option<(Record, u32)>,
+    /// Replicas that did not answer in time.
+    silent: Vec<Peer>,
+    /// They are asked again, patiently: nobody else has it.
+    patient: bool,
     /// Lookups that were made.
     lookups: u8,
 }
@@ -63,6 +67,8 @@ impl Chord {
             outstanding: 0,
             heard: Vec::new(),
             best: None,
+            silent: Vec::new(),
+            patient: false,
             lookups: 1,
         });
         let Some(task) = self.begin(op, key, work, cx) else { return };
@@ -161,7 +167,8 @@ impl Chord {
             let want = usize::from(getting.get.quorum.max(1));
             let heard = getting.heard.len();
             let is_enough = getting.best.is_some() && heard >= want;
-            let is_absent = getting.best.is_none() && getting.lacking() >= LACKING.max(want);
+            let is_absent =
+                getting.best.is_none() && !getting.patient && getting.lacking() >= LACKING.max(want);
             if is_enough || is_absent {
                 return self.settle_get(number, cx);
             }
@@ -175,12 +182,13 @@ impl Chord {
                 return;
             };
             getting.outstanding += 1;
+            let insistence = if getting.patient { Insistence::Thrice } else { Insistence::Once };
             let Get { key, kind, .. } = getting.get;
             if let Some(task) = self.task(number) {
                 task.report.messages += 1;
             }
             let ask = Ask::Get { key, kind, routed: false };
-            self.ask(Contact::unmet(owner), ask, Insistence::Once, Purpose::Get(number), cx);
+            self.ask(Contact::unmet(owner), ask, insistence, Purpose::Get(number), cx);
         }
     }
 
@@ -188,7 +196,10 @@ impl Chord {
     fn look_behind(&mut self, number: u32, cx: &mut Context<'_>) {
         let replicas = self.config.replicas;
         let Some(getting) = self.getting(number) else { return };
-        if getting.lookups >= LOOKUPS || getting.named.len() >= replicas {
+        if getting.patient
+            || getting.lookups >= LOOKUPS
+            || getting.named.len() - getting.silent.len() >= replicas
+        {
             return self.settle_get(number, cx);
         }
         getting.lookups += 1;
@@ -226,8 +237,10 @@ impl Chord {
                 }
                 self.dial(contact, Ask::Get { key, kind, routed: false }, Purpose::Get(number), cx);
             }
+            // It has left, say.
             _ => {
                 getting.outstanding -= 1;
+                getting.silent.push(contact.peer);
                 self.get_on(number, cx);
             }
         }
@@ -249,14 +262,27 @@ impl Chord {
         self.get_on(number, cx);
     }
 
-    pub(super) fn not_got(&mut self, number: u32, _: Peer, cx: &mut Context<'_>) {
+    pub(super) fn not_got(&mut self, number: u32, peer: Peer, cx: &mut Context<'_>) {
         if let Some(task) = self.task(number) {
             task.report.timeouts += 1;
         }
         if let Some(getting) = self.getting(number) {
             getting.outstanding -= 1;
+            getting.silent.push(peer);
             self.get_on(number, cx);
         }
+    }
+
+    /// The lookup led nowhere. Whether it is tried again, from the beginning.
+    pub(super) fn get_again(&mut self, number: u32) -> bool {
+        let Some(getting) = self.getting(number).filter(|getting| getting.lookups < LOOKUPS) else {
+            return false;
+        };
+        getting.lookups += 1;
+        getting.named.clear();
+        getting.silent.clear();
+        getting.patient = false;
+        getting.outstanding == 0
     }
 
     /// Everybody was heard who was to be.
@@ -270,8 +296,14 @@ impl Chord {
                 }
                 self.found(number, Vec::from([record]), cx);
             }
+            None if !getting.patient && !getting.silent.is_empty() => {
+                // One of them may be the only one that has it.
+                getting.owners = core::mem::take(&mut getting.silent);
+                getting.patient = true;
+                self.get_on(number, cx);
+            }
             None if getting.lacking() > 0 => self.task_failed(number, Error::Absent, cx),
-            None => self.task_failed(number, Error::NoRoute, cx),
+            None => self.no_way(number, Error::NoRoute, cx),
         }
     }
 

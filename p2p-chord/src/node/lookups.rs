@@ -168,7 +168,7 @@ impl Chord {
         match goal {
             Goal::Join => self.join_again(cx),
             Goal::Finger(_) => {}
-            Goal::Get(task) | Goal::Put(task) => self.task_failed(task, error, cx),
+            Goal::Get(task) | Goal::Put(task) => self.no_way(task, error, cx),
             Goal::Op(op) => cx.finish(op, Err(error)),
         }
     }

@@ -476,6 +476,7 @@ impl Machine for Chord {
             Input::Timer(Timer::Lookup(lookup)) => self.lookup_late(lookup, cx),
             Input::Timer(Timer::Leave) => self.depart(cx),
             Input::Timer(Timer::Task(task)) => self.task_failed(task, Error::Deadline, cx),
+            Input::Timer(Timer::Again(task)) => self.look_again(task, cx),
             Input::Timer(Timer::Stream(conn)) => self.stream_late(conn, cx),
             Input::Stream(conn, input) => self.stream(conn, input, cx),
             Input::Listener(listener, at) => self.listening(listener, at, cx),

@@ -113,7 +113,7 @@ impl Chord {
                 cx.answer(task.op, Event::Stored { key: task.key, copies, report: task.report });
                 cx.finish(task.op, Ok(()));
             }
-            Answer::Refused(Refusal::NotResponsible) | Answer::Absent => self.owner_changed(number, cx),
+            Answer::Refused(Refusal::NotResponsible) => self.owner_changed(number, cx),
             Answer::Refused(refusal) => self.task_failed(number, Error::Refused(refusal), cx),
             _ => self.not_put(number, cx),
         }
@@ -135,6 +135,16 @@ impl Chord {
         }
         putting.lookups += 1;
         self.look_up(place, Goal::Put(number), cx);
+    }
+
+    /// The lookup led nowhere. Whether it is tried again, from the beginning.
+    pub(super) fn put_anew(&mut self, number: u32) -> bool {
+        let Some(putting) = self.putting(number).filter(|putting| putting.lookups < LOOKUPS) else {
+            return false;
+        };
+        putting.lookups += 1;
+        putting.heir = false;
+        true
     }
 
     /// A node does not answer: who is behind it stands in.

@@ -19,7 +19,10 @@ use crate::error::Error;
 use crate::id::RingId;
 use crate::lookup::Report;
 use alloc::boxed::Box;
-use p2p_core::OpId;
+use p2p_core::{Duration, OpId};
+
+/// How long after a lookup that led nowhere the next one begins.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// A put or a get under way.
 #[derive(Clone, Debug)]
@@ -68,6 +71,7 @@ impl Chord {
     pub(super) fn end_task(&mut self, number: u32, cx: &mut Context<'_>) -> Option<Task> {
         let task = self.storage.tasks.remove(&number)?;
         cx.clear_timer(Timer::Task(number));
+        cx.clear_timer(Timer::Again(number));
         self.drop_lookup(Goal::Get(number), cx);
         self.drop_lookup(Goal::Put(number), cx);
         let is_its =
@@ -81,6 +85,31 @@ impl Chord {
         let Some(task) = self.end_task(number, cx) else { return };
         cx.answer(task.op, Event::Failed { key: task.key, report: task.report });
         cx.finish(task.op, Err(error));
+    }
+
+    /// The lookup of a task led nowhere: too many on the way are dead, and the ring may not have noticed yet.
+    pub(super) fn no_way(&mut self, number: u32, error: Error, cx: &mut Context<'_>) {
+        let again = error == Error::NoRoute
+            && match self.task(number).map(|task| &task.work) {
+                Some(Work::Get(_)) => self.get_again(number),
+                Some(Work::Put(_)) => self.put_anew(number),
+                None => false,
+            };
+        if again {
+            cx.set_timer(Timer::Again(number), AGAIN);
+        } else {
+            self.task_failed(number, error, cx);
+        }
+    }
+
+    pub(super) fn look_again(&mut self, number: u32, cx: &mut Context<'_>) {
+        let Some(task) = self.task(number) else { return };
+        let goal = match task.work {
+            Work::Get(_) => Goal::Get(number),
+            Work::Put(_) => Goal::Put(number),
+        };
+        let key = task.key;
+        self.look_up(key, goal, cx);
     }
 
     /// Nobody waits for it any more. Whether it was a task.
