@@ -1,5 +1,6 @@
 //! What can be asked of a node, and what it tells: [`Command`], [`Event`], [`Timer`].
 
+use crate::error::Error;
 use crate::id::RingId;
 use crate::lookup::Report;
 use crate::peer::Peer;
@@ -22,6 +23,25 @@ pub enum Command {
     Put(Put),
     /// Get what is stored under a key. Answered by [`Event::Found`].
     Get(Get),
+    /// Say that something can be had from this node, and say so again until [`Command::Withdraw`]. Answered by
+    /// [`Event::Stored`] once it is said for the first time.
+    Provide(Provide),
+    /// Put what this node put under a key no more again. It is forgotten when its time is over.
+    Withdraw(RingId, Kind),
+}
+
+/// What can be had from a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Provide {
+    /// Under which key: [`Provider::place_of`](crate::record::Provider::place_of) for a file,
+    /// [`place_of_name`](crate::record::Provider::place_of_name) for a name.
+    pub key: RingId,
+    /// At which port; the address is the node's own.
+    pub port: u16,
+    /// SHA-256 of the content.
+    pub sha256: [u8; 32],
+    /// Bytes of the content.
+    pub size: u64,
 }
 
 /// A record to be stored.
@@ -33,13 +53,16 @@ pub struct Put {
     pub ttl: Duration,
     /// For a signed record: only in place of the version with this sequence number (compare-and-swap).
     pub swap: Option<u64>,
+    /// Whether this node puts it again whenever half of that time is over, as long as it runs or until
+    /// [`Command::Withdraw`].
+    pub again: bool,
 }
 
 impl Put {
     /// A record, to be kept for a day.
     #[must_use]
     pub const fn new(record: Record) -> Self {
-        Self { record, ttl: Duration::from_secs(24 * 3_600), swap: None }
+        Self { record, ttl: Duration::from_secs(24 * 3_600), swap: None, again: false }
     }
 }
 
@@ -100,6 +123,13 @@ pub enum Event {
         /// What it cost, with what the node that is responsible spent on the copies so far.
         report: Report,
     },
+    /// Something that this node puts again and again could not be put this time. It goes on trying.
+    NotAgain {
+        /// Its key.
+        key: RingId,
+        /// Why.
+        error: Error,
+    },
     /// A put or a get ends without success, as its operation's end says.
     Failed {
         /// The key.
@@ -128,6 +158,8 @@ pub enum Timer {
     Leave,
     /// A put or a get takes too long.
     Task(u32),
+    /// Something is to be put again.
+    Republish,
     /// A put or a get tries again.
     Again(u32),
     /// A stream takes too long.

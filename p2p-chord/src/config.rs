@@ -42,6 +42,8 @@ pub struct Config {
     /// How often it compares what it is responsible for with one of the replicas: every 30 s, so each of 7 in turn
     /// within 4 minutes. New replicas are given everything at once.
     pub compare: Duration,
+    /// How long a provider is kept after the node said last that it is one: 2 h. It says so again every hour.
+    pub provide: Duration,
     /// How much it stores.
     pub limits: Limits,
     /// Whether it stores a record that somebody puts from this address; by default each one that is sound. A copy is
@@ -68,6 +70,7 @@ impl Default for Config {
             quorum: 5,
             careful: 1,
             compare: Duration::from_secs(30),
+            provide: Duration::from_secs(7_200),
             limits: Limits::default(),
             wants: |_, _| true,
             routes: true,

@@ -20,7 +20,7 @@ mod ring;
 pub mod store;
 pub mod wire;
 
-pub use api::{Command, Event, Get, Put, Timer};
+pub use api::{Command, Event, Get, Provide, Put, Timer};
 pub use config::Config;
 pub use error::Error;
 pub use id::{NetworkId, RingId};

@@ -71,7 +71,7 @@ impl Chord {
             patient: false,
             lookups: 1,
         });
-        let Some(task) = self.begin(op, key, work, cx) else { return };
+        let Some(task) = self.begin(Some(op), key, work, cx) else { return };
         if may_be_here {
             let records = self.records(key, get.kind, cx);
             if !records.is_empty() {
@@ -333,7 +333,7 @@ impl Chord {
 
     fn found(&mut self, number: u32, records: Vec<Record>, cx: &mut Context<'_>) {
         let Some(task) = self.end_task(number, cx) else { return };
-        cx.answer(task.op, Event::Found { key: task.key, records, report: task.report });
-        cx.finish(task.op, Ok(()));
+        let event = Event::Found { key: task.key, records, report: task.report };
+        self.end_op(task.op, event, Ok(()), cx);
     }
 }

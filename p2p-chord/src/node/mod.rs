@@ -18,6 +18,7 @@ mod lookups;
 mod placing;
 mod putting;
 mod reconcile;
+mod republish;
 mod small;
 mod stabilise;
 mod storage;
@@ -416,6 +417,8 @@ impl Chord {
             Command::Leave => self.leave(op, cx),
             Command::Put(put) => self.put(op, put, cx),
             Command::Get(get) => self.get(op, get, cx),
+            Command::Provide(provide) => self.provide(op, provide, cx),
+            Command::Withdraw(key, kind) => self.withdraw(op, key, kind, cx),
         }
     }
 
@@ -474,6 +477,7 @@ impl Machine for Chord {
             Input::Timer(Timer::Finger) => self.fix_finger(cx),
             Input::Timer(Timer::Join) => self.begin_join(cx),
             Input::Timer(Timer::Lookup(lookup)) => self.lookup_late(lookup, cx),
+            Input::Timer(Timer::Republish) => self.republish(cx),
             Input::Timer(Timer::Leave) => self.depart(cx),
             Input::Timer(Timer::Task(task)) => self.task_failed(task, Error::Deadline, cx),
             Input::Timer(Timer::Again(task)) => self.look_again(task, cx),

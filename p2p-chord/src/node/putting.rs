@@ -40,6 +40,10 @@ impl Chord {
         if let Err(error) = put.record.check() {
             return cx.finish(op, Err(Error::Record(error)));
         }
+        self.begin_put(Some(op), put, cx);
+    }
+
+    pub(super) fn begin_put(&mut self, op: Option<OpId>, put: Put, cx: &mut Context<'_>) {
         let key = put.record.key();
         let work = Work::Put(Putting { put, owners: Vec::new(), behind: key, lookups: 1, heir: false });
         if let Some(task) = self.begin(op, key, work, cx) {
@@ -81,7 +85,7 @@ impl Chord {
             let behind = putting.behind;
             return self.put_again(number, behind, Error::NoRoute, cx);
         };
-        let Put { record, ttl, swap } = putting.put.clone();
+        let Put { record, ttl, swap, .. } = putting.put.clone();
         let heir = putting.heir;
         let ttl = u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX);
         if Some(owner) == me {
@@ -110,8 +114,11 @@ impl Chord {
             Answer::Stored { copies, messages } => {
                 let Some(mut task) = self.end_task(number, cx) else { return };
                 task.report.messages = task.report.messages.saturating_add(messages);
-                cx.answer(task.op, Event::Stored { key: task.key, copies, report: task.report });
-                cx.finish(task.op, Ok(()));
+                let event = Event::Stored { key: task.key, copies, report: task.report };
+                if let Work::Put(putting) = &task.work {
+                    self.put_again_later(&putting.put, cx);
+                }
+                self.end_op(task.op, event, Ok(()), cx);
             }
             Answer::Refused(Refusal::NotResponsible) => self.owner_changed(number, cx),
             Answer::Refused(refusal) => self.task_failed(number, Error::Refused(refusal), cx),

@@ -3,6 +3,7 @@
 use super::answers::Asked;
 use super::hand_over::Copies;
 use super::placing::Placing;
+use super::republish::Published;
 use super::tasks::Task;
 use super::{Chord, Context};
 use crate::id::RingId;
@@ -31,6 +32,7 @@ pub(super) struct Storage {
     pub(super) tasks: BTreeMap<u32, Box<Task>>,
     pub(super) placings: BTreeMap<u32, Box<Placing>>,
     pub(super) copies: Copies,
+    pub(super) published: Published,
     /// Numbers tasks and placings.
     next: u32,
 }
@@ -52,6 +54,7 @@ impl Storage {
             tasks: BTreeMap::new(),
             placings: BTreeMap::new(),
             copies: Copies::default(),
+            published: Published::default(),
             next: 0,
         }
     }

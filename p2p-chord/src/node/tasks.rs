@@ -27,7 +27,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// A put or a get under way.
 #[derive(Clone, Debug)]
 pub(super) struct Task {
-    pub(super) op: OpId,
+    /// Who waits for it; nobody for what is put again.
+    pub(super) op: Option<OpId>,
     pub(super) key: RingId,
     pub(super) report: Report,
     pub(super) work: Work,
@@ -51,9 +52,17 @@ impl Report {
 
 impl Chord {
     /// Begins a task; `None` if it cannot be.
-    pub(super) fn begin(&mut self, op: OpId, key: RingId, work: Work, cx: &mut Context<'_>) -> Option<u32> {
+    pub(super) fn begin(
+        &mut self,
+        op: Option<OpId>,
+        key: RingId,
+        work: Work,
+        cx: &mut Context<'_>,
+    ) -> Option<u32> {
         if self.storage.tasks.len() >= self.config.lookups {
-            cx.finish(op, Err(Error::Busy));
+            if let Some(op) = op {
+                cx.finish(op, Err(Error::Busy));
+            }
             return None;
         }
         let number = self.storage.draw();
@@ -83,8 +92,25 @@ impl Chord {
 
     pub(super) fn task_failed(&mut self, number: u32, error: Error, cx: &mut Context<'_>) {
         let Some(task) = self.end_task(number, cx) else { return };
-        cx.answer(task.op, Event::Failed { key: task.key, report: task.report });
-        cx.finish(task.op, Err(error));
+        let (key, report) = (task.key, task.report);
+        self.end_op(task.op, Event::Failed { key, report }, Err(error), cx);
+        if task.op.is_none() {
+            self.not_again(key, error, cx);
+        }
+    }
+
+    /// Tells whoever waits, if somebody does.
+    pub(super) fn end_op(
+        &self,
+        op: Option<OpId>,
+        event: Event,
+        result: Result<(), Error>,
+        cx: &mut Context<'_>,
+    ) {
+        if let Some(op) = op {
+            cx.answer(op, event);
+            cx.finish(op, result);
+        }
     }
 
     /// The lookup of a task led nowhere: too many on the way are dead, and the ring may not have noticed yet.
@@ -114,7 +140,8 @@ impl Chord {
 
     /// Nobody waits for it any more. Whether it was a task.
     pub(super) fn cancel_task(&mut self, op: OpId, cx: &mut Context<'_>) -> bool {
-        let of_op = self.storage.tasks.iter().find(|(_, task)| task.op == op).map(|(number, _)| *number);
+        let of_op =
+            self.storage.tasks.iter().find(|(_, task)| task.op == Some(op)).map(|(number, _)| *number);
         if let Some(number) = of_op {
             self.task_failed(number, Error::Cancelled, cx);
         }

@@ -1,0 +1,92 @@
+//! What this node puts again and again, so that the ring does not forget it: [`Published`].
+
+use super::{Chord, Context};
+use crate::api::{Event, Provide, Put, Timer};
+use crate::error::Error;
+use crate::id::RingId;
+use crate::peer::Place;
+use crate::record::{Kind, Provider, Record};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use p2p_core::{Duration, Instant, OpId};
+
+/// Puts that are begun at a time; the rest waits for a second.
+const AT_A_TIME: usize = 32;
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long after a put that failed it is tried again.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// What is put again, and when.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Published {
+    records: BTreeMap<(RingId, Kind), (Put, Instant)>,
+}
+
+impl Chord {
+    /// Says that something can be had here.
+    pub(super) fn provide(&mut self, op: OpId, provide: Provide, cx: &mut Context<'_>) {
+        let Some(addr) = self.addr else { return cx.finish(op, Err(Error::NoAddress)) };
+        let Provide { key, port, sha256, size } = provide;
+        let at = Place::from(SocketAddr::new(addr.ip(), port));
+        let record = Record::Provider(Provider { key, at, sha256, size });
+        let put = Put { ttl: self.config.provide, again: true, ..Put::new(record) };
+        self.put(op, put, cx);
+    }
+
+    pub(super) fn withdraw(&mut self, op: OpId, key: RingId, kind: Kind, cx: &mut Context<'_>) {
+        let had = self.storage.published.records.remove(&(key, kind)).is_some();
+        cx.finish(op, if had { Ok(()) } else { Err(Error::Absent) });
+    }
+
+    /// Something was put: it is put again when half of its time is over.
+    pub(super) fn put_again_later(&mut self, put: &Put, cx: &mut Context<'_>) {
+        if put.again {
+            // The version to be replaced was replaced.
+            let put = Put { swap: None, ..put.clone() };
+            let name = (put.record.key(), put.record.kind());
+            let due = cx.now() + (put.ttl / 2).max(PAUSE);
+            self.storage.published.records.insert(name, (put, due));
+            self.wake_to_republish(cx);
+        }
+    }
+
+    /// Something could not be put again.
+    pub(super) fn not_again(&mut self, key: RingId, error: Error, cx: &mut Context<'_>) {
+        let soon = cx.now() + RETRY;
+        let kinds = (key, Kind::Value)..=(key, Kind::Provider);
+        for (_, due) in self.storage.published.records.range_mut(kinds).map(|(_, entry)| entry) {
+            *due = soon.min(*due);
+        }
+        cx.tell(Event::NotAgain { key, error });
+        self.wake_to_republish(cx);
+    }
+
+    fn wake_to_republish(&self, cx: &mut Context<'_>) {
+        if let Some(due) = self.storage.published.records.values().map(|(_, due)| *due).min() {
+            cx.set_timer_at(Timer::Republish, due);
+        }
+    }
+
+    /// Time to put something again.
+    pub(super) fn republish(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let due: Vec<Put> = self
+            .storage
+            .published
+            .records
+            .values_mut()
+            .filter(|(_, due)| *due <= now)
+            .enumerate()
+            .filter_map(|(count, (put, due))| {
+                let is_turn = count < AT_A_TIME;
+                *due = if is_turn { now + (put.ttl / 2).max(PAUSE) } else { now + PAUSE };
+                is_turn.then(|| put.clone())
+            })
+            .collect();
+        for put in due {
+            self.begin_put(None, put, cx);
+        }
+        self.wake_to_republish(cx);
+    }
+}

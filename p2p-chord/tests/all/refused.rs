@@ -1,0 +1,423 @@
+//! What is not to be stored is not, and what a node stores has a limit.
+
+use crate::rings::{World, at, chord, config, drawn_up, node, owners};
+use crate::storing::{get, put, value, wide};
+use bytes::{Bytes, BytesMut};
+use p2p_chord::record::{Kind, MAX_VALUE, Provider, Record, RecordError, SecretKey, Signed};
+use p2p_chord::store::{Held, Limits, Prefix, Refusal, Store};
+use p2p_chord::wire::{Answer, Ask, Packet};
+use p2p_chord::{Chord, Command, Config, Error, Event, Get, Place, Provide, Put, RingId};
+use p2p_core::{Cx, Datagram, Duration, Effect, Input, Instant, Machine, Rng, SocketId, Source, UnixTime};
+use p2p_sim::NodeIx;
+use std::net::{IpAddr, SocketAddr};
+
+/// A member of a ring, with a stranger who talks to it, datagram by datagram.
+struct Member {
+    node: Chord,
+    source: Source,
+    config: Config,
+    token: u32,
+    transaction: u32,
+    /// Bytes that the stranger sent and was sent before it proved its address.
+    unproven: (usize, usize),
+}
+
+const STRANGER: &str = "192.0.2.7:5000";
+
+impl Member {
+    fn new(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config(4);
+        change(&mut config);
+        let peer =
+            |last: u8| p2p_chord::Peer::new(config.network, SocketAddr::from(([10, 0, 0, last], 4000)));
+        let mut peers: Vec<_> = (1..=200).map(peer).collect();
+        peers.sort_by_key(p2p_chord::Peer::id);
+        let node = Chord::settled(config.clone(), peers[100], peers[99], &peers[101..105], []);
+        let source = Source::new(Rng::fast_from(1));
+        let mut member = Self { node, source, config, token: 0, transaction: 0, unproven: (0, 0) };
+        member.input(Input::Start);
+        member
+    }
+
+    fn input(&mut self, input: Input<Chord>) -> Vec<Effect<Chord>> {
+        let mut effects = Vec::new();
+        let civil = UnixTime::from_secs(1_767_225_600);
+        self.node.handle(input, &mut Cx::new(Instant::ZERO, civil, &mut self.source, &mut effects));
+        effects
+    }
+
+    /// A key that it is responsible for.
+    fn own(&self) -> RingId {
+        self.node.peer().unwrap().id()
+    }
+
+    /// Asks, and proves its address if it has to.
+    fn ask(&mut self, ask: Ask) -> Answer {
+        let from: SocketAddr = STRANGER.parse().unwrap();
+        for _ in 0..2 {
+            self.transaction += 1;
+            let (transaction, token) = (self.transaction, self.token);
+            let packet = Packet::Ask { transaction, token, member: true, ask: ask.clone() };
+            let data = packet.encode(self.config.network, 0, &mut BytesMut::new());
+            let (was_proven, len) = (self.token != 0, data.len());
+            let effects = self.input(Input::Datagram(SocketId::from_raw(1), Datagram::new(from, data)));
+            let answers = effects.into_iter().filter_map(|effect| match effect {
+                Effect::SendTo(_, datagram) if datagram.peer == from => Some(datagram.data),
+                _ => None,
+            });
+            let answers: Vec<Bytes> = answers.collect();
+            if !was_proven {
+                let sent: usize = answers.iter().map(Bytes::len).sum();
+                assert!(sent <= len, "{sent} bytes for {len}: {ask:?}");
+                self.unproven = (self.unproven.0 + len, self.unproven.1 + sent);
+            }
+            let packets = answers.iter().map(|answer| Packet::decode(answer, self.config.network).unwrap());
+            let answer = packets.into_iter().find_map(|packet| match packet {
+                Packet::Answer { transaction, token, answer } if transaction == self.transaction => {
+                    Some((token, answer))
+                }
+                _ => None,
+            });
+            match answer {
+                Some((token, Answer::Prove)) => self.token = token,
+                Some((_, answer)) => return answer,
+                None => panic!("no answer to {ask:?}"),
+            }
+        }
+        panic!("it asks for a proof again");
+    }
+
+    fn put(&mut self, record: Record) -> Answer {
+        self.ask(Ask::Put { record, ttl: 600, swap: None, heir: false })
+    }
+
+    fn keep(&mut self, record: Record) -> Answer {
+        let publisher = Prefix::of([192, 0, 2, 7].into());
+        self.ask(Ask::Keep(vec![Held { record, expires: 1_767_225_900, publisher }]))
+    }
+
+    fn has(&self, record: &Record) -> bool {
+        self.node.store().iter().any(|held| held.record == *record)
+    }
+
+    /// A value of which the node is, or is not, responsible.
+    fn value(&self, is_its: bool) -> Record {
+        let values = (0_u32..).map(|number| Record::Value(number.to_be_bytes().to_vec().into()));
+        values.into_iter().find(|value| self.node.owns(value.key()) == is_its).unwrap()
+    }
+
+    /// A signed record of which it is responsible.
+    fn signed(&self, seq: u64, text: &'static str) -> Signed {
+        let salts = (0_u32..)
+            .map(|salt| Signed::sign(&SecretKey([5; 32]), salt.to_be_bytes().to_vec(), seq, text).unwrap());
+        salts.into_iter().find(|signed| self.node.owns(signed.key())).unwrap()
+    }
+}
+
+fn is_refused(answer: &Answer, why: Refusal) {
+    assert_eq!(*answer, Answer::Refused(why));
+}
+
+#[test]
+fn a_record_of_another_nodes_place_is_refused() {
+    let mut member = Member::new(|_| ());
+    let record = member.value(false);
+    is_refused(&member.put(record.clone()), Refusal::NotResponsible);
+    assert!(!member.has(&record));
+}
+
+#[test]
+fn a_copy_for_far_away_is_refused() {
+    let mut member = Member::new(|config| config.replicas = 2);
+    let me = member.own();
+    let far = (0_u32..).map(|number| Record::Value(number.to_be_bytes().to_vec().into()));
+    // Just behind it: as far before it as can be.
+    let far = far.into_iter().find(|value| me.distance_to(value.key()).as_bytes()[0] < 8).unwrap();
+    assert_eq!(member.keep(far.clone()), Answer::Kept(vec![Some(Refusal::NotResponsible)]));
+    assert!(!member.has(&far));
+}
+
+#[test]
+fn a_bit_flipped_record_is_refused() {
+    let mut member = Member::new(|_| ());
+    let signed = member.signed(1, "right");
+    let good = Record::Signed(signed.clone());
+    let bytes = good.encode();
+    let mut refused = 0;
+    for bit in 0..8 * bytes.len() {
+        let mut bytes = bytes.to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let Ok(record) = postcard_of(&bytes) else { continue };
+        assert!(record.check().is_err() || record.key() != good.key(), "bit {bit}");
+        if member.node.owns(record.key()) && record.kind() == Kind::Signed {
+            is_refused(&member.put(record.clone()), Refusal::Invalid);
+            assert_eq!(member.keep(record), Answer::Kept(vec![Some(Refusal::Invalid)]));
+            refused += 1;
+        }
+    }
+    assert!(refused > 400, "{refused} bits");
+    assert!(member.node.store().is_empty());
+}
+
+/// A record as it is written, whether it is sound or not.
+fn postcard_of(bytes: &[u8]) -> Result<Record, postcard::Error> {
+    postcard::from_bytes(bytes)
+}
+
+#[test]
+fn an_older_version_and_a_replayed_one_are_refused() {
+    let mut member = Member::new(|config| config.quorum = 1);
+    let [old, new] = [member.signed(1, "old"), member.signed(2, "new")].map(Record::Signed);
+    assert!(matches!(member.put(old.clone()), Answer::Stored { .. }));
+    assert!(matches!(member.put(new.clone()), Answer::Stored { .. }));
+    is_refused(&member.put(old.clone()), Refusal::Older { has: 2 });
+    assert_eq!(member.keep(old.clone()), Answer::Kept(vec![Some(Refusal::Older { has: 2 })]));
+    assert!(member.has(&new) && !member.has(&old));
+}
+
+#[test]
+fn two_values_of_one_version_are_refused() {
+    let mut member = Member::new(|config| config.quorum = 1);
+    let signed = member.signed(3, "one");
+    let other = Signed::sign(&SecretKey([5; 32]), signed.salt.clone(), 3, "two").unwrap();
+    assert!(matches!(member.put(Record::Signed(signed)), Answer::Stored { .. }));
+    is_refused(&member.put(Record::Signed(other)), Refusal::Older { has: 3 });
+}
+
+#[test]
+fn an_oversized_record_is_refused_with_a_hint() {
+    let (mut sim, members) = drawn_up(1, 20, &wide(4));
+    let large = Record::Value(vec![0; MAX_VALUE + 1].into());
+    let refused = put(&mut sim, members[0], Put::new(large)).unwrap_err();
+    assert_eq!(refused, Error::Record(RecordError::TooLarge(MAX_VALUE + 1)));
+    assert!(refused.to_string().contains("publish it as a file"), "{refused}");
+    let secret = SecretKey([1; 32]);
+    let signed = Signed::sign(&secret, "", 1, vec![0; MAX_VALUE + 1]);
+    assert_eq!(signed, Err(RecordError::TooLarge(MAX_VALUE + 1)));
+    assert_eq!(Signed::sign(&secret, vec![0; 65], 1, ""), Err(RecordError::Salt(65)));
+    assert_eq!(Signed::sign(&secret, "", 1 << 63, ""), Err(RecordError::Sequence));
+}
+
+#[test]
+fn a_provider_somewhere_else_is_refused() {
+    let mut member = Member::new(|config| config.quorum = 1);
+    let key = member.own();
+    let provider = |at: &str| {
+        let at = Place::from(at.parse::<SocketAddr>().unwrap());
+        Record::Provider(Provider { key, at, sha256: [1; 32], size: 5 })
+    };
+    is_refused(&member.put(provider("192.0.2.8:5000")), Refusal::Address);
+    is_refused(&member.put(provider("192.0.2.7:0")), Refusal::Invalid);
+    assert!(matches!(member.put(provider("192.0.2.7:80")), Answer::Stored { .. }), "another port serves");
+}
+
+#[test]
+fn what_the_application_does_not_want_is_refused() {
+    let mut member = Member::new(|config| config.wants = |record, _| record.kind() != Kind::Value);
+    let record = member.value(true);
+    is_refused(&member.put(record.clone()), Refusal::Unwanted);
+    assert_eq!(member.keep(record.clone()), Answer::Kept(vec![Some(Refusal::Unwanted)]));
+    assert!(!member.has(&record));
+}
+
+#[test]
+fn nobody_is_sent_more_than_it_sent_before_it_proved_its_address() {
+    let mut member = Member::new(|config| config.quorum = 1);
+    let record = Record::Signed(member.signed(1, "some words that make the record longer than the question"));
+    let key = record.key();
+    assert!(matches!(member.put(record), Answer::Stored { .. }));
+    let asks = [
+        Ask::Get { key, kind: Kind::Signed, routed: true },
+        Ask::Get { key, kind: Kind::Signed, routed: false },
+        Ask::Get { key, kind: Kind::Value, routed: true },
+        Ask::Compare { key: 1, from: key, arcs: vec![(key, p2p_chord::store::Digest::default())] },
+        Ask::Exchange { key: 1, from: key, to: key, both: true, have: vec![[0; 8]] },
+        Ask::Keep(Vec::new()),
+    ];
+    for ask in asks {
+        // `ask` compares what is sent with what was sent, and gives the answer to the proven question.
+        member.token = 0;
+        assert_ne!(member.ask(ask.clone()), Answer::Prove, "{ask:?}");
+    }
+    assert!(member.unproven.1 > 0 && member.unproven.1 <= member.unproven.0);
+}
+
+fn held(record: Record, publisher: [u8; 4], expires: u64) -> Held {
+    Held { record, expires, publisher: Prefix::of(IpAddr::from(publisher)) }
+}
+
+fn numbered(number: u64) -> Record {
+    Record::Value(number.to_be_bytes().to_vec().into())
+}
+
+#[test]
+fn a_million_unsolicited_puts_leave_memory_at_its_limit() {
+    let mut limits = Limits::default();
+    (limits.bytes, limits.records) = (4 << 20, 8_192);
+    (limits.publisher_bytes, limits.publisher_records) = (1 << 20, 2_048);
+    let now = UnixTime::from_secs(1_000_000);
+    let mut store = Store::new(limits);
+    // Somebody who stores little, before the flood.
+    for number in 0..5 {
+        let little = held(Record::Value(format!("little {number}").into()), [198, 51, 100, 1], 1_050_000);
+        store.put(little, None, now).unwrap();
+    }
+    let mut rng = Rng::fast_from(1);
+    let (mut taken, mut most) = (0, 0);
+    for number in 0..1_000_000 {
+        // From a thousand blocks of addresses.
+        let from = [203, (number % 4) as u8, rng.below(250) as u8, 1];
+        taken += u64::from(store.put(held(numbered(number), from, 1_080_000), None, now).is_ok());
+        most = most.max(store.bytes());
+        assert!(store.len() <= 8_192);
+    }
+    println!("{taken} taken, {most} bytes at most, {} records", store.len());
+    assert!(most <= 4 << 20);
+    assert!(taken > 8_000);
+    let little = store.iter().filter(|held| held.publisher == Prefix::of([198, 51, 100, 1].into())).count();
+    assert_eq!(little, 5, "who stores little is not crowded out");
+    // Somebody new finds room all the same: the heaviest gives way.
+    let new = held(Record::Value(Bytes::from_static(b"new")), [192, 0, 2, 1], 1_080_000);
+    assert_eq!(store.put(new.clone(), None, now).map(|_| ()), Ok(()));
+    assert!(store.iter().any(|held| *held == new));
+}
+
+#[test]
+fn one_publisher_has_a_quota() {
+    let mut limits = Limits::default();
+    limits.publisher_records = 10;
+    let mut store = Store::new(limits);
+    let now = UnixTime::from_secs(1_000_000);
+    let put = |store: &mut Store, number, host| {
+        store.put(held(numbered(number), [192, 0, 2, host], 1_001_000), None, now).map(drop)
+    };
+    for number in 0..10 {
+        assert_eq!(put(&mut store, number, number as u8), Ok(()));
+    }
+    assert_eq!(put(&mut store, 10, 10), Err(Refusal::Quota), "another address of the same /24");
+    assert_eq!(put(&mut store, 5, 5), Ok(()), "what is there may be put again");
+    assert_eq!(store.put(held(numbered(11), [192, 0, 3, 1], 1_001_000), None, now).map(drop), Ok(()));
+}
+
+#[test]
+fn a_store_full_of_expired_records_takes_new_ones() {
+    let mut limits = Limits::default();
+    (limits.records, limits.publisher_records) = (1_000, 1_000);
+    let mut store = Store::new(limits);
+    let now = UnixTime::from_secs(1_000_000);
+    for number in 0..1_000 {
+        store.put(held(numbered(number), [192, 0, 2, 1], 1_000_060), None, now).unwrap();
+    }
+    assert!(store.put(held(numbered(1_000), [192, 0, 2, 1], 1_000_090), None, now).is_err());
+    let later = UnixTime::from_secs(1_000_060);
+    assert_eq!(store.find(numbered(1).key(), Kind::Value, later).count(), 0);
+    assert!(store.put(held(numbered(1_000), [192, 0, 2, 1], 1_000_090), None, later).is_ok());
+    assert_eq!(store.len(), 1);
+    assert_eq!(store.put(held(numbered(1), [1, 2, 3, 4], 1_000_060), None, later), Err(Refusal::Expired));
+}
+
+#[test]
+fn a_key_has_so_many_providers_and_of_one_block_fewer() {
+    let mut store = Store::new(Limits::default());
+    let now = UnixTime::from_secs(1_000_000);
+    let mut put = |ip: [u8; 4], port: u16| {
+        let at = Place::from(SocketAddr::from((ip, port)));
+        let provider = Provider { key: RingId::new([3; 20]), at, sha256: [0; 32], size: 1 };
+        store.put(held(Record::Provider(provider), ip, 1_001_000), None, now)
+    };
+    for port in 1..=8 {
+        assert!(put([192, 0, 2, port as u8], port).is_ok());
+    }
+    assert_eq!(put([192, 0, 2, 9], 9), Err(Refusal::Quota));
+    for block in 0..120 {
+        assert!(put([10, 0, block, 1], 80).is_ok());
+    }
+    assert_eq!(put([10, 0, 200, 1], 80), Err(Refusal::Full));
+    assert!(put([10, 0, 7, 1], 80).is_ok(), "who is one already says so again");
+}
+
+fn now_held(sim: &World, members: &[NodeIx], key: RingId, kind: Kind) -> usize {
+    // The simulation's civil time begins with 2026.
+    let now = UnixTime::from_nanos(1_767_225_600_000_000_000 + sim.now().as_nanos());
+    let has = |node: &&NodeIx| chord(sim, **node).store().find(key, kind, now).next().is_some();
+    members.iter().filter(has).count()
+}
+
+#[test]
+fn providers_are_found_republished_and_forgotten() {
+    let mut config = wide(8);
+    config.provide = Duration::from_secs(600);
+    let (mut sim, members) = drawn_up(2, 64, &config);
+    let key = Provider::place_of(&[9; 32]);
+    let provide = |size| Command::Provide(Provide { key, port: 80, sha256: [9; 32], size });
+    let ops: Vec<_> = members[..5].iter().map(|node| sim.ask(*node, provide(77))).collect();
+    assert!(sim.finish(&ops, Duration::from_secs(20)));
+    assert!(ops.iter().all(|op| sim.outcome(*op) == Some(&Ok(()))));
+    let asked = Get::new(key, Kind::Provider);
+    let mut addresses = |sim: &mut World| {
+        let Ok((found, _)) = get(sim, members[30], asked) else { return Vec::new() };
+        let mut found: Vec<IpAddr> = found
+            .iter()
+            .map(|record| match record {
+                Record::Provider(provider) => SocketAddr::from(provider.at).ip(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        found.sort();
+        found
+    };
+    let mut expected: Vec<IpAddr> = members[..5].iter().map(|node| at(&sim, *node).ip()).collect();
+    expected.sort();
+    assert_eq!(addresses(&mut sim), expected);
+    // They say so again every 5 minutes.
+    sim.run_for(Duration::from_secs(3_000));
+    assert_eq!(addresses(&mut sim), expected);
+    // One crashes, one does not offer it any more: they are forgotten.
+    sim.kill(members[0]);
+    let op = sim.ask(members[1], Command::Withdraw(key, Kind::Provider));
+    sim.run_for(Duration::from_secs(700));
+    assert_eq!(sim.outcome(op), Some(&Ok(())));
+    let mut expected: Vec<IpAddr> = members[2..5].iter().map(|node| at(&sim, *node).ip()).collect();
+    expected.sort();
+    assert_eq!(addresses(&mut sim), expected);
+    assert!(now_held(&sim, &members[1..], key, Kind::Provider) >= 8);
+}
+
+#[test]
+fn values_are_forgotten_when_their_time_is_over_unless_they_are_put_again() {
+    let (mut sim, members) = drawn_up(3, 64, &wide(8));
+    let mut rng = Rng::fast_from(1);
+    let [once, again] = [value(&mut rng, 100), value(&mut rng, 100)];
+    let ttl = Duration::from_secs(300);
+    put(&mut sim, members[0], Put { ttl, ..Put::new(once.clone()) }).unwrap();
+    put(&mut sim, members[0], Put { ttl, again: true, ..Put::new(again.clone()) }).unwrap();
+    sim.run_for(Duration::from_secs(280));
+    assert!(get(&mut sim, members[9], Get::new(once.key(), Kind::Value)).is_ok());
+    sim.run_for(Duration::from_secs(30));
+    assert_eq!(get(&mut sim, members[9], Get::new(once.key(), Kind::Value)), Err(Error::Absent));
+    sim.run_for(Duration::from_secs(2_000));
+    assert!(get(&mut sim, members[9], Get::new(again.key(), Kind::Value)).is_ok());
+    let all: usize = members.iter().map(|node| chord(&sim, *node).store().len()).sum();
+    assert!((8..=10).contains(&all), "{all} copies of one record");
+}
+
+/// A node that gives records that are not what was asked for cannot lead a get astray.
+#[test]
+fn a_liar_is_passed_over() {
+    let (mut sim, members) = drawn_up(4, 64, &wide(8));
+    let mut rng = Rng::fast_from(1);
+    let record = value(&mut rng, 100);
+    let key = record.key();
+    put(&mut sim, members[0], Put::new(record.clone())).unwrap();
+    sim.run_for(Duration::from_secs(2));
+    // The owner is on another network from now on: nobody can read what it says.
+    let owner = owners(&sim, &members, key)[0];
+    let mut other = wide(8);
+    other.network = p2p_chord::NetworkId(1);
+    sim.kill(owner);
+    sim.restart(owner, node(&other));
+    let (found, report) = get(&mut sim, members[20], Get::new(key, Kind::Value)).unwrap();
+    assert_eq!(found, [record], "{report:?}");
+    let told = sim.events(members[20]).iter().any(|told| matches!(told.event, Event::Found { .. }));
+    assert!(told);
+}
