@@ -137,6 +137,15 @@ pub enum Event {
         /// What it cost.
         report: Report,
     },
+    /// What was stored before is there again.
+    Loaded {
+        /// Records that are not past their time.
+        records: usize,
+    },
+    /// What was stored before cannot be read. The file is left as it is; what is stored now is in memory only.
+    StoreUnreadable(IoError),
+    /// Something could not be written to the disk; whoever wanted it stored is told that it is not.
+    StoreFailed(IoError),
     /// No stream can come in: values above a thousand bytes cannot be had from this node, or stored there.
     NoStreams(IoError),
 }

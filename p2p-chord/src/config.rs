@@ -4,7 +4,7 @@ use crate::id::NetworkId;
 use crate::record::Record;
 use crate::store::Limits;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use p2p_core::Duration;
+use p2p_core::{Duration, FileId};
 
 /// How a node behaves.
 #[derive(Clone, Debug)]
@@ -46,6 +46,8 @@ pub struct Config {
     pub provide: Duration,
     /// How much it stores.
     pub limits: Limits,
+    /// Where it keeps what it stores, so that it is there when it starts again; `None`: in memory only.
+    pub store: Option<FileId>,
     /// Whether it stores a record that somebody puts from this address; by default each one that is sound. A copy is
     /// asked about with the address of whoever hands it over.
     pub wants: fn(&Record, SocketAddr) -> bool,
@@ -72,6 +74,7 @@ impl Default for Config {
             compare: Duration::from_secs(30),
             provide: Duration::from_secs(7_200),
             limits: Limits::default(),
+            store: None,
             wants: |_, _| true,
             routes: true,
         }

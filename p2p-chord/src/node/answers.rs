@@ -59,7 +59,7 @@ impl Chord {
             Ask::Put { record, ttl, swap, heir } => {
                 return self.asked_to_put(asked, storage::Wish { record, ttl, swap, heir }, cx);
             }
-            Ask::Keep(copies) => self.asked_to_keep(&asked, copies, cx),
+            Ask::Keep(copies) => return self.asked_to_keep(asked, copies, cx),
             Ask::Compare { .. } | Ask::Exchange { .. } if !asked.is_proven => Answer::Prove,
             Ask::Compare { key, from, arcs } => self.compared(key, from, &arcs, cx),
             Ask::Exchange { key, from, to, both, have } => {

@@ -322,8 +322,7 @@ impl Chord {
         let is_behind = |has: Option<u64>| has.is_none_or(|has| has < newest);
         for (contact, _) in heard.into_iter().filter(|(_, has)| is_behind(*has)) {
             if contact.peer == me {
-                // Should there be no room, the others have it.
-                let _ = self.storage.store.put(held.clone(), None, cx.unix_now());
+                self.keep_copy(held.clone(), cx);
                 continue;
             }
             let ask = Ask::Keep(Vec::from([held.clone()]));

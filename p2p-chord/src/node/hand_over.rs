@@ -213,8 +213,8 @@ impl Chord {
         match leaving {
             Leaving::Op(op) => cx.finish(op, Ok(())),
             Leaving::Stop => {
-                self.close_streams(cx);
-                cx.halt();
+                self.storage.stopping = true;
+                self.halt_when_stored(cx);
             }
         }
     }

@@ -10,6 +10,7 @@
 //! ```
 
 mod answers;
+mod disk;
 mod finger;
 mod getting;
 mod hand_over;
@@ -141,7 +142,7 @@ impl Chord {
         Self {
             fingers: Fingers::new(config.base_bits),
             addr: config.advertised,
-            storage: Box::new(Storage::new(config.limits.clone())),
+            storage: Box::new(Storage::new(config.limits.clone(), config.store.clone())),
             streams: Streams::default(),
             config,
             socket: None,
@@ -426,6 +427,7 @@ impl Chord {
         let now = cx.now();
         self.tokens = Tokens::draw(cx.rng(), now);
         self.socket = Some(cx.bind(self.config.listen));
+        self.load_store(cx);
         if self.is_member() {
             self.set_timers(cx);
         }
@@ -492,7 +494,8 @@ impl Machine for Chord {
                 self.fail_join(Error::NoSocket(error), cx);
             }
             Input::Stop => self.stop(cx),
-            Input::Op(..) | Input::Resolved(..) | Input::Job(..) => {}
+            Input::Job(job, done) => self.job(job, done, cx),
+            Input::Op(..) | Input::Resolved(..) => {}
         }
     }
 }

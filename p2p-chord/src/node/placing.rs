@@ -1,6 +1,7 @@
 //! Copies of a record on their way to the nodes behind the one that is responsible: [`Placing`].
 
 use super::answers::Asked;
+use super::disk::Waiting;
 use super::storage::DATAGRAM;
 use super::{Chord, Context, Purpose};
 use crate::contact::Contact;
@@ -53,8 +54,9 @@ impl Chord {
             is_told: false,
             held: held.clone(),
             need: self.config.quorum.clamp(1, copies + 1),
-            copies: 1,
-            outstanding: 0,
+            copies: 0,
+            // Our own, until it is on the disk.
+            outstanding: 1,
             messages: 0,
             spare,
             refusal: None,
@@ -66,6 +68,14 @@ impl Chord {
         for contact in targets {
             self.copy_to(contact, number, cx);
         }
+        self.when_safe(Waiting::Placing(number), cx);
+    }
+
+    /// Our own copy is safe, or cannot be.
+    pub(super) fn own_copy(&mut self, number: u32, is_safe: bool, cx: &mut Context<'_>) {
+        let Some(placing) = self.storage.placings.get_mut(&number) else { return };
+        placing.outstanding -= 1;
+        placing.copies += usize::from(is_safe);
         self.placed(number, cx);
     }
 

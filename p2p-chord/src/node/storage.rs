@@ -1,6 +1,7 @@
 //! What a node stores for others, and how it answers those who ask for it.
 
 use super::answers::Asked;
+use super::disk::Waiting;
 use super::hand_over::Copies;
 use super::placing::Placing;
 use super::republish::Published;
@@ -8,12 +9,13 @@ use super::tasks::Task;
 use super::{Chord, Context};
 use crate::id::RingId;
 use crate::record::{Kind, Record};
-use crate::store::{Held, Limits, Prefix, Refusal, Store};
+use crate::store::{Held, Journal, Limits, Name, Prefix, Refusal, Store};
 use crate::wire::{Answer, LARGEST};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use p2p_core::FileId;
 
 /// Providers named at a time: as many as fit into a datagram.
 const PROVIDERS: usize = 12;
@@ -33,6 +35,9 @@ pub(super) struct Storage {
     pub(super) placings: BTreeMap<u32, Box<Placing>>,
     pub(super) copies: Copies,
     pub(super) published: Published,
+    pub(super) journal: Journal<Waiting>,
+    /// It halts once everything is on the disk.
+    pub(super) stopping: bool,
     /// Numbers tasks and placings.
     next: u32,
 }
@@ -48,13 +53,15 @@ pub(super) struct Wish {
 }
 
 impl Storage {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, file: Option<FileId>) -> Self {
         Self {
             store: Store::new(limits),
             tasks: BTreeMap::new(),
             placings: BTreeMap::new(),
             copies: Copies::default(),
             published: Published::default(),
+            journal: Journal::new(file),
+            stopping: false,
             next: 0,
         }
     }
@@ -157,16 +164,28 @@ impl Chord {
         if !(self.config.wants)(&held.record, from) {
             return Err(Refusal::Unwanted);
         }
-        self.storage.store.put(held, swap, cx.unix_now()).map(drop)
+        let name = Name::of(&held.record);
+        let taken = self.storage.store.put(held, swap, cx.unix_now())?;
+        self.write_down(&name, taken);
+        Ok(())
+    }
+
+    /// Keeps a copy that was found out about, if there is room; the others have it.
+    pub(super) fn keep_copy(&mut self, held: Held, cx: &mut Context<'_>) {
+        let name = Name::of(&held.record);
+        if let Ok(taken) = self.storage.store.put(held, None, cx.unix_now()) {
+            self.write_down(&name, taken);
+            self.write_store(cx);
+        }
     }
 
     /// Somebody hands over copies.
-    pub(super) fn asked_to_keep(&mut self, asked: &Asked, copies: Vec<Held>, cx: &mut Context<'_>) -> Answer {
+    pub(super) fn asked_to_keep(&mut self, asked: Asked, copies: Vec<Held>, cx: &mut Context<'_>) {
         if !self.is_member() {
-            return Answer::Absent;
+            return self.reply(asked, Answer::Absent, cx);
         }
         if !asked.is_proven {
-            return Answer::Prove;
+            return self.reply(asked, Answer::Prove, cx);
         }
         let mut keep = |held: Held| {
             let is_near = self.is_near(held.record.key());
@@ -174,7 +193,8 @@ impl Chord {
                 if is_near { self.keep(held, None, asked.from, cx) } else { Err(Refusal::NotResponsible) };
             kept.err()
         };
-        Answer::Kept(copies.into_iter().map(&mut keep).collect())
+        let kept = copies.into_iter().map(&mut keep).collect();
+        self.when_safe(Waiting::Kept(asked, kept), cx);
     }
 
     /// Whether this node may be among the replicas of a place, as far as it can tell.

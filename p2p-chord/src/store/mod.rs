@@ -5,6 +5,7 @@
 //! block holds more than twice what the newcomer's does. So a flood crowds out itself, and never those who store little.
 
 mod arcs;
+mod journal;
 mod limits;
 mod name;
 mod refusal;
@@ -16,6 +17,7 @@ pub use name::Prefix;
 pub use refusal::Refusal;
 
 pub(crate) use arcs::fingerprint;
+pub(crate) use journal::{Entry, Journal, Progress, entries};
 pub(crate) use name::Name;
 
 use crate::id::RingId;
@@ -54,7 +56,9 @@ pub struct Store {
 pub enum Taken {
     /// It is new, or in place of an older version.
     New,
-    /// It was there; it may stay longer now.
+    /// It was there, and stays longer now.
+    Longer,
+    /// It was there.
     Again,
 }
 
@@ -142,11 +146,12 @@ impl Store {
                 }
             }
             if old.record == held.record {
-                if old.expires < held.expires {
-                    let expires = held.expires;
-                    self.extend(name, expires);
+                if old.expires >= held.expires {
+                    return Ok(Taken::Again);
                 }
-                return Ok(Taken::Again);
+                let expires = held.expires;
+                self.extend(name, expires);
+                return Ok(Taken::Longer);
             }
         } else if swap.is_some() && name.kind() == Kind::Signed {
             return Err(Refusal::Swap { has: None });

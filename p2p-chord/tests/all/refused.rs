@@ -354,7 +354,7 @@ fn providers_are_found_republished_and_forgotten() {
     assert!(sim.finish(&ops, Duration::from_secs(20)));
     assert!(ops.iter().all(|op| sim.outcome(*op) == Some(&Ok(()))));
     let asked = Get::new(key, Kind::Provider);
-    let mut addresses = |sim: &mut World| {
+    let addresses = |sim: &mut World| {
         let Ok((found, _)) = get(sim, members[30], asked) else { return Vec::new() };
         let mut found: Vec<IpAddr> = found
             .iter()
