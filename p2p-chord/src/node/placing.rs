@@ -52,7 +52,7 @@ impl Chord {
         let placing = Placing {
             client,
             is_told: false,
-            held: held.clone(),
+            held,
             need: self.config.quorum.clamp(1, copies + 1),
             copies: 0,
             // Our own, until it is on the disk.
