@@ -7,6 +7,7 @@ pub mod failure;
 pub mod json;
 pub mod output;
 pub mod progress;
+pub mod rings;
 pub mod stop;
 pub mod swarm;
 pub mod table;

@@ -51,6 +51,9 @@ pub struct Config {
     /// Whether it stores a record that somebody puts from this address; by default each one that is sound. A copy is
     /// asked about with the address of whoever hands it over.
     pub wants: fn(&Record, SocketAddr) -> bool,
+    /// Whether near nodes are preferred as fingers, and fingers are learnt from all that answers. Without, a finger is
+    /// the first node of its slot, as in the paper.
+    pub proximity: bool,
     /// Whether it takes part in the ring. A node that others cannot reach only asks.
     pub routes: bool,
 }
@@ -76,6 +79,7 @@ impl Default for Config {
             limits: Limits::default(),
             store: None,
             wants: |_, _| true,
+            proximity: true,
             routes: true,
         }
     }

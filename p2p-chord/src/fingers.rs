@@ -87,7 +87,7 @@ impl Fingers {
             Err(at) => self.entries.insert(at, (slot, contact)),
             Ok(at) => {
                 let Some((_, has)) = self.entries.get_mut(at) else { return };
-                let is_nearer = match (contact.round_trip(), has.round_trip()) {
+                let is_nearer = match (contact.round_trip.mean(), has.round_trip.mean()) {
                     // By a fifth at least: else two alike would take turns.
                     (Some(new), Some(old)) => new * 5 < old * 4,
                     (Some(_), None) => true,

@@ -31,6 +31,8 @@ enum State {
     New,
     Asked,
     Answered,
+    /// It is asked for all whom it knows, or was.
+    Widened,
     Failed,
 }
 
@@ -50,13 +52,16 @@ pub(crate) struct Lookup {
     /// Nearest first.
     candidates: Vec<Candidate>,
     parallel: usize,
+    /// Those that were named as responsible and are dead.
+    dead: Vec<Peer>,
     pub(crate) report: Report,
 }
 
 impl Lookup {
     /// A lookup that begins with these nodes and asks so many at a time.
     pub(crate) fn new(target: RingId, parallel: usize, seeds: impl Iterator<Item = Contact>) -> Self {
-        let mut lookup = Self { target, candidates: Vec::new(), parallel, report: Report::default() };
+        let mut lookup =
+            Self { target, candidates: Vec::new(), parallel, dead: Vec::new(), report: Report::default() };
         for contact in seeds {
             lookup.add(contact, 1);
         }
@@ -99,6 +104,28 @@ impl Lookup {
         !self.candidates.iter().any(|candidate| matches!(candidate.state, State::New | State::Asked))
     }
 
+    /// Nobody waits any more for the answers that are outstanding.
+    pub(crate) fn recall(&mut self) {
+        for candidate in self.candidates.iter_mut().filter(|candidate| candidate.state == State::Asked) {
+            candidate.state = State::New;
+        }
+    }
+
+    /// Nobody nearer is left: the nearest one that answered and was not asked yet for all that it knows.
+    pub(crate) fn widen(&mut self) -> Option<Contact> {
+        let nearest = self.candidates.iter_mut().find(|candidate| candidate.state == State::Answered)?;
+        nearest.state = State::Widened;
+        self.report.messages += 1;
+        Some(nearest.contact)
+    }
+
+    /// Whether this node has answered.
+    pub(crate) fn has_answered(&self, peer: Peer) -> bool {
+        let answered =
+            |at: &Candidate| at.contact.peer == peer && matches!(at.state, State::Answered | State::Widened);
+        self.candidates.iter().any(answered)
+    }
+
     fn find(&mut self, peer: Peer) -> Option<&mut Candidate> {
         self.candidates.iter_mut().find(|candidate| candidate.contact.peer == peer)
     }
@@ -107,7 +134,9 @@ impl Lookup {
     pub(crate) fn closer(&mut self, peer: Peer, closer: impl Iterator<Item = Contact>) {
         self.report.messages += 1;
         let Some(candidate) = self.find(peer) else { return };
-        candidate.state = State::Answered;
+        if candidate.state != State::Widened {
+            candidate.state = State::Answered;
+        }
         let (distance, depth) = (candidate.distance, candidate.depth);
         for contact in closer {
             if contact.peer.id().distance_to(self.target) < distance {
@@ -140,6 +169,18 @@ impl Lookup {
             let depth = candidate.depth;
             self.report.hops = depth;
         }
+    }
+
+    /// Who was named as responsible does not answer.
+    pub(crate) fn buried(&mut self, peer: Peer) {
+        self.dead.push(peer);
+        self.report.timeouts += 1;
+        self.report.stalls += 1;
+    }
+
+    /// Whether this one was named before, and is dead.
+    pub(crate) fn is_buried(&self, peer: Peer) -> bool {
+        self.dead.contains(&peer)
     }
 
     /// A node is no help: it is not in the ring, say.

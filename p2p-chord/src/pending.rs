@@ -1,6 +1,5 @@
 //! Questions that were asked and not answered yet: [`Pending`].
 
-use crate::contact::Contact;
 use crate::peer::Peer;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -117,6 +116,8 @@ pub(crate) struct Due<P> {
 pub(crate) enum Insistence {
     /// Once: there are others to ask.
     Once,
+    /// Twice: one lost datagram is no death.
+    Twice,
     /// Three times, each time waiting twice as long: silence then counts as death.
     Thrice,
     /// Twice, and who is asked has to ask others before it can answer.
@@ -127,31 +128,32 @@ impl Insistence {
     pub(crate) const fn repeats(self) -> u8 {
         match self {
             Self::Once => 0,
-            Self::Slowly => 1,
+            Self::Twice | Self::Slowly => 1,
             Self::Thrice => 2,
         }
     }
 
-    fn patience(self, to: &Contact) -> Duration {
+    /// How much longer than a round trip an answer may take.
+    pub(crate) const fn allowance(self) -> Duration {
         match self {
-            Self::Once | Self::Thrice => to.patience(),
-            Self::Slowly => to.patience() + OTHERS,
+            Self::Once | Self::Twice | Self::Thrice => Duration::ZERO,
+            Self::Slowly => OTHERS,
         }
     }
 }
 
 impl<P> Question<P> {
     pub(crate) fn new(
-        (transaction, to): (u32, Contact),
+        (transaction, to): (u32, Peer),
         now: Instant,
+        patience: Duration,
         insistence: Insistence,
         purpose: P,
         datagram: Bytes,
     ) -> Self {
-        let patience = insistence.patience(&to);
         Self {
             transaction,
-            to: to.peer,
+            to,
             asked: now,
             due: now + patience,
             patience,

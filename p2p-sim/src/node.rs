@@ -2,9 +2,12 @@
 
 use crate::pipes::NO_PIPE;
 use crate::storage::Disk;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use p2p_core::{ConnId, Instant, ListenerId, Machine, OpId, SocketId, Source};
 use std::collections::BTreeMap;
+
+/// 10.0.0.1.
+pub(crate) const FIRST_ADDR: u32 = 0x0a00_0001;
 
 /// Which node of a simulation: they are numbered from 0 in the order of their adding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +24,12 @@ impl NodeIx {
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
+    }
+
+    /// The address that it gets if its [`Setup`](crate::Setup) says nothing else: 10.0.0.1 and on.
+    #[must_use]
+    pub fn usual_addr(self) -> IpAddr {
+        Ipv4Addr::from(FIRST_ADDR.wrapping_add(self.0)).into()
     }
 
     pub(crate) const fn raw(self) -> u32 {

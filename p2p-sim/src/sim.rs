@@ -5,14 +5,14 @@ use crate::faults::Faults;
 use crate::fold::Fold;
 use crate::known::Known;
 use crate::links::Links;
-use crate::node::{Fired, NO_LAN, Node, NodeIx, Told};
+use crate::node::{FIRST_ADDR, Fired, NO_LAN, Node, NodeIx, Told};
 use crate::pipes::{Bandwidth, NO_PIPE, Pipe, Way};
 use crate::report::Traffic;
 use crate::storage::{Content, Disk};
 use crate::wires::Wires;
 use crate::world::World;
 use bytes::Bytes;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use p2p_core::{
     Cx, Duration, Effect, Input, Instant, IoError, Job, JobId, Machine, OpId, OpInput, Rng, SocketId, Source,
     UnixTime,
@@ -289,7 +289,7 @@ impl<M: Machine> Sim<M> {
     /// Adds a node and starts it.
     pub fn add_with(&mut self, setup: Setup, machine: M) -> NodeIx {
         let index = self.nodes.len() as u32;
-        let addr = setup.addr.unwrap_or_else(|| address(index));
+        let addr = setup.addr.unwrap_or_else(|| NodeIx::new(index).usual_addr());
         if setup.addr.is_some() {
             self.addrs.insert(addr, index);
         }
@@ -718,14 +718,6 @@ impl<M: Machine> Sim<M> {
             place.outcome = Some(result);
         }
     }
-}
-
-/// 10.0.0.1.
-const FIRST_ADDR: u32 = 0x0a00_0001;
-
-/// The address of the node with this number: 10.0.0.1 and on.
-fn address(index: u32) -> IpAddr {
-    Ipv4Addr::from(FIRST_ADDR.wrapping_add(index)).into()
 }
 
 fn fold_input<M: Machine>(fold: &mut Fold, input: &Input<M>, known: &Known) {

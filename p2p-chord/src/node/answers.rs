@@ -14,7 +14,7 @@ use p2p_core::ConnId;
 /// Nodes named as responsible at most: the first, and those that hold copies.
 const OWNERS: usize = 8;
 /// Nodes named as nearer: more than one, for some may be dead.
-const CLOSER: usize = 4;
+const CLOSER: usize = 6;
 /// Bytes of an answer's head at most: version, network, kind, transaction, token, kind, length.
 const ANSWER_HEAD: usize = 18;
 /// Bytes of a place in a message at most, per family.
@@ -133,7 +133,7 @@ fn most(answer: &Answer) -> usize {
     };
     ANSWER_HEAD
         + match answer {
-            Answer::Pong(_) => 0,
+            Answer::Pong(_) => PLACE_V6,
             Answer::Neighbours { successors, .. } => PLACE_V6 + successors.as_ref().map_or(0, places),
             Answer::Owners(list) | Answer::Closer(list) => places(list),
             Answer::Records(records) => records.iter().map(|(record, _)| record.wire_len() + 5).sum(),

@@ -45,7 +45,7 @@ impl Chord {
 
     /// Somebody answered: it may be of use as a finger.
     pub(super) fn learn(&mut self, contact: Contact) {
-        let Some(me) = self.peer() else { return };
+        let Some(me) = self.peer().filter(|_| self.config.proximity) else { return };
         let distance = me.id().distance_to(contact.peer.id());
         let within = self.ring().is_some_and(|ring| {
             let last = ring.successors().last();

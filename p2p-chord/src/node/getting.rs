@@ -71,7 +71,7 @@ impl Chord {
             patient: false,
             lookups: 1,
         });
-        let Some(task) = self.begin(Some(op), key, work, cx) else { return };
+        let Some(task) = self.begin_task(Some(op), key, work, cx) else { return };
         if may_be_here {
             let records = self.records(key, get.kind, cx);
             if !records.is_empty() {

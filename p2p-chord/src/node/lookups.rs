@@ -8,14 +8,14 @@ use crate::fingers::Slot;
 use crate::id::RingId;
 use crate::lookup::{Lookup, Report};
 use crate::peer::Peer;
-use crate::pending::Insistence;
-use crate::wire::Answer;
+use crate::pending::{Insistence, Question};
+use crate::wire::{Answer, Ask};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use p2p_core::OpId;
 
 /// Contacts that a lookup begins with.
-const SEEDS: usize = 8;
+const SEEDS: usize = 16;
 
 /// What a lookup is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,10 @@ pub(super) enum Goal {
 pub(super) struct Running {
     lookup: Lookup,
     goal: Goal,
+    /// Who was named as responsible, once somebody was.
+    owners: Vec<Peer>,
+    /// Those of them that answered.
+    alive: Vec<Peer>,
 }
 
 impl Chord {
@@ -47,12 +51,16 @@ impl Chord {
                 // Who has just joined does not know yet for what it is responsible.
                 let is_sure = ring.is_small() || ring.predecessor().is_some();
                 let owners = ring.owners(target).filter(|_| is_sure);
-                if let Some(owners) = owners.map(|owners| owners.copied().collect::<Vec<Peer>>()) {
-                    let hops = u16::from(owners.first() != Some(&ring.me()));
-                    let report = Report { hops, ..Report::default() };
-                    return self.reached(goal, target, owners, report, cx);
-                }
+                let owners: Vec<Peer> = owners.into_iter().flatten().copied().collect();
                 let seeds: Vec<Contact> = self.closest(ring, target, SEEDS).copied().collect();
+                if !owners.is_empty() {
+                    let hops = u16::from(owners.first() != Some(&ring.me()));
+                    let Some(number) = self.begin(target, goal, seeds, cx) else { return };
+                    if let Some(running) = self.lookups.get_mut(&number) {
+                        running.lookup.report.hops = hops;
+                    }
+                    return self.named(number, owners, cx);
+                }
                 if seeds.is_empty() { ring.successors().to_vec() } else { seeds }
             }
             State::Guest => self.fingers.contacts().copied().collect(),
@@ -68,8 +76,22 @@ impl Chord {
         seeds: impl IntoIterator<Item = Contact>,
         cx: &mut Context<'_>,
     ) {
+        if let Some(number) = self.begin(target, goal, seeds, cx) {
+            self.go_on(number, cx);
+        }
+    }
+
+    /// Notes a lookup, of which nobody was asked yet.
+    fn begin(
+        &mut self,
+        target: RingId,
+        goal: Goal,
+        seeds: impl IntoIterator<Item = Contact>,
+        cx: &mut Context<'_>,
+    ) -> Option<u32> {
         if self.lookups.len() >= self.config.lookups {
-            return self.not_reached(goal, Error::Busy, cx);
+            self.not_reached(goal, Error::Busy, cx);
+            return None;
         }
         let number = self.next_lookup;
         self.next_lookup = number.wrapping_add(1);
@@ -78,9 +100,10 @@ impl Chord {
             Goal::Join | Goal::Op(_) | Goal::Finger(_) => self.config.parallel,
         };
         let lookup = Lookup::new(target, parallel, seeds.into_iter());
-        self.lookups.insert(number, Box::new(Running { lookup, goal }));
+        self.lookups
+            .insert(number, Box::new(Running { lookup, goal, owners: Vec::new(), alive: Vec::new() }));
         cx.set_timer(Timer::Lookup(number), self.config.patience);
-        self.go_on(number, cx);
+        Some(number)
     }
 
     /// Asks as many as may be asked at a time.
@@ -88,7 +111,11 @@ impl Chord {
         loop {
             let Some(running) = self.lookups.get_mut(&number) else { return };
             if running.lookup.is_over() {
-                return self.end(number, Err(Error::NoRoute), cx);
+                let Some(contact) = running.lookup.widen() else {
+                    return self.end(number, Err(Error::NoRoute), cx);
+                };
+                let ask = Ask::Neighbours { notify: false, known: 0 };
+                return self.ask(contact, ask, Insistence::Once, Purpose::Widen(number), cx);
             }
             let (target, goal) = (running.lookup.target(), running.goal);
             let Some(contact) = running.lookup.next() else { return };
@@ -106,7 +133,7 @@ impl Chord {
                 let owners = peers(network, list);
                 if running.lookup.owners(contact.peer, &owners) {
                     self.has_nothing(goal, contact);
-                    return self.end(number, Ok(owners), cx);
+                    return self.named(number, owners, cx);
                 }
             }
             Answer::Closer(list) => {
@@ -120,6 +147,78 @@ impl Chord {
             _ => running.lookup.refused(contact.peer),
         }
         self.go_on(number, cx);
+    }
+
+    /// Somebody is named as responsible. Whoever asked is told once that one, or the next one, is known to live.
+    fn named(&mut self, number: u32, owners: Vec<Peer>, cx: &mut Context<'_>) {
+        self.pending.forget(|purpose| *purpose == Purpose::Step(number));
+        let Some(running) = self.lookups.get_mut(&number) else { return };
+        if !matches!(running.goal, Goal::Op(_)) {
+            return self.end(number, Ok(owners), cx);
+        }
+        running.lookup.recall();
+        running.owners = owners;
+        running.owners.retain(|owner| !running.lookup.is_buried(*owner));
+        self.ask_owner(number, cx);
+    }
+
+    /// Asks the first few of those that were named whether they live.
+    fn ask_owner(&mut self, number: u32, cx: &mut Context<'_>) {
+        let (me, parallel) = (self.peer(), self.config.parallel);
+        let Some(running) = self.lookups.get_mut(&number) else { return };
+        // All of them are dead: somebody nearer knows who comes next.
+        let Some(&owner) = running.owners.first() else { return self.go_on(number, cx) };
+        if Some(owner) == me || running.alive.contains(&owner) || running.lookup.has_answered(owner) {
+            let owners = core::mem::take(&mut running.owners);
+            return self.end(number, Ok(owners), cx);
+        }
+        // One, where all is well; several, once one of them was found dead.
+        let all_is_well = running.lookup.report.timeouts == 0;
+        let some = if all_is_well { 1 } else { parallel };
+        let next: Vec<Peer> = running.owners.iter().take(some).copied().collect();
+        for owner in next.into_iter().filter(|owner| Some(*owner) != me) {
+            let is_asked = |question: &Question<Purpose>| {
+                question.to == owner && question.purpose == Purpose::Owner(number)
+            };
+            let Some(running) = self.lookups.get_mut(&number) else { return };
+            if !self.pending.iter().any(is_asked) && !running.alive.contains(&owner) {
+                running.lookup.report.messages += 1;
+                self.ask(Contact::unmet(owner), Ask::Ping, Insistence::Twice, Purpose::Owner(number), cx);
+            }
+        }
+    }
+
+    pub(super) fn owner_answered(&mut self, number: u32, owner: Peer, cx: &mut Context<'_>) {
+        let Some(running) = self.lookups.get_mut(&number) else { return };
+        running.alive.push(owner);
+        self.ask_owner(number, cx);
+    }
+
+    pub(super) fn owner_failed(&mut self, number: u32, owner: Peer, cx: &mut Context<'_>) {
+        let Some(running) = self.lookups.get_mut(&number) else { return };
+        running.owners.retain(|named| *named != owner);
+        running.lookup.buried(owner);
+        self.ask_owner(number, cx);
+    }
+
+    /// Who answered before named all its successors.
+    pub(super) fn widened(&mut self, number: u32, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
+        let network = self.config.network;
+        let Some(running) = self.lookups.get_mut(&number) else { return };
+        let list = match answer {
+            Answer::Neighbours { successors: Some(list), .. } => list,
+            _ => Vec::new(),
+        };
+        let list = peers(network, list);
+        let (target, from) = (running.lookup.target(), contact.peer.id());
+        running.lookup.closer(contact.peer, list.iter().copied().map(Contact::unmet));
+        // More of those behind the place than it names when asked for it.
+        let is_behind = |peer: &Peer| target.in_arc_to(from, peer.id()) && !running.lookup.is_buried(*peer);
+        let owners: Vec<Peer> = list.into_iter().filter(is_behind).collect();
+        match owners.is_empty() {
+            true => self.go_on(number, cx),
+            false => self.named(number, owners, cx),
+        }
     }
 
     pub(super) fn step_failed(&mut self, number: u32, peer: Peer, cx: &mut Context<'_>) {
@@ -136,8 +235,10 @@ impl Chord {
     fn end(&mut self, number: u32, result: Result<Vec<Peer>, Error>, cx: &mut Context<'_>) {
         let Some(running) = self.lookups.remove(&number) else { return };
         cx.clear_timer(Timer::Lookup(number));
-        self.pending.forget(|purpose| *purpose == Purpose::Step(number));
-        let Running { lookup, goal } = *running;
+        self.pending.forget(|purpose| {
+            matches!(purpose, Purpose::Step(of) | Purpose::Widen(of) | Purpose::Owner(of) if *of == number)
+        });
+        let Running { lookup, goal, .. } = *running;
         match result {
             Ok(owners) => self.reached(goal, lookup.target(), owners, lookup.report, cx),
             Err(error) => self.not_reached(goal, error, cx),

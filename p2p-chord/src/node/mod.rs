@@ -29,7 +29,7 @@ mod token;
 
 use crate::api::{Command, Event, Timer};
 use crate::config::Config;
-use crate::contact::Contact;
+use crate::contact::{Contact, RoundTrip};
 use crate::error::Error;
 use crate::fingers::Fingers;
 use crate::id::RingId;
@@ -57,6 +57,8 @@ type Context<'a> = Cx<'a, Chord>;
 
 /// Zeros up to here are sent behind a question to who gave us no token yet, so that the answer may be as long.
 const FIRST_WORD: usize = 300;
+/// The same, of a ping: the answer is an address.
+const FIRST_PING: usize = 40;
 
 /// Why a question was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,10 @@ enum Purpose {
     Greet,
     /// A step of a lookup.
     Step(u32),
+    /// A lookup that came to nothing asks who answered for all whom it knows.
+    Widen(u32),
+    /// Is the node alive that a lookup found?
+    Owner(u32),
     /// Who joins wants its successor's list.
     Copy,
     /// Who joins a small ring wants to be known.
@@ -101,6 +107,13 @@ enum Purpose {
     Compare(u32),
 }
 
+impl Purpose {
+    /// Whether an answer tells how far a node is, and not how long it takes to ask others or to write to the disk.
+    const fn is_answered_at_once(self) -> bool {
+        !matches!(self, Self::Put(_) | Self::Keep(_) | Self::Repair | Self::Hand)
+    }
+}
+
 /// A node on the ring: see the [module](self).
 #[derive(Clone, Debug)]
 pub struct Chord {
@@ -116,6 +129,8 @@ pub struct Chord {
     lookups: BTreeMap<u32, Box<Running>>,
     next_lookup: u32,
     tokens: Tokens,
+    /// How long answers take, whoever gives them.
+    typical: RoundTrip,
     /// Whom to ask should everybody be lost.
     bootstrap: Vec<SocketAddr>,
     /// How often that was the case.
@@ -152,6 +167,7 @@ impl Chord {
             lookups: BTreeMap::new(),
             next_lookup: 0,
             tokens: Tokens::default(),
+            typical: RoundTrip::default(),
             bootstrap: Vec::new(),
             resort: 0,
             scratch: BytesMut::new(),
@@ -251,17 +267,24 @@ impl Chord {
             transaction = transaction.wrapping_add(1);
         }
         let member = self.config.routes && self.is_member();
-        let least = match &ask {
-            Ask::Ping => 0,
-            _ if to.token != 0 => 0,
+        let least = match (to.token, &ask) {
+            (0, Ask::Ping) => FIRST_PING,
             // A record may be as long as a datagram.
-            Ask::Get { routed: false, .. } => LARGEST,
-            _ => FIRST_WORD,
+            (0, Ask::Get { routed: false, .. }) => LARGEST,
+            (0, _) => FIRST_WORD,
+            _ => 0,
         };
         let packet = Packet::Ask { transaction, token: to.token, member, ask };
         let datagram = packet.encode(self.config.network, least, &mut self.scratch);
         cx.send_to(socket, to.peer.addr(), datagram.clone());
-        let question = Question::new((transaction, to), cx.now(), insistence, purpose, datagram);
+        // Somebody new is hardly much farther than most.
+        let patience = match to.round_trip.mean() {
+            Some(_) => to.round_trip.patience(),
+            None => self.typical.patience() * 3 / 2,
+        };
+        let patience = patience + insistence.allowance();
+        let question =
+            Question::new((transaction, to.peer), cx.now(), patience, insistence, purpose, datagram);
         if let Some(at) = self.pending.ask(question) {
             cx.set_timer_at(Timer::Due, at);
         }
@@ -313,14 +336,17 @@ impl Chord {
             return self.ask_again(question, token, cx);
         }
         let mut contact = self.known(question.to).copied().unwrap_or_else(|| Contact::unmet(question.to));
-        match took {
-            Some(took) => contact.met(took, token),
-            None => contact.token = token,
+        contact.token = token;
+        if let Some(took) = took.filter(|_| question.purpose.is_answered_at_once()) {
+            contact.round_trip.took(took);
+            self.typical.took(took);
         }
         self.note(contact);
         match question.purpose {
             Purpose::Greet => self.greeted(contact, &answer, cx),
             Purpose::Step(lookup) => self.stepped(lookup, contact, answer, cx),
+            Purpose::Widen(lookup) => self.widened(lookup, contact, answer, cx),
+            Purpose::Owner(lookup) => self.owner_answered(lookup, contact.peer, cx),
             Purpose::Copy => self.copied(contact, answer, cx),
             Purpose::Enter => self.entered(contact, answer, cx),
             Purpose::Stabilise(number) => self.stabilised(number, contact, answer, cx),
@@ -348,7 +374,7 @@ impl Chord {
             return;
         };
         let mut contact = self.known(question.to).copied().unwrap_or_else(|| Contact::unmet(question.to));
-        // Zero would be no token, and the same answer again.
+        // Zero would be no token; one that it was shown and does not know it will not know either.
         if token == 0 || shown == token {
             return self.failed(question, cx);
         }
@@ -391,6 +417,8 @@ impl Chord {
         match question.purpose {
             Purpose::Greet => self.not_greeted(cx),
             Purpose::Step(lookup) => self.step_failed(lookup, peer, cx),
+            Purpose::Widen(lookup) => self.step_failed(lookup, peer, cx),
+            Purpose::Owner(lookup) => self.owner_failed(lookup, peer, cx),
             Purpose::Copy => self.join_again(cx),
             Purpose::Enter => self.enter_failed(peer, cx),
             Purpose::Stabilise(number) => self.successor_failed(number, peer, cx),

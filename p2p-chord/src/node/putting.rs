@@ -46,7 +46,7 @@ impl Chord {
     pub(super) fn begin_put(&mut self, op: Option<OpId>, put: Put, cx: &mut Context<'_>) {
         let key = put.record.key();
         let work = Work::Put(Putting { put, owners: Vec::new(), behind: key, lookups: 1, heir: false });
-        if let Some(task) = self.begin(op, key, work, cx) {
+        if let Some(task) = self.begin_task(op, key, work, cx) {
             self.look_up(key, Goal::Put(task), cx);
         }
     }

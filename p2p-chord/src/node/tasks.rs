@@ -52,7 +52,7 @@ impl Report {
 
 impl Chord {
     /// Begins a task; `None` if it cannot be.
-    pub(super) fn begin(
+    pub(super) fn begin_task(
         &mut self,
         op: Option<OpId>,
         key: RingId,

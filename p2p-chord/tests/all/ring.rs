@@ -10,7 +10,7 @@ fn small_rings_know_everybody() {
     for seed in 1..=5 {
         let config = config(3);
         let (mut sim, members) = joined(seed, 11, &config);
-        println!("seed {seed}");
+        eprintln!("seed {seed}");
         settle(&mut sim, &members, 3, 60);
         assert!(members.iter().all(|node| chord(&sim, *node).is_small()), "3 (r + 1) is 12");
         lookups_are_right(&mut sim, &members, seed, 50);
@@ -20,11 +20,11 @@ fn small_rings_know_everybody() {
 #[test]
 fn a_ring_grows_large_one_by_one() {
     for seed in 1..=5 {
-        println!("seed {seed}");
+        eprintln!("seed {seed}");
         let config = config(3);
         let (mut sim, members) = joined(seed, 40, &config);
         let seconds = settle(&mut sim, &members, 3, 300);
-        println!("right after {seconds} s");
+        eprintln!("right after {seconds} s");
         assert!(members.iter().all(|node| !chord(&sim, *node).is_small()));
         lookups_are_right(&mut sim, &members, seed, 200);
     }
@@ -33,7 +33,7 @@ fn a_ring_grows_large_one_by_one() {
 #[test]
 fn many_join_at_once() {
     for seed in 1..=5 {
-        println!("seed {seed}");
+        eprintln!("seed {seed}");
         let config = config(3);
         let (mut sim, mut members) = joined(seed, 5, &config);
         let new: Vec<_> = (0..45).map(|_| begin(&mut sim, &members[..1], &config)).collect();
@@ -49,7 +49,7 @@ fn many_join_at_once() {
 #[test]
 fn crashes_are_survived_and_the_dead_come_back() {
     for seed in 1..=5 {
-        println!("seed {seed}");
+        eprintln!("seed {seed}");
         let config = config(4);
         let (mut sim, members) = joined(seed, 40, &config);
         settle(&mut sim, &members, 4, 300);

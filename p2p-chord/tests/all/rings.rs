@@ -112,7 +112,7 @@ pub(crate) fn lookups_are_right(sim: &mut World, members: &[NodeIx], seed: u64, 
     let mut asked = Vec::new();
     for _ in 0..count {
         let target = p2p_chord::RingId::random(&mut rng);
-        let node = *rng.choose(members).unwrap();
+        let node = *rng.choose(members).expect("members");
         asked.push((node, target, sim.ask(node, Command::Lookup(target))));
     }
     let ops: Vec<OpId> = asked.iter().map(|(.., op)| *op).collect();
@@ -121,7 +121,7 @@ pub(crate) fn lookups_are_right(sim: &mut World, members: &[NodeIx], seed: u64, 
     for (node, target, op) in asked {
         assert_eq!(sim.outcome(op), Some(&Ok(())), "{node:?} looks up {target}");
         let right = peers.iter().find(|peer| peer.id() >= target).unwrap_or(&peers[0]);
-        let told = sim.events(node).iter().find(|told| told.op == Some(op)).unwrap();
+        let told = sim.events(node).iter().find(|told| told.op == Some(op)).expect("an answer");
         let Event::Owners { owners, report, .. } = &told.event else { panic!("{told:?}") };
         assert_eq!(owners[0], *right, "{node:?} looks up {target}");
         hops += f64::from(report.hops);

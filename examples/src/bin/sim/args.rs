@@ -23,6 +23,8 @@ pub(crate) struct Args {
 pub(crate) enum System {
     /// BitTorrent: a seed, a tracker, and peers that come to fetch 100 MiB or more
     Bittorrent(Bittorrent),
+    /// Chord: rings of real nodes, beside the papers' figures
+    Chord(super::chord::Chord),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

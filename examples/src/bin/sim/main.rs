@@ -1,6 +1,7 @@
 //! `sim`: swarms of real machines in virtual time, compared with the bounds of theory.
 
 mod args;
+mod chord;
 mod report;
 
 use args::{Args, System};
@@ -11,13 +12,20 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let System::Bittorrent(asked) = args.system;
     let mut out = Output::new(args.json);
+    let (check, passed) = match &args.system {
+        System::Bittorrent(asked) => (asked.check, bittorrent(asked, &mut out)),
+        System::Chord(asked) => (asked.check, asked.run(&mut out)),
+    };
+    if check && !passed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Runs the swarms; whether no bound was missed.
+fn bittorrent(asked: &args::Bittorrent, out: &mut Output) -> bool {
     let scenario = asked.scenario();
     let mut report = Report::new(asked.timeline);
     for seed in asked.seeds() {
-        report.ran(&scenario, swarm::run(&scenario, seed), &mut out);
+        report.ran(&scenario, swarm::run(&scenario, seed), out);
     }
-    let passed = report.end(&mut out);
-    if asked.check && !passed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    report.end(out)
 }

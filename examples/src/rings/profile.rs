@@ -1,0 +1,52 @@
+//! How the nodes of a simulated ring are set: [`Profile`].
+
+use p2p_chord::Config;
+use p2p_core::Duration;
+use std::net::SocketAddr;
+
+/// Where all of them listen.
+pub(super) const PORT: u16 = 4000;
+
+/// How the nodes of a ring are set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Profile {
+    /// Successors that a node knows, r.
+    pub successors: usize,
+    /// Fingers have base `2^base_bits`.
+    pub base_bits: u8,
+    /// Nodes that a lookup asks at a time.
+    pub parallel: usize,
+    /// Nodes of a slot of which a finger is the nearest; 1 for the first one, as in the paper.
+    pub nearest_of: usize,
+    /// How often a node asks its successor, and how often it looks after a finger.
+    pub upkeep: Duration,
+}
+
+impl Profile {
+    /// The paper's: base 2, one question at a time, no regard to distance, and no upkeep.
+    #[must_use]
+    pub const fn plain(successors: usize) -> Self {
+        Self { successors, base_bits: 1, parallel: 1, nearest_of: 1, upkeep: Duration::from_secs(1 << 30) }
+    }
+
+    /// The configuration that it is.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.listen = SocketAddr::from(([0, 0, 0, 0], PORT));
+        config.successors = self.successors;
+        config.base_bits = self.base_bits;
+        config.parallel = self.parallel;
+        config.proximity = self.nearest_of > 1;
+        config.stabilise = self.upkeep;
+        config.fix_finger = self.upkeep;
+        config
+    }
+}
+
+impl std::fmt::Display for Profile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "base {}, r {}, {} at a time", 1u32 << self.base_bits, self.successors, self.parallel)?;
+        if self.nearest_of > 1 { write!(f, ", PNS({})", self.nearest_of) } else { Ok(()) }
+    }
+}
