@@ -1,5 +1,11 @@
 //! Behaviour of the node in the simulator, and of what it is made of.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may fail by panicking, and says what it saw"
+)]
+
 mod copies;
 mod disk;
 mod refused;
