@@ -114,7 +114,7 @@ impl Purpose {
     }
 }
 
-/// A node on the ring: see the [module](self).
+/// A node on the ring.
 #[derive(Clone, Debug)]
 pub struct Chord {
     config: Arc<Config>,

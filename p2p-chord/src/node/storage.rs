@@ -16,6 +16,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::FileId;
+use p2p_core::limit::PerKey;
 
 /// Providers named at a time: as many as fit into a datagram.
 const PROVIDERS: usize = 12;
@@ -27,6 +28,9 @@ pub(super) const DATAGRAM: usize = LARGEST - AROUND;
 /// how close those behind it lie to each other. With lists of 8, one right copy in 20,000 is refused, and made later.
 const NEAR: u64 = 16;
 
+/// Blocks of addresses of which a node knows how much they handed over.
+const BLOCKS: usize = 4_096;
+
 /// What a node stores, and what is under way about it.
 #[derive(Clone, Debug)]
 pub(super) struct Storage {
@@ -34,6 +38,8 @@ pub(super) struct Storage {
     pub(super) tasks: BTreeMap<u32, Box<Task>>,
     pub(super) placings: BTreeMap<u32, Box<Placing>>,
     pub(super) copies: Copies,
+    /// How much more each block of addresses may hand over.
+    handed: PerKey<Prefix>,
     pub(super) published: Published,
     pub(super) journal: Journal<Waiting>,
     /// It halts once everything is on the disk.
@@ -54,7 +60,9 @@ pub(super) struct Wish {
 
 impl Storage {
     pub(super) fn new(limits: Limits, file: Option<FileId>) -> Self {
+        let rate = limits.copies_bytes as u64 / limits.copies_time.as_secs().max(1);
         Self {
+            handed: PerKey::new(BLOCKS, rate, limits.copies_bytes as u64),
             store: Store::new(limits),
             tasks: BTreeMap::new(),
             placings: BTreeMap::new(),
@@ -187,10 +195,18 @@ impl Chord {
         if !asked.is_proven {
             return self.reply(asked, Answer::Prove, cx);
         }
+        let from = Prefix::of(asked.from.ip());
         let mut keep = |held: Held| {
-            let is_near = self.is_near(held.record.key());
-            let kept =
-                if is_near { self.keep(held, None, asked.from, cx) } else { Err(Refusal::NotResponsible) };
+            let cost = held.cost() as u64;
+            let kept = if !self.is_near(held.record.key()) {
+                Err(Refusal::NotResponsible)
+            } else if self.storage.store.has(&held) {
+                self.keep(held, None, asked.from, cx)
+            } else if self.storage.handed.take(cx.now(), &from, cost) {
+                self.keep(held, None, asked.from, cx)
+            } else {
+                Err(Refusal::Quota)
+            };
             kept.err()
         };
         let kept = copies.into_iter().map(&mut keep).collect();

@@ -14,6 +14,11 @@ pub struct Limits {
     pub publisher_bytes: usize,
     /// Records of one publisher's block: an eighth of all.
     pub publisher_records: usize,
+    /// Bytes of copies that nodes of one block may hand over: half of all at once, and as much again in
+    /// [`Self::copies_time`]. Whom they name as publishers cannot be checked, so this is what holds a node that lies.
+    pub copies_bytes: usize,
+    /// See there: an hour.
+    pub copies_time: Duration,
     /// Providers of one key: 128. More than anybody asks, and a list of them stays below 12 KiB.
     pub providers: usize,
     /// Providers of one key from one block: 8. A household behind one address has no more; it takes 16 blocks to fill
@@ -30,6 +35,8 @@ impl Default for Limits {
             records: 65_536,
             publisher_bytes: 8 << 20,
             publisher_records: 8_192,
+            copies_bytes: 32 << 20,
+            copies_time: Duration::from_secs(3_600),
             providers: 128,
             providers_alike: 8,
             ttl: Duration::from_secs(25 * 3_600),

@@ -66,7 +66,7 @@ pub enum Taken {
 pub(crate) const OVERHEAD: usize = 320;
 
 impl Held {
-    fn cost(&self) -> usize {
+    pub(crate) fn cost(&self) -> usize {
         self.record.wire_len() + OVERHEAD
     }
 }
@@ -99,6 +99,11 @@ impl Store {
     /// All records, in order of their places.
     pub fn iter(&self) -> impl Iterator<Item = &Held> {
         self.entries.values()
+    }
+
+    /// Whether the same record is here.
+    pub(crate) fn has(&self, held: &Held) -> bool {
+        self.get(&Name::of(&held.record)).is_some_and(|has| has.record == held.record)
     }
 
     pub(crate) fn get(&self, name: &Name) -> Option<&Held> {

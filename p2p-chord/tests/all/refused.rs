@@ -282,6 +282,75 @@ fn a_million_unsolicited_puts_leave_memory_at_its_limit() {
     assert!(store.iter().any(|held| *held == new));
 }
 
+/// One that hands over copies in everybody's name fills half of a node at most.
+#[test]
+fn who_hands_over_too_many_copies_is_refused() {
+    let mut member = Member::new(|config| {
+        (config.limits.bytes, config.limits.copies_bytes) = (1 << 20, 1 << 19);
+    });
+    let mut refused = 0;
+    for number in 0..1_000_u32 {
+        let copies = (0..10).map(|copy: u8| {
+            let publisher = Prefix::of([copy, number as u8, (number >> 8) as u8, 0].into());
+            let record = Record::Value([&number.to_be_bytes()[..], &[copy]].concat().into());
+            Held { record, expires: 1_767_229_000, publisher }
+        });
+        let Answer::Kept(kept) = member.ask(Ask::Keep(copies.collect())) else { panic!("not kept") };
+        refused += kept.iter().filter(|refusal| **refusal == Some(Refusal::Quota)).count();
+    }
+    let bytes = member.node.store().bytes();
+    println!("{refused} refused, {bytes} bytes kept");
+    assert!(refused > 1_000 && bytes <= 1 << 19);
+}
+
+/// What comes by a stream is a question of storage, whole and not too long, or the stream is cut.
+#[test]
+fn a_stream_that_brings_anything_else_is_cut() {
+    let mut member = Member::new(|config| config.quorum = 1);
+    member.input(Input::Bound(SocketId::from_raw(1), Ok(SocketAddr::from(([10, 0, 0, 1], 4000)))));
+    let listener = p2p_core::ListenerId::from_raw(2);
+    let peer: SocketAddr = STRANGER.parse().unwrap();
+    let network = member.config.network;
+    let framed = |packet: &Packet| {
+        let packet = packet.encode(network, 0, &mut BytesMut::new());
+        [&(packet.len() as u32).to_be_bytes()[..], &packet[..]].concat()
+    };
+    let ask = |ask: Ask| framed(&Packet::Ask { transaction: 1, token: 0, member: true, ask });
+    let key = member.own();
+    let answer = Packet::Answer { transaction: 1, token: 1, answer: Answer::Absent };
+    let mut wrong = ask(Ask::Get { key, kind: Kind::Value, routed: false });
+    wrong[4] = 99;
+    let bad = [ask(Ask::Ping), ask(Ask::Step(key)), framed(&answer), wrong, vec![0xff; 40], vec![0, 0, 0, 0]];
+    for (number, bytes) in (100..).zip(bad) {
+        let conn = p2p_core::ConnId::from_raw(number);
+        let open = p2p_core::StreamInput::Open { peer, listener: Some(listener) };
+        member.input(Input::Stream(conn, open));
+        let effects = member.input(Input::Stream(conn, p2p_core::StreamInput::Data(bytes.into())));
+        assert!(matches!(effects[..], [Effect::Abort(at), ..] if at == conn), "{number}: {effects:?}");
+    }
+    // Byte by byte, a sound question is answered, and the stream ends.
+    let conn = p2p_core::ConnId::from_raw(200);
+    member.input(Input::Stream(conn, p2p_core::StreamInput::Open { peer, listener: Some(listener) }));
+    let record = member.value(true);
+    let put = ask(Ask::Put { record: record.clone(), ttl: 60, swap: None, heir: false });
+    let mut effects = Vec::new();
+    for byte in put {
+        let data = Bytes::copy_from_slice(&[byte]);
+        effects.extend(member.input(Input::Stream(conn, p2p_core::StreamInput::Data(data))));
+    }
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Send(at, _) if *at == conn)));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Close(at) if *at == conn)));
+    assert!(member.has(&record));
+    // One address has eight streams at a time.
+    for number in 300..320 {
+        let conn = p2p_core::ConnId::from_raw(number);
+        let open = p2p_core::StreamInput::Open { peer, listener: Some(listener) };
+        let effects = member.input(Input::Stream(conn, open));
+        let is_cut = matches!(effects[..], [Effect::Abort(_)]);
+        assert_eq!(is_cut, number >= 308, "stream {number}");
+    }
+}
+
 #[test]
 fn one_publisher_has_a_quota() {
     let mut limits = Limits::default();
