@@ -6,6 +6,14 @@
 //! | 4 | the network, big-endian |
 //! | rest | a [`Packet`] in [postcard](https://postcard.jamesmunns.com/wire-format), then any number of zeros |
 //!
+//! What is longer than [`LARGEST`] goes by a stream to the same port: a question and its answer, each as its length (4
+//! bytes, big-endian) and then as in a datagram, up to [`LARGEST_FRAME`]. Only questions about records go that way
+//! ([`Ask::Get`], [`Ask::Put`], [`Ask::Keep`]).
+//!
+//! Numbers are varints, unless they are said to be little-endian; a [`RingId`] is 20 bytes; a [`Record`] is written as
+//! its [module](crate::record) says; a [`Held`] is a record, the second since 1970 at which it is forgotten, and the
+//! block of addresses it was put from (64 bits: an IPv4 /24 in the low 24, or the first half of an IPv6 address).
+//!
 //! The zeros are for answers: nobody is sent more bytes than it sent itself before it has proved its address, by
 //! showing a token that was sent there. Who has no token yet makes its question as long as the answer may be, or is
 //! told to come again with the token of [`Answer::Prove`].
