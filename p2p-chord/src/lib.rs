@@ -19,6 +19,8 @@ mod primitives;
 pub mod record;
 mod ring;
 pub mod store;
+#[cfg(feature = "node")]
+mod system;
 pub mod wire;
 
 pub use api::{Command, Event, Get, Provide, Put, Timer};
@@ -28,5 +30,7 @@ pub use id::{NetworkId, RingId};
 pub use lookup::Report;
 pub use node::{Chord, Handed};
 pub use peer::{Peer, Place};
-pub use primitives::Item;
+pub use primitives::{Bootstrap, Hit, Item};
 pub use ring::Broken;
+#[cfg(feature = "node")]
+pub use system::TextError;

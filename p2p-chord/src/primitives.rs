@@ -20,12 +20,19 @@ pub enum Item {
     Provide(Provide),
 }
 
-impl Join for Chord {
-    /// Members of the ring; none to begin a new one.
-    type Bootstrap = Vec<SocketAddr>;
+/// Members of the ring to join by; none to begin a new one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bootstrap(pub Vec<SocketAddr>);
 
-    fn join(to: Vec<SocketAddr>) -> Command {
-        Command::Join(to)
+/// The records of a kind under a key: one, or providers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit(pub Vec<Record>);
+
+impl Join for Chord {
+    type Bootstrap = Bootstrap;
+
+    fn join(to: Bootstrap) -> Command {
+        Command::Join(to.0)
     }
 }
 
@@ -45,16 +52,15 @@ impl Publish for Chord {
 impl Search for Chord {
     /// A key and a kind.
     type Query = Get;
-    /// All records of that kind under the key.
-    type Hit = Vec<Record>;
+    type Hit = Hit;
 
     fn search(query: Get) -> Command {
         Command::Get(query)
     }
 
-    fn hit(event: Event) -> Option<Vec<Record>> {
+    fn hit(event: Event) -> Option<Hit> {
         match event {
-            Event::Found { records, .. } => Some(records),
+            Event::Found { records, .. } => Some(Hit(records)),
             _ => None,
         }
     }

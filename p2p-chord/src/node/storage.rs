@@ -198,16 +198,14 @@ impl Chord {
         let from = Prefix::of(asked.from.ip());
         let mut keep = |held: Held| {
             let cost = held.cost() as u64;
-            let kept = if !self.is_near(held.record.key()) {
-                Err(Refusal::NotResponsible)
-            } else if self.storage.store.has(&held) {
-                self.keep(held, None, asked.from, cx)
-            } else if self.storage.handed.take(cx.now(), &from, cost) {
-                self.keep(held, None, asked.from, cx)
-            } else {
-                Err(Refusal::Quota)
-            };
-            kept.err()
+            if !self.is_near(held.record.key()) {
+                return Some(Refusal::NotResponsible);
+            }
+            // What is here already costs nothing.
+            if !self.storage.store.has(&held) && !self.storage.handed.take(cx.now(), &from, cost) {
+                return Some(Refusal::Quota);
+            }
+            self.keep(held, None, asked.from, cx).err()
         };
         let kept = copies.into_iter().map(&mut keep).collect();
         self.when_safe(Waiting::Kept(asked, kept), cx);

@@ -8,6 +8,7 @@
 
 mod copies;
 mod disk;
+mod primitives;
 mod refused;
 mod ring;
 mod rings;
