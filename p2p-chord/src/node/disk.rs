@@ -22,61 +22,65 @@ impl Chord {
     pub(super) fn load_store(&mut self, cx: &mut Context<'_>) {
         // What is past takes as much as what is of use, and then some.
         let limit = (self.config.limits.bytes as u64).saturating_mul(3).saturating_add(4 << 20);
-        if let Some(job) = self.storage.journal.load(limit) {
-            let id = cx.run(job);
-            self.storage.journal.asked(id);
+        if let Some(journal) = &mut self.storage.journal
+            && let Some(job) = journal.load(limit)
+        {
+            journal.asked(cx.run(job));
         }
     }
 
     /// Notes what was taken into the store.
     pub(super) fn write_down(&mut self, name: &Name, taken: Taken) {
-        let Some(held) = self.storage.store.get(name).filter(|_| self.storage.journal.is_kept()) else {
-            return;
-        };
+        let Some(journal) = &mut self.storage.journal else { return };
+        let Some(held) = self.storage.store.get(name).filter(|_| journal.is_kept()) else { return };
         let entry = match taken {
             Taken::New => Entry::Held(held.clone()),
             Taken::Longer => Entry::longer(held),
             Taken::Again => return,
         };
-        self.storage.journal.append(&entry);
+        journal.append(&entry);
     }
 
     /// Tells somebody when what was written down is safe.
     pub(super) fn when_safe(&mut self, waiting: Waiting, cx: &mut Context<'_>) {
-        if let Some(waiting) = self.storage.journal.wait(waiting) {
+        let at_once = match &mut self.storage.journal {
+            Some(journal) => journal.wait(waiting),
+            None => Some(waiting),
+        };
+        if let Some(waiting) = at_once {
             self.safe(waiting, Ok(()), cx);
         }
         self.write_store(cx);
     }
 
     pub(super) fn write_store(&mut self, cx: &mut Context<'_>) {
-        let (store, journal) = (&self.storage.store, &mut self.storage.journal);
+        let Some(journal) = &mut self.storage.journal else { return };
+        let store = &self.storage.store;
         let whole = |out: &mut BytesMut| {
             store.iter().for_each(|held| Entry::Held(held.clone()).encode(out));
         };
         if let Some(job) = journal.work(store.bytes() as u64, whole) {
-            let id = cx.run(job);
-            self.storage.journal.asked(id);
+            journal.asked(cx.run(job));
         }
     }
 
     pub(super) fn job(&mut self, job: JobId, done: JobDone, cx: &mut Context<'_>) {
-        let (progress, next) = self.storage.journal.done(job, done);
+        let Some(journal) = &mut self.storage.journal else { return };
+        let (progress, next) = journal.done(job, done);
         if let Some(next) = next {
-            let id = cx.run(next);
-            self.storage.journal.asked(id);
+            journal.asked(cx.run(next));
         }
         match progress {
             Progress::NotMine | Progress::Under => {}
             Progress::Loaded(data) => {
                 let (entries, whole) = entries(&data);
-                self.storage.journal.set_whole(whole, data.len());
+                journal.set_whole(whole, data.len());
                 self.load_entries(entries, cx);
                 self.write_store(cx);
             }
             Progress::Lost(why) => {
                 cx.tell(Event::StoreUnreadable(why));
-                for waiting in self.storage.journal.give_up() {
+                for waiting in journal.give_up() {
                     self.safe(waiting, Err(why), cx);
                 }
             }
@@ -128,7 +132,8 @@ impl Chord {
 
     /// When it is to stop, and nothing is under way any more, it is done.
     pub(super) fn halt_when_stored(&mut self, cx: &mut Context<'_>) {
-        if self.storage.stopping && self.storage.journal.is_idle() {
+        let is_idle = self.storage.journal.as_ref().is_none_or(|journal| journal.is_idle());
+        if self.storage.stopping && is_idle {
             self.close_streams(cx);
             cx.halt();
         }

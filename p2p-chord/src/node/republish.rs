@@ -6,8 +6,7 @@ use crate::error::Error;
 use crate::id::RingId;
 use crate::peer::Place;
 use crate::record::{Kind, Provider, Record};
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::SocketAddr;
 use p2p_core::{Duration, Instant, OpId};
 
@@ -17,10 +16,27 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long after a put that failed it is tried again.
 const RETRY: Duration = Duration::from_secs(60);
 
+type Name = (RingId, Kind);
+
 /// What is put again, and when.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Published {
-    records: BTreeMap<(RingId, Kind), (Put, Instant)>,
+    records: BTreeMap<Name, (Put, Instant)>,
+    due: BTreeSet<(Instant, Name)>,
+}
+
+impl Published {
+    fn set(&mut self, name: Name, put: Put, due: Instant) {
+        self.remove(name);
+        self.due.insert((due, name));
+        self.records.insert(name, (put, due));
+    }
+
+    fn remove(&mut self, name: Name) -> Option<Put> {
+        let (put, due) = self.records.remove(&name)?;
+        self.due.remove(&(due, name));
+        Some(put)
+    }
 }
 
 impl Chord {
@@ -35,7 +51,7 @@ impl Chord {
     }
 
     pub(super) fn withdraw(&mut self, op: OpId, key: RingId, kind: Kind, cx: &mut Context<'_>) {
-        let had = self.storage.published.records.remove(&(key, kind)).is_some();
+        let had = self.storage.published.remove((key, kind)).is_some();
         cx.finish(op, if had { Ok(()) } else { Err(Error::Absent) });
     }
 
@@ -46,7 +62,7 @@ impl Chord {
             let put = Put { swap: None, ..put.clone() };
             let name = (put.record.key(), put.record.kind());
             let due = cx.now() + (put.ttl / 2).max(PAUSE);
-            self.storage.published.records.insert(name, (put, due));
+            self.storage.published.set(name, put, due);
             self.wake_to_republish(cx);
         }
     }
@@ -54,39 +70,33 @@ impl Chord {
     /// Something could not be put again.
     pub(super) fn not_again(&mut self, key: RingId, error: Error, cx: &mut Context<'_>) {
         let soon = cx.now() + RETRY;
-        let kinds = (key, Kind::Value)..=(key, Kind::Provider);
-        for (_, due) in self.storage.published.records.range_mut(kinds).map(|(_, entry)| entry) {
-            *due = soon.min(*due);
+        let published = &mut self.storage.published;
+        for kind in [Kind::Value, Kind::Signed, Kind::Provider] {
+            if let Some(put) = published.remove((key, kind)) {
+                published.set((key, kind), put, soon);
+            }
         }
         cx.tell(Event::NotAgain { key, error });
         self.wake_to_republish(cx);
     }
 
     fn wake_to_republish(&self, cx: &mut Context<'_>) {
-        if let Some(due) = self.storage.published.records.values().map(|(_, due)| *due).min() {
-            cx.set_timer_at(Timer::Republish, due);
+        if let Some((due, _)) = self.storage.published.due.first() {
+            cx.set_timer_at(Timer::Republish, *due);
         }
     }
 
     /// Time to put something again.
     pub(super) fn republish(&mut self, cx: &mut Context<'_>) {
         let now = cx.now();
-        let due: Vec<Put> = self
-            .storage
-            .published
-            .records
-            .values_mut()
-            .filter(|(_, due)| *due <= now)
-            .enumerate()
-            .filter_map(|(count, (put, due))| {
-                let is_turn = count < AT_A_TIME;
-                *due = if is_turn { now + (put.ttl / 2).max(PAUSE) } else { now + PAUSE };
-                is_turn.then(|| put.clone())
-            })
-            .collect();
-        for put in due {
+        for _ in 0..AT_A_TIME {
+            let published = &mut self.storage.published;
+            let Some(&(_, name)) = published.due.first().filter(|(due, _)| *due <= now) else { break };
+            let Some(put) = published.remove(name) else { break };
+            published.set(name, put.clone(), now + (put.ttl / 2).max(PAUSE));
             self.begin_put(None, put, cx);
         }
-        self.wake_to_republish(cx);
+        let Some(&(due, _)) = self.storage.published.due.first() else { return };
+        cx.set_timer_at(Timer::Republish, due.max(now + PAUSE));
     }
 }

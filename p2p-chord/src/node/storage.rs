@@ -39,9 +39,10 @@ pub(super) struct Storage {
     pub(super) placings: BTreeMap<u32, Box<Placing>>,
     pub(super) copies: Copies,
     /// How much more each block of addresses may hand over.
-    handed: PerKey<Prefix>,
+    handed: Option<Box<PerKey<Prefix>>>,
     pub(super) published: Published,
-    pub(super) journal: Journal<Waiting>,
+    /// If what it stores is to be on the disk.
+    pub(super) journal: Option<Box<Journal<Waiting>>>,
     /// It halts once everything is on the disk.
     pub(super) stopping: bool,
     /// Numbers tasks and placings.
@@ -60,15 +61,14 @@ pub(super) struct Wish {
 
 impl Storage {
     pub(super) fn new(limits: Limits, file: Option<FileId>) -> Self {
-        let rate = limits.copies_bytes as u64 / limits.copies_time.as_secs().max(1);
         Self {
-            handed: PerKey::new(BLOCKS, rate, limits.copies_bytes as u64),
+            handed: None,
             store: Store::new(limits),
             tasks: BTreeMap::new(),
             placings: BTreeMap::new(),
             copies: Copies::default(),
             published: Published::default(),
-            journal: Journal::new(file),
+            journal: file.map(|file| Box::new(Journal::new(Some(file)))),
             stopping: false,
             next: 0,
         }
@@ -196,18 +196,24 @@ impl Chord {
             return self.reply(asked, Answer::Prove, cx);
         }
         let from = Prefix::of(asked.from.ip());
+        let limits = &self.config.limits;
+        let rate = limits.copies_bytes as u64 / limits.copies_time.as_secs().max(1);
+        let new = || Box::new(PerKey::new(BLOCKS, rate, limits.copies_bytes as u64));
+        // Away while the records are looked at.
+        let mut handed = self.storage.handed.take().unwrap_or_else(new);
         let mut keep = |held: Held| {
             let cost = held.cost() as u64;
             if !self.is_near(held.record.key()) {
                 return Some(Refusal::NotResponsible);
             }
             // What is here already costs nothing.
-            if !self.storage.store.has(&held) && !self.storage.handed.take(cx.now(), &from, cost) {
+            if !self.storage.store.has(&held) && !handed.take(cx.now(), &from, cost) {
                 return Some(Refusal::Quota);
             }
             self.keep(held, None, asked.from, cx).err()
         };
         let kept = copies.into_iter().map(&mut keep).collect();
+        self.storage.handed = Some(handed);
         self.when_safe(Waiting::Kept(asked, kept), cx);
     }
 
@@ -225,5 +231,17 @@ impl Chord {
         let gap = high(me.distance_to(last.peer.id())) / ring.successors().len() as u64;
         let reach = gap.saturating_mul(NEAR * self.config.replicas as u64);
         high(key.distance_to(me)) <= reach
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A simulation has a million of them.
+    #[test]
+    fn what_stores_nothing_is_small() {
+        let size = size_of::<Storage>();
+        assert!(size <= 512, "{size} bytes");
     }
 }
