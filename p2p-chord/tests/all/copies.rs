@@ -208,3 +208,51 @@ fn comparing_costs_what_differs() {
     println!("{given} records given for {had} that were lost");
     assert!(given >= had && given <= 3 * had, "{given} records given for {had}");
 }
+
+/// Nodes come, go and crash, one every 20 s on average, with a storm of small faults: what was acknowledged is found.
+#[test]
+fn nothing_is_lost_as_nodes_come_and_go() {
+    for seed in 1..=3 {
+        println!("seed {seed}");
+        let mut config = wide(6);
+        (config.replicas, config.quorum) = (6, 4);
+        let (mut sim, mut members) = drawn_up(seed, 50, &config);
+        let mut rng = Rng::fast_from(seed);
+        let mut records = fill(&mut sim, &members, &mut rng, 40);
+        sim.set_faults(Faults { disk: p2p_sim::storage::DiskFaults::default(), ..Faults::storm(&mut rng) });
+        let (mut refused, mut missed) = (0, 0);
+        for _ in 0..60 {
+            match rng.below(4) {
+                0 => {
+                    let gone = members.swap_remove(rng.index(members.len()));
+                    sim.kill(gone);
+                }
+                1 if members.len() > 40 => {
+                    let leaver = members.swap_remove(rng.index(members.len()));
+                    sim.ask(leaver, Command::Leave);
+                }
+                _ => {
+                    let (new, op) = crate::rings::begin(&mut sim, &members, &config);
+                    if sim.finish(&[op], Duration::from_secs(60)) && sim.outcome(op) == Some(&Ok(())) {
+                        members.push(new);
+                    }
+                }
+            }
+            sim.run_for(Duration::from_secs(rng.below(30)));
+            let record = value(&mut rng, 200);
+            match put(&mut sim, *rng.choose(&members).unwrap(), Put::new(record.clone())) {
+                Ok(_) => records.push(record),
+                Err(_) => refused += 1,
+            }
+            let record = rng.choose(&records).unwrap().clone();
+            let got = get(&mut sim, *rng.choose(&members).unwrap(), Get::new(record.key(), Kind::Value));
+            missed += u32::from(got.map(|(found, _)| found) != Ok(vec![record]));
+        }
+        println!("{refused} puts refused, {missed} gets of 60 missed, {} nodes", members.len());
+        assert!(refused <= 2 && missed <= 1, "{refused} {missed}");
+        sim.set_faults(Faults::default());
+        settle(&mut sim, &members, 6, 600);
+        settle_copies(&mut sim, &members, &records, 6, 900);
+        all_are_found(&mut sim, &members, &mut rng, &records);
+    }
+}
