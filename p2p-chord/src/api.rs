@@ -49,7 +49,7 @@ pub struct Provide {
 pub struct Put {
     /// The record.
     pub record: Record,
-    /// How long it is to be kept; the nodes that keep it may have a shorter limit.
+    /// How long it is to be kept; most nodes keep nothing longer than 25 hours.
     pub ttl: Duration,
     /// For a signed record: only in place of the version with this sequence number (compare-and-swap).
     pub swap: Option<u64>,

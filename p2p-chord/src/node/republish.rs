@@ -16,7 +16,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long after a put that failed it is tried again.
 const RETRY: Duration = Duration::from_secs(60);
 
+/// No node keeps anything longer than this, or a little longer, however long it is to be kept.
+const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+
 type Name = (RingId, Kind);
+
+/// How long after a put the next one is due.
+fn half(ttl: Duration) -> Duration {
+    (ttl.min(LONGEST) / 2).max(PAUSE)
+}
 
 /// What is put again, and when.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +69,7 @@ impl Chord {
             // The version to be replaced was replaced.
             let put = Put { swap: None, ..put.clone() };
             let name = (put.record.key(), put.record.kind());
-            let due = cx.now() + (put.ttl / 2).max(PAUSE);
+            let due = cx.now() + half(put.ttl);
             self.storage.published.set(name, put, due);
             self.wake_to_republish(cx);
         }
@@ -93,7 +101,7 @@ impl Chord {
             let published = &mut self.storage.published;
             let Some(&(_, name)) = published.due.first().filter(|(due, _)| *due <= now) else { break };
             let Some(put) = published.remove(name) else { break };
-            published.set(name, put.clone(), now + (put.ttl / 2).max(PAUSE));
+            published.set(name, put.clone(), now + half(put.ttl));
             self.begin_put(None, put, cx);
         }
         let Some(&(due, _)) = self.storage.published.due.first() else { return };

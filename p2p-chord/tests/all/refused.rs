@@ -470,6 +470,23 @@ fn values_are_forgotten_when_their_time_is_over_unless_they_are_put_again() {
     assert!((8..=10).contains(&all), "{all} copies of one record");
 }
 
+#[test]
+fn what_is_put_again_outlives_what_nodes_keep_at_most() {
+    let mut config = wide(8);
+    // Two days are long: the ring is looked after less often.
+    config.stabilise = Duration::from_secs(600);
+    (config.fix_finger, config.compare) = (config.stabilise, config.stabilise);
+    let (mut sim, members) = drawn_up(3, 20, &config);
+    let record = value(&mut Rng::fast_from(1), 100);
+    let ttl = Duration::from_secs(90 * 86_400);
+    put(&mut sim, members[0], Put { ttl, again: true, ..Put::new(record.clone()) }).unwrap();
+    put(&mut sim, members[1], Put { ttl, ..Put::new(value(&mut Rng::fast_from(2), 100)) }).unwrap();
+    sim.run_for(Duration::from_secs(2 * 86_400));
+    assert!(get(&mut sim, members[9], Get::new(record.key(), Kind::Value)).is_ok());
+    let kept: Vec<usize> = members.iter().map(|node| chord(&sim, *node).store().len()).collect();
+    assert!(kept.iter().all(|records| *records <= 1), "what was put once is forgotten: {kept:?}");
+}
+
 /// A node that gives records that are not what was asked for cannot make anybody believe them.
 #[test]
 fn a_record_of_another_key_is_not_believed() {
