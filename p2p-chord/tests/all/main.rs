@@ -8,7 +8,9 @@
 
 mod copies;
 mod disk;
+mod limits;
 mod primitives;
+mod publishing;
 mod refused;
 mod ring;
 mod rings;

@@ -1,15 +1,14 @@
-//! What is not to be stored is not, and what a node stores has a limit.
+//! What is not to be stored is not.
 
-use crate::rings::{World, at, chord, config, drawn_up, node, owners};
+use crate::rings::{config, drawn_up, node, owners};
 use crate::storing::{get, put, value, wide};
 use bytes::{Bytes, BytesMut};
 use p2p_chord::record::{Kind, MAX_VALUE, Provider, Record, RecordError, SecretKey, Signed};
-use p2p_chord::store::{Held, Limits, Prefix, Refusal, Store};
+use p2p_chord::store::{Held, Prefix, Refusal};
 use p2p_chord::wire::{Answer, Ask, Packet};
-use p2p_chord::{Chord, Command, Config, Error, Event, Get, Place, Provide, Put, RingId};
+use p2p_chord::{Chord, Command, Config, Error, Event, Get, Place, Put, RingId};
 use p2p_core::{Cx, Datagram, Duration, Effect, Input, Instant, Machine, Rng, SocketId, Source, UnixTime};
-use p2p_sim::NodeIx;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// A member of a ring, with a stranger who talks to it, datagram by datagram.
 struct Member {
@@ -242,46 +241,6 @@ fn nobody_is_sent_more_than_it_sent_before_it_proved_its_address() {
     assert!(member.unproven.1 > 0 && member.unproven.1 <= member.unproven.0);
 }
 
-fn held(record: Record, publisher: [u8; 4], expires: u64) -> Held {
-    Held { record, expires, publisher: Prefix::of(IpAddr::from(publisher)) }
-}
-
-fn numbered(number: u64) -> Record {
-    Record::Value(number.to_be_bytes().to_vec().into())
-}
-
-#[test]
-fn a_million_unsolicited_puts_leave_memory_at_its_limit() {
-    let mut limits = Limits::default();
-    (limits.bytes, limits.records) = (4 << 20, 8_192);
-    (limits.publisher_bytes, limits.publisher_records) = (1 << 20, 2_048);
-    let now = UnixTime::from_secs(1_000_000);
-    let mut store = Store::new(limits);
-    // Somebody who stores little, before the flood.
-    for number in 0..5 {
-        let little = held(Record::Value(format!("little {number}").into()), [198, 51, 100, 1], 1_050_000);
-        store.put(little, None, now).unwrap();
-    }
-    let mut rng = Rng::fast_from(1);
-    let (mut taken, mut most) = (0, 0);
-    for number in 0..1_000_000 {
-        // From a thousand blocks of addresses.
-        let from = [203, (number % 4) as u8, rng.below(250) as u8, 1];
-        taken += u64::from(store.put(held(numbered(number), from, 1_080_000), None, now).is_ok());
-        most = most.max(store.bytes());
-        assert!(store.len() <= 8_192);
-    }
-    println!("{taken} taken, {most} bytes at most, {} records", store.len());
-    assert!(most <= 4 << 20);
-    assert!(taken > 8_000);
-    let little = store.iter().filter(|held| held.publisher == Prefix::of([198, 51, 100, 1].into())).count();
-    assert_eq!(little, 5, "who stores little is not crowded out");
-    // Somebody new finds room all the same: the heaviest gives way.
-    let new = held(Record::Value(Bytes::from_static(b"new")), [192, 0, 2, 1], 1_080_000);
-    assert_eq!(store.put(new.clone(), None, now).map(|_| ()), Ok(()));
-    assert!(store.iter().any(|held| *held == new));
-}
-
 /// One that hands over copies in everybody's name fills half of a node at most.
 #[test]
 fn who_hands_over_too_many_copies_is_refused() {
@@ -349,142 +308,6 @@ fn a_stream_that_brings_anything_else_is_cut() {
         let is_cut = matches!(effects[..], [Effect::Abort(_)]);
         assert_eq!(is_cut, number >= 308, "stream {number}");
     }
-}
-
-#[test]
-fn one_publisher_has_a_quota() {
-    let mut limits = Limits::default();
-    limits.publisher_records = 10;
-    let mut store = Store::new(limits);
-    let now = UnixTime::from_secs(1_000_000);
-    let put = |store: &mut Store, number, host| {
-        store.put(held(numbered(number), [192, 0, 2, host], 1_001_000), None, now).map(drop)
-    };
-    for number in 0..10 {
-        assert_eq!(put(&mut store, number, number as u8), Ok(()));
-    }
-    assert_eq!(put(&mut store, 10, 10), Err(Refusal::Quota), "another address of the same /24");
-    assert_eq!(put(&mut store, 5, 5), Ok(()), "what is there may be put again");
-    assert_eq!(store.put(held(numbered(11), [192, 0, 3, 1], 1_001_000), None, now).map(drop), Ok(()));
-}
-
-#[test]
-fn a_store_full_of_expired_records_takes_new_ones() {
-    let mut limits = Limits::default();
-    (limits.records, limits.publisher_records) = (1_000, 1_000);
-    let mut store = Store::new(limits);
-    let now = UnixTime::from_secs(1_000_000);
-    for number in 0..1_000 {
-        store.put(held(numbered(number), [192, 0, 2, 1], 1_000_060), None, now).unwrap();
-    }
-    assert!(store.put(held(numbered(1_000), [192, 0, 2, 1], 1_000_090), None, now).is_err());
-    let later = UnixTime::from_secs(1_000_060);
-    assert_eq!(store.find(numbered(1).key(), Kind::Value, later).count(), 0);
-    assert!(store.put(held(numbered(1_000), [192, 0, 2, 1], 1_000_090), None, later).is_ok());
-    assert_eq!(store.len(), 1);
-    assert_eq!(store.put(held(numbered(1), [1, 2, 3, 4], 1_000_060), None, later), Err(Refusal::Expired));
-}
-
-#[test]
-fn a_key_has_so_many_providers_and_of_one_block_fewer() {
-    let mut store = Store::new(Limits::default());
-    let now = UnixTime::from_secs(1_000_000);
-    let mut put = |ip: [u8; 4], port: u16| {
-        let at = Place::from(SocketAddr::from((ip, port)));
-        let provider = Provider { key: RingId::new([3; 20]), at, sha256: [0; 32], size: 1 };
-        store.put(held(Record::Provider(provider), ip, 1_001_000), None, now)
-    };
-    for port in 1..=8 {
-        assert!(put([192, 0, 2, port as u8], port).is_ok());
-    }
-    assert_eq!(put([192, 0, 2, 9], 9), Err(Refusal::Quota));
-    for block in 0..120 {
-        assert!(put([10, 0, block, 1], 80).is_ok());
-    }
-    assert_eq!(put([10, 0, 200, 1], 80), Err(Refusal::Full));
-    assert!(put([10, 0, 7, 1], 80).is_ok(), "who is one already says so again");
-}
-
-fn now_held(sim: &World, members: &[NodeIx], key: RingId, kind: Kind) -> usize {
-    // The simulation's civil time begins with 2026.
-    let now = UnixTime::from_nanos(1_767_225_600_000_000_000 + sim.now().as_nanos());
-    let has = |node: &&NodeIx| chord(sim, **node).store().find(key, kind, now).next().is_some();
-    members.iter().filter(has).count()
-}
-
-#[test]
-fn providers_are_found_republished_and_forgotten() {
-    let mut config = wide(8);
-    config.provide = Duration::from_secs(600);
-    let (mut sim, members) = drawn_up(2, 64, &config);
-    let key = Provider::place_of(&[9; 32]);
-    let provide = |size| Command::Provide(Provide { key, port: 80, sha256: [9; 32], size });
-    let ops: Vec<_> = members[..5].iter().map(|node| sim.ask(*node, provide(77))).collect();
-    assert!(sim.finish(&ops, Duration::from_secs(20)));
-    assert!(ops.iter().all(|op| sim.outcome(*op) == Some(&Ok(()))));
-    let asked = Get::new(key, Kind::Provider);
-    let addresses = |sim: &mut World| {
-        let Ok((found, _)) = get(sim, members[30], asked) else { return Vec::new() };
-        let mut found: Vec<IpAddr> = found
-            .iter()
-            .map(|record| match record {
-                Record::Provider(provider) => SocketAddr::from(provider.at).ip(),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        found.sort();
-        found
-    };
-    let mut expected: Vec<IpAddr> = members[..5].iter().map(|node| at(&sim, *node).ip()).collect();
-    expected.sort();
-    assert_eq!(addresses(&mut sim), expected);
-    // They say so again every 5 minutes.
-    sim.run_for(Duration::from_secs(3_000));
-    assert_eq!(addresses(&mut sim), expected);
-    // One crashes, one does not offer it any more: they are forgotten.
-    sim.kill(members[0]);
-    let op = sim.ask(members[1], Command::Withdraw(key, Kind::Provider));
-    sim.run_for(Duration::from_secs(700));
-    assert_eq!(sim.outcome(op), Some(&Ok(())));
-    let mut expected: Vec<IpAddr> = members[2..5].iter().map(|node| at(&sim, *node).ip()).collect();
-    expected.sort();
-    assert_eq!(addresses(&mut sim), expected);
-    assert!(now_held(&sim, &members[1..], key, Kind::Provider) >= 8);
-}
-
-#[test]
-fn values_are_forgotten_when_their_time_is_over_unless_they_are_put_again() {
-    let (mut sim, members) = drawn_up(3, 64, &wide(8));
-    let mut rng = Rng::fast_from(1);
-    let [once, again] = [value(&mut rng, 100), value(&mut rng, 100)];
-    let ttl = Duration::from_secs(300);
-    put(&mut sim, members[0], Put { ttl, ..Put::new(once.clone()) }).unwrap();
-    put(&mut sim, members[0], Put { ttl, again: true, ..Put::new(again.clone()) }).unwrap();
-    sim.run_for(Duration::from_secs(280));
-    assert!(get(&mut sim, members[9], Get::new(once.key(), Kind::Value)).is_ok());
-    sim.run_for(Duration::from_secs(30));
-    assert_eq!(get(&mut sim, members[9], Get::new(once.key(), Kind::Value)), Err(Error::Absent));
-    sim.run_for(Duration::from_secs(2_000));
-    assert!(get(&mut sim, members[9], Get::new(again.key(), Kind::Value)).is_ok());
-    let all: usize = members.iter().map(|node| chord(&sim, *node).store().len()).sum();
-    assert!((8..=10).contains(&all), "{all} copies of one record");
-}
-
-#[test]
-fn what_is_put_again_outlives_what_nodes_keep_at_most() {
-    let mut config = wide(8);
-    // Two days are long: the ring is looked after less often.
-    config.stabilise = Duration::from_secs(600);
-    (config.fix_finger, config.compare) = (config.stabilise, config.stabilise);
-    let (mut sim, members) = drawn_up(3, 20, &config);
-    let record = value(&mut Rng::fast_from(1), 100);
-    let ttl = Duration::from_secs(90 * 86_400);
-    put(&mut sim, members[0], Put { ttl, again: true, ..Put::new(record.clone()) }).unwrap();
-    put(&mut sim, members[1], Put { ttl, ..Put::new(value(&mut Rng::fast_from(2), 100)) }).unwrap();
-    sim.run_for(Duration::from_secs(2 * 86_400));
-    assert!(get(&mut sim, members[9], Get::new(record.key(), Kind::Value)).is_ok());
-    let kept: Vec<usize> = members.iter().map(|node| chord(&sim, *node).store().len()).collect();
-    assert!(kept.iter().all(|records| *records <= 1), "what was put once is forgotten: {kept:?}");
 }
 
 /// A node that gives records that are not what was asked for cannot make anybody believe them.
