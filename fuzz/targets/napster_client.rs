@@ -46,7 +46,9 @@ fn said(script: &mut Script<'_>, content: &[u8]) -> Vec<u8> {
         17 => frame(404, format!("user {nick} is not a known user").as_bytes()),
         18 => frame(216, format!("{nick} 151126208 6699 \"{name}\" 0 {size} 7").as_bytes()),
         19 => frame(217, b""),
-        20 => frame([0, 5, 8, 9, 10, 310, 316, 613, 748, 821, 822, 900, 901][script.below(13)], script.bytes()),
+        20 => {
+            frame([0, 5, 8, 9, 10, 310, 316, 613, 748, 821, 822, 900, 901][script.below(13)], script.bytes())
+        }
         21 => frame(u16::from_le_bytes([script.byte(), script.byte()]), script.bytes()),
         22 | 23 => b"1".to_vec(),
         24 => b"GET".to_vec(),
@@ -97,7 +99,7 @@ fn command(script: &mut Script<'_>) -> Command {
 
 fuzz_target!(|bytes: &[u8]| {
     let mut script = Script::new(bytes);
-    let content: Vec<u8> = (0..41_000_u32).map(|n| (n * n >> 9) as u8).collect();
+    let content: Vec<u8> = (0..41_000_u32).map(|n| ((n * n) >> 9) as u8).collect();
     let kind = script.byte();
     let mut config = Config::default();
     config.nick = "me".into();
@@ -106,7 +108,8 @@ fuzz_target!(|bytes: &[u8]| {
         config.listen = None;
     }
     // What a disk holds is the same at every file: sizes of parts that fit, and that do not.
-    let stored = [&content[..], &content[..2_000], &content[..0], &content[..40_000]][usize::from(kind >> 1) % 4];
+    let stored =
+        [&content[..], &content[..2_000], &content[..0], &content[..40_000]][usize::from(kind >> 1) % 4];
     let mut bench = Bench::new(Client::new(config), stored.to_vec());
     bench.settle();
     let file = FileId::new(Root(1), RelPath::from_parts(["shared.mp3"]).expect("a plain name"));

@@ -29,7 +29,8 @@ fn intake(script: &mut Script<'_>) {
         _ => Some(u64::from(u16::from_le_bytes([script.byte(), script.byte()]))),
     };
     // A file of a pattern, so that the script can be right about it.
-    let file: Vec<u8> = (0..70_000_u32).map(|n| if flags & 4 == 0 { (n / 3) as u8 } else { b'0' + (n % 10) as u8 }).collect();
+    let file: Vec<u8> =
+        (0..70_000_u32).map(|n| if flags & 4 == 0 { (n / 3) as u8 } else { b'0' + (n % 10) as u8 }).collect();
     let here = usize::from(u16::from_le_bytes([script.byte(), script.byte()]));
     let base = if flags & 8 == 0 { 0 } else { 2_048 };
     let here = size.map_or(here, |size| here.min(usize::try_from(size).unwrap_or(0).saturating_sub(base)));
@@ -105,9 +106,12 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(list(rest, cut), list(rest, usize::MAX));
     // Whatever the name, it is one plain part of a path.
     let target = name::target(rest, |bytes| p2p_napster::wire::text::shown(bytes).to_string());
-    for path in [name::part(&target, Some(7)), name::range(&target, 7, 3), name::numbered(&target, 2), target] {
+    for path in [name::part(&target, Some(7)), name::range(&target, 7, 3), name::numbered(&target, 2), target]
+    {
         let path = path.as_str();
-        assert!(!path.is_empty() && path.len() <= 255 && !path.contains(['/', '\\']) && !path.starts_with('.'));
+        assert!(
+            !path.is_empty() && path.len() <= 255 && !path.contains(['/', '\\']) && !path.starts_with('.')
+        );
         assert!(!path.ends_with(['.', ' ']) && !path.chars().any(char::is_control), "{path:?}");
     }
 });

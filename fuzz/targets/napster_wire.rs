@@ -52,7 +52,8 @@ fn stable(kind: u16, body: &[u8]) {
 
 fuzz_target!(|bytes: &[u8]| {
     let mut script = Script::new(bytes);
-    let (cut, limit) = (usize::from(script.byte()) + 1, if script.byte() & 1 == 0 { 2_048 } else { u16::MAX });
+    let (cut, limit) =
+        (usize::from(script.byte()) + 1, if script.byte() & 1 == 0 { 2_048 } else { u16::MAX });
     let kind = u16::from_le_bytes([script.byte(), script.byte()]);
     let rest = script.rest();
     let (whole, end) = frames(rest, limit, usize::MAX);
@@ -62,7 +63,9 @@ fuzz_target!(|bytes: &[u8]| {
     }
     // As a body of any type, and of those that there are.
     stable(kind, rest);
-    for kind in [2, 6, 100, 200, 201, 203, 204, 212, 216, 501, 604, 607, 620, 641, 870, 10015, 10016, 10018, 10300] {
+    for kind in
+        [2, 6, 100, 200, 201, 203, 204, 212, 216, 501, 604, 607, 620, 641, 870, 10015, 10016, 10018, 10300]
+    {
         stable(kind, rest);
     }
     // A zlib stream that a stranger sends is bounded whatever it says.

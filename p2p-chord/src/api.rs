@@ -1,10 +1,13 @@
 //! What can be asked of a node, and what it tells: [`Command`], [`Event`], [`Timer`].
 
+use crate::error::Error;
 use crate::id::RingId;
 use crate::lookup::Report;
 use crate::peer::Peer;
+use crate::record::{Kind, Record};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use p2p_core::{ConnId, Duration, IoError};
 
 /// What can be asked of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +19,71 @@ pub enum Command {
     Lookup(RingId),
     /// Leave the ring, telling the neighbours.
     Leave,
+    /// Store a record. Answered by [`Event::Stored`].
+    Put(Put),
+    /// Get what is stored under a key. Answered by [`Event::Found`].
+    Get(Get),
+    /// Say that something can be had from this node, and say so again until [`Command::Withdraw`]. Answered by
+    /// [`Event::Stored`] once it is said for the first time.
+    Provide(Provide),
+    /// Put what this node put under a key no more again. It is forgotten when its time is over.
+    Withdraw(RingId, Kind),
+}
+
+/// What can be had from a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Provide {
+    /// Under which key: [`Provider::place_of`](crate::record::Provider::place_of) for a file,
+    /// [`place_of_name`](crate::record::Provider::place_of_name) for a name.
+    pub key: RingId,
+    /// At which port; the address is the node's own.
+    pub port: u16,
+    /// SHA-256 of the content.
+    pub sha256: [u8; 32],
+    /// Bytes of the content.
+    pub size: u64,
+}
+
+/// A record to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// The record.
+    pub record: Record,
+    /// How long it is to be kept; most nodes keep nothing longer than 25 hours.
+    pub ttl: Duration,
+    /// For a signed record: only in place of the version with this sequence number (compare-and-swap).
+    pub swap: Option<u64>,
+    /// Whether this node puts it again whenever half of that time is over, as long as it runs or until
+    /// [`Command::Withdraw`].
+    pub again: bool,
+}
+
+impl Put {
+    /// A record, to be kept for a day.
+    #[must_use]
+    pub const fn new(record: Record) -> Self {
+        Self { record, ttl: Duration::from_secs(24 * 3_600), swap: None, again: false }
+    }
+}
+
+/// What is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Get {
+    /// The key.
+    pub key: RingId,
+    /// Which kind of record.
+    pub kind: Kind,
+    /// How many replicas are to be heard before the newest version counts; replicas that have an older one or none are
+    /// then given it ("read repair"). 1: the first one that has it.
+    pub quorum: u8,
+}
+
+impl Get {
+    /// The first record of a key and kind.
+    #[must_use]
+    pub const fn new(key: RingId, kind: Kind) -> Self {
+        Self { key, kind, quorum: 1 }
+    }
 }
 
 /// What a node tells.
@@ -37,6 +105,49 @@ pub enum Event {
     },
     /// Nobody it knows answers. It goes on asking.
     Isolated,
+    /// These records are stored under the key; all of them were verified.
+    Found {
+        /// The key.
+        key: RingId,
+        /// One, or providers.
+        records: Vec<Record>,
+        /// What it cost.
+        report: Report,
+    },
+    /// A record is stored.
+    Stored {
+        /// Its key.
+        key: RingId,
+        /// How many nodes have it; more may follow.
+        copies: u8,
+        /// What it cost, with what the node that is responsible spent on the copies so far.
+        report: Report,
+    },
+    /// Something that this node puts again and again could not be put this time. It goes on trying.
+    NotAgain {
+        /// Its key.
+        key: RingId,
+        /// Why.
+        error: Error,
+    },
+    /// A put or a get ends without success, as its operation's end says.
+    Failed {
+        /// The key.
+        key: RingId,
+        /// What it cost.
+        report: Report,
+    },
+    /// What was stored before is there again.
+    Loaded {
+        /// Records that are not past their time.
+        records: usize,
+    },
+    /// What was stored before cannot be read. The file is left as it is; what is stored now is in memory only.
+    StoreUnreadable(IoError),
+    /// Something could not be written to the disk; whoever wanted it stored is told that it is not.
+    StoreFailed(IoError),
+    /// No stream can come in: values above a thousand bytes cannot be had from this node, or stored there.
+    NoStreams(IoError),
 }
 
 /// A node's timers.
@@ -52,4 +163,14 @@ pub enum Timer {
     Join,
     /// A lookup takes too long.
     Lookup(u32),
+    /// Handing everything over before it leaves takes too long.
+    Leave,
+    /// A put or a get takes too long.
+    Task(u32),
+    /// Something is to be put again.
+    Republish,
+    /// A put or a get tries again.
+    Again(u32),
+    /// A stream takes too long.
+    Stream(ConnId),
 }

@@ -1,8 +1,10 @@
 //! How a node behaves: [`Config`].
 
 use crate::id::NetworkId;
+use crate::record::Record;
+use crate::store::Limits;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use p2p_core::Duration;
+use p2p_core::{Duration, FileId};
 
 /// How a node behaves.
 #[derive(Clone, Debug)]
@@ -30,6 +32,25 @@ pub struct Config {
     pub patience: Duration,
     /// Lookups that may be under way at a time.
     pub lookups: usize,
+    /// Nodes that have a record, the one that is responsible included: 8. At most [`Self::successors`] and one.
+    pub replicas: usize,
+    /// Copies after which a put is done: 5, more than half.
+    pub quorum: usize,
+    /// Nodes that a put or a get asks at a time on its way: 1, which costs the fewest messages. More are faster where
+    /// many nodes are dead.
+    pub careful: usize,
+    /// How often it compares what it is responsible for with one of the replicas: every 30 s, so each of 7 in turn
+    /// within 4 minutes. New replicas are given everything at once.
+    pub compare: Duration,
+    /// How long a provider is kept after the node said last that it is one: 2 h. It says so again every hour.
+    pub provide: Duration,
+    /// How much it stores.
+    pub limits: Limits,
+    /// Where it keeps what it stores, so that it is there when it starts again; `None`: in memory only.
+    pub store: Option<FileId>,
+    /// Whether it stores a record that somebody puts from this address; by default each one that is sound. A copy is
+    /// asked about with the address of whoever hands it over.
+    pub wants: fn(&Record, SocketAddr) -> bool,
     /// Whether near nodes are preferred as fingers, and fingers are learnt from all that answers. Without, a finger is
     /// the first node of its slot, as in the paper.
     pub proximity: bool,
@@ -53,6 +74,14 @@ impl Default for Config {
             parallel: 3,
             patience: Duration::from_secs(20),
             lookups: 256,
+            replicas: 8,
+            quorum: 5,
+            careful: 1,
+            compare: Duration::from_secs(30),
+            provide: Duration::from_secs(7_200),
+            limits: Limits::default(),
+            store: None,
+            wants: |_, _| true,
             proximity: true,
             routes: true,
             classic: false,

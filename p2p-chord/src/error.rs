@@ -1,5 +1,7 @@
 //! Why something asked of a node was not done: [`Error`].
 
+use crate::record::RecordError;
+use crate::store::Refusal;
 use p2p_core::IoError;
 
 /// Why an operation failed.
@@ -27,6 +29,15 @@ pub enum Error {
     /// It took too long.
     #[error("not done in time")]
     Deadline,
+    /// Nothing is stored under the key.
+    #[error("nothing is stored there")]
+    Absent,
+    /// The record is not sound, or too large.
+    #[error("{0}")]
+    Record(RecordError),
+    /// The node that is responsible does not store the record.
+    #[error("refused: {0}")]
+    Refused(Refusal),
     /// Too many things are under way.
     #[error("too much under way")]
     Busy,

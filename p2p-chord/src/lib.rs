@@ -15,14 +15,22 @@ mod lookup;
 mod node;
 mod peer;
 mod pending;
+mod primitives;
+pub mod record;
 mod ring;
+pub mod store;
+#[cfg(feature = "node")]
+mod system;
 pub mod wire;
 
-pub use api::{Command, Event, Timer};
+pub use api::{Command, Event, Get, Provide, Put, Timer};
 pub use config::Config;
 pub use error::Error;
 pub use id::{NetworkId, RingId};
 pub use lookup::Report;
-pub use node::Chord;
+pub use node::{Chord, Handed};
 pub use peer::{Peer, Place};
+pub use primitives::{Bootstrap, Hit, Item};
 pub use ring::Broken;
+#[cfg(feature = "node")]
+pub use system::TextError;

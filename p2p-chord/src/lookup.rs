@@ -170,6 +170,16 @@ impl Lookup {
         true
     }
 
+    /// A node has what is looked for.
+    pub(crate) fn holder(&mut self, peer: Peer) {
+        self.report.messages += 1;
+        if let Some(candidate) = self.find(peer) {
+            candidate.state = State::Answered;
+            let depth = candidate.depth;
+            self.report.hops = depth;
+        }
+    }
+
     /// Who was named as responsible does not answer.
     pub(crate) fn buried(&mut self, peer: Peer) {
         self.dead.push(peer);

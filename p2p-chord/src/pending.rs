@@ -5,6 +5,9 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use p2p_core::{Duration, Instant};
 
+/// How long it takes to ask others, almost always.
+const OTHERS: Duration = Duration::from_millis(400);
+
 /// A question under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Question<P> {
@@ -125,14 +128,24 @@ pub(crate) enum Insistence {
     Twice,
     /// Three times, each time waiting twice as long: silence then counts as death.
     Thrice,
+    /// Twice, and who is asked has to ask others before it can answer.
+    Slowly,
 }
 
 impl Insistence {
     pub(crate) const fn repeats(self) -> u8 {
         match self {
             Self::Once => 0,
-            Self::Twice => 1,
+            Self::Twice | Self::Slowly => 1,
             Self::Thrice => 2,
+        }
+    }
+
+    /// How much longer than a round trip an answer may take.
+    pub(crate) const fn allowance(self) -> Duration {
+        match self {
+            Self::Once | Self::Twice | Self::Thrice => Duration::ZERO,
+            Self::Slowly => OTHERS,
         }
     }
 }

@@ -6,12 +6,22 @@
 //! | 4 | the network, big-endian |
 //! | rest | a [`Packet`] in [postcard](https://postcard.jamesmunns.com/wire-format), then any number of zeros |
 //!
+//! What is longer than [`LARGEST`] goes by a stream to the same port: a question and its answer, each as its length (4
+//! bytes, big-endian) and then as in a datagram, up to [`LARGEST_FRAME`]. Only questions about records go that way
+//! ([`Ask::Get`], [`Ask::Put`], [`Ask::Keep`]).
+//!
+//! Numbers are varints, unless they are said to be little-endian; a [`RingId`] is 20 bytes; a [`Record`] is written as
+//! its [module](crate::record) says; a [`Held`] is a record, the second since 1970 at which it is forgotten, and the
+//! block of addresses it was put from (64 bits: an IPv4 /24 in the low 24, or the first half of an IPv6 address).
+//!
 //! The zeros are for answers: nobody is sent more bytes than it sent itself before it has proved its address, by
 //! showing a token that was sent there. Who has no token yet makes its question as long as the answer may be, or is
 //! told to come again with the token of [`Answer::Prove`].
 
 use crate::id::{NetworkId, RingId};
 use crate::peer::Place;
+use crate::record::{Kind, MAX_VALUE, Record};
+use crate::store::{Digest, Held, Refusal};
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
@@ -21,6 +31,9 @@ pub const VERSION: u8 = 1;
 
 /// No datagram is longer: what passes everywhere without being cut (RFC 8085, section 3.2, with room for tunnels).
 pub const LARGEST: usize = 1_200;
+
+/// No packet in a stream is longer: the largest record, and what stands around it.
+pub const LARGEST_FRAME: usize = MAX_VALUE + 1_024;
 
 /// Bytes of head before the packet.
 const HEAD: usize = 5;
@@ -96,6 +109,54 @@ pub enum Ask {
         /// Its predecessor, which is to be its successor's.
         predecessor: Option<Place>,
     },
+    /// What is stored under this key? [`Answer::Records`], [`Answer::Large`].
+    Get {
+        /// The key.
+        key: RingId,
+        /// Which kind of record.
+        kind: Kind,
+        /// On the way to whoever is responsible: who has nothing answers as to [`Ask::Step`], and a record that can
+        /// change is given by its owner only.
+        routed: bool,
+    },
+    /// Store a record, as the node that is responsible for its place. [`Answer::Stored`], [`Answer::Refused`].
+    Put {
+        /// The record.
+        record: Record,
+        /// How long, in seconds.
+        ttl: u32,
+        /// The sequence number to be replaced.
+        swap: Option<u64>,
+        /// Who is responsible did not answer: the receiver is next to it.
+        heir: bool,
+    },
+    /// Keep copies of records. [`Answer::Kept`].
+    Keep(Vec<Held>),
+    /// Do we hold the same in these arcs? [`Answer::Differ`].
+    Compare {
+        /// The key of the digests, drawn for this comparison.
+        #[serde(with = "postcard::fixint::le")]
+        key: u64,
+        /// Where the first arc begins.
+        from: RingId,
+        /// Where each arc ends and the next one begins, and the digest of what the asker holds in it; at most 16.
+        arcs: Vec<(RingId, Digest)>,
+    },
+    /// What of this arc lacks one of us? [`Answer::Lacking`]. The receiver gives the asker what it lacks, with
+    /// [`Ask::Keep`].
+    Exchange {
+        /// The key of the fingerprints.
+        #[serde(with = "postcard::fixint::le")]
+        key: u64,
+        /// Where the arc begins.
+        from: RingId,
+        /// Where it ends.
+        to: RingId,
+        /// Whether the asker is to have all of it.
+        both: bool,
+        /// Fingerprints of what the asker holds in it, little-endian.
+        have: Vec<[u8; 8]>,
+    },
 }
 
 /// An answer.
@@ -120,6 +181,26 @@ pub enum Answer {
     Prove,
     /// The receiver is not in the ring, or not yet.
     Absent,
+    /// To [`Ask::Get`]: records, and for how many seconds each is kept. Of many providers some, chosen by dice. None: the
+    /// answerer has none.
+    Records(Vec<(Record, u32)>),
+    /// To [`Ask::Get`]: it is too large for a datagram, ask again by a stream.
+    Large,
+    /// To [`Ask::Put`].
+    Stored {
+        /// How many nodes have it by now, the answerer included.
+        copies: u8,
+        /// How many messages that took, the question and this answer not counted.
+        messages: u16,
+    },
+    /// To [`Ask::Put`].
+    Refused(Refusal),
+    /// To [`Ask::Keep`]: for each record, why it is not kept.
+    Kept(Vec<Option<Refusal>>),
+    /// To [`Ask::Compare`]: the numbers of the arcs that differ, and how many records the answerer has in each.
+    Differ(Vec<(u8, u32)>),
+    /// To [`Ask::Exchange`]: the numbers of the fingerprints of which the answerer has no record.
+    Lacking(Vec<u8>),
 }
 
 /// Of a list of places, to compare lists without sending them: FNV-1a over the identifiers, never 0.
@@ -151,10 +232,15 @@ impl Packet {
     /// # Errors
     /// If it is not one of this network and version. Lists in it are never longer than its bytes could say.
     pub fn decode(datagram: &[u8], network: NetworkId) -> Result<Self, WireError> {
+        Self::decode_within(datagram, network, LARGEST)
+    }
+
+    /// Reads a packet of at most so many bytes.
+    pub(crate) fn decode_within(datagram: &[u8], network: NetworkId, most: usize) -> Result<Self, WireError> {
         let Some((&[version, a, b, c, d], packet)) = datagram.split_first_chunk::<HEAD>() else {
             return Err(WireError::Length);
         };
-        if datagram.len() > LARGEST {
+        if datagram.len() > most {
             return Err(WireError::Length);
         }
         if version != VERSION {

@@ -1,6 +1,6 @@
 //! What others ask of us.
 
-use super::{Chord, Context, Purpose};
+use super::{Chord, Context, Purpose, reconcile, storage};
 use crate::contact::Contact;
 use crate::id::RingId;
 use crate::peer::{Peer, Place};
@@ -9,6 +9,7 @@ use crate::ring::Ring;
 use crate::wire::{Answer, Ask, fingerprint};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use p2p_core::ConnId;
 
 /// Nodes named as responsible at most: the first, and those that hold copies.
 const OWNERS: usize = 8;
@@ -21,7 +22,7 @@ const PLACE_V4: usize = 8;
 const PLACE_V6: usize = 20;
 
 /// Who asks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
     pub(super) from: SocketAddr,
     pub(super) transaction: u32,
@@ -31,6 +32,8 @@ pub(super) struct Asked {
     pub(super) is_proven: bool,
     /// How long an answer may be.
     pub(super) room: usize,
+    /// The stream that it asks by.
+    pub(super) conn: Option<ConnId>,
 }
 
 impl Chord {
@@ -52,9 +55,27 @@ impl Chord {
                 }
                 Answer::Pong(Place::from(asked.from))
             }
+            Ask::Get { key, kind, routed } => self.held(&asked, (key, kind), routed, cx),
+            Ask::Put { record, ttl, swap, heir } => {
+                return self.asked_to_put(asked, storage::Wish { record, ttl, swap, heir }, cx);
+            }
+            Ask::Keep(copies) => return self.asked_to_keep(asked, copies, cx),
+            Ask::Compare { .. } | Ask::Exchange { .. } if !asked.is_proven => Answer::Prove,
+            Ask::Compare { key, from, arcs } => self.compared(key, from, &arcs, cx),
+            Ask::Exchange { key, from, to, both, have } => {
+                self.exchanged(&asked, reconcile::Arc { key, from, to }, both, &have, cx)
+            }
         };
+        self.reply(asked, answer, cx);
+    }
+
+    /// Answers by the way that the question came, if the asker may be sent so much.
+    pub(super) fn reply(&mut self, asked: Asked, answer: Answer, cx: &mut Context<'_>) {
         let answer = if asked.is_proven || most(&answer) <= asked.room { answer } else { Answer::Prove };
-        self.answer(asked.from, asked.transaction, answer, cx);
+        match asked.conn {
+            Some(conn) => self.answer_stream(conn, asked.transaction, answer, cx),
+            None => self.answer(asked.from, asked.transaction, answer, cx),
+        }
     }
 
     pub(super) fn neighbours(&self, known: u32) -> Answer {
@@ -68,7 +89,7 @@ impl Chord {
         }
     }
 
-    fn step(&self, target: RingId) -> Answer {
+    pub(super) fn step(&self, target: RingId) -> Answer {
         let Some(ring) = self.ring() else { return Answer::Absent };
         match ring.owners(target) {
             Some(owners) => Answer::Owners(owners.take(OWNERS).map(Peer::place).collect()),
@@ -120,6 +141,12 @@ fn most(answer: &Answer) -> usize {
             Answer::Pong(_) => PLACE_V6,
             Answer::Neighbours { successors, .. } => PLACE_V6 + successors.as_ref().map_or(0, places),
             Answer::Owners(list) | Answer::Closer(list) => places(list),
-            Answer::Prove | Answer::Absent => 0,
+            Answer::Records(records) => records.iter().map(|(record, _)| record.wire_len() + 5).sum(),
+            Answer::Stored { .. } => 4,
+            Answer::Refused(_) => 11,
+            Answer::Differ(arcs) => 6 * arcs.len(),
+            Answer::Lacking(numbers) => numbers.len(),
+            Answer::Kept(refusals) => 12 * refusals.len(),
+            Answer::Prove | Answer::Absent | Answer::Large => 0,
         }
 }

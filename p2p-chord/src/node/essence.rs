@@ -69,6 +69,9 @@ impl Chord {
                 Purpose::Newcomer { .. } => "newcomer",
                 Purpose::Member => "member",
                 Purpose::Finger => "finger",
+                Purpose::Get(_) | Purpose::Put(_) => "record",
+                Purpose::Keep(_) | Purpose::Repair | Purpose::Hand => "copy of a record",
+                Purpose::Compare(_) => "compare",
             };
             (question.transaction, question.to, what)
         })

@@ -27,6 +27,10 @@ pub(super) enum Goal {
     Op(OpId),
     /// To fill a slot with a finger.
     Finger(Slot),
+    /// To get something, which whoever has it on the way gives at once.
+    Get(u32),
+    /// To put something.
+    Put(u32),
 }
 
 /// A lookup and what it is for.
@@ -53,7 +57,10 @@ impl Chord {
     pub(super) fn look_up(&mut self, target: RingId, goal: Goal, cx: &mut Context<'_>) {
         let seeds: Vec<Contact> = match &self.state {
             State::Member(ring) => {
-                let owners: Vec<Peer> = ring.owners(target).into_iter().flatten().copied().collect();
+                // Who has just joined does not know yet for what it is responsible.
+                let is_sure = ring.is_small() || ring.predecessor().is_some();
+                let owners = ring.owners(target).filter(|_| is_sure);
+                let owners: Vec<Peer> = owners.into_iter().flatten().copied().collect();
                 let seeds: Vec<Contact> = self.closest(ring, target, SEEDS).copied().collect();
                 if !owners.is_empty() {
                     let hops = u16::from(owners.first() != Some(&ring.me()));
@@ -63,7 +70,7 @@ impl Chord {
                     }
                     return self.named(number, owners, cx);
                 }
-                seeds
+                if seeds.is_empty() { ring.successors().to_vec() } else { seeds }
             }
             State::Guest => self.fingers.contacts().copied().collect(),
             State::Outside | State::Joining(_) => return self.not_reached(goal, Error::NotJoined, cx),
@@ -97,7 +104,11 @@ impl Chord {
         }
         let number = self.next_lookup;
         self.next_lookup = number.wrapping_add(1);
-        let lookup = Lookup::new(target, self.config.parallel, seeds.into_iter());
+        let parallel = match goal {
+            Goal::Get(_) | Goal::Put(_) => self.config.careful,
+            Goal::Join | Goal::Op(_) | Goal::Finger(_) => self.config.parallel,
+        };
+        let lookup = Lookup::new(target, parallel, seeds.into_iter());
         self.lookups
             .insert(number, Box::new(Running { lookup, goal, owners: Vec::new(), alive: Vec::new() }));
         cx.set_timer(Timer::Lookup(number), self.config.patience);
@@ -115,25 +126,32 @@ impl Chord {
                 let ask = Ask::Neighbours { notify: false, known: 0 };
                 return self.ask(contact, ask, Insistence::Once, Purpose::Widen(number), cx);
             }
-            let target = running.lookup.target();
+            let (target, goal) = (running.lookup.target(), running.goal);
             let Some(contact) = running.lookup.next() else { return };
-            self.ask(contact, Ask::Step(target), Insistence::Once, Purpose::Step(number), cx);
+            let ask = self.step_towards(target, goal);
+            self.ask(contact, ask, Insistence::Once, Purpose::Step(number), cx);
         }
     }
 
     pub(super) fn stepped(&mut self, number: u32, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
         let network = self.config.network;
         let Some(running) = self.lookups.get_mut(&number) else { return };
+        let goal = running.goal;
         match answer {
             Answer::Owners(list) => {
                 let owners = peers(network, list);
                 if running.lookup.owners(contact.peer, &owners) {
+                    self.has_nothing(goal, contact);
                     return self.named(number, owners, cx);
                 }
             }
             Answer::Closer(list) => {
                 let closer = peers(network, list).into_iter().map(Contact::unmet);
                 running.lookup.closer(contact.peer, closer);
+            }
+            Answer::Records(_) | Answer::Large if matches!(goal, Goal::Get(_)) => {
+                running.lookup.holder(contact.peer);
+                return self.end_at_holder(number, contact, answer, cx);
             }
             _ => running.lookup.refused(contact.peer),
         }
@@ -247,6 +265,8 @@ impl Chord {
         match goal {
             Goal::Join => self.found_place(&owners, cx),
             Goal::Finger(slot) => self.finger_found(slot, &owners, cx),
+            Goal::Get(task) => self.get_from(task, owners, report, cx),
+            Goal::Put(task) => self.put_at(task, owners, report, cx),
             Goal::Op(op) => {
                 cx.answer(op, Event::Owners { target, owners, report });
                 cx.finish(op, Ok(()));
@@ -258,7 +278,28 @@ impl Chord {
         match goal {
             Goal::Join => self.join_again(cx),
             Goal::Finger(_) => {}
+            Goal::Get(task) | Goal::Put(task) => self.no_way(task, error, cx),
             Goal::Op(op) => cx.finish(op, Err(error)),
+        }
+    }
+
+    /// Whoever was asked on the way has what is wanted.
+    fn end_at_holder(&mut self, number: u32, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
+        let Some(running) = self.lookups.remove(&number) else { return };
+        cx.clear_timer(Timer::Lookup(number));
+        self.pending.forget(|purpose| *purpose == Purpose::Step(number));
+        if let Goal::Get(task) = running.goal {
+            self.met_holder(task, contact, answer, running.lookup.report, cx);
+        }
+    }
+
+    /// Ends the lookup of a task that is over.
+    pub(super) fn drop_lookup(&mut self, goal: Goal, cx: &mut Context<'_>) {
+        let of_goal = self.lookups.iter().find(|(_, running)| running.goal == goal);
+        if let Some(number) = of_goal.map(|(number, _)| *number) {
+            self.lookups.remove(&number);
+            cx.clear_timer(Timer::Lookup(number));
+            self.pending.forget(|purpose| *purpose == Purpose::Step(number));
         }
     }
 
@@ -267,6 +308,7 @@ impl Chord {
         let of_op = self.lookups.iter().find(|(_, running)| running.goal == Goal::Op(op));
         match of_op.map(|(number, _)| *number) {
             Some(number) => self.end(number, Err(Error::Cancelled), cx),
+            None if self.cancel_task(op, cx) => {}
             None => self.cancel_join(op, cx),
         }
     }

@@ -11,12 +11,22 @@
 
 mod answers;
 mod classic;
+mod disk;
 mod essence;
 mod finger;
+mod getting;
+mod hand_over;
 mod join;
 mod lookups;
+mod placing;
+mod putting;
+mod reconcile;
+mod republish;
 mod small;
 mod stabilise;
+mod storage;
+mod streams;
+mod tasks;
 mod token;
 
 use crate::api::{Command, Event, Timer};
@@ -28,17 +38,22 @@ use crate::id::RingId;
 use crate::peer::Peer;
 use crate::pending::{Insistence, Pending, Question};
 use crate::ring::{Broken, Ring};
-use crate::wire::{Answer, Ask, Packet};
+use crate::wire::{Answer, Ask, LARGEST, Packet};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use answers::Asked;
 use bytes::BytesMut;
 use core::net::SocketAddr;
 use join::Joining;
 use lookups::{Goal, Running};
 use p2p_core::{Cx, Datagram, Input, Machine, OpId, OpInput, SocketId};
+use storage::Storage;
+use streams::Streams;
 use token::Tokens;
+
+pub use hand_over::Handed;
 
 type Context<'a> = Cx<'a, Chord>;
 
@@ -80,9 +95,28 @@ enum Purpose {
     Member,
     /// Is a finger alive?
     Finger,
+    /// To get what a task wants.
+    Get(u32),
+    /// To put what a task has.
+    Put(u32),
+    /// To have a copy kept of what is being placed.
+    Keep(u32),
+    /// To have copies kept, whatever becomes of it.
+    Repair,
+    /// To have copies kept that are waiting in line.
+    Hand,
+    /// To compare what both hold.
+    Compare(u32),
 }
 
-/// A node on the ring: see the [module](self).
+impl Purpose {
+    /// Whether an answer tells how far a node is, and not how long it takes to ask others or to write to the disk.
+    const fn is_answered_at_once(self) -> bool {
+        !matches!(self, Self::Put(_) | Self::Keep(_) | Self::Repair | Self::Hand)
+    }
+}
+
+/// A node on the ring.
 #[derive(Clone, Debug)]
 pub struct Chord {
     config: Arc<Config>,
@@ -104,6 +138,8 @@ pub struct Chord {
     /// How often that was the case.
     resort: u8,
     scratch: BytesMut,
+    storage: Box<Storage>,
+    streams: Streams,
 }
 
 #[derive(Clone, Debug)]
@@ -123,6 +159,8 @@ impl Chord {
         Self {
             fingers: Fingers::new(config.base_bits),
             addr: config.advertised,
+            storage: Box::new(Storage::new(config.limits.clone(), config.store.clone())),
+            streams: Streams::default(),
             config,
             socket: None,
             state: State::Outside,
@@ -233,6 +271,8 @@ impl Chord {
         let member = self.config.routes && self.is_member();
         let least = match (to.token, &ask) {
             (0, Ask::Ping) => FIRST_PING,
+            // A record may be as long as a datagram.
+            (0, Ask::Get { routed: false, .. }) => LARGEST,
             (0, _) => FIRST_WORD,
             _ => 0,
         };
@@ -244,6 +284,7 @@ impl Chord {
             Some(_) => to.round_trip.patience(),
             None => self.typical.patience() * 3 / 2,
         };
+        let patience = patience + insistence.allowance();
         let question =
             Question::new((transaction, to.peer), cx.now(), patience, insistence, purpose, datagram);
         if let Some(at) = self.pending.ask(question) {
@@ -273,7 +314,7 @@ impl Chord {
                 let is_proven = self.tokens.is_of(token, datagram.peer, cx.now());
                 let room = if is_proven { usize::MAX } else { datagram.data.len() };
                 self.asked(
-                    answers::Asked { from: datagram.peer, transaction, member, is_proven, room },
+                    Asked { from: datagram.peer, transaction, member, is_proven, room, conn: None },
                     ask,
                     cx,
                 );
@@ -298,7 +339,7 @@ impl Chord {
         }
         let mut contact = self.known(question.to).copied().unwrap_or_else(|| Contact::unmet(question.to));
         contact.token = token;
-        if let Some(took) = took {
+        if let Some(took) = took.filter(|_| question.purpose.is_answered_at_once()) {
             contact.round_trip.took(took);
             self.typical.took(took);
         }
@@ -322,7 +363,12 @@ impl Chord {
             Purpose::Predecessor(_) | Purpose::Farewell => {}
             Purpose::Newcomer { transaction } => self.newcomer_answered(contact, transaction, cx),
             Purpose::Member => self.member_answered(contact),
-            Purpose::Finger => {}
+            Purpose::Finger | Purpose::Repair => {}
+            Purpose::Get(task) => self.got(task, contact, answer, cx),
+            Purpose::Put(task) => self.put_answered(task, answer, cx),
+            Purpose::Keep(placing) => self.copied_to(placing, answer, cx),
+            Purpose::Hand => self.handed(contact.peer, cx),
+            Purpose::Compare(session) => self.reconciled(session, answer, cx),
         }
         if is_member {
             self.learn(contact);
@@ -392,7 +438,13 @@ impl Chord {
             | Purpose::Farewell
             | Purpose::Newcomer { .. }
             | Purpose::Member
-            | Purpose::Finger => {}
+            | Purpose::Finger
+            | Purpose::Repair => {}
+            Purpose::Get(task) => self.not_got(task, peer, cx),
+            Purpose::Put(task) => self.not_put(task, cx),
+            Purpose::Keep(placing) => self.not_copied(placing, cx),
+            Purpose::Hand => self.not_handed(peer, cx),
+            Purpose::Compare(session) => self.not_reconciled(session, cx),
         }
     }
 
@@ -401,6 +453,10 @@ impl Chord {
             Command::Join(bootstrap) => self.join(op, bootstrap, cx),
             Command::Lookup(target) => self.look_up(target, Goal::Op(op), cx),
             Command::Leave => self.leave(op, cx),
+            Command::Put(put) => self.put(op, put, cx),
+            Command::Get(get) => self.get(op, get, cx),
+            Command::Provide(provide) => self.provide(op, provide, cx),
+            Command::Withdraw(key, kind) => self.withdraw(op, key, kind, cx),
         }
     }
 
@@ -408,6 +464,7 @@ impl Chord {
         let now = cx.now();
         self.tokens = Tokens::draw(cx.rng(), now);
         self.socket = Some(cx.bind(self.config.listen));
+        self.load_store(cx);
         if self.is_member() {
             self.set_timers(cx);
         }
@@ -426,15 +483,18 @@ impl Chord {
         if self.addr.is_none() && !at.ip().is_unspecified() {
             self.addr = Some(at);
         }
+        self.listen(at, cx);
         cx.tell(Event::Listening(at));
     }
 
     /// Ends everything that is under way.
     fn stop(&mut self, cx: &mut Context<'_>) {
-        self.say_farewell(cx);
         self.fail_join(Error::Stopped, cx);
         self.stop_lookups(cx);
-        cx.halt();
+        self.stop_tasks(cx);
+        if self.begin_to_leave(hand_over::Leaving::Stop, cx) {
+            self.depart(cx);
+        }
     }
 }
 
@@ -447,12 +507,22 @@ impl Machine for Chord {
     fn handle(&mut self, input: Input<Self>, cx: &mut Cx<'_, Self>) {
         match input {
             Input::Start => self.start(cx),
-            Input::Datagram(_, datagram) => self.datagram(datagram, cx),
+            Input::Datagram(_, datagram) => {
+                self.datagram(datagram, cx);
+                self.notice_predecessor(cx);
+            }
             Input::Timer(Timer::Due) => self.overdue(cx),
             Input::Timer(Timer::Stabilise) => self.stabilise(cx),
             Input::Timer(Timer::Finger) => self.fix_finger(cx),
             Input::Timer(Timer::Join) => self.begin_join(cx),
             Input::Timer(Timer::Lookup(lookup)) => self.lookup_late(lookup, cx),
+            Input::Timer(Timer::Republish) => self.republish(cx),
+            Input::Timer(Timer::Leave) => self.depart(cx),
+            Input::Timer(Timer::Task(task)) => self.task_failed(task, Error::Deadline, cx),
+            Input::Timer(Timer::Again(task)) => self.look_again(task, cx),
+            Input::Timer(Timer::Stream(conn)) => self.stream_late(conn, cx),
+            Input::Stream(conn, input) => self.stream(conn, input, cx),
+            Input::Listener(listener, at) => self.listening(listener, at, cx),
             Input::Op(op, OpInput::Ask(command)) => self.command(op, command, cx),
             Input::Op(op, OpInput::Cancel) => self.cancel(op, cx),
             Input::Bound(_, Ok(at)) => self.bound(at, cx),
@@ -461,11 +531,8 @@ impl Machine for Chord {
                 self.fail_join(Error::NoSocket(error), cx);
             }
             Input::Stop => self.stop(cx),
-            Input::Op(..)
-            | Input::Stream(..)
-            | Input::Listener(..)
-            | Input::Resolved(..)
-            | Input::Job(..) => {}
+            Input::Job(job, done) => self.job(job, done, cx),
+            Input::Op(..) | Input::Resolved(..) => {}
         }
     }
 }

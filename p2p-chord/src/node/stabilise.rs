@@ -1,5 +1,6 @@
 //! Keeping the ring right: stabilise, rectify, leave.
 
+use super::hand_over::Leaving;
 use super::{Chord, Context, Purpose, State, answers::Asked, peers};
 use crate::api::{Event, Timer};
 use crate::contact::Contact;
@@ -21,6 +22,7 @@ impl Chord {
         // From half to one and a half of the period, so that no two nodes keep step.
         let after = every / 2 + cx.rng().phase(every);
         cx.set_timer(Timer::Stabilise, after);
+        self.look_after_copies(cx);
         if self.is_small() {
             return self.meet_members(cx);
         }
@@ -207,11 +209,17 @@ impl Chord {
         if !self.is_member() {
             return cx.finish(op, Err(Error::NotJoined));
         }
+        if self.begin_to_leave(Leaving::Op(op), cx) {
+            self.depart(cx);
+        }
+    }
+
+    /// Everything is handed over: it goes.
+    pub(super) fn go(&mut self, cx: &mut Context<'_>) {
         self.say_farewell(cx);
         self.state = State::Outside;
         cx.clear_timer(Timer::Stabilise);
         cx.clear_timer(Timer::Finger);
-        cx.finish(op, Ok(()));
     }
 
     pub(super) fn say_farewell(&mut self, cx: &mut Context<'_>) {

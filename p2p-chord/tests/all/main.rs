@@ -5,7 +5,14 @@
     reason = "a test may fail by panicking, and says what it counted"
 )]
 
+mod copies;
+mod disk;
 mod explorer;
+mod limits;
+mod primitives;
+mod publishing;
+mod refused;
 mod ring;
 mod rings;
+mod storing;
 mod wire;

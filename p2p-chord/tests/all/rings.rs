@@ -128,3 +128,30 @@ pub(crate) fn lookups_are_right(sim: &mut World, members: &[NodeIx], seed: u64, 
     }
     hops / count as f64
 }
+
+/// A ring of so many nodes that is right from the beginning, and fingers with it.
+pub(crate) fn drawn_up(seed: u64, nodes: usize, config: &Config) -> (World, Vec<NodeIx>) {
+    let mut sim = Sim::new(seed, Uniform::ms(10..60));
+    let at = |index: usize| {
+        SocketAddr::from(([10, (index >> 16) as u8 + 1, (index >> 8) as u8, index as u8], PORT))
+    };
+    let mut peers: Vec<Peer> = (0..nodes).map(|index| Peer::new(config.network, at(index))).collect();
+    peers.sort_by_key(Peer::id);
+    let around = |at: usize| peers[at % nodes];
+    let mut members = Vec::new();
+    for (place, me) in peers.iter().enumerate() {
+        let successors: Vec<Peer> = (1..=config.successors).map(|step| around(place + step)).collect();
+        let fingers = (config.successors + 1..nodes).map(|step| around(place + step));
+        let node = Chord::settled(config.clone(), *me, around(place + nodes - 1), &successors, fingers);
+        members.push(sim.add_with(p2p_sim::Setup::new().addr(me.addr().ip()), Audit::new(node)));
+    }
+    (sim, members)
+}
+
+/// The members from the one responsible for a place on.
+pub(crate) fn owners(sim: &World, members: &[NodeIx], place: p2p_chord::RingId) -> Vec<NodeIx> {
+    let mut nodes: Vec<(Peer, NodeIx)> =
+        members.iter().filter_map(|node| Some((chord(sim, *node).peer()?, *node))).collect();
+    nodes.sort_by_key(|(peer, _)| place.distance_to(peer.id()));
+    nodes.into_iter().map(|(_, node)| node).collect()
+}

@@ -1,12 +1,15 @@
 //! The wire format: packets come back as they went, and nothing that is not one is taken for one.
 
+use bytes::Bytes;
+use p2p_chord::record::{Kind, Provider, PublicKey, Record, SecretKey, Signed};
+use p2p_chord::store::{Digest, Held, Prefix, Refusal};
 use p2p_chord::wire::{Answer, Ask, LARGEST, Packet, VERSION, WireError};
 use p2p_chord::{NetworkId, Place, RingId};
 use proptest::prelude::*;
 
 const NETWORK: NetworkId = NetworkId(0x0102_0304);
 
-fn encode(packet: &Packet) -> bytes::Bytes {
+fn encode(packet: &Packet) -> Bytes {
     packet.encode(NETWORK, 0, &mut bytes::BytesMut::new())
 }
 
@@ -16,23 +19,93 @@ fn places() -> impl Strategy<Value = Vec<Place>> {
     prop::collection::vec(prop_oneof![v4, v6], 0..20)
 }
 
+pub(crate) fn records() -> impl Strategy<Value = Record> {
+    let bytes = |most: usize| prop::collection::vec(any::<u8>(), 0..most).prop_map(Bytes::from);
+    let signed = (any::<[u8; 32]>(), bytes(64), any::<u64>(), bytes(300), any::<[[u8; 32]; 2]>());
+    let signed = signed.prop_map(|(public, salt, seq, value, signature)| {
+        Record::Signed(Signed { public: PublicKey(public), salt, seq, value, signature })
+    });
+    let provider = (any::<[u8; 20]>(), any::<[u8; 4]>(), any::<[u8; 32]>(), any::<u64>());
+    let provider = provider.prop_map(|(key, ip, sha256, size)| {
+        Record::Provider(Provider { key: RingId::new(key), at: Place::V4(ip, 80), sha256, size })
+    });
+    prop_oneof![bytes(500).prop_map(Record::Value), signed, provider]
+}
+
+fn kinds() -> impl Strategy<Value = Kind> {
+    prop_oneof![Just(Kind::Value), Just(Kind::Signed), Just(Kind::Provider)]
+}
+
+fn refusals() -> impl Strategy<Value = Refusal> {
+    prop_oneof![
+        Just(Refusal::NotResponsible),
+        Just(Refusal::Full),
+        any::<u64>().prop_map(|has| Refusal::Older { has }),
+        any::<Option<u64>>().prop_map(|has| Refusal::Swap { has }),
+        any::<u8>().prop_map(|copies| Refusal::TooFew { copies }),
+    ]
+}
+
+fn held() -> impl Strategy<Value = Held> {
+    (records(), any::<u64>(), any::<[u8; 4]>()).prop_map(|(record, expires, ip)| Held {
+        record,
+        expires,
+        publisher: Prefix::of(ip.into()),
+    })
+}
+
+fn ids() -> impl Strategy<Value = RingId> {
+    any::<[u8; 20]>().prop_map(RingId::new)
+}
+
+fn arcs() -> impl Strategy<Value = Vec<(RingId, Digest)>> {
+    let digest = (any::<u32>(), any::<u64>()).prop_map(|(records, sum)| Digest { records, sum });
+    prop::collection::vec((ids(), digest), 0..16)
+}
+
+fn of_storage() -> impl Strategy<Value = Ask> {
+    prop_oneof![
+        (ids(), kinds(), any::<bool>()).prop_map(|(key, kind, routed)| Ask::Get { key, kind, routed }),
+        (records(), any::<u32>(), any::<Option<u64>>(), any::<bool>())
+            .prop_map(|(record, ttl, swap, heir)| Ask::Put { record, ttl, swap, heir }),
+        prop::collection::vec(held(), 0..2).prop_map(Ask::Keep),
+        (any::<u64>(), ids(), arcs()).prop_map(|(key, from, arcs)| Ask::Compare { key, from, arcs }),
+        (any::<u64>(), ids(), ids(), any::<bool>(), prop::collection::vec(any::<[u8; 8]>(), 0..132))
+            .prop_map(|(key, from, to, both, have)| Ask::Exchange { key, from, to, both, have }),
+    ]
+}
+
+fn about_storage() -> impl Strategy<Value = Answer> {
+    prop_oneof![
+        prop::collection::vec((records(), any::<u32>()), 0..2).prop_map(Answer::Records),
+        Just(Answer::Large),
+        (any::<u8>(), any::<u16>()).prop_map(|(copies, messages)| Answer::Stored { copies, messages }),
+        refusals().prop_map(Answer::Refused),
+        prop::collection::vec(prop::option::of(refusals()), 0..20).prop_map(Answer::Kept),
+        prop::collection::vec(any::<(u8, u32)>(), 0..16).prop_map(Answer::Differ),
+        prop::collection::vec(any::<u8>(), 0..132).prop_map(Answer::Lacking),
+    ]
+}
+
 fn asks() -> impl Strategy<Value = Ask> {
     prop_oneof![
-        Just(Ask::Ping),
-        Just(Ask::Enter),
-        (any::<bool>(), any::<u32>()).prop_map(|(notify, known)| Ask::Neighbours { notify, known }),
-        any::<[u8; 20]>().prop_map(|id| Ask::Step(RingId::new(id))),
-        places().prop_map(|places| Ask::Leave { predecessor: places.first().copied() }),
+        5 => of_storage(),
+        1 => Just(Ask::Ping),
+        1 => Just(Ask::Enter),
+        1 => (any::<bool>(), any::<u32>()).prop_map(|(notify, known)| Ask::Neighbours { notify, known }),
+        1 => any::<[u8; 20]>().prop_map(|id| Ask::Step(RingId::new(id))),
+        1 => places().prop_map(|places| Ask::Leave { predecessor: places.first().copied() }),
     ]
 }
 
 fn answers() -> impl Strategy<Value = Answer> {
     prop_oneof![
-        places().prop_map(|places| places.first().map_or(Answer::Prove, |place| Answer::Pong(*place))),
-        places().prop_map(Answer::Owners),
-        places().prop_map(Answer::Closer),
-        Just(Answer::Absent),
-        (any::<bool>(), places(), any::<bool>()).prop_map(|(small, places, same)| Answer::Neighbours {
+        5 => about_storage(),
+        1 => places().prop_map(|places| places.first().map_or(Answer::Prove, |place| Answer::Pong(*place))),
+        1 => places().prop_map(Answer::Owners),
+        1 => places().prop_map(Answer::Closer),
+        1 => Just(Answer::Absent),
+        1 => (any::<bool>(), places(), any::<bool>()).prop_map(|(small, places, same)| Answer::Neighbours {
             small,
             predecessor: places.last().copied(),
             successors: (!same).then_some(places),
@@ -54,6 +127,41 @@ proptest! {
         let datagram = packet.encode(NETWORK, zeros, &mut bytes::BytesMut::new());
         prop_assert!(datagram.len() >= zeros && datagram.len() <= LARGEST);
         prop_assert_eq!(Packet::decode(&datagram, NETWORK), Ok(packet));
+    }
+
+    #[test]
+    fn records_come_back_as_they_went_and_are_no_longer_than_they_say(record in records()) {
+        let bytes = record.encode();
+        prop_assert!(bytes.len() <= record.wire_len());
+        match record.check() {
+            Ok(()) => prop_assert_eq!(Record::decode(&bytes), Ok(record)),
+            Err(why) => prop_assert_eq!(Record::decode(&bytes), Err(why)),
+        }
+    }
+
+    #[test]
+    fn junk_is_no_record_or_a_sound_one(junk in prop::collection::vec(any::<u8>(), 0..300)) {
+        if let Ok(record) = Record::decode(&junk) {
+            prop_assert_eq!(record.check(), Ok(()));
+            prop_assert!(record.encode().len() <= junk.len());
+        }
+    }
+
+    #[test]
+    fn what_is_signed_is_sound_and_nothing_else_is(
+        seed in any::<[u8; 32]>(),
+        salt in prop::collection::vec(any::<u8>(), 0..=64),
+        seq in 0..=i64::MAX as u64,
+        value in prop::collection::vec(any::<u8>(), 0..200),
+        other in any::<u64>(),
+    ) {
+        let secret = SecretKey(seed);
+        let signed = Signed::sign(&secret, salt.clone(), seq, value).unwrap();
+        let record = Record::Signed(signed.clone());
+        prop_assert_eq!(record.check(), Ok(()));
+        prop_assert_eq!(record.key(), secret.public().place(&salt));
+        let changed = Signed { seq: other >> 1, ..signed };
+        prop_assert_eq!(Record::Signed(changed).check().is_ok(), other >> 1 == seq);
     }
 
     #[test]

@@ -250,6 +250,8 @@ impl<M: Machine + Clone> World<M> {
                 }
             }
             Effect::ClearTimer(timer) => up.timers.retain(|set| *set != timer),
+            // Who listens hears nobody: a stream that is dialled is not explored.
+            Effect::Listen(..) | Effect::Unlisten(_) => {}
             Effect::Event(..) | Effect::Finish(..) | Effect::Unbind(_) => {}
             other => panic!("the explorer has datagrams and timers only: {other:?}"),
         }

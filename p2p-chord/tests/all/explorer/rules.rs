@@ -65,6 +65,8 @@ impl Zave {
     pub(crate) fn node(&self, number: usize) -> Chord {
         let mut config = self.config.clone();
         config.listen = self.peers[number].addr();
+        // Nothing is stored, so copies need no comparing.
+        config.replicas = 1;
         config.advertised = Some(config.listen);
         Chord::new(config)
     }
@@ -76,6 +78,8 @@ impl Zave {
         let successors: Vec<Peer> = (1..=self.config.successors).map(around).collect();
         let mut config = self.config.clone();
         config.listen = self.peers[number].addr();
+        // Nothing is stored, so copies need no comparing.
+        config.replicas = 1;
         Chord::settled(config, self.peers[number], around(members.len() - 1), &successors, [])
     }
 

@@ -1,0 +1,243 @@
+//! What a node holds of the ring's records: [`Store`], in memory, within [`Limits`].
+//!
+//! A record has a publisher, which is the address block it was put from, and a time at which it is forgotten. When there
+//! is no room, what is past its time goes first; then, of the block that holds most, what would go soonest, if that
+//! block holds more than twice what the newcomer's does. So a flood crowds out itself, and never those who store little.
+
+mod arcs;
+mod journal;
+mod limits;
+mod name;
+mod refusal;
+mod usage;
+
+pub use arcs::Digest;
+pub use limits::Limits;
+pub use name::Prefix;
+pub use refusal::Refusal;
+
+pub(crate) use arcs::fingerprint;
+pub(crate) use journal::{Entry, Journal, Progress, entries};
+pub(crate) use name::Name;
+
+use crate::id::RingId;
+use crate::record::{Kind, Record};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::ops::Bound;
+use p2p_core::{Rng, UnixTime};
+use serde::{Deserialize, Serialize};
+use usage::Usages;
+
+/// A record with what a node notes of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The record.
+    pub record: Record,
+    /// When it is forgotten, in seconds since 1970.
+    pub expires: u64,
+    /// Where it was put from.
+    pub publisher: Prefix,
+}
+
+/// The records that a node holds.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    limits: Limits,
+    entries: BTreeMap<Name, Held>,
+    /// All of them, by when they are forgotten.
+    expiring: BTreeSet<(u64, Name)>,
+    usages: Usages,
+    bytes: usize,
+}
+
+/// What became of a record that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is new, or in place of an older version.
+    New,
+    /// It was there, and stays longer now.
+    Longer,
+    /// It was there.
+    Again,
+}
+
+/// What a record counts for beside its bytes: names and times in the store's indexes.
+pub(crate) const OVERHEAD: usize = 320;
+
+impl Held {
+    pub(crate) fn cost(&self) -> usize {
+        self.record.wire_len() + OVERHEAD
+    }
+}
+
+impl Store {
+    /// An empty store.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// How many records it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes of all records, with 320 for each one's place in the indexes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// All records, in order of their places.
+    pub fn iter(&self) -> impl Iterator<Item = &Held> {
+        self.entries.values()
+    }
+
+    /// Whether the same record is here.
+    pub(crate) fn has(&self, held: &Held) -> bool {
+        self.get(&Name::of(&held.record)).is_some_and(|has| has.record == held.record)
+    }
+
+    pub(crate) fn get(&self, name: &Name) -> Option<&Held> {
+        self.entries.get(name)
+    }
+
+    /// The records of a key and kind that are not past their time: one, or all providers.
+    pub fn find(&self, key: RingId, kind: Kind, now: UnixTime) -> impl Iterator<Item = &Held> {
+        let (from, to) = Name::range(key, kind);
+        let range = self.entries.range((Bound::Included(from), Bound::Included(to)));
+        range.map(|(_, held)| held).filter(move |held| held.expires > now.as_secs())
+    }
+
+    /// At most so many providers of a key, chosen by dice: whoever publishes most often is not named first.
+    pub fn providers(&self, key: RingId, most: usize, now: UnixTime, rng: &mut Rng) -> Vec<Record> {
+        let mut all: Vec<&Held> = self.find(key, Kind::Provider, now).collect();
+        if all.len() > most {
+            rng.shuffle(&mut all);
+            all.truncate(most);
+        }
+        all.into_iter().map(|held| held.record.clone()).collect()
+    }
+
+    /// Takes a record that stood [`Record::check`], if it is not older than what is there and there is room.
+    ///
+    /// `swap` is the sequence number that a signed record is to replace (BEP 44's compare-and-swap).
+    ///
+    /// # Errors
+    /// Why it is not taken. Nothing is changed then.
+    pub fn put(&mut self, held: Held, swap: Option<u64>, now: UnixTime) -> Result<Taken, Refusal> {
+        let most = now.as_secs().saturating_add(self.limits.ttl.as_secs());
+        if held.expires <= now.as_secs() {
+            return Err(Refusal::Expired);
+        }
+        let mut held = Held { expires: held.expires.min(most), ..held };
+        let name = Name::of(&held.record);
+        let old = self.entries.get(&name).filter(|old| old.expires > now.as_secs());
+        if let Some(old) = old {
+            if let (Record::Signed(new), Record::Signed(old)) = (&held.record, &old.record) {
+                if new.seq < old.seq || new.seq == old.seq && new.value != old.value {
+                    return Err(Refusal::Older { has: old.seq });
+                }
+                if swap.is_some_and(|swap| swap != old.seq) && new.seq != old.seq {
+                    return Err(Refusal::Swap { has: Some(old.seq) });
+                }
+            }
+            if old.record == held.record {
+                if old.expires >= held.expires {
+                    return Ok(Taken::Again);
+                }
+                let expires = held.expires;
+                self.extend(name, expires);
+                return Ok(Taken::Longer);
+            }
+        } else if swap.is_some() && name.kind() == Kind::Signed {
+            return Err(Refusal::Swap { has: None });
+        } else if name.kind() == Kind::Provider {
+            self.check_providers(&name, &held)?;
+        }
+        // Whoever replaces a record keeps its publisher's account: else an update could be refused by a quota.
+        if let Some(old) = old {
+            held.publisher = old.publisher;
+        }
+        self.make_room(&name, &held, now)?;
+        self.remove(&name);
+        self.bytes += held.cost();
+        self.usages.add(held.publisher, held.cost(), (held.expires, name));
+        self.expiring.insert((held.expires, name));
+        self.entries.insert(name, held);
+        Ok(Taken::New)
+    }
+
+    fn extend(&mut self, name: Name, expires: u64) {
+        let Some(held) = self.entries.get_mut(&name) else { return };
+        self.expiring.remove(&(held.expires, name));
+        self.usages.postpone(held.publisher, (held.expires, name), expires);
+        held.expires = expires;
+        self.expiring.insert((expires, name));
+    }
+
+    /// A key has so many providers at most, and so many of one block of addresses.
+    fn check_providers(&self, name: &Name, held: &Held) -> Result<(), Refusal> {
+        let (from, to) = Name::range(name.key(), Kind::Provider);
+        let others = self.entries.range((Bound::Included(from), Bound::Included(to)));
+        let (mut all, mut alike) = (0, 0);
+        for (_, other) in others {
+            all += 1;
+            alike += usize::from(other.publisher == held.publisher);
+        }
+        let limits = &self.limits;
+        if alike >= limits.providers_alike {
+            return Err(Refusal::Quota);
+        }
+        if all >= limits.providers { Err(Refusal::Full) } else { Ok(()) }
+    }
+
+    /// Makes room for a record, or says that there is none.
+    fn make_room(&mut self, name: &Name, held: &Held, now: UnixTime) -> Result<(), Refusal> {
+        self.expire(now);
+        let old = self.entries.get(name).map_or((0, 0), |old| (1, old.cost()));
+        let cost = held.cost();
+        let (records, bytes) = self.usages.of(held.publisher);
+        let limits = self.limits.clone();
+        if records + 1 - old.0 > limits.publisher_records || bytes + cost - old.1 > limits.publisher_bytes {
+            return Err(Refusal::Quota);
+        }
+        while self.bytes + cost - old.1 > limits.bytes || self.entries.len() + 1 - old.0 > limits.records {
+            let Some((heaviest, most)) = self.usages.heaviest() else { return Err(Refusal::Full) };
+            if heaviest == held.publisher || most / 2 < bytes + cost {
+                return Err(Refusal::Full);
+            }
+            let Some(victim) = self.usages.first_of(heaviest) else { return Err(Refusal::Full) };
+            self.remove(&victim);
+        }
+        Ok(())
+    }
+
+    /// Forgets what is past its time; how many records that were.
+    pub fn expire(&mut self, now: UnixTime) -> usize {
+        let mut gone = 0;
+        while let Some(&(expires, name)) = self.expiring.first()
+            && expires <= now.as_secs()
+        {
+            self.remove(&name);
+            gone += 1;
+        }
+        gone
+    }
+
+    pub(crate) fn remove(&mut self, name: &Name) -> Option<Held> {
+        let held = self.entries.remove(name)?;
+        self.bytes -= held.cost();
+        self.expiring.remove(&(held.expires, *name));
+        self.usages.take(held.publisher, held.cost(), (held.expires, *name));
+        Some(held)
+    }
+}
