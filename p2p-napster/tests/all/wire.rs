@@ -308,7 +308,9 @@ proptest! {
                 .prop_map(String::into_bytes),
         ],
     ) {
-        // Who reads a message can write it, and what was written is read as the same.
+        // Who reads a message can write it, and what was written is read as the same; but a quote within a word, which some
+        // read and nobody can write, becomes an apostrophe.
+        let apostrophes = |said: &str| said.replace("[34", "[39").replace(" 34", " 39");
         macro_rules! stable {
             ($enum:ident) => {
                 match $enum::parse(kind, &body) {
@@ -316,8 +318,12 @@ proptest! {
                         prop_assert_eq!(message.kind(), kind);
                         let mut out = BytesMut::new();
                         message.encode(&mut out);
-                        let again = $enum::parse(kind, &out[4..]).map(|again| format!("{again:?}"));
-                        prop_assert_eq!(again, Ok(format!("{message:?}")));
+                        let again = $enum::parse(kind, &out[4..]).map(|again| {
+                            let mut once_more = BytesMut::new();
+                            again.encode(&mut once_more);
+                            (once_more, apostrophes(&format!("{again:?}")))
+                        });
+                        prop_assert_eq!(again, Ok((out.clone(), apostrophes(&format!("{message:?}")))));
                     }
                     Err(why) => prop_assert!(why.at <= body.len()),
                 }
