@@ -154,10 +154,11 @@ impl Server {
             return Ok(());
         }
         let Some(user) = self.users.find(nick) else { return Ok(()) };
-        if !is_forwarded(kind) || ToClient::parse(kind, body).is_err() {
+        let Some(answer) = ToClient::parse(kind, body).ok().filter(|_| is_forwarded(kind)) else {
             self.stats.malformed += 1;
             return Ok(());
-        }
+        };
+        self.list_answered(user, &answer);
         let Some(to) = self.users.get(user).map(|user| user.conn) else { return Ok(()) };
         let mut out = self.buffer();
         put_frame(&mut out, kind, |to| {

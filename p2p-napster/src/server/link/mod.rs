@@ -11,12 +11,13 @@
 //!
 //! [`meet`] dials, answers and ends links; [`sync`] tells a new neighbour everything; [`map`] knows the servers;
 //! [`people`] the users behind them; [`channels`] what they are in; [`dispatch`] reads messages; [`route`] writes them;
-//! [`search`] asks around; [`orders`] are what operators may do to links.
+//! [`search`] asks around; [`lists`] are browsed; [`orders`] are what operators may do to links.
 //!
 //! Passwords are never sent, though opennap-ng sends them: see [`LinkConfig`].
 
 mod channels;
 mod dispatch;
+mod lists;
 mod map;
 mod meet;
 mod orders;
@@ -34,6 +35,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::BytesMut;
+use lists::Lists;
 use map::ServerMap;
 use p2p_core::{ConnId, Instant, IoError, Target};
 use search::Searches;
@@ -201,6 +203,7 @@ pub(super) struct Links {
     /// Our users whose count of files changed since it was told.
     uncounted: BTreeSet<UserId>,
     searches: Searches,
+    lists: Lists,
     /// Links that turned out to close a circle, and the server that can be reached otherwise.
     circles: Vec<(ConnId, Box<[u8]>)>,
     /// The user behind a link whose message is being done: answers go there.

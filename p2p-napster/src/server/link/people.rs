@@ -82,6 +82,7 @@ impl Server {
     /// One of our users is gone.
     pub(in crate::server) fn tell_links_of_logout(&mut self, id: UserId, nick: &[u8]) {
         self.links.uncounted.remove(&id);
+        self.links.lists.forget(id);
         self.relay(None, &Linked::Quit(nick));
     }
 
@@ -198,6 +199,7 @@ impl Server {
         if let Some(other) = self.links.open.get_mut(&user.conn) {
             other.users -= 1;
         }
+        self.lists_end(cx, &user.nick);
         self.tell_watchers(cx, &user.nick, &ToClient::SignedOff(&user.nick));
     }
 

@@ -139,13 +139,7 @@ impl Server {
         }
     }
 
-    /// What one of our users asks of somebody behind a link: 211.
-    pub(in crate::server) fn browse_behind(&mut self, link: ConnId, asker: UserId, nick: &[u8], max: u32) {
-        let origin = self.nick_of(asker);
-        self.tell_link(link, &Linked::Browse { origin: &origin, nick, max: Some(max) });
-    }
-
-    /// And 607.
+    /// What one of our users wants of somebody behind a link: 607.
     pub(in crate::server) fn request_behind(
         &mut self,
         link: ConnId,

@@ -106,6 +106,31 @@ fn an_answer_for_a_client_cannot_be_an_order() {
 }
 
 #[test]
+fn a_list_whose_end_does_not_come_ends_with_its_owner() {
+    let mut rig = rig();
+    let (ann, bob) = (rig.user("ann"), rig.user("bob"));
+    let mut other = Neighbour::up(&mut rig, "serverb");
+    for nick in ["yuri", "zoe"] {
+        other.user(&mut rig, nick, "serverb", 1_000);
+    }
+    let entry = frame(212, b"yuri \"C:\\a.mp3\" 0 1 2 3 4");
+    let end = frame(213, b"yuri 16777343");
+    for nick in ["yuri", "zoe"] {
+        assert!(rig.exchange(bob, 211, nick).is_empty() && rig.exchange(ann, 211, nick).is_empty());
+    }
+    other.say(&mut rig, &[Linked::Encapsulated { origin: b"serverb", nick: b"bob", frame: &entry }]);
+    other.say(&mut rig, &[Linked::Encapsulated { origin: b"serverb", nick: b"bob", frame: &end }]);
+    assert_eq!(rig.hear(bob).len(), 2);
+    // One goes, then the link: each waiting list ends once, and one that has ended does not.
+    other.raw(&mut rig, 10000, "zoe");
+    assert_eq!(lines(&rig.hear(bob)), ["210 zoe", "213 zoe"]);
+    assert_eq!(lines(&rig.hear(ann)), ["210 zoe", "213 zoe"]);
+    rig.leave(other.conn);
+    assert!(rig.hear(bob).is_empty());
+    assert_eq!(lines(&rig.hear(ann)), ["210 yuri", "213 yuri"]);
+}
+
+#[test]
 fn an_address_is_told_to_who_asked_for_it() {
     let mut rig = rig();
     let bob = rig.user("bob");
