@@ -8,6 +8,7 @@ pub mod failure;
 pub mod figures;
 pub mod json;
 pub mod output;
+pub mod program;
 pub mod progress;
 pub mod rings;
 pub mod stop;

@@ -1,5 +1,6 @@
 //! Clean stops: the first interrupt asks, the second one ends the program at once.
 
+use crate::program::INTERRUPTED;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -33,7 +34,7 @@ impl Stop {
                 }
             }
             signals.next().await;
-            std::process::exit(130);
+            std::process::exit(INTERRUPTED.into());
         });
         Ok(Self { asked })
     }

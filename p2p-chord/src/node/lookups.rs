@@ -241,13 +241,18 @@ impl Chord {
         self.end(number, Err(Error::Deadline), cx);
     }
 
-    fn end(&mut self, number: u32, result: Result<Vec<Peer>, Error>, cx: &mut Context<'_>) {
-        let Some(running) = self.lookups.remove(&number) else { return };
+    /// A lookup that is over, with its timer and its questions gone.
+    fn take_lookup(&mut self, number: u32, cx: &mut Context<'_>) -> Option<Running> {
+        let running = self.lookups.remove(&number)?;
         cx.clear_timer(Timer::Lookup(number));
         self.pending.forget(|purpose| {
             matches!(purpose, Purpose::Step(of) | Purpose::Widen(of) | Purpose::Owner(of) if *of == number)
         });
-        let Running { lookup, goal, .. } = *running;
+        Some(*running)
+    }
+
+    fn end(&mut self, number: u32, result: Result<Vec<Peer>, Error>, cx: &mut Context<'_>) {
+        let Some(Running { lookup, goal, .. }) = self.take_lookup(number, cx) else { return };
         match result {
             Ok(owners) => self.reached(goal, lookup.target(), owners, lookup.report, cx),
             Err(error) => self.not_reached(goal, error, cx),
@@ -285,9 +290,7 @@ impl Chord {
 
     /// Whoever was asked on the way has what is wanted.
     fn end_at_holder(&mut self, number: u32, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
-        let Some(running) = self.lookups.remove(&number) else { return };
-        cx.clear_timer(Timer::Lookup(number));
-        self.pending.forget(|purpose| *purpose == Purpose::Step(number));
+        let Some(running) = self.take_lookup(number, cx) else { return };
         if let Goal::Get(task) = running.goal {
             self.met_holder(task, contact, answer, running.lookup.report, cx);
         }
@@ -297,9 +300,7 @@ impl Chord {
     pub(super) fn drop_lookup(&mut self, goal: Goal, cx: &mut Context<'_>) {
         let of_goal = self.lookups.iter().find(|(_, running)| running.goal == goal);
         if let Some(number) = of_goal.map(|(number, _)| *number) {
-            self.lookups.remove(&number);
-            cx.clear_timer(Timer::Lookup(number));
-            self.pending.forget(|purpose| *purpose == Purpose::Step(number));
+            self.take_lookup(number, cx);
         }
     }
 

@@ -25,7 +25,8 @@ const AROUND: usize = 32;
 /// The longest record that goes by datagram, as it is written.
 pub(super) const DATAGRAM: usize = LARGEST - AROUND;
 /// Replicas away from a place within which a node takes copies for it: it only guesses where those before it are, by
-/// how close those behind it lie to each other. With lists of 8, one right copy in 20,000 is refused, and made later.
+/// how close those behind it lie to each other. What is refused wrongly is made later; with 8 replicas somebody may so
+/// place copies on up to half of a ring of 256.
 const NEAR: u64 = 16;
 
 /// Blocks of addresses of which a node knows how much they handed over.

@@ -54,6 +54,30 @@ pub(super) struct Download {
     pub(super) ranges: Ranges,
 }
 
+impl Download {
+    /// A download of which nothing is had and nobody is asked yet.
+    pub(super) fn new(op: OpId, size: Option<u64>, sink: Sink, now: Instant) -> Self {
+        Self {
+            op,
+            sources: Vec::new(),
+            at: 0,
+            attempts: 0,
+            size,
+            sink,
+            known: Known::nothing(),
+            stage: Stage::Looking,
+            intake: None,
+            paused: false,
+            reader_full: false,
+            heard: now,
+            report_at: now,
+            marked: None,
+            range: None,
+            ranges: Ranges::default(),
+        }
+    }
+}
+
 /// A part of which nothing is known yet.
 pub(super) fn new_part(file: FileId) -> Part {
     let mark = FileId::new(file.root(), name::mark(file.path()));
@@ -155,24 +179,8 @@ impl Client {
         };
         let key = self.next_download;
         self.next_download += 1;
-        let download = Download {
-            op,
-            sources: wanted.sources,
-            at: 0,
-            attempts: 0,
-            size: wanted.size,
-            sink,
-            known: Known::nothing(),
-            stage: Stage::Looking,
-            intake: None,
-            paused: false,
-            reader_full: false,
-            heard: cx.now(),
-            report_at: cx.now(),
-            marked: None,
-            range: None,
-            ranges: Ranges::default(),
-        };
+        let sources = wanted.sources;
+        let download = Download { sources, ..Download::new(op, wanted.size, sink, cx.now()) };
         let to_disk = matches!(download.sink, Sink::Disk { .. });
         self.downloads.insert(key, download);
         self.download_ops.insert(op, key);

@@ -17,7 +17,7 @@
 use super::downloads::{Download, Sink, Stage, new_part};
 use super::event::Source;
 use super::{Client, Context, Timer};
-use crate::transfer::intake::{Intake, Known, OVERLAP};
+use crate::transfer::intake::{Intake, OVERLAP};
 use crate::transfer::name;
 use crate::wire::message::ToServer;
 use alloc::collections::BTreeSet;
@@ -168,23 +168,11 @@ impl Client {
     ) -> Option<u32> {
         let download = self.downloads.get(&main)?;
         let Sink::Disk { target, .. } = &download.sink else { return None };
+        let sink = Sink::Disk { target: target.clone(), part: new_part(file) };
         let range = Download {
-            op: download.op,
-            sources: Vec::new(),
-            at: 0,
-            attempts: 0,
-            size: download.size,
-            sink: Sink::Disk { target: target.clone(), part: new_part(file) },
-            known: Known::nothing(),
             stage,
-            intake: None,
-            paused: false,
-            reader_full: false,
-            heard: cx.now(),
-            report_at: cx.now(),
-            marked: None,
             range: Some(Range { parent: main, base, joined: false, gone: false }),
-            ranges: Ranges::default(),
+            ..Download::new(download.op, download.size, sink, cx.now())
         };
         let before = |key: &u32| self.downloads.get(key).is_some_and(|other| other.base() < base);
         let place = self.list(main).partition_point(before);
