@@ -2,8 +2,8 @@
 
 use super::config::Limits;
 use super::users::Rates;
-use super::zlib::Streams;
 use super::{Server, ServerTimer};
+use crate::deflate::Streams;
 use crate::index::UserId;
 use crate::wire::frame::FROM_CLIENT_MAX;
 use crate::wire::{Decoder, Frame, ToClient};

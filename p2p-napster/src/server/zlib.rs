@@ -5,53 +5,10 @@
 //! 43 kB (its window is 32 KiB), so there is a limit of those too, and past it a login is refused that says so.
 
 use super::Server;
-use crate::deflate::{Deflater, InflateError, InflateLimits, Inflater, LEVEL_MAX};
-use alloc::boxed::Box;
+use crate::deflate::{Deflater, LEVEL_MAX, Streams};
 use alloc::format;
 use alloc::string::String;
-use bytes::{Bytes, BytesMut};
 use p2p_core::ConnId;
-
-/// The two streams of one connection.
-#[derive(Debug)]
-pub(super) struct Streams {
-    inflater: Inflater,
-    deflater: Deflater,
-    /// What came and is not inflated yet.
-    input: Bytes,
-}
-
-impl Streams {
-    fn new(deflater: Deflater, input: Bytes) -> Box<Self> {
-        Box::new(Self { inflater: Inflater::new(InflateLimits::default()), deflater, input })
-    }
-
-    /// Bytes that wait to be inflated.
-    pub(super) const fn waiting(&self) -> usize {
-        self.input.len()
-    }
-
-    /// Adds what came.
-    pub(super) fn push(&mut self, data: Bytes) {
-        self.input = if self.input.is_empty() { data } else { [&self.input[..], &data[..]].concat().into() };
-    }
-
-    /// The next bytes of what the client says, a few kB at a time; nothing if more has to come.
-    pub(super) fn read(&mut self) -> Result<Bytes, InflateError> {
-        self.inflater.read(&mut self.input)
-    }
-
-    /// Writes a part of the stream that the client reads.
-    pub(super) fn write(&mut self, data: &[u8]) -> Bytes {
-        let mut out = BytesMut::new();
-        self.deflater.write(data, &mut out);
-        out.freeze()
-    }
-
-    pub(super) const fn compresses(&self) -> bool {
-        self.deflater.compresses()
-    }
-}
 
 /// How many connections have streams, and of how many the server compresses its own.
 #[derive(Debug, Default)]
