@@ -18,6 +18,9 @@ pub struct Config {
     pub email: Bytes,
     /// The program's name told to servers, at most 32 bytes.
     pub agent: String,
+    /// The zlib level, 1 to 9, that servers are asked for: what is said in both directions is compressed then, with
+    /// 363 kB of state here. A server that does not know it goes on in clear. `None` asks for nothing.
+    pub zlib: Option<u8>,
     /// The link's speed as the protocol counts it: 0 unknown, 7 cable, 10 T3 or more.
     pub speed: u8,
     /// Where to listen for other clients; `None` for a client that cannot be reached (it gets files of those that can
@@ -38,7 +41,7 @@ pub struct Config {
     pub retry_to: Duration,
     /// How long to wait before a holder whose queue is full is asked again.
     pub queue_retry: Duration,
-    /// How often an operation that waits for a file is told its progress.
+    /// How often an operation that waits for a file is told its progress, and the news are told that of an upload.
     pub report_every: Duration,
     /// How long `Stop` waits for what was received to be written.
     pub farewell: Duration,
@@ -53,6 +56,7 @@ impl Default for Config {
             password: Bytes::new(),
             email: Bytes::from_static(b"anon"),
             agent: concat!("p2p ", env!("CARGO_PKG_VERSION")).into(),
+            zlib: None,
             speed: 0,
             listen: Some(SocketAddr::from(([0, 0, 0, 0], 6699))),
             downloads: Root(0),

@@ -15,9 +15,13 @@ use p2p_core::{Chunk, FileId, Keywords, RelPath, Target};
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Bootstrap {
+    /// Servers whose streams are secured with TLS, tried first: the certificate must be for the host, or for the address,
+    /// that is dialled. The driver needs a connector that can. Only what is said to the server is secured: users fetch
+    /// from each other in clear.
+    pub secured: Vec<Target>,
     /// Servers, in the order in which they are tried. Ports of the time: 8888, 7777, 4444.
     pub servers: Vec<Target>,
-    /// Metaservers, which name a server. Port 8875.
+    /// Metaservers, which name a server. Port 8875. They say it in clear to whoever asks, and it is dialled in clear.
     pub metaservers: Vec<Target>,
     /// Whether to register the nick at the first login, where it is not registered yet.
     pub register: bool,
@@ -28,6 +32,13 @@ impl Bootstrap {
     #[must_use]
     pub fn servers(servers: impl IntoIterator<Item = impl Into<Target>>) -> Self {
         Self { servers: servers.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// The same, with this server, whose stream is secured.
+    #[must_use]
+    pub fn with_secured(mut self, server: impl Into<Target>) -> Self {
+        self.secured.push(server.into());
+        self
     }
 
     /// The same, with this metaserver.
@@ -42,6 +53,11 @@ impl Bootstrap {
     pub const fn registering(mut self) -> Self {
         self.register = true;
         self
+    }
+
+    /// How many there are to be tried.
+    pub(super) const fn len(&self) -> usize {
+        self.secured.len() + self.servers.len() + self.metaservers.len()
     }
 }
 
@@ -343,15 +359,34 @@ pub enum Event {
     Suggested(Suggestion),
     /// News: an upload began.
     Uploading {
+        /// Which one: they are numbered from 1 on.
+        upload: u64,
         /// To whom.
         nick: Bytes,
         /// What.
         name: Bytes,
         /// From which byte on.
         offset: u64,
+        /// Bytes of the file.
+        size: u64,
+    },
+    /// News: how an upload comes along, every [`report_every`](super::Config::report_every) while it does.
+    UploadProgress {
+        /// Which one.
+        upload: u64,
+        /// To whom.
+        nick: Bytes,
+        /// What.
+        name: Bytes,
+        /// Up to which byte it was given to the stream.
+        have: u64,
+        /// Bytes of the file.
+        size: u64,
     },
     /// News: an upload ended.
     Uploaded {
+        /// Which one.
+        upload: u64,
         /// To whom.
         nick: Bytes,
         /// What.

@@ -25,9 +25,7 @@ impl Client {
 
     fn heard_at_login(&mut self, message: &ToClient<'_>, cx: &mut Context<'_>) {
         match *message {
-            ToClient::LoginAck(ack) if ack.zlib.is_none() => self.logged_in(cx),
-            // Nobody asked for compression: nothing behind this could be read.
-            ToClient::LoginAck(_) => self.session_failed(Error::Garbled, cx),
+            ToClient::LoginAck(ack) => self.logged_in(ack.zlib, cx),
             ToClient::LoginError(text) => self.session_failed(Error::Refused(kept(text)), cx),
             ToClient::Disconnecting(_) => self.session_failed(Error::ServerGone, cx),
             ToClient::NickFree => self.nick_checked(Ok(()), cx),

@@ -10,6 +10,7 @@
 mod browse;
 mod commands;
 mod config;
+mod connection;
 mod data;
 mod downloads;
 mod error;
@@ -115,6 +116,8 @@ pub struct Client {
     questions: BTreeMap<OpId, Question>,
     downloads: BTreeMap<u32, Download>,
     next_download: u32,
+    /// Counts uploads, so that each has a number.
+    uploads: u64,
     download_ops: BTreeMap<OpId, u32>,
     slots: Slots,
     /// Until when those that asked for our list may fetch it.
@@ -160,6 +163,7 @@ impl Client {
             questions: BTreeMap::new(),
             downloads: BTreeMap::new(),
             next_download: 0,
+            uploads: 0,
             download_ops: BTreeMap::new(),
             list_requests: Vec::new(),
             streams: BTreeMap::new(),
@@ -223,9 +227,10 @@ impl Client {
 
     /// Says something to the server, if there is one that has let us in.
     fn say(&mut self, message: &ToServer<'_>, cx: &mut Context<'_>) {
-        let Some(conn) = self.session.online() else { return };
-        message.encode(&mut self.out);
-        cx.send(conn, self.out.split().freeze());
+        if self.is_online() {
+            message.encode(&mut self.out);
+            self.send_out(cx);
+        }
     }
 
     fn is_self(&self, nick: &[u8]) -> bool {

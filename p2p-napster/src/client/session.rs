@@ -1,4 +1,4 @@
-//! The connection to a server: dialling, logging in, and going on to the next one.
+//! The connection to a server: dialling, logging in, and going on to the next one; in clear, or compressed, or secured.
 //!
 //! ```text
 //!  off ── join ── next endpoint ─┬─ metaserver ── "ip:port" ──┐
@@ -7,15 +7,17 @@
 //!            └── wait with jitter ◄── refused, broken, silent, garbled
 //! ```
 
+use super::connection::Connection;
 use super::downloads::Stage;
 use super::event::{Bootstrap, Event};
 use super::{Client, Context, Error, Timer};
-use crate::wire::frame::{Decoder, FROM_SERVER_MAX};
+use crate::deflate::LEVEL_MAX;
 use crate::wire::message::{Login, Speed, ToServer};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use p2p_core::{ConnId, Duration, OpId, StreamInput, Target};
+use p2p_core::{ConnId, Duration, OpId, Security, StreamInput, Target};
 
 /// The longest answer of a metaserver: `255.255.255.255:65535` and an end of line.
 const META_ANSWER: usize = 32;
@@ -51,15 +53,8 @@ enum Phase {
     Waiting,
     Meta(ConnId, Option<IpAddr>, Vec<u8>),
     Dialling(ConnId),
-    Login(Link),
-    Online(Link),
-}
-
-#[derive(Debug)]
-struct Link {
-    conn: ConnId,
-    server: SocketAddr,
-    decoder: Decoder,
+    Login(Connection),
+    Online(Connection),
 }
 
 impl Session {
@@ -87,9 +82,9 @@ impl Session {
         }
     }
 
-    pub(super) const fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         match &self.phase {
-            Phase::Login(link) | Phase::Online(link) => link.decoder.len(),
+            Phase::Login(link) | Phase::Online(link) => link.held(),
             Phase::Meta(_, _, text) => text.len(),
             _ => 0,
         }
@@ -108,7 +103,7 @@ impl Session {
     }
 
     fn endpoints(&self) -> usize {
-        self.bootstrap.servers.len() + self.bootstrap.metaservers.len()
+        self.bootstrap.len()
     }
 }
 
@@ -118,7 +113,7 @@ impl Client {
     }
 
     pub(super) fn join(&mut self, op: OpId, bootstrap: Bootstrap, cx: &mut Context<'_>) {
-        if bootstrap.servers.is_empty() && bootstrap.metaservers.is_empty() {
+        if bootstrap.len() == 0 {
             return cx.finish(op, Err(Error::NoServer));
         }
         self.disconnect(&Error::Cancelled, cx);
@@ -178,13 +173,21 @@ impl Client {
         }
         let index = self.session.next % endpoints;
         self.session.next = (index + 1) % endpoints;
-        let servers = &self.session.bootstrap.servers;
-        self.session.phase = match servers.get(index) {
-            Some(server) => Phase::Dialling(cx.connect(server.clone())),
-            None => {
-                let meta = self.session.bootstrap.metaservers[index - servers.len()].clone();
-                Phase::Meta(cx.connect(meta), None, Vec::new())
-            }
+        let Bootstrap { secured, servers, metaservers, .. } = &self.session.bootstrap;
+        let (plain, meta) =
+            (index.checked_sub(secured.len()), index.checked_sub(secured.len() + servers.len()));
+        self.session.phase = if let Some(server) = secured.get(index) {
+            let name = match server {
+                Target::Addr(at) => at.ip().to_string(),
+                Target::Name { host, .. } => host.clone(),
+            };
+            Phase::Dialling(cx.connect_secured(server.clone(), Security::Client(name)))
+        } else if let Some(server) = plain.and_then(|index| servers.get(index)) {
+            Phase::Dialling(cx.connect(server.clone()))
+        } else if let Some(meta) = meta.and_then(|index| metaservers.get(index)) {
+            Phase::Meta(cx.connect(meta.clone()), None, Vec::new())
+        } else {
+            Phase::Off
         };
         cx.set_timer(Timer::Login, self.config.limits.login);
     }
@@ -195,7 +198,7 @@ impl Client {
             StreamInput::Data(data) => match &mut self.session.phase {
                 Phase::Meta(..) => self.meta_data(&data, cx),
                 Phase::Login(link) | Phase::Online(link) => {
-                    link.decoder.push(data);
+                    link.push(data);
                     self.read_messages(conn, cx);
                 }
                 _ => {}
@@ -223,8 +226,7 @@ impl Client {
         match &mut self.session.phase {
             Phase::Meta(_, at, _) => *at = Some(peer.ip()),
             Phase::Dialling(_) => {
-                let link = Link { conn, server: peer, decoder: Decoder::new(FROM_SERVER_MAX) };
-                self.session.phase = Phase::Login(link);
+                self.session.phase = Phase::Login(Connection::new(conn, peer));
                 self.session.malformed = 0;
                 self.session.full = false;
                 cx.set_timer(Timer::Login, self.config.limits.login);
@@ -239,6 +241,13 @@ impl Client {
         }
     }
 
+    /// Sends what was written for the server, if there is one that has let us in.
+    pub(super) fn send_out(&mut self, cx: &mut Context<'_>) {
+        let data = self.out.split().freeze();
+        let Phase::Online(link) = &mut self.session.phase else { return };
+        cx.send(link.conn, link.written(data));
+    }
+
     /// Says something before the server has let us in.
     fn say_before(&mut self, message: &ToServer<'_>, cx: &mut Context<'_>) {
         if let Phase::Login(link) = &self.session.phase {
@@ -251,6 +260,10 @@ impl Client {
     fn log_in(&mut self, registers: bool, cx: &mut Context<'_>) {
         let (nick, password) = (self.config.nick.clone(), self.config.password.clone());
         let (agent, email) = (self.config.agent.clone(), self.config.email.clone());
+        let zlib = self.config.zlib.map(|level| level.clamp(1, LEVEL_MAX));
+        if let Phase::Login(link) = &mut self.session.phase {
+            link.asked = zlib;
+        }
         let login = Login {
             nick: &nick,
             password: &password,
@@ -259,7 +272,7 @@ impl Client {
             speed: Speed(self.config.speed),
             email: registers.then_some(&email[..]),
             unused: None,
-            zlib: None,
+            zlib,
         };
         let message = if registers { ToServer::Register(login) } else { ToServer::Login(login) };
         self.say_before(&message, cx);
@@ -279,8 +292,13 @@ impl Client {
         }
     }
 
-    /// 3: the server has let us in.
-    pub(super) fn logged_in(&mut self, cx: &mut Context<'_>) {
+    /// 3: the server has let us in, with this zlib level if it has one.
+    pub(super) fn logged_in(&mut self, zlib: Option<u8>, cx: &mut Context<'_>) {
+        let Phase::Login(link) = &mut self.session.phase else { return };
+        if !link.acknowledged(zlib) {
+            // Nothing behind this could be read.
+            return self.session_failed(Error::Garbled, cx);
+        }
         let Phase::Login(link) = core::mem::take(&mut self.session.phase) else { return };
         let server = link.server;
         self.session.phase = Phase::Online(link);
@@ -414,13 +432,13 @@ impl Client {
         loop {
             // Each message may end the connection.
             let next = match &mut self.session.phase {
-                Phase::Login(link) | Phase::Online(link) if link.conn == conn => link.decoder.next(),
+                Phase::Login(link) | Phase::Online(link) if link.conn == conn => link.next(),
                 _ => return,
             };
             match next {
                 Ok(Some(frame)) => self.message(frame.kind, &frame.body, cx),
                 Ok(None) => return,
-                Err(_) => return self.session_failed(Error::Garbled, cx),
+                Err(why) => return self.session_failed(why, cx),
             }
         }
     }

@@ -282,10 +282,8 @@ impl Client {
     }
 
     fn flush_out(&mut self, cx: &mut Context<'_>) {
-        if let Some(conn) = self.session.online()
-            && !self.out.is_empty()
-        {
-            cx.send(conn, self.out.split().freeze());
+        if self.is_online() && !self.out.is_empty() {
+            self.send_out(cx);
         }
     }
 }

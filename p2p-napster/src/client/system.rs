@@ -3,7 +3,7 @@
 //!
 //! | argument | what it is here |
 //! | --- | --- |
-//! | whom to join | `host:port` of servers, `meta:host:port` of metaservers, apart by white space or commas |
+//! | whom to join | `host:port` of servers, `tls:host:port` of those whose streams are secured, `meta:host:port` of metaservers, apart by white space or commas |
 //! | an item | `name` is the path of a file in the first root; `data` is its name on the wire, or empty for the same |
 //! | words | as they are |
 //! | a locator | `size nick name`: the size in digits, or `?` |
@@ -38,9 +38,12 @@ impl FromStr for Bootstrap {
         let mut found = Self::default();
         let words = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
         for (index, word) in words.enumerate() {
-            let (list, place) = match word.strip_prefix("meta:") {
-                Some(place) => (&mut found.metaservers, place),
-                None => (&mut found.servers, word),
+            let (list, place) = if let Some(place) = word.strip_prefix("meta:") {
+                (&mut found.metaservers, place)
+            } else if let Some(place) = word.strip_prefix("tls:") {
+                (&mut found.secured, place)
+            } else {
+                (&mut found.servers, word)
             };
             list.push(target(place).ok_or(BootstrapError { word: index + 1 })?);
         }

@@ -8,11 +8,12 @@ use crate::transfer::wire::{self, Reply};
 use crate::wire::message::{Offer, ToServer};
 use alloc::vec::Vec;
 use bytes::Bytes;
-use p2p_core::{ConnId, FileId, IoError, Job, Span};
+use p2p_core::{ConnId, Duration, FileId, Instant, IoError, Job, Span};
 
 /// A file that goes out.
 #[derive(Debug)]
 pub(super) struct Upload {
+    number: u64,
     nick: Bytes,
     name: Bytes,
     file: FileId,
@@ -24,6 +25,7 @@ pub(super) struct Upload {
     full: bool,
     /// Whether something left since the last look.
     pub(super) moved: bool,
+    report_at: Instant,
 }
 
 /// A file that is to be brought to somebody who cannot dial us.
@@ -37,6 +39,23 @@ pub(super) struct Push {
     pub(super) heard_one: bool,
     /// The offset so far.
     pub(super) heard: Vec<u8>,
+}
+
+impl Upload {
+    /// Tells how it comes along, now and then.
+    fn report(&mut self, every: Duration, cx: &mut Context<'_>) {
+        let now = cx.now();
+        if now >= self.report_at {
+            self.report_at = now + every;
+            cx.tell(Event::UploadProgress {
+                upload: self.number,
+                nick: self.nick.clone(),
+                name: self.name.clone(),
+                have: self.next,
+                size: self.size,
+            });
+        }
+    }
 }
 
 impl Push {
@@ -129,9 +148,12 @@ impl Client {
         offset: u64,
         cx: &mut Context<'_>,
     ) {
-        cx.tell(Event::Uploading { nick: nick.clone(), name: name.clone(), offset });
+        self.uploads += 1;
+        let number = self.uploads;
+        cx.tell(Event::Uploading { upload: number, nick: nick.clone(), name: name.clone(), offset, size });
         self.tally(&ToServer::UploadStart, cx);
         let upload = Upload {
+            number,
             nick,
             name,
             file,
@@ -141,6 +163,7 @@ impl Client {
             reading: false,
             full: false,
             moved: true,
+            report_at: cx.now() + self.config.report_every,
         };
         self.streams.insert(conn, Stream::Upload(upload));
         cx.set_timer(Timer::Stream(conn), self.config.limits.silence);
@@ -171,6 +194,7 @@ impl Client {
                 upload.next += data.len() as u64;
                 upload.moved = true;
                 cx.send(conn, data);
+                upload.report(self.config.report_every, cx);
                 self.pump(conn, cx);
             }
             // It was changed or taken away while it was shared.
@@ -198,6 +222,7 @@ impl Client {
         self.slots.end(&upload.nick);
         self.tally(&ToServer::UploadEnd, cx);
         cx.tell(Event::Uploaded {
+            upload: upload.number,
             nick: upload.nick.clone(),
             name: upload.name.clone(),
             sent: upload.next - upload.from,

@@ -14,6 +14,8 @@ const NAME: &[u8] = b"C:\\music\\Some Band - The Song.mp3";
 struct World {
     sim: Sim<Either<Server, Client>>,
     server: SocketAddr,
+    /// What clients ask for at their login.
+    zlib: Option<u8>,
 }
 
 impl World {
@@ -21,7 +23,7 @@ impl World {
         let mut sim = Sim::new(seed, Uniform::ms(10..50));
         let server = sim.add(Either::Left(Server::new(server::Config::default())));
         let server = SocketAddr::new(sim.addr(server), 8888);
-        Self { sim, server }
+        Self { sim, server, zlib: None }
     }
 
     /// A client that is logged in.
@@ -29,6 +31,7 @@ impl World {
         let mut config = client::Config::default();
         config.nick = Bytes::from_static(nick.as_bytes());
         config.password = Bytes::from_static(b"secret");
+        config.zlib = self.zlib;
         config.listen = port.map(|port| SocketAddr::from(([0, 0, 0, 0], port)));
         let node = self.sim.add_with(Setup::new().disk(disk), Either::Right(Client::new(config)));
         self.done(node, Client::join(Bootstrap::servers([self.server])));
@@ -66,7 +69,10 @@ fn shared() -> FileId {
 
 /// Alice shares, Bob finds and fetches; the bytes are the same.
 fn from_alice_to_bob(alice_port: Option<u16>, bob_port: Option<u16>, len: usize) {
-    let mut world = World::new(len as u64);
+    share_and_fetch(&mut World::new(len as u64), alice_port, bob_port, len);
+}
+
+fn share_and_fetch(world: &mut World, alice_port: Option<u16>, bob_port: Option<u16>, len: usize) {
     let song = song(len);
     let alice =
         world.client("alice", alice_port, Disk::new(Default::default()).with_file(shared(), song.clone()));
@@ -89,6 +95,15 @@ fn from_alice_to_bob(alice_port: Option<u16>, bob_port: Option<u16>, len: usize)
 fn a_file_goes_from_one_to_another() {
     for len in [1, 10, 16_384, 300_031, 300_032, 300_033, 2_000_000] {
         from_alice_to_bob(Some(6699), Some(6699), len);
+    }
+}
+
+#[test]
+fn with_compressed_streams_it_is_the_same() {
+    for (zlib, alice_port) in [(1, Some(6699)), (6, None), (9, Some(6699)), (200, None)] {
+        let mut world = World::new(zlib.into());
+        world.zlib = Some(zlib);
+        share_and_fetch(&mut world, alice_port, Some(6699), 70_000);
     }
 }
 

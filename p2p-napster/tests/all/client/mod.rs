@@ -9,3 +9,4 @@ mod replay;
 mod rig;
 mod scenarios;
 mod session;
+mod streams;

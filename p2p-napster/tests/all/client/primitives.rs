@@ -144,8 +144,9 @@ async fn one_of_a_list_of_systems() {
 
 #[test]
 fn whom_to_join_as_text() {
-    let found: Bootstrap = "napster.example:8888, 10.0.0.1:7777\tmeta:[::1]:8875".parse().unwrap();
-    assert_eq!((found.servers.len(), found.metaservers.len()), (2, 1));
+    let text = "napster.example:8888, 10.0.0.1:7777\tmeta:[::1]:8875 tls:napster.example:8889";
+    let found: Bootstrap = text.parse().unwrap();
+    assert_eq!((found.servers.len(), found.metaservers.len(), found.secured.len()), (2, 1, 1));
     assert_eq!("10.0.0.1:8888,10.0.0.1".parse::<Bootstrap>().unwrap_err().word, 2);
     assert_eq!("a:0".parse::<Bootstrap>().unwrap_err().word, 1);
 }

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use p2p_core::{
     ConnId, Cx, Digester, Duration, Effect, FileId, Input, Instant, IoError, Job, JobDone, JobId, ListenerId,
-    Machine, OpId, OpInput, RelPath, Rng, Root, Source, Stat, StreamInput, Target, UnixTime,
+    Machine, OpId, OpInput, RelPath, Rng, Root, Security, Source, Stat, StreamInput, Target, UnixTime,
 };
 use p2p_napster::Client;
 use p2p_napster::client::{Bootstrap, Command, Config, Error, Event, SharedFile, Timer, Wanted};
@@ -25,6 +25,8 @@ pub(crate) type Said = (u16, String);
 pub(crate) struct Stream {
     /// Whom the client dialled; `None` if it was dialled.
     pub(crate) to: Option<SocketAddr>,
+    /// Whose certificate the other end must have, if it is to be secured.
+    pub(crate) name: Option<String>,
     /// Whether it is open; a stream that is dialled is not.
     pub(crate) open: bool,
     /// Whether the client closed it or broke it off.
@@ -186,9 +188,13 @@ impl Rig {
         match effect {
             Effect::Listen(id, ..) => self.listener = Some(id),
             Effect::Unlisten(_) => self.listener = None,
-            Effect::Connect(id, to, _) => {
-                let Target::Addr(to) = to else { panic!("no names are dialled here") };
-                self.streams.insert(id, Stream { to: Some(to), ..Stream::default() });
+            Effect::Connect(id, to, security) => {
+                let to = match to {
+                    Target::Addr(to) => to,
+                    Target::Name { port, .. } => ([198, 51, 100, 99], port).into(),
+                };
+                let name = if let Security::Client(name) = security { Some(name) } else { None };
+                self.streams.insert(id, Stream { to: Some(to), name, ..Stream::default() });
             }
             Effect::Send(conn, data) => {
                 let stream = self.streams.get_mut(&conn).expect("sent to a known stream");

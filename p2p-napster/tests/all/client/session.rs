@@ -268,6 +268,66 @@ fn uploads_are_queued_in_order_and_bounded() {
 }
 
 #[test]
+fn uploads_are_told_from_their_beginning_to_their_end() {
+    let mut config = config();
+    config.limits.read = 10;
+    config.report_every = Duration::from_millis(500);
+    let mut rig = Rig::online(config);
+    rig.share("x.mp3", noise(100, 3));
+    rig.take_events();
+    for nick in ["a", "b"] {
+        rig.says(607, format!("{nick} \"x.mp3\""));
+    }
+    rig.manual = true;
+    let streams = [("a", 20), ("b", 0)].map(|(nick, offset)| {
+        let conn = rig.accept();
+        rig.data(conn, "GET");
+        rig.data(conn, format!("{nick} \"x.mp3\" {offset}"));
+        rig.moment();
+        conn
+    });
+    // Ten bytes of each in 200 ms: of those that are quicker than that, not every step is told.
+    for _ in 0..7 {
+        rig.pass(Duration::from_millis(200));
+        rig.work_one();
+        rig.work_one();
+    }
+    rig.closes(streams[1], Err(IoError::Reset));
+    while rig.work_one() {}
+    let told: Vec<String> = rig
+        .take_events()
+        .into_iter()
+        .map(|event| match event {
+            Event::Uploading { upload, nick, offset, size, .. } => {
+                format!("{upload} to {nick:?} from {offset} of {size}")
+            }
+            Event::UploadProgress { upload, nick, have, size, .. } => {
+                format!("{upload} to {nick:?} {have} of {size}")
+            }
+            Event::Uploaded { upload, nick, sent, complete, .. } => {
+                format!("{upload} to {nick:?} ended with {sent} {complete}")
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "1 to b\"a\" from 20 of 100",
+            "2 to b\"b\" from 0 of 100",
+            "1 to b\"a\" 30 of 100",
+            "2 to b\"b\" 10 of 100",
+            "1 to b\"a\" 60 of 100",
+            "2 to b\"b\" 40 of 100",
+            "1 to b\"a\" 90 of 100",
+            "2 to b\"b\" 70 of 100",
+            "2 to b\"b\" ended with 70 false",
+            "1 to b\"a\" ended with 80 true",
+        ]
+    );
+}
+
+#[test]
 fn of_the_ignored_nothing_is_heard_shown_or_given() {
     let mut rig = Rig::online(config());
     rig.share("x.mp3", b"abc".to_vec());
