@@ -14,6 +14,8 @@ pub mod rings;
 pub mod stop;
 pub mod swarm;
 pub mod table;
+#[cfg(feature = "tls")]
+pub mod trust;
 pub mod units;
 
 pub use failure::Failure;

@@ -55,6 +55,13 @@ impl Output {
         }
     }
 
+    /// How several things go, for people at a terminal: these lines in place of the last ones.
+    pub fn lines(&mut self, lines: &[String]) {
+        if !self.json {
+            self.screen.show(lines);
+        }
+    }
+
     /// Why the program ends badly: a line on standard error, and an event.
     pub fn fail(&mut self, why: impl Display) {
         self.screen.clear();

@@ -1,4 +1,4 @@
-//! How a transfer goes, in two lines: a bar with rates and the time left, and a map of the pieces.
+//! How transfers go: for each a bar with rates and the time left, and for one a map of its pieces.
 
 use crate::units::{Size, Span};
 use std::io::{self, IsTerminal, Write};
@@ -104,26 +104,24 @@ impl Screen {
 
     /// Draws over the last drawing, or writes a line if some time went by since the last.
     pub fn draw(&mut self, figures: &Figures, had: impl Fn(u32) -> bool) {
-        let mut out = String::new();
         if self.terminal {
-            if self.lines > 0 {
-                out.push_str(&format!("\x1b[{}A", self.lines));
-            }
-            out.push_str(&format!("\r\x1b[J{}\n", figures.line()));
-            self.lines = 1;
-            if figures.pieces > 0 {
-                out.push_str(&format!("{}\n", figures.map(had)));
-                self.lines = 2;
-            }
-        } else {
-            let now = Instant::now();
-            if self.last.is_some_and(|last| now - last < PLAIN_EVERY) {
-                return;
-            }
-            self.last = Some(now);
-            out = format!("{}\n", figures.line());
+            let map = (figures.pieces > 0).then(|| figures.map(had));
+            return self.show(&core::iter::once(figures.line()).chain(map).collect::<Vec<_>>());
         }
-        let _ = io::stderr().lock().write_all(out.as_bytes());
+        let now = Instant::now();
+        if self.last.is_none_or(|last| now - last >= PLAIN_EVERY) {
+            self.last = Some(now);
+            let _ = writeln!(io::stderr().lock(), "{}", figures.line());
+        }
+    }
+
+    /// Draws these lines over the last drawing; nothing where nothing can be redrawn.
+    pub fn show(&mut self, lines: &[String]) {
+        if self.terminal && self.lines + lines.len() > 0 {
+            let out = drawing(self.lines, lines);
+            self.lines = lines.len();
+            let _ = io::stderr().lock().write_all(out.as_bytes());
+        }
     }
 
     /// Takes the drawing away.
@@ -138,6 +136,22 @@ impl Screen {
     pub const fn keep(&mut self) {
         self.lines = 0;
     }
+}
+
+/// What puts these lines over a drawing of so many lines. A line that is too long for the terminal is cut there: were it
+/// broken, the next drawing would begin in its middle.
+fn drawing(over: usize, lines: &[String]) -> String {
+    let mut out = String::new();
+    if over > 0 {
+        out.push_str(&format!("\x1b[{over}A"));
+    }
+    out.push_str("\r\x1b[J\x1b[?7l");
+    for line in lines {
+        out.push_str(line);
+        out.push('\n');
+    }
+    out.push_str("\x1b[?7h");
+    out
 }
 
 impl Default for Screen {
@@ -182,6 +196,14 @@ mod tests {
         let many = Figures { pieces: 120, ..figures };
         assert_eq!(many.map(|piece| piece % 2 == 0), "▓".repeat(60));
         assert_eq!(Figures { pieces: 240, ..figures }.map(|piece| piece % 4 == 0), "▒".repeat(60));
+    }
+
+    #[test]
+    fn a_drawing_goes_over_the_last_one() {
+        let lines = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(drawing(0, &lines), "\r\x1b[J\x1b[?7la\nb\n\x1b[?7h");
+        assert_eq!(drawing(2, &lines[..1]), "\x1b[2A\r\x1b[J\x1b[?7la\n\x1b[?7h");
+        assert_eq!(drawing(1, &[]), "\x1b[1A\r\x1b[J\x1b[?7l\x1b[?7h");
     }
 
     #[test]

@@ -186,6 +186,18 @@ pub(crate) struct Login {
     /// A server, HOST:PORT; give it again for those to go on to when it is gone
     #[arg(long = "server", value_name = "ADDR", value_parser = target, required_unless_present = "metaservers")]
     pub(crate) servers: Vec<Target>,
+    /// Secure the streams to the servers with TLS: --server is the port for that, and the name that their certificates have.
+    /// Files still go from user to user in clear
+    #[cfg(feature = "tls")]
+    #[arg(long, conflicts_with = "metaservers")]
+    pub(crate) tls: bool,
+    /// A file of certificates (PEM) to trust beside those that the system trusts; give it again for more
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub(crate) ca: Vec<PathBuf>,
+    /// Have what goes to the server and comes from it compressed, where the server can: 1 fast to 9 small
+    #[arg(long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "6", value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub(crate) zlib: Option<u8>,
     /// A metaserver, HOST:PORT, which names a server; give it again for more
     #[arg(long = "metaserver", value_name = "ADDR", value_parser = target)]
     pub(crate) metaservers: Vec<Target>,
@@ -211,6 +223,30 @@ pub(crate) struct Login {
     /// The link that is told to others, 0 to 10: 0 unknown, 7 cable, 8 DSL, 9 T1, 10 more
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=10))]
     pub(crate) speed: u8,
+}
+
+impl Login {
+    /// The servers that are tried.
+    pub(crate) fn bootstrap(&self) -> Bootstrap {
+        let mut to = Bootstrap::default();
+        if self.is_secured() {
+            to.secured.clone_from(&self.servers);
+        } else {
+            to.servers.clone_from(&self.servers);
+        }
+        to.metaservers.clone_from(&self.metaservers);
+        to.register = self.register;
+        to
+    }
+
+    /// Whether nothing is said to a server in clear.
+    pub(crate) const fn is_secured(&self) -> bool {
+        #[cfg(feature = "tls")]
+        let secured = self.tls;
+        #[cfg(not(feature = "tls"))]
+        let secured = false;
+        secured
+    }
 }
 
 fn target(text: &str) -> Result<Target, String> {

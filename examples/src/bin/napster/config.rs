@@ -103,6 +103,7 @@ pub(crate) struct Numbers {
     unread_bytes: Option<usize>,
     files_per_user: Option<u32>,
     results: Option<u32>,
+    result_bytes: Option<usize>,
     browse_files: Option<u32>,
     channels: Option<usize>,
     channels_per_user: Option<usize>,
@@ -224,6 +225,10 @@ impl File {
         set(&mut limits.unread_bytes, numbers.unread_bytes);
         set(&mut limits.files_per_user, numbers.files_per_user);
         set(&mut limits.results, numbers.results);
+        // Who raises the one means that so many come, so the other goes along with it.
+        let share = limits.result_bytes / Limits::default().results.max(1) as usize;
+        let fitting = share.saturating_mul(limits.results as usize).max(limits.result_bytes);
+        limits.result_bytes = numbers.result_bytes.unwrap_or(fitting);
         set(&mut limits.browse_files, numbers.browse_files);
         set(&mut limits.channels, numbers.channels);
         set(&mut limits.channels_per_user, numbers.channels_per_user);
@@ -364,6 +369,13 @@ mod tests {
         let limits = file.limits();
         assert_eq!((limits.connections, limits.searches), (7, server::Rate::new(3, 2)));
         assert_eq!(limits.results, Limits::default().results);
+        let bytes = |text: &str| {
+            let file: File = toml::from_str(&format!("[limits]\n{text}")).expect("sound");
+            file.limits().result_bytes
+        };
+        assert_eq!([bytes(""), bytes("results = 5"), bytes("result_bytes = 9")], [65_536, 65_536, 9]);
+        assert!((650_000..=655_360).contains(&bytes("results = 1000")));
+        assert_eq!(bytes("results = 1000\nresult_bytes = 100000"), 100_000);
         assert_eq!(file.fixed_differences(&File::default()), ["store"]);
     }
 }

@@ -21,6 +21,7 @@ mod session;
 mod share;
 mod store;
 mod text;
+mod uploads;
 mod whois;
 
 use args::{Args, Verb};

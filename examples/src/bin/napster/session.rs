@@ -2,11 +2,11 @@
 
 use crate::args::Login;
 use crate::{random, text};
-use p2p_core::node::{News, Node};
+use p2p_core::node::{News, Node, OpError};
 use p2p_core::{Bytes, IoError, Target};
 use p2p_examples::{Failure, Line, Output, Stop};
 use p2p_napster::Client;
-use p2p_napster::client::{Bootstrap, Command, Config, Error, Event};
+use p2p_napster::client::{Command, Config, Error, Event};
 use p2p_transport_tokio::{Folder, Options, Running, spawn};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -23,6 +23,7 @@ pub(crate) fn config(login: &Login) -> Result<Config, Failure> {
     };
     config.password = password(login)?.into();
     config.speed = login.speed;
+    config.zlib = login.zlib;
     Ok(config)
 }
 
@@ -50,11 +51,17 @@ pub(crate) fn first_line(file: &Path) -> Result<String, Failure> {
 }
 
 /// Options of a driver with files in this folder and a thread for each core to read, write and digest.
-pub(crate) fn options(dir: Option<&Path>) -> Result<Options, Failure> {
+fn options(login: &Login, dir: Option<&Path>) -> Result<Options, Failure> {
     let mut options = Options::default();
     options.workers = std::thread::available_parallelism().map_or(2, usize::from);
     // A user's list comes at once: the most that a client takes of one, and some more.
     options.desk.answers_hard = 60_000;
+    #[cfg(feature = "tls")]
+    if login.is_secured() {
+        options = options.with_connector(p2p_examples::trust::connector(&login.ca)?);
+    }
+    #[cfg(not(feature = "tls"))]
+    let _ = login;
     match dir {
         Some(dir) => Ok(options.with_storage(Folder::new(dir).map_err(Failure::during(dir.display()))?)),
         None => Ok(options),
@@ -105,12 +112,12 @@ impl Session {
         let nick = config.nick.clone();
         let (at, flexible) = listen(login, usual);
         config.listen = at;
-        let mut attempt = attempt(&config, dir).await?;
+        let mut attempt = attempt(&config, options(login, dir)?).await?;
         if flexible
             && let (Err(Error::Listen { why: IoError::InUse, .. }), Some(at)) = (&attempt, &mut config.listen)
         {
             at.set_port(0);
-            attempt = self::attempt(&config, dir).await?;
+            attempt = self::attempt(&config, options(login, dir)?).await?;
         }
         let (running, at) = attempt.map_err(Failure::new)?;
         let line = Line::new("listening").text("nick", text::whole(&nick));
@@ -129,15 +136,8 @@ impl Session {
         stop: &Stop,
         told: fn(&Self, &Event, &mut Output),
     ) -> Result<bool, Failure> {
-        let mut to = Bootstrap::servers(login.servers.iter().cloned());
-        for metaserver in &login.metaservers {
-            to = to.with_metaserver(metaserver.clone());
-        }
-        if login.register {
-            to = to.registering();
-        }
         let joined = {
-            let join = self.running.node.join(to);
+            let join = self.running.node.join(login.bootstrap());
             tokio::pin!(join);
             tokio::select! {
                 joined = &mut join => joined,
@@ -147,8 +147,17 @@ impl Session {
         while let Some(news) = self.running.news.try_next() {
             told(self, &news, out);
         }
-        joined.map_err(Failure::new)?;
-        Ok(true)
+        match joined {
+            Ok(()) => Ok(true),
+            Err(why @ OpError::Failed(Error::Unreachable(IoError::Insecure))) => {
+                let hint = "its certificate is not for that name, or not trusted (--ca FILE), or no TLS is spoken there";
+                Err(Failure::new(format_args!("{why}: {hint}")))
+            }
+            Err(why @ OpError::Failed(Error::Unreachable(IoError::TimedOut))) if login.is_secured() => {
+                Err(Failure::new(format_args!("{why}: perhaps no TLS is spoken there")))
+            }
+            Err(why) => Err(Failure::new(why)),
+        }
     }
 
     /// What is told of a login, and of its end.
@@ -209,8 +218,8 @@ impl Session {
 type Attempt = Result<(Running<Client>, Option<SocketAddr>), Error>;
 
 /// Runs a client until it listens, or cannot.
-async fn attempt(config: &Config, dir: Option<&Path>) -> Result<Attempt, Failure> {
-    let mut running = spawn(Client::new(config.clone()), options(dir)?);
+async fn attempt(config: &Config, options: Options) -> Result<Attempt, Failure> {
+    let mut running = spawn(Client::new(config.clone()), options);
     if config.listen.is_none() {
         return Ok(Ok((running, None)));
     }

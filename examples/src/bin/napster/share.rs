@@ -3,6 +3,7 @@
 use crate::args::Share;
 use crate::folder::{self, Found};
 use crate::session::Session;
+use crate::uploads::Uploads;
 use crate::{INTERRUPTED, text};
 use p2p_core::node::Node;
 use p2p_examples::units::Size;
@@ -48,6 +49,7 @@ async fn share(
     }
     let mut files = found.files.into_iter();
     let dir: Arc<Path> = args.dir.as_path().into();
+    let mut uploads = Uploads::default();
     let (mut under_way, mut told, mut bytes, mut ready) = (JoinSet::new(), 0u64, 0u64, false);
     loop {
         while under_way.len() < AT_ONCE
@@ -67,12 +69,19 @@ async fn share(
         }
         tokio::select! {
             biased;
-            () = stop.asked() => return Ok(ExitCode::SUCCESS),
+            () = stop.asked() => {
+                out.lines(&[]);
+                return Ok(ExitCode::SUCCESS);
+            }
             Some(done) = under_way.join_next() => match done.map_err(Failure::new)? {
                 Ok(size) => (told, bytes) = (told + 1, bytes + size),
                 Err(why) => out.note(why),
             },
-            news = session.news() => heard(session, &news?, out),
+            news = session.news() => {
+                let news = news?;
+                heard(session, &news, out);
+                uploads.heard(&news, out);
+            }
         }
     }
 }
@@ -89,27 +98,6 @@ async fn tell(node: Node<Client>, dir: Arc<Path>, file: folder::File) -> Result<
 
 fn heard(session: &Session, news: &Event, out: &mut Output) {
     match news {
-        Event::Uploading { nick, name, offset } => {
-            out.event(
-                Line::new("uploading")
-                    .text("nick", text::whole(nick))
-                    .text("name", text::whole(name))
-                    .number("offset", *offset),
-            );
-            out.note(format_args!("{} fetches {}", text::name(nick), text::name(name)));
-        }
-        Event::Uploaded { nick, name, sent, complete } => {
-            out.event(
-                Line::new("uploaded")
-                    .text("nick", text::whole(nick))
-                    .text("name", text::whole(name))
-                    .number("sent", *sent)
-                    .flag("complete", *complete),
-            );
-            let how = if *complete { "has" } else { "broke off" };
-            let (nick, name) = (text::name(nick), text::name(name));
-            out.note(format_args!("{nick} {how} {name}, {} sent", Size(*sent)));
-        }
         Event::Message { from, text: said } => {
             out.event(Line::new("message").text("from", text::whole(from)).text("text", text::whole(said)));
             out.note(format_args!("{}: {}", text::name(from), text::line(said)));

@@ -16,26 +16,12 @@ pub(crate) fn options(dir: &Path) -> Result<Options, Failure> {
     let folder = Folder::new(dir).map_err(Failure::during(dir.display()))?;
     let mut options = Options::default().with_storage(folder);
     options.workers = std::thread::available_parallelism().map_or(2, usize::from);
+    // Trackers over HTTPS.
     #[cfg(feature = "tls")]
     {
-        options = options.with_connector(tls()?);
+        options = options.with_connector(p2p_examples::trust::connector(&[])?);
     }
     Ok(options)
-}
-
-/// The trust that the system has, for trackers over HTTPS.
-#[cfg(feature = "tls")]
-fn tls() -> Result<p2p_transport_tokio::Tls, Failure> {
-    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
-    let mut roots = RootCertStore::empty();
-    // One that cannot be read makes a connection fail that needs it, with a reason, and no other.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let config = ClientConfig::builder_with_provider(ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .map_err(Failure::during("TLS"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(p2p_transport_tokio::Tls::new().with_client(config.into()))
 }
 
 /// Starts a client, and waits until it listens. Without an address of the user's, a taken port is not the end.

@@ -133,6 +133,29 @@ fn rates_of_the_configuration_hold() {
     assert!(number(&last, "throttled") >= 2 && number(&last, "searches") < 5, "{last}");
 }
 
+/// As many results as the operator allows come, however long their names, unless their bytes are limited, too.
+#[test]
+fn results_are_limited_by_number_and_by_bytes() {
+    let place = Place::new("napster-results");
+    let server = Server::new(&place, "[limits]\nresults = 300");
+    let mut alice = Peer::login(&server.at, "alice", "pw", 6699);
+    for n in 0..400 {
+        alice.say(100, format!("\"{}\\blue {n}.mp3\" 0 {n} 128 44100 60", "x".repeat(400)));
+    }
+    alice.settle();
+    let mut bob = Peer::login(&server.at, "bob", "pw", 6699);
+    let mut found = |max: u32| {
+        bob.say(200, format!("FILENAME CONTAINS \"blue\" MAX_RESULTS {max}"));
+        bob.list(201, 202).len()
+    };
+    assert_eq!((found(1_000), found(150)), (300, 150));
+    place.put("napster.toml", config("[limits]\nresults = 300\nresult_bytes = 50000").as_bytes());
+    server.program.signal("-HUP");
+    server.program.event("reloaded");
+    let fewer = found(1_000);
+    assert!((90..=110).contains(&fewer), "{fewer} of some 500 bytes each");
+}
+
 /// SIGHUP: another message of the day, other limits and accounts, and everybody stays.
 #[test]
 fn reloaded_while_users_are_there() {

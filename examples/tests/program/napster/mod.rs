@@ -6,7 +6,9 @@ mod keeping;
 mod peer;
 #[cfg(feature = "tls")]
 mod secured;
+mod uploads;
 mod users;
+mod zlib;
 
 use crate::rig::{Place, Running, field};
 use std::process::Output;
