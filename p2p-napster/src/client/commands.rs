@@ -4,8 +4,44 @@ use super::event::Command;
 use super::questions::Asked;
 use super::{Client, Context, Error};
 use crate::transfer::slots::folded;
+use crate::wire::frame::FROM_CLIENT_MAX;
 use crate::wire::message::ToServer;
 use p2p_core::OpId;
+
+/// What the client says when it is time: said by somebody else, it would no longer know what the server knows, or whose
+/// answers come.
+const fn is_own(kind: u16) -> bool {
+    matches!(
+        kind,
+        2 | 6
+            | 7
+            | 11
+            | 100
+            | 102
+            | 110
+            | 870
+            | 10300
+            | 200
+            | 203
+            | 211
+            | 215
+            | 500
+            | 603
+            | 617
+            | 207
+            | 208
+            | 303
+            | 322
+            | 323
+            | 326
+            | 400
+            | 401
+            | 608
+            | 609
+            | 619
+            | 640..=642 | 703 | 751 | 752
+    )
+}
 
 impl Client {
     pub(super) fn command(&mut self, op: OpId, command: Command, cx: &mut Context<'_>) {
@@ -56,6 +92,17 @@ impl Client {
             Command::Message { to, text } => {
                 return self.speak(op, &ToServer::PrivateMessage { nick: &to, text: &text }, cx);
             }
+            Command::Emote { channel, text } => {
+                return self.speak(op, &ToServer::Emote { channel: &channel, text: &text }, cx);
+            }
+            Command::SetTopic { channel, text } => {
+                return self.speak(op, &ToServer::SetTopic { channel: &channel, topic: &text }, cx);
+            }
+            Command::Raw { kind, .. } if is_own(kind) => return cx.finish(op, Err(Error::Own(kind))),
+            Command::Raw { text, .. } if text.len() > usize::from(FROM_CLIENT_MAX) => {
+                return cx.finish(op, Err(Error::Limit { what: "2048 bytes of a message" }));
+            }
+            Command::Raw { kind, text } => return self.speak(op, &ToServer::Other(kind, &text), cx),
             Command::Say { channel, text } => {
                 return self.speak(op, &ToServer::Say { channel: &channel, text: &text }, cx);
             }

@@ -18,6 +18,7 @@ use super::uploads::{Push, Upload};
 use super::{Client, Context, SourceError, Timer};
 use crate::transfer::intake::{Intake, Useless};
 use crate::transfer::wire::{self, GREETING, REQUEST_MAX, Read, Refusal, Reply, Request};
+use crate::wire::message::ToServer;
 use crate::wire::text::decimal;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -58,6 +59,11 @@ pub(super) enum Step {
     Verb,
     /// All was said.
     Said,
+}
+
+/// Whether a port that was dialled is as good as none.
+const fn is_closed_port(how: Result<(), IoError>) -> bool {
+    matches!(how, Err(IoError::Refused | IoError::TimedOut | IoError::Unreachable))
 }
 
 impl Stream {
@@ -144,9 +150,21 @@ impl Client {
         let Some(stream) = self.forget_stream(conn, cx) else { return };
         self.stream_over(&stream, cx);
         match stream {
+            Stream::Get { key, step: Step::Greeting } if is_closed_port(how) => {
+                self.port_is_closed(key, cx);
+                self.receiving_ended(key, how, cx);
+            }
             Stream::Get { key, .. } | Stream::Brought { key } => self.receiving_ended(key, how, cx),
             Stream::ListIn(list) => self.list_ended(&list, cx),
             _ => {}
+        }
+    }
+
+    /// Lets a holder know that nobody gets through to its data port: it may not know that yet.
+    fn port_is_closed(&mut self, key: u32, cx: &mut Context<'_>) {
+        let source = self.downloads.get(&key).and_then(|download| download.source());
+        if let Some(nick) = source.map(|source| source.nick.clone()) {
+            self.say(&ToServer::PortError(&nick), cx);
         }
     }
 

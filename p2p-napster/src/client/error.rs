@@ -76,6 +76,9 @@ pub enum Error {
         /// What there are too many of.
         what: &'static str,
     },
+    /// A message that the client says by itself, when it is time.
+    #[error("message {0} is said by the client itself")]
+    Own(u16),
     /// Nobody waits for it any more.
     #[error("cancelled")]
     Cancelled,

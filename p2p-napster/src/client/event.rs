@@ -302,8 +302,30 @@ pub enum Command {
         /// What.
         text: Bytes,
     },
+    /// Tell a channel what one does.
+    Emote {
+        /// Where.
+        channel: Bytes,
+        /// What.
+        text: Bytes,
+    },
+    /// Give a channel another topic.
+    SetTopic {
+        /// Where.
+        channel: Bytes,
+        /// The topic.
+        text: Bytes,
+    },
     /// The channels. Answers: [`Event::Channel`].
     Channels,
+    /// Say a message of the protocol that no other command says, of an operator as a rule: 610 kills, 612 bans. It finishes
+    /// when that was said; what the server has to say to it comes as [`Event::Notice`] or [`Event::Other`].
+    Raw {
+        /// The message's type. What the client says of itself (logins, shares, searches, transfers, lists) is refused.
+        kind: u16,
+        /// Its text, at most 2,048 bytes.
+        text: Bytes,
+    },
     /// Hear nothing of this user, show none of its files, give it none; kept over reconnects, and told to servers (322).
     Ignore(Bytes),
     /// And no longer.
@@ -355,6 +377,18 @@ pub enum Event {
     SignedOn(Bytes),
     /// News: a watched user is gone.
     SignedOff(Bytes),
+    /// News: this user could not reach the data port, which a firewall closes, or a router.
+    Unreachable {
+        /// Who.
+        nick: Bytes,
+    },
+    /// News: the server says something for which there is no other event: lists for operators, acknowledgements.
+    Other {
+        /// The message's type.
+        kind: u16,
+        /// Its text.
+        text: Bytes,
+    },
     /// News: the server wants this of the client. Nothing was done: these are orders that a hostile server can use.
     Suggested(Suggestion),
     /// News: an upload began.

@@ -20,7 +20,11 @@ impl Client {
             }
             return;
         };
-        if self.is_online() { self.heard(&message, cx) } else { self.heard_at_login(&message, cx) }
+        if self.is_online() {
+            self.heard(&message, (kind, body), cx)
+        } else {
+            self.heard_at_login(&message, cx)
+        }
     }
 
     fn heard_at_login(&mut self, message: &ToClient<'_>, cx: &mut Context<'_>) {
@@ -38,7 +42,7 @@ impl Client {
         }
     }
 
-    fn heard(&mut self, message: &ToClient<'_>, cx: &mut Context<'_>) {
+    fn heard(&mut self, message: &ToClient<'_>, as_is: (u16, &[u8]), cx: &mut Context<'_>) {
         if self.ignores(message, cx) {
             return;
         }
@@ -61,7 +65,7 @@ impl Client {
             ToClient::ChannelEntry { channel, users, topic } => self.channel_entry(channel, users, topic, cx),
             ToClient::ChannelListEnd => self.channels_end(cx),
             _ if self.heard_of_file(message, cx) => {}
-            _ => self.heard_news(message, cx),
+            _ => self.heard_news(message, as_is, cx),
         }
     }
 
@@ -103,7 +107,7 @@ impl Client {
         true
     }
 
-    fn heard_news(&mut self, message: &ToClient<'_>, cx: &mut Context<'_>) {
+    fn heard_news(&mut self, message: &ToClient<'_>, (kind, body): (u16, &[u8]), cx: &mut Context<'_>) {
         let event = match *message {
             ToClient::Motd(text) => Event::Motd(kept(text)),
             ToClient::Notice(text) => {
@@ -121,6 +125,7 @@ impl Client {
                 self.questions_of_gone(nick, cx);
                 Event::SignedOff(kept(nick))
             }
+            ToClient::PortError(nick) => Event::Unreachable { nick: kept(nick) },
             ToClient::AutoUpgrade(text) => Event::Suggested(Suggestion::Upgrade(kept(text))),
             ToClient::SetPort(port) => Event::Suggested(Suggestion::Port(port)),
             ToClient::Redirect { host, port } => {
@@ -133,7 +138,7 @@ impl Client {
             ToClient::ListenTest(text) => Event::Suggested(Suggestion::Listen(kept(text))),
             ref other => match self.chat(other) {
                 Some(chat) => Event::Chat(chat),
-                None => return,
+                None => Event::Other { kind, text: kept(body) },
             },
         };
         cx.tell(event);

@@ -122,7 +122,8 @@ pub(crate) struct Whois {
 
 #[derive(Debug, Arguments)]
 pub(crate) struct Chat {
-    /// Channels to enter; lines are said in the last one. While it runs: /join, /part, /list, /msg NICK TEXT, /quit
+    /// Channels to enter; lines are said in the last one. While it runs: /me, /msg NICK TEXT, /join, /part, /topic, /list,
+    /// /quit, and what operators may: /kill, /ban, /unban, /bans, /muzzle, /unmuzzle, /level
     #[arg(value_name = "CHANNEL")]
     pub(crate) channels: Vec<String>,
     /// Say lines to this user alone

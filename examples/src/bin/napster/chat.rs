@@ -27,9 +27,18 @@ enum Wish {
     },
     Join(Bytes),
     Part(Bytes),
+    /// To where lines go: what one does, and another topic.
+    Emote(Bytes),
+    Topic(Bytes),
+    /// A message of the protocol, most of which only operators may say.
+    Order(u16, Bytes),
     List,
     Quit,
 }
+
+/// What orders there are, for who gives none of them.
+const ORDERS: &str = "/msg NICK TEXT, /me TEXT, /join CHANNEL, /part CHANNEL, /topic TEXT, /list, /quit; operators: /kill, /muzzle \
+    or /ban WHO [WHY], /unmuzzle or /unban WHO, /level NICK LEVEL, /bans; `//` says a line that begins with `/`";
 
 /// Where lines go that do not say where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +82,7 @@ async fn talk(
                 match wish(&typed) {
                     Ok(Wish::Quit) => return Ok(ExitCode::SUCCESS),
                     Ok(wish) => carry_out(session, wish, &mut place, out).await?,
-                    Err(why) => out.note(why),
+                    Err(why) => not_said(why, out),
                 }
             }
         }
@@ -101,7 +110,7 @@ fn channel_name(name: &str) -> Bytes {
 fn wish(typed: &str) -> Result<Wish, &'static str> {
     let typed = typed.trim_end();
     if typed.len() > LONGEST {
-        return Err("not said: a line has at most 1500 bytes");
+        return Err("a line has at most 1500 bytes");
     }
     let owned = |text: &str| Bytes::copy_from_slice(text.as_bytes());
     let Some(order) = typed.strip_prefix('/').filter(|rest| !rest.starts_with('/')) else {
@@ -115,12 +124,40 @@ fn wish(typed: &str) -> Result<Wish, &'static str> {
         }
         ("join", channel) if !channel.is_empty() => Ok(Wish::Join(channel_name(channel))),
         ("part", channel) if !channel.is_empty() => Ok(Wish::Part(channel_name(channel))),
+        ("me", text) if !text.is_empty() => Ok(Wish::Emote(owned(text))),
+        ("topic", text) if !text.is_empty() => Ok(Wish::Topic(owned(text))),
         ("list", _) => Ok(Wish::List),
         ("quit", _) => Ok(Wish::Quit),
-        _ => Err(
-            "/msg NICK TEXT, /join CHANNEL, /part CHANNEL, /list, /quit; `//` says a line that begins with `/`",
-        ),
+        ("bans", "") => Ok(Wish::Order(615, Bytes::new())),
+        (verb, rest) => order(verb, rest).ok_or(ORDERS),
     }
+}
+
+/// An order about somebody, perhaps with a reason, which goes in quotes.
+fn order(verb: &str, rest: &str) -> Option<Wish> {
+    let (kind, reasoned) = match verb {
+        "kill" => (610, true),
+        "ban" => (612, true),
+        "muzzle" => (622, true),
+        "unban" => (614, false),
+        "unmuzzle" => (623, false),
+        "level" => (606, false),
+        _ => return None,
+    };
+    let (who, why) = rest.split_once(' ').unwrap_or((rest, ""));
+    let text = match why.trim() {
+        _ if who.is_empty() => return None,
+        "" => who.to_owned(),
+        why if reasoned => format!("{who} \"{}\"", why.replace('"', "'")),
+        why => format!("{who} {why}"),
+    };
+    Some(Wish::Order(kind, text.into()))
+}
+
+/// Says that a line came to nothing.
+fn not_said(why: impl std::fmt::Display, out: &mut Output) {
+    out.event(Line::new("not_said").text("why", &why));
+    out.note(Failure::new(format_args!("not said: {why}")));
 }
 
 async fn carry_out(
@@ -135,10 +172,19 @@ async fn carry_out(
             Place::Channel(channel) => Command::Say { channel, text },
             Place::User(to) => Command::Message { to, text },
             Place::Nowhere => {
-                out.note("not said: /join a channel first, or /msg NICK TEXT");
+                not_said("/join a channel first, or /msg NICK TEXT", out);
                 return Ok(());
             }
         },
+        wish @ (Wish::Emote(_) | Wish::Topic(_)) => match (place.clone(), wish) {
+            (Place::Channel(channel), Wish::Emote(text)) => Command::Emote { channel, text },
+            (Place::Channel(channel), Wish::Topic(text)) => Command::SetTopic { channel, text },
+            _ => {
+                not_said("/join a channel first", out);
+                return Ok(());
+            }
+        },
+        Wish::Order(kind, text) => Command::Raw { kind, text },
         Wish::Message { to, text } => Command::Message { to, text },
         Wish::Join(channel) => {
             *place = Place::Channel(channel.clone());
@@ -155,7 +201,7 @@ async fn carry_out(
     };
     // Not logged in for a moment, as a rule: that is no reason to end.
     if let Err(why) = session.node().run(command).await {
-        out.note(Failure::new(format_args!("not said: {why}")));
+        not_said(why, out);
     }
     Ok(())
 }
@@ -176,7 +222,7 @@ async fn list(session: &Session, out: &mut Output) -> Result<(), Failure> {
             Ok(Some(_)) => {}
             Ok(None) => return Ok(()),
             Err(why) => {
-                out.note(Failure::new(why));
+                not_said(why, out);
                 return Ok(());
             }
         }
@@ -197,6 +243,13 @@ fn heard(session: &Session, news: &Event, out: &mut Output) {
         Event::Motd(said) => {
             out.event(Line::new("motd").text("text", whole(said)));
             out.note(line(said));
+        }
+        Event::Other { kind, text: said } => {
+            out.event(Line::new("other").number("type", *kind).text("text", whole(said)));
+            // Who is banned; the rest is for programs.
+            if matches!(kind, 616 | 629) {
+                out.note(line(said));
+            }
         }
         other => session.tell(other, out),
     }
@@ -263,7 +316,12 @@ mod tests {
         assert_eq!(wish("/join music"), Ok(Wish::Join(text("#music"))));
         assert_eq!(wish("/part #music"), Ok(Wish::Part(text("#music"))));
         assert_eq!(wish("/quit"), Ok(Wish::Quit));
-        for bad in ["/msg bob", "/join", "/what", &"x".repeat(1_501)] {
+        assert_eq!(wish("/me  waves"), Ok(Wish::Emote(text("waves"))));
+        assert_eq!(wish("/kill bob floods \"us\""), Ok(Wish::Order(610, text("bob \"floods 'us'\""))));
+        assert_eq!(wish("/ban 10.0.0.0/8"), Ok(Wish::Order(612, text("10.0.0.0/8"))));
+        assert_eq!(wish("/level bob Moderator"), Ok(Wish::Order(606, text("bob Moderator"))));
+        assert_eq!(wish("/bans"), Ok(Wish::Order(615, Bytes::new())));
+        for bad in ["/msg bob", "/join", "/what", "/kill", "/topic", &"x".repeat(1_501)] {
             assert!(wish(bad).is_err(), "{bad}");
         }
     }

@@ -25,6 +25,9 @@ pub(crate) async fn run(args: &Share, out: &mut Output, stop: &Stop) -> Result<E
         return Err(Failure::new(format_args!("{} is no folder", args.dir.display())));
     }
     let found = folder::files(&args.dir)?;
+    for (path, why) in &found.left_out {
+        out.event(Line::new("left_out").text("path", path).text("why", why));
+    }
     for (path, why) in found.left_out.iter().take(NAMED) {
         out.note(format_args!("left out: {} ({why})", escape::name(path)));
     }
@@ -75,7 +78,10 @@ async fn share(
             }
             Some(done) = under_way.join_next() => match done.map_err(Failure::new)? {
                 Ok(size) => (told, bytes) = (told + 1, bytes + size),
-                Err(why) => out.note(why),
+                Err(why) => {
+                    out.event(Line::new("not_shared").text("why", &why));
+                    out.note(why);
+                }
             },
             news = session.news() => {
                 let news = news?;
@@ -105,6 +111,13 @@ fn heard(session: &Session, news: &Event, out: &mut Output) {
         Event::Notice(said) => {
             out.event(Line::new("notice").text("text", text::whole(said)));
             out.note(format_args!("the server: {}", text::line(said)));
+        }
+        Event::Unreachable { nick } => {
+            out.event(Line::new("unreachable").text("nick", text::whole(nick)));
+            out.note(format_args!(
+                "{} could not reach your data port: open it in your router, or give --firewalled, and files go by dialling",
+                text::name(nick)
+            ));
         }
         Event::Suggested(Suggestion::Port(port)) => {
             out.note(format_args!("the server wants another data port, {port}; that is for you to do"));

@@ -388,6 +388,57 @@ fn hotlists_and_channels_outlive_a_server() {
 }
 
 #[test]
+fn messages_that_have_no_command_are_said_and_their_answers_told() {
+    let mut rig = Rig::online(config());
+    rig.said();
+    rig.take_events();
+    let text = Bytes::from_static;
+    for (command, said) in [
+        (Command::Emote { channel: text(b"#a"), text: text(b"waves") }, (824, "#a \"waves\"")),
+        (Command::SetTopic { channel: text(b"#a"), text: text(b"all of it") }, (410, "#a all of it")),
+        (Command::Raw { kind: 612, text: text(b"10.0.0.0/8 \"spam\"") }, (612, "10.0.0.0/8 \"spam\"")),
+        (Command::Raw { kind: 615, text: Bytes::new() }, (615, "")),
+    ] {
+        assert_eq!(rig.ask_and_end(command), Ok(()));
+        assert_eq!(rig.said(), [(said.0, said.1.to_owned())]);
+    }
+    rig.says(616, "10.0.0.0 boss \"spam\" 900 0");
+    rig.says(31_337, "what is this");
+    let told = rig.take_events().into_iter().map(|event| match event {
+        Event::Other { kind, text } => (kind, text),
+        other => panic!("{other:?}"),
+    });
+    let bans = (616, text(b"10.0.0.0 boss \"spam\" 900 0"));
+    assert_eq!(told.collect::<Vec<_>>(), [bans, (31_337, text(b"what is this"))]);
+    // What would confuse the client itself, and what no server would take.
+    for kind in [2, 6, 100, 110, 200, 203, 215, 500, 608, 703, 870, 10_300] {
+        assert_eq!(rig.ask_and_end(Command::Raw { kind, text: Bytes::new() }), Err(Error::Own(kind)));
+    }
+    let long = Command::Raw { kind: 205, text: vec![b'x'; 2_049].into() };
+    assert!(matches!(rig.ask_and_end(long), Err(Error::Limit { .. })));
+    assert_eq!(rig.said(), []);
+    let mut offline = Rig::new(config());
+    assert_eq!(offline.ask_and_end(Command::Raw { kind: 615, text: Bytes::new() }), Err(Error::Offline));
+}
+
+#[test]
+fn a_closed_data_port_is_told_to_its_owner() {
+    let mut rig = Rig::online(config());
+    for (why, told) in [(IoError::Refused, 1), (IoError::TimedOut, 1), (IoError::Reset, 0)] {
+        rig.said();
+        rig.download(Wanted::new(&b"alice"[..], format!("{why}.mp3").into_bytes()).sized(3));
+        rig.says(204, format!("alice {} 6699 \"{why}.mp3\" 0 7", number(ALICE)));
+        let [conn] = rig.dialled()[..] else { panic!() };
+        rig.closes(conn, Err(why));
+        assert_eq!(rig.said_of(626), vec!["alice"; told], "{why}");
+    }
+    rig.take_events();
+    rig.says(626, "bob");
+    let told = rig.take_events();
+    assert!(matches!(&told[..], [Event::Unreachable { nick }] if nick == "bob"), "{told:?}");
+}
+
+#[test]
 fn searches_are_one_at_a_time_and_paced() {
     let mut rig = Rig::online(config());
     rig.said();
