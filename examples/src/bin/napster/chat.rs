@@ -129,12 +129,12 @@ fn wish(typed: &str) -> Result<Wish, &'static str> {
         ("list", _) => Ok(Wish::List),
         ("quit", _) => Ok(Wish::Quit),
         ("bans", "") => Ok(Wish::Order(615, Bytes::new())),
-        (verb, rest) => order(verb, rest).ok_or(ORDERS),
+        (verb, rest) => of_operator(verb, rest).ok_or(ORDERS),
     }
 }
 
 /// An order about somebody, perhaps with a reason, which goes in quotes.
-fn order(verb: &str, rest: &str) -> Option<Wish> {
+fn of_operator(verb: &str, rest: &str) -> Option<Wish> {
     let (kind, reasoned) = match verb {
         "kill" => (610, true),
         "ban" => (612, true),

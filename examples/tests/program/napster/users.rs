@@ -225,6 +225,45 @@ fn they_talk() {
     assert_eq!(bob.code(), 0);
 }
 
+/// What is done and what a channel is about; and an operator throws somebody out, for good, and takes it back.
+#[test]
+fn an_operator_keeps_order() {
+    let place = Place::new("napster-order");
+    place.put("boss.password", b"topsecret\n");
+    let account = "[[account]]\nnick = \"boss\"\nlevel = \"Elite\"\npassword_file = \"boss.password\"";
+    let server = Server::new(&place, account);
+    let chat = |nick: &str, more: &[&str]| {
+        let args = ["chat", "music", "--server", &server.at, "--nick", nick];
+        Running::talking("napster", &[&args[..], &LISTEN, more].concat())
+    };
+    let mut boss = chat("boss", &["--password-file", &place.at("boss.password")]);
+    boss.event("entered");
+    let mut bob = chat("bob", &[]);
+    bob.event("entered");
+    bob.say("/me waves");
+    boss.wait("a wave", |line| line.contains("\"text\":\"waves\",\"emote\":true"));
+    bob.say("/topic mine");
+    bob.say("/ban boss");
+    assert!(!bob.event("notice").is_empty());
+    bob.say("/what is this");
+    assert!(field(&bob.event("not_said"), "why").contains("/ban WHO"));
+    boss.say("/topic all about music");
+    bob.wait("a topic", |line| line.contains("\"topic\"") && line.contains("all about music"));
+    boss.say("/ban bob floods \"us\"");
+    boss.say("/kill bob floods");
+    bob.event("logged_out");
+    let refused = run(&["search", "x", "--server", &server.at, "--nick", "bob"]);
+    let line = text(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && line.contains("floods 'us'"), "{line}");
+    boss.say("/bans");
+    let ban = boss.wait("a ban", |line| line.contains("\"other\"") && line.contains("bob"));
+    assert!(matches!(number(&ban, "type"), 616 | 629), "{ban}");
+    boss.say("/unban bob");
+    boss.say("/level nobody Admin");
+    boss.event("notice");
+    assert!(run(&["search", "x", "--server", &server.at, "--nick", "bob"]).status.success());
+}
+
 /// A sharer that sends the first half of a file and then next to nothing; later, the rest.
 #[test]
 fn interrupted_and_resumed() {

@@ -36,6 +36,31 @@ fn who_is_not_agreed_on_gets_no_link() {
     assert_eq!(rig.server.counts().links, 0);
 }
 
+/// What opennap told every linked server (capture 07): whatever a user or an operator calls a password stays here.
+#[test]
+fn bad_input_05_no_password_goes_over_a_link() {
+    let mut rig = rig();
+    let mut other = Neighbour::up(&mut rig, "serverb");
+    let conn = rig.connect("10.0.0.1");
+    rig.say(conn, 6, "ann hunter2first 6699 \"probe\" 7 a@b.c");
+    rig.say(conn, 701, "hunter2second");
+    rig.say(conn, 11, "ann hunter2third");
+    let conn = rig.connect("10.0.0.2");
+    rig.say(conn, 2, "bob hunter2fourth 6699 \"probe\" 7");
+    let boss = rig.user("boss");
+    rig.say(boss, 753, "ann hunter2fifth \"forgotten\"");
+    // One who was there before the link is told by it, too.
+    let mut third = Neighbour::up(&mut rig, "serverc");
+    let told = [other.hear(&mut rig), third.hear(&mut rig)];
+    for told in &told {
+        for nick in ["ann", "bob", "boss"] {
+            let login = format!("2 {nick} ");
+            assert!(told.iter().any(|line| line.starts_with(&login)), "{nick}: {told:#?}");
+        }
+        assert!(!told.iter().any(|line| line.contains("hunter2")), "{told:#?}");
+    }
+}
+
 #[test]
 fn a_client_s_colon_is_a_part_of_a_nick() {
     let mut rig = rig();

@@ -109,7 +109,7 @@ fn a_level_that_is_none_is_refused_and_zero_is_plain() {
 }
 
 #[test]
-fn what_is_no_stream_closes_the_connection_and_nobody_else_s() {
+fn bad_input_02_what_is_no_stream_closes_the_connection_and_nobody_else_s() {
     let mut rig = Rig::new();
     let other = rig.user("other");
     // 4,000 bytes of 0xff: what crashed a server of the time.
@@ -126,7 +126,7 @@ fn what_is_no_stream_closes_the_connection_and_nobody_else_s() {
 }
 
 #[test]
-fn a_bomb_closes_the_connection() {
+fn bad_input_03_a_bomb_closes_the_connection() {
     let mut rig = Rig::new();
     let mut ann = Deflated::log_in(&mut rig, "ann", 9);
     rig.hear(ann.conn);
