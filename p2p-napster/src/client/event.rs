@@ -146,6 +146,17 @@ pub struct Bound {
     pub number: u64,
 }
 
+/// How words beyond ASCII are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Charset {
+    /// As today's programs write names.
+    #[default]
+    Utf8,
+    /// As Windows' programs of the time did; in UTF-8 where it lacks a character.
+    Cp1252,
+}
+
 /// What to search for: words, and what the files must be like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -154,6 +165,8 @@ pub struct Query {
     pub words: Keywords,
     /// Words that it must not have.
     pub without: Keywords,
+    /// How the words are written. Servers compare bytes: names are found that are written so.
+    pub charset: Charset,
     /// The most hits; the server's own limit (100 as a rule) if 0.
     pub max: u32,
     /// What the files' numbers, and the holder's link, must be.

@@ -35,7 +35,7 @@ mod uploads;
 pub use config::{Config, Limits};
 pub use error::{Error, SourceError};
 pub use event::{
-    Bootstrap, Bound, Chat, Command, Event, Hit, Media, Progress, Query, SharedFile, Source, State,
+    Bootstrap, Bound, Charset, Chat, Command, Event, Hit, Media, Progress, Query, SharedFile, Source, State,
     Suggestion, Wanted, Whois,
 };
 #[cfg(feature = "node")]

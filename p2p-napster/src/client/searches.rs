@@ -1,9 +1,10 @@
 //! Searches: one under way at a time, for hits name no search, and paced, for servers complain of haste.
 
-use super::event::{Bound, Event, Hit, Media, Query};
+use super::event::{Bound, Charset, Event, Hit, Media, Query};
 use super::{Client, Context, Error, Timer};
 use crate::wire::message::{self, ToServer};
 use crate::wire::query::{self, Clause};
+use crate::wire::text::to_cp1252;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::ToString;
@@ -11,7 +12,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::Ipv4Addr;
 use p2p_core::limit::TokenBucket;
-use p2p_core::{Instant, OpId};
+use p2p_core::{Instant, Keywords, OpId};
 
 /// Something whose answers do not say what they answer.
 #[derive(Debug)]
@@ -93,8 +94,9 @@ impl Client {
         cx.set_timer(Timer::Search, self.config.limits.search);
         match asked {
             Asked::Search(query) => {
-                let (words, without) = (query.words.to_string(), query.without.to_string());
-                let clauses = clauses(&query, words.as_bytes(), without.as_bytes());
+                let (words, without) =
+                    (written(&query.words, query.charset), written(&query.without, query.charset));
+                let clauses = clauses(&query, &words, &without);
                 self.say(&ToServer::Search(query::Query { clauses, space_behind: false }), cx);
             }
             Asked::Holders { md5, size } => self.say(&ToServer::Resume { md5: &md5, size }, cx),
@@ -176,6 +178,13 @@ impl Client {
             cx.finish(op, Err(why.clone()));
         }
     }
+}
+
+/// Words as the server is to compare them.
+fn written(words: &Keywords, charset: Charset) -> Vec<u8> {
+    let text = words.to_string();
+    let old = if charset == Charset::Cp1252 { to_cp1252(&text) } else { None };
+    old.unwrap_or_else(|| text.into_bytes())
 }
 
 /// The clauses of a search, in the order in which clients of the time write them.

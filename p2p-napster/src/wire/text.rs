@@ -3,6 +3,7 @@
 //! A field is bytes up to the next space, tab, CR or LF, or bytes between double quotes. A quote inside quotes cannot be
 //! written: there is no escape. Some messages end in free text, which is all that follows one separator.
 
+use alloc::vec::Vec;
 use bytes::{BufMut, BytesMut};
 use core::fmt;
 
@@ -323,6 +324,12 @@ impl fmt::Display for Shown<'_> {
 fn is_visible(c: &char) -> bool {
     !(c.is_control()
         || matches!(*c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
+}
+
+/// A text in Windows' CP1252, if it has all its characters.
+#[must_use]
+pub fn to_cp1252(text: &str) -> Option<Vec<u8>> {
+    text.chars().map(|c| (0..=u8::MAX).find(|byte| from_cp1252(*byte) == c)).collect()
 }
 
 /// The character of a byte in CP1252 (Unicode's table CP1252.TXT); the five bytes that it leaves free are C1 controls.

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use core::net::Ipv4Addr;
 use p2p_napster::wire::message::{Login, LoginAck, SharedFile, put_directory, split_origin};
 use p2p_napster::wire::query::{Attribute, CLAUSES_MAX, Clause, Comparison, Value};
-use p2p_napster::wire::text::{same_nick, shown};
+use p2p_napster::wire::text::{same_nick, shown, to_cp1252};
 use p2p_napster::wire::{
     Decoder, Fault, FrameError, Level, Linked, Malformed, Query, Speed, ToClient, ToServer, WireAddr,
     put_frame,
@@ -100,6 +100,17 @@ fn a_stranger_cannot_steer_a_terminal() {
         shown(b"caf\xe9 \x80 \x93x\x94 \x81\x9b").to_string(),
         "caf\u{e9} \u{20ac} \u{201c}x\u{201d} \u{203a}"
     );
+}
+
+#[test]
+fn cp1252_is_written_as_it_is_shown() {
+    let names = ["caf\u{e9}", "\u{20ac}5 \u{2013} \u{152}uvre", "\u{178}"];
+    let bytes = [&b"caf\xe9"[..], b"\x805 \x96 \x8cuvre", b"\x9f"];
+    for (name, bytes) in names.into_iter().zip(bytes) {
+        assert_eq!(to_cp1252(name).as_deref(), Some(bytes));
+        assert_eq!(shown(bytes).to_string(), name);
+    }
+    assert_eq!(to_cp1252("caf\u{e9} \u{3042}"), None);
 }
 
 #[test]

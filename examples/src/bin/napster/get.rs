@@ -47,10 +47,8 @@ async fn searched(
     out: &mut Output,
     stop: &Stop,
 ) -> Result<Option<Wanted>, Failure> {
-    use p2p_core::Search as _;
     let query = search::query(&args.words, &args.bounds)?;
-    let found = session.answers(Command::Search(Box::new(query)), stop, Client::hit).await?;
-    let Some(found) = found else { return Ok(None) };
+    let Some(found) = search::find(session, query, stop).await? else { return Ok(None) };
     let holders = hits::most_held(&found);
     let Some((first, others)) = holders.split_first() else {
         return Err(Failure::new(format_args!("nothing found for {}", escape::name(&args.words.join(" ")))));

@@ -6,18 +6,18 @@ use crate::{INTERRUPTED, hits};
 use p2p_core::Keywords;
 use p2p_examples::{Failure, Line, Output, Stop, escape};
 use p2p_napster::Client;
-use p2p_napster::client::{self, Bound, Command, Hit, Query};
+use p2p_napster::client::{self, Bound, Charset, Hit, Query};
 use p2p_napster::wire::query::{Attribute, Comparison};
+use p2p_napster::wire::text::to_cp1252;
 use std::process::ExitCode;
 
 pub(crate) async fn run(args: &Search, out: &mut Output, stop: &Stop) -> Result<ExitCode, Failure> {
-    use p2p_core::Search as _;
     let query = query(&args.words, &args.bounds)?;
     // It listens, too: servers hide those behind firewalls from others behind firewalls.
     let mut session = Session::fetching(&args.login, None, out).await?;
     let mut found = Ok(None);
     match session.log_in(&args.login, out, stop, Session::tell).await {
-        Ok(true) => found = session.answers(Command::Search(Box::new(query)), stop, Client::hit).await,
+        Ok(true) => found = find(&session, query, stop).await,
         Ok(false) => {}
         Err(why) => found = Err(why),
     }
@@ -25,6 +25,33 @@ pub(crate) async fn run(args: &Search, out: &mut Output, stop: &Stop) -> Result<
     let Some(found) = found? else { return Ok(ExitCode::from(INTERRUPTED)) };
     tell(&found, &args.words, out);
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a search finds; `None` if somebody interrupted. Words beyond ASCII are asked for twice, as today's programs write
+/// them and as those of the time did: a server compares bytes, and does not know what they mean.
+pub(crate) async fn find(session: &Session, query: Query, stop: &Stop) -> Result<Option<Vec<Hit>>, Failure> {
+    use p2p_core::Search as _;
+    let words = format!("{} {}", query.words, query.without);
+    let max = if query.max == 0 { usize::MAX } else { query.max as usize };
+    let mut old = query.clone();
+    old.charset = Charset::Cp1252;
+    let Some(mut found) = session.answers(Client::search(query), stop, Client::hit).await? else {
+        return Ok(None);
+    };
+    if !words.is_ascii() && found.len() < max && to_cp1252(&words).is_some() {
+        let Some(more) = session.answers(Client::search(old), stop, Client::hit).await? else {
+            return Ok(None);
+        };
+        for hit in more {
+            // A name may have both.
+            if found.len() < max
+                && !found.iter().any(|other| (&other.nick, &other.name) == (&hit.nick, &hit.name))
+            {
+                found.push(hit);
+            }
+        }
+    }
+    Ok(Some(found))
 }
 
 fn tell(found: &[Hit], words: &[String], out: &mut Output) {

@@ -114,6 +114,37 @@ fn a_firewalled_sharer_and_several_servers() {
     assert_eq!(number(&events(&found, "found")[0], "hits"), 0);
 }
 
+/// Windows' programs wrote names in CP1252, today's in UTF-8: a word finds both, and both can be had.
+#[test]
+fn names_of_two_charsets() {
+    let place = Place::new("napster-charsets");
+    let server = Server::new(&place, "");
+    place.put("alice/Café Bleu.mp3", &content(5_000, 1));
+    let _alice = share(&place, &server.at, "alice", &[]);
+    let mut old = Peer::login(&server.at, "old", "pw", 6699);
+    old.say(100, b"\"C:\\Caf\xe9 Noir.mp3\" 0123456789abcdef0123456789abcdef 5 128 44100 9");
+    old.settle();
+    let find = |more: &[&str]| {
+        let found = run(&[&["search", "café", "--json", "--server", &server.at], more].concat());
+        assert!(found.status.success(), "{}", text(&found.stderr));
+        names(&found)
+    };
+    assert_eq!(find(&[]), ["C:\\\\Café Noir.mp3", "Café Bleu.mp3"]);
+    assert_eq!(find(&["--max", "1"]), ["Café Bleu.mp3"]);
+    assert_eq!(find(&["noir"]), ["C:\\\\Café Noir.mp3"]);
+    // It is asked for by its own bytes, whoever types its name as it is shown.
+    let to = place.at("got");
+    let getting = std::thread::spawn({
+        let (to, at) = (to.clone(), server.at.clone());
+        move || run(&["get", "--from", "old", "Café Noir.mp3", "--to", &to, "--server", &at, "--json"])
+    });
+    let asked = old.hear(607);
+    assert!(asked.ends_with(b" \"C:\\Caf\xe9 Noir.mp3\""), "{}", asked.escape_ascii());
+    old.say(609, asked);
+    let refused = getting.join().unwrap();
+    assert!(text(&refused.stdout).contains("refuses"), "{}", text(&refused.stdout));
+}
+
 /// Two have the same file under two names, a third has another one: the one that most have is fetched, of either.
 #[test]
 fn the_file_that_most_users_have() {
