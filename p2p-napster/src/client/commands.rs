@@ -1,6 +1,6 @@
 //! What the application asks for.
 
-use super::event::Command;
+use super::ask::Command;
 use super::questions::Asked;
 use super::{Client, Context, Error};
 use crate::transfer::slots::folded;

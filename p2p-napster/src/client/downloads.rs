@@ -9,7 +9,8 @@
 //!                       resting ◄── 620, refused, silent, short ◄───┘
 //! ```
 
-use super::event::{Event, Progress, Source, State, Wanted};
+use super::ask::{Source, Wanted};
+use super::event::{Event, Progress, State};
 use super::ranges::{Range, Ranges};
 use super::{Client, Context, Error, SourceError, Timer};
 use crate::transfer::address;

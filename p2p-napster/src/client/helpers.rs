@@ -1,7 +1,7 @@
 //! Which holder gives what: the next one to ask, and those that could give a range meanwhile.
 
+use super::ask::Source;
 use super::downloads::{Sink, Stage};
-use super::event::Source;
 use super::{Client, Context};
 use crate::transfer::intake::OVERLAP;
 use alloc::vec::Vec;

@@ -7,6 +7,7 @@
 //!                      └─ 501 ── dial ── SEND ─┴─────────────────┴─ read jobs ── stream
 //! ```
 
+mod ask;
 mod browse;
 mod commands;
 mod config;
@@ -32,12 +33,10 @@ mod stop;
 mod system;
 mod uploads;
 
+pub use ask::{Bootstrap, Bound, Charset, Command, Media, Query, SharedFile, Source, Wanted};
 pub use config::{Config, Limits};
 pub use error::{Error, SourceError};
-pub use event::{
-    Bootstrap, Bound, Charset, Chat, Command, Event, Hit, Media, Progress, Query, SharedFile, Source, State,
-    Suggestion, Wanted, Whois,
-};
+pub use event::{Chat, Event, Hit, Progress, State, Suggestion, Whois};
 #[cfg(feature = "node")]
 pub use system::{BootstrapError, ItemError, LocatorError};
 

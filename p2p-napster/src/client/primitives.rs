@@ -1,7 +1,8 @@
 //! The primitives, all four of them: [`Join`], [`Publish`], [`Search`], [`Fetch`].
 
 use super::Client;
-use super::event::{Bootstrap, Command, Event, Hit, Query, SharedFile, Wanted};
+use super::ask::{Bootstrap, Command, Query, SharedFile, Wanted};
+use super::event::{Event, Hit};
 use alloc::boxed::Box;
 use p2p_core::{Chunk, Fetch, Join, Publish, Reach, Search};
 

@@ -14,8 +14,8 @@
 //! Ranges begin at sixteenths of the file, so that they are found again after a restart. A holder that ignores the
 //! offset sends how the file begins, and gives no ranges any more.
 
+use super::ask::Source;
 use super::downloads::{Download, Sink, Stage, new_part};
-use super::event::Source;
 use super::{Client, Context, Timer};
 use crate::transfer::intake::{Intake, OVERLAP};
 use crate::transfer::name;

@@ -1,6 +1,7 @@
 //! Searches: one under way at a time, for hits name no search, and paced, for servers complain of haste.
 
-use super::event::{Bound, Charset, Event, Hit, Media, Query};
+use super::ask::{Bound, Charset, Media, Query};
+use super::event::{Event, Hit};
 use super::{Client, Context, Error, Timer};
 use crate::wire::message::{self, ToServer};
 use crate::wire::query::{self, Clause};

@@ -7,9 +7,10 @@
 //!            └── wait with jitter ◄── refused, broken, silent, garbled
 //! ```
 
+use super::ask::Bootstrap;
 use super::connection::Connection;
 use super::downloads::Stage;
-use super::event::{Bootstrap, Event};
+use super::event::Event;
 use super::{Client, Context, Error, Timer};
 use crate::deflate::LEVEL_MAX;
 use crate::wire::message::{Login, Speed, ToServer};

@@ -1,6 +1,6 @@
 //! What is shared: sizes and digests found by jobs, and every file told to each server once.
 
-use super::event::{Media, SharedFile};
+use super::ask::{Media, SharedFile};
 use super::{Client, Context, Error, Timer, Work};
 use crate::wire::message::{self, ToServer};
 use alloc::collections::{BTreeMap, VecDeque};

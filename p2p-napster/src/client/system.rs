@@ -9,7 +9,8 @@
 //! | a locator | `size nick name`: the size in digits, or `?` |
 
 use super::Client;
-use super::event::{Bootstrap, Hit, SharedFile, Wanted};
+use super::ask::{Bootstrap, SharedFile, Wanted};
+use super::event::Hit;
 use crate::wire::text::{decimal, shown};
 use alloc::string::ToString;
 use alloc::vec::Vec;
