@@ -135,7 +135,7 @@ fn names_of_two_charsets() {
     // It is asked for by its own bytes, whoever types its name as it is shown.
     let to = place.at("got");
     let getting = std::thread::spawn({
-        let (to, at) = (to.clone(), server.at.clone());
+        let at = server.at.clone();
         move || run(&["get", "--from", "old", "Café Noir.mp3", "--to", &to, "--server", &at, "--json"])
     });
     let asked = old.hear(607);
