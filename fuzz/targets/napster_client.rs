@@ -65,6 +65,8 @@ fn said(script: &mut Script<'_>, content: &[u8]) -> Vec<u8> {
         }
         36 => b"INVALID REQUEST".to_vec(),
         37 => b"192.0.2.9:8888\n".to_vec(),
+        // From here on both directions are streams.
+        38 => frame(3, b"\"anon@server\" 6"),
         _ => script.bytes().to_vec(),
     }
 }
@@ -102,6 +104,7 @@ fuzz_target!(|bytes: &[u8]| {
     let content: Vec<u8> = (0..41_000_u32).map(|n| ((n * n) >> 9) as u8).collect();
     let kind = script.byte();
     let mut config = Config::default();
+    config.zlib = Some(6);
     config.nick = "me".into();
     config.limits.range_min = 5_000;
     if kind & 1 == 1 {
