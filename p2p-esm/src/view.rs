@@ -9,6 +9,8 @@ use p2p_core::{Duration, Instant, Rng};
 const MOST: usize = 64;
 /// Who was not heard of for so long is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(60);
+/// Questions in a row without an answer after which a member is gone.
+const SILENT: u8 = 2;
 /// What a member said of itself counts for so long.
 const FRESH: Duration = Duration::from_secs(20);
 
@@ -27,6 +29,8 @@ pub(crate) struct Acquaintance {
     pub(crate) round_trip: Option<Duration>,
     /// It refused, or did not answer: it is not asked before.
     pub(crate) shunned: Instant,
+    /// Questions in a row that it did not answer.
+    pub(crate) silent: u8,
 }
 
 impl Acquaintance {
@@ -73,6 +77,7 @@ impl View {
             status: None,
             round_trip: None,
             shunned: Instant::ZERO,
+            silent: 0,
         };
         if self.0.len() < MOST {
             self.0.push(new);
@@ -90,6 +95,17 @@ impl View {
             if age < FORGOTTEN && known.addr.port() != 0 && !known.addr.ip().is_unspecified() {
                 // Only what was heard of counts: the age a member is said to have grows on its way.
                 self.note(known.id, known.addr, now - age);
+            }
+        }
+    }
+
+    /// It did not answer: once is a lost datagram, then it is gone.
+    pub(crate) fn unanswered(&mut self, addr: SocketAddr, until: Instant) {
+        if let Some(known) = self.get_mut(addr) {
+            known.silent += 1;
+            known.shunned = until;
+            if known.silent >= SILENT {
+                self.forget(addr);
             }
         }
     }

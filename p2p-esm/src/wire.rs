@@ -184,8 +184,10 @@ pub struct Want {
     pub generation: u32,
     /// The symbols that are here, bit by bit.
     pub here: u64,
-    /// How many more it takes. 0: what misses is the manifest.
+    /// How many more it takes.
     pub count: u8,
+    /// Whether its manifest misses too.
+    pub manifest: bool,
 }
 
 /// Where a member is in a tree.

@@ -73,12 +73,8 @@ impl Esm {
             }
         }
         let at = &mut live.trees[usize::from(tree)];
-        if let Some(parent) = &mut at.parent
-            && parent.addr == from
-        {
-            parent.heard = now;
-            parent.doubted = false;
-            at.newest = at.newest.max(generation);
+        if at.parent.as_ref().is_some_and(|parent| parent.addr == from) {
+            at.fed(generation, now);
         }
         self.play(cx);
         self.mind_the_gaps(cx);

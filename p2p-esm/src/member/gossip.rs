@@ -54,6 +54,14 @@ impl Esm {
     /// Asks some members how they are, first those of whom it is not known.
     pub(super) fn probe_some(&mut self, count: usize, cx: &mut Context<'_>) {
         let now = cx.now();
+        if self.view.iter().next().is_none()
+            && let State::Live(live) = &self.state
+            && let Some(door) = cx.rng().choose(&live.doors).copied()
+        {
+            // Its answer makes it known again.
+            self.ask(door, Ask::Probe, Purpose::Probe, cx);
+            return;
+        }
         let asked = |addr| self.questions.any(|question| question.to == addr && question.purpose == Purpose::Probe);
         let mut candidates: Vec<_> = self
             .view

@@ -79,14 +79,19 @@ impl Esm {
 
     /// What is broadcast, said by a member.
     pub(super) fn greeted(&mut self, announcement: &Announcement, heard: u64, cx: &mut Context<'_>) {
-        let State::Greeting { op, group, .. } = self.state else { return };
+        let State::Greeting { op, group, by, .. } = &mut self.state else { return };
+        let (op, group, doors) = (*op, *group, core::mem::take(by));
         // Generations that were sent before we joined are not missed.
         let Some(mut live) = self.begin(group, *announcement, heard) else {
             // Whoever said so lies.
+            if let State::Greeting { by, .. } = &mut self.state {
+                *by = doors;
+            }
             self.greet_next(cx);
             return;
         };
         live.joining = Some(op);
+        live.doors = doors;
         self.state = State::Live(live);
         self.seek_all(cx);
         cx.set_timer(Timer::Tick, TICK);
@@ -105,6 +110,7 @@ impl Esm {
             trees: (0..shape.trees()).map(|_| Tree::default()).collect(),
             source: None,
             repair: Repair::default(),
+            doors: Vec::new(),
             joining: None,
             watcher: None,
             copies: copies(config.upload, announcement.rate, shape),

@@ -27,7 +27,7 @@ use crate::manifest::{self, Checker};
 use crate::playout::Playout;
 use crate::symbol;
 use crate::view::View;
-use crate::wire::{self, Answer, Ask, FIRST_WORD, MemberId, Packet, Tell};
+use crate::wire::{self, Answer, Ask, FIRST_WORD, MemberId, Packet, Refusal, Tell};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -78,6 +78,8 @@ struct Live {
     trees: Vec<Tree>,
     source: Option<Source>,
     repair: Repair,
+    /// Whom it joined by: they are asked again should nobody else be known.
+    doors: Vec<SocketAddr>,
     /// Who waits for a place in every tree.
     joining: Option<OpId>,
     /// Who is given the stream.
@@ -273,6 +275,7 @@ impl Esm {
                 self.view.note(from, peer, now);
                 if let Some(known) = self.view.get_mut(peer) {
                     known.token = token;
+                    known.silent = 0;
                     known.round_trip = Some(known.round_trip.map_or(took, |mean| (mean * 7 + took) / 8));
                 }
                 self.answered(question, from, answer, cx);
@@ -309,10 +312,16 @@ impl Esm {
                 if let Some(known) = self.view.get_mut(to) {
                     known.status = Some((now, trees));
                 }
-                match purpose {
-                    Purpose::Doubt(tree) => self.trusted(tree, to, now),
-                    _ => self.seek_all(cx),
+                if purpose == Purpose::Probe {
+                    self.seek_all(cx);
                 }
+            }
+            (Answer::Adopted(place), Purpose::Doubt(tree)) => self.placed(to, tree, place, cx),
+            // It looks for a parent itself: all of its children would only be in its way.
+            (Answer::Refused { why: Refusal::Unsettled, .. }, Purpose::Doubt(tree)) => self.trusted(tree, to, cx.now()),
+            (Answer::Refused { why: _, instead }, Purpose::Doubt(tree)) => {
+                self.view.learn(&instead, cx.now());
+                self.lost(tree, to, cx);
             }
             (Answer::Adopted(place), Purpose::Adopt(tree)) => self.adopted(tree, (from, to), place, false, cx),
             (Answer::Adopted(place), Purpose::Better(tree)) => self.adopted(tree, (from, to), place, true, cx),
@@ -328,8 +337,8 @@ impl Esm {
     fn ask_again(&mut self, question: Question, cx: &mut Context<'_>) {
         let ask = match question.purpose {
             Purpose::Hello => Ask::Hello,
-            Purpose::Probe | Purpose::Doubt(_) => Ask::Probe,
-            Purpose::Adopt(tree) | Purpose::Better(tree) => self.adopt_me(question.to, tree, cx.now()),
+            Purpose::Probe => Ask::Probe,
+            Purpose::Adopt(tree) | Purpose::Better(tree) | Purpose::Doubt(tree) => self.adopt_me(question.to, tree, cx.now()),
         };
         self.ask(question.to, ask, question.purpose, cx);
     }
@@ -338,13 +347,13 @@ impl Esm {
     fn unanswered(&mut self, question: Question, cx: &mut Context<'_>) {
         match question.purpose {
             Purpose::Hello => self.greet_next(cx),
-            Purpose::Probe => self.view.forget(question.to),
+            Purpose::Probe => self.view.unanswered(question.to, cx.now() + TICK),
             Purpose::Doubt(tree) => {
                 self.view.forget(question.to);
                 self.lost(tree, question.to, cx);
             }
             Purpose::Adopt(tree) | Purpose::Better(tree) => {
-                self.view.forget(question.to);
+                self.view.unanswered(question.to, cx.now() + TICK);
                 self.turned_down(tree, question.to, cx);
             }
         }

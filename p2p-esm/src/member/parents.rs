@@ -1,6 +1,6 @@
 //! Whom a member gets symbols from: how parents are found, doubted, lost and bettered.
 
-use super::{Context, Esm, Live, State};
+use super::{Context, Esm, State};
 use crate::api::Event;
 use crate::member::questions::{Purpose, UNKNOWN};
 use crate::member::tree::{Parent, Seek};
@@ -23,15 +23,6 @@ const DOUBT: Duration = Duration::from_millis(200);
 const PROBES: usize = 6;
 /// Without luck for so many rounds, whoever has upload left is asked, in any tree.
 const URGENT: u8 = 3;
-
-impl Live {
-    /// How long after the last symbol of a tree the next one should be there.
-    fn silence(&self) -> Duration {
-        let packets = f64::from(self.announcement.rate.max(1)) / crate::LARGEST_PACKET as f64;
-        let symbols = packets * self.broadcast.shape.expansion() / f64::from(self.broadcast.shape.trees());
-        Duration::from_secs_f64(5.0 / symbols.max(0.1)).clamp(DOUBT, SILENT)
-    }
-}
 
 impl Esm {
     /// What is asked of a parent to be.
@@ -237,9 +228,9 @@ impl Esm {
     pub(super) fn doubt_the_silent(&mut self, cx: &mut Context<'_>) {
         let now = cx.now();
         let Some(live) = self.live() else { return };
-        let silence = live.silence();
         let mut doubted = Vec::new();
         for (tree, at) in (0_u8..).zip(&mut live.trees) {
+            let silence = (at.pause * 3 / 2).clamp(DOUBT, SILENT);
             if let Some(parent) = &mut at.parent
                 && !parent.doubted
                 && now.since(parent.heard) > silence
@@ -250,7 +241,8 @@ impl Esm {
         }
         for (tree, addr, round_trip) in doubted {
             let patience = round_trip * 3 / 2 + DOUBT / 2;
-            self.ask_within(addr, Ask::Probe, Purpose::Doubt(tree), Some(patience), cx);
+            let ask = self.adopt_me(addr, tree, now);
+            self.ask_within(addr, ask, Purpose::Doubt(tree), Some(patience), cx);
         }
     }
 

@@ -14,7 +14,7 @@ pub(super) enum Purpose {
     Hello,
     /// To learn how it is.
     Probe,
-    /// Whether our parent in this tree is still there.
+    /// Whether our parent in this tree is still there, and takes us for its child.
     Doubt(u8),
     /// To have it as a parent in this tree.
     Adopt(u8),

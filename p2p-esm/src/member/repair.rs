@@ -123,7 +123,10 @@ impl Esm {
             if again <= now && live.is_lost(&missing, now) {
                 // The low 32 bits are what the wire has.
                 let generation = missing.generation as u32;
-                wants.push((tries, Want { generation, here: missing.here, count: missing.wanted.unwrap_or(0) }));
+                // Who does not know how many packets it has asks for as many as there can be.
+                let most = u32::from(live.broadcast.shape.data()).saturating_sub(missing.here.count_ones()) as u8;
+                let (count, manifest) = (missing.wanted.unwrap_or(most), missing.wanted.is_none());
+                wants.push((tries, Want { generation, here: missing.here, count, manifest }));
                 live.repair.asked.insert(missing.generation, (now + AGAIN, tries.saturating_add(1)));
             }
         }
@@ -157,12 +160,11 @@ impl Esm {
         let mut sent = 0;
         for want in wants {
             let generation = live.playout.number(want.generation);
-            if want.count == 0 {
-                if let Some(wire) = live.repair.manifest_of(generation) {
-                    cx.send_to(socket, peer, wire.clone());
-                    sent += 1;
-                }
-                continue;
+            if want.manifest
+                && let Some(wire) = live.repair.manifest_of(generation)
+            {
+                cx.send_to(socket, peer, wire.clone());
+                sent += 1;
             }
             let missing = (0..shape.symbols()).filter(|&index| want.here >> index & 1 == 0);
             let bodies = missing.filter_map(|index| Some((index, live.playout.symbol(generation, index)?)));

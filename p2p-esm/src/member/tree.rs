@@ -68,6 +68,8 @@ pub(super) struct Tree {
     pub(super) bettering: Option<SocketAddr>,
     /// The newest generation of which a symbol came down this tree.
     pub(super) newest: u64,
+    /// The longest silence between two symbols of it, forgotten little by little.
+    pub(super) pause: Duration,
 }
 
 impl Tree {
@@ -79,6 +81,18 @@ impl Tree {
         let mut path = self.parent.as_ref()?.place.path.clone();
         path.push(me);
         Some(path)
+    }
+
+    /// A symbol came from the parent.
+    pub(super) fn fed(&mut self, generation: u64, now: Instant) {
+        self.newest = self.newest.max(generation);
+        if let Some(parent) = &mut self.parent {
+            let pause = now.since(parent.heard);
+            // A hundred symbols later, a third of a pause is left of it.
+            self.pause = if pause > self.pause { pause } else { self.pause - self.pause / 100 };
+            parent.heard = now;
+            parent.doubted = false;
+        }
     }
 
     pub(super) fn child(&mut self, addr: SocketAddr) -> Option<&mut Child> {
