@@ -278,7 +278,9 @@ impl Packet {
         let sound = rest.iter().all(|byte| *byte == 0)
             && match &packet {
                 Self::Answer { answer, .. } => match answer {
-                    Answer::Broadcast { sample, .. } | Answer::Refused { instead: sample, .. } => sample.len() <= SAMPLE,
+                    Answer::Broadcast { sample, .. } | Answer::Refused { instead: sample, .. } => {
+                        sample.len() <= SAMPLE
+                    }
                     Answer::Status { trees, sample } => sample.len() <= SAMPLE && trees.len() <= 64,
                     Answer::Adopted(place) => place.path.len() <= DEEPEST,
                     Answer::Prove | Answer::Nothing => true,

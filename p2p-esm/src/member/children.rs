@@ -90,7 +90,8 @@ impl Esm {
                 _ => {
                     let children = live.trees[tree_at].children.iter().filter(|child| child.moves.is_none());
                     let instead = children.filter(|child| child.spare > 0).take(SAMPLE);
-                    let instead = instead.map(|child| Known { id: child.id, addr: child.addr, age: 0 }).collect();
+                    let instead =
+                        instead.map(|child| Known { id: child.id, addr: child.addr, age: 0 }).collect();
                     return Answer::Refused { why: Refusal::Full, instead };
                 }
             }
@@ -162,7 +163,8 @@ impl Esm {
         let me = self.me;
         let Some(live) = self.live() else { return };
         let Some(place) = live.place(me, tree) else { return };
-        let children: Vec<_> = live.trees[tree].children.iter().map(|child| (child.addr, child.token)).collect();
+        let children: Vec<_> =
+            live.trees[tree].children.iter().map(|child| (child.addr, child.token)).collect();
         for (addr, token) in children {
             // A tree's number is below 64.
             self.tell(addr, token, Tell::Place { tree: tree as u8, place: place.clone() }, cx);

@@ -18,7 +18,14 @@ const FORGED: u8 = 3;
 
 impl Live {
     /// Sends on to the children of a tree, but not to where it came from.
-    fn send_on(&self, socket: SocketId, tree: u8, data: &Bytes, but: SocketAddr, cx: &mut Context<'_>) -> u64 {
+    fn send_on(
+        &self,
+        socket: SocketId,
+        tree: u8,
+        data: &Bytes,
+        but: SocketAddr,
+        cx: &mut Context<'_>,
+    ) -> u64 {
         let Some(at) = self.trees.get(usize::from(tree)) else { return 0 };
         let children = at.children.iter().filter(|child| child.addr != but);
         children.fold(0, |sent, child| {
@@ -186,7 +193,12 @@ impl Esm {
                     manifest.encode(&live.broadcast, &source.key, &mut wire);
                     let wire = wire.freeze();
                     let (one, other) = live.manifest_trees(manifest.first);
-                    live.repair.note(manifest.first, manifest.generations.len(), &wire, live.playout.oldest());
+                    live.repair.note(
+                        manifest.first,
+                        manifest.generations.len(),
+                        &wire,
+                        live.playout.oldest(),
+                    );
                     live.playout.sign(manifest, now);
                     self.counts.sent += live.send_on(socket, one, &wire, nowhere, cx);
                     if let Some(other) = other {

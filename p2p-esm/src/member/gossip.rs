@@ -62,7 +62,8 @@ impl Esm {
             self.ask(door, Ask::Probe, Purpose::Probe, cx);
             return;
         }
-        let asked = |addr| self.questions.any(|question| question.to == addr && question.purpose == Purpose::Probe);
+        let asked =
+            |addr| self.questions.any(|question| question.to == addr && question.purpose == Purpose::Probe);
         let mut candidates: Vec<_> = self
             .view
             .iter()

@@ -21,6 +21,9 @@ use p2p_core::{Duration, OpId};
 /// Who leaves sends on for so long at most.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+/// Who is to be joined by has so long to answer, the first time.
+const GREETING: Duration = Duration::from_millis(750);
+
 impl Esm {
     pub(super) fn broadcast(&mut self, op: OpId, cx: &mut Context<'_>) {
         if !matches!(self.state, State::Idle) {
@@ -35,7 +38,8 @@ impl Esm {
             cx.finish(op, Err(Error::NoKey));
             return;
         };
-        let (run, started, rate, shape) = (cx.rng().bytes(), cx.unix_now().as_secs(), self.config.rate, self.config.shape);
+        let (run, started, rate, shape) =
+            (cx.rng().bytes(), cx.unix_now().as_secs(), self.config.rate, self.config.shape);
         let announcement = Announcement::sign(&key.0, run, started, rate, shape);
         let Some(mut live) = self.begin(key.group(), announcement, 0) else {
             cx.finish(op, Err(Error::BadKey));
@@ -63,18 +67,19 @@ impl Esm {
         }
     }
 
-    /// Asks the next one of those to join by; each twice before it is given up.
+    /// Asks the next one of those to join by; each three times before it is given up, more patiently each time.
     pub(super) fn greet_next(&mut self, cx: &mut Context<'_>) {
         let State::Greeting { op, by, at, .. } = &mut self.state else { return };
-        if *at >= by.len() * 2 {
+        if *at >= by.len() * 3 {
             let op = *op;
             self.state = State::Idle;
             cx.finish(op, Err(Error::NoBroadcast));
             return;
         }
-        let to = by[*at % by.len()];
+        let (to, round) = (by[*at % by.len()], *at / by.len());
         *at += 1;
-        self.ask(to, Ask::Hello, Purpose::Hello, cx);
+        let patience = GREETING * (1 << round);
+        self.ask_within(to, Ask::Hello, Purpose::Hello, Some(patience), cx);
     }
 
     /// What is broadcast, said by a member.
@@ -106,7 +111,13 @@ impl Esm {
             announcement,
             broadcast,
             checker: Checker::new(broadcast)?,
-            playout: Playout::new(shape, from, config.window, config.history.min(config.window / 2), config.patience),
+            playout: Playout::new(
+                shape,
+                from,
+                config.window,
+                config.history.min(config.window / 2),
+                config.patience,
+            ),
             trees: (0..shape.trees()).map(|_| Tree::default()).collect(),
             source: None,
             repair: Repair::default(),
@@ -158,7 +169,11 @@ impl Esm {
                     .zip(&live.trees)
                     .filter(|_| !is_source)
                     .flat_map(|(tree, at)| {
-                        let to = at.parent.as_ref().map(|parent| Known { id: parent.id, addr: parent.addr, age: 0 });
+                        let to = at.parent.as_ref().map(|parent| Known {
+                            id: parent.id,
+                            addr: parent.addr,
+                            age: 0,
+                        });
                         at.children.iter().map(move |child| (tree, child.addr, child.token, to))
                     })
                     .collect();
@@ -189,7 +204,9 @@ impl Esm {
             return;
         }
         let mut parents: Vec<(SocketAddr, u64)> = Vec::new();
-        for (tree, parent) in live.trees.iter().enumerate().filter_map(|(at, tree)| Some((at, tree.parent.as_ref()?.addr))) {
+        for (tree, parent) in
+            live.trees.iter().enumerate().filter_map(|(at, tree)| Some((at, tree.parent.as_ref()?.addr)))
+        {
             match parents.iter_mut().find(|(addr, _)| *addr == parent) {
                 Some((_, trees)) => *trees |= 1 << tree,
                 None => parents.push((parent, 1 << tree)),

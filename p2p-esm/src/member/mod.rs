@@ -138,19 +138,25 @@ impl Esm {
     /// Where its parents are reached, tree by tree.
     pub fn parents(&self) -> impl Iterator<Item = Option<SocketAddr>> {
         let live = if let State::Live(live) = &self.state { Some(live) } else { None };
-        live.into_iter().flat_map(|live| &live.trees).map(|tree| tree.parent.as_ref().map(|parent| parent.addr))
+        live.into_iter()
+            .flat_map(|live| &live.trees)
+            .map(|tree| tree.parent.as_ref().map(|parent| parent.addr))
     }
 
     /// Where its children are reached, tree by tree.
     pub fn children(&self) -> impl Iterator<Item = Vec<SocketAddr>> {
         let live = if let State::Live(live) = &self.state { Some(live) } else { None };
-        live.into_iter().flat_map(|live| &live.trees).map(|tree| tree.children.iter().map(|child| child.addr).collect())
+        live.into_iter()
+            .flat_map(|live| &live.trees)
+            .map(|tree| tree.children.iter().map(|child| child.addr).collect())
     }
 
     /// Milliseconds from the source to it, tree by tree, as far as it knows.
     pub fn delays(&self) -> impl Iterator<Item = Option<u16>> {
         let live = if let State::Live(live) = &self.state { Some(live) } else { None };
-        live.into_iter().flat_map(|live| &live.trees).map(|tree| tree.parent.as_ref().map(tree::Parent::delay))
+        live.into_iter()
+            .flat_map(|live| &live.trees)
+            .map(|tree| tree.parent.as_ref().map(tree::Parent::delay))
     }
 
     fn live(&mut self) -> Option<&mut Live> {
@@ -253,7 +259,12 @@ impl Esm {
                 } else {
                     Answer::Prove
                 };
-                let reply = |answer| Packet::Answer { transaction, token: self.tokens.of(peer, now), from: self.me, answer };
+                let reply = |answer| Packet::Answer {
+                    transaction,
+                    token: self.tokens.of(peer, now),
+                    from: self.me,
+                    answer,
+                };
                 let mut wire = reply(answer.clone()).encode(tag, 0);
                 if !proved && wire.len() > datagram.data.len() {
                     answer = Answer::Prove;
@@ -294,7 +305,9 @@ impl Esm {
         match ask {
             Ask::Hello => self.describe(peer, cx),
             Ask::Probe => self.status(peer, cx),
-            Ask::Adopt { tree, token, spare, urgent } => self.adopt((from, peer), tree, token, spare, urgent, cx),
+            Ask::Adopt { tree, token, spare, urgent } => {
+                self.adopt((from, peer), tree, token, spare, urgent, cx)
+            }
         }
     }
 
@@ -318,13 +331,19 @@ impl Esm {
             }
             (Answer::Adopted(place), Purpose::Doubt(tree)) => self.placed(to, tree, place, cx),
             // It looks for a parent itself: all of its children would only be in its way.
-            (Answer::Refused { why: Refusal::Unsettled, .. }, Purpose::Doubt(tree)) => self.trusted(tree, to, cx.now()),
+            (Answer::Refused { why: Refusal::Unsettled, .. }, Purpose::Doubt(tree)) => {
+                self.trusted(tree, to, cx.now())
+            }
             (Answer::Refused { why: _, instead }, Purpose::Doubt(tree)) => {
                 self.view.learn(&instead, cx.now());
                 self.lost(tree, to, cx);
             }
-            (Answer::Adopted(place), Purpose::Adopt(tree)) => self.adopted(tree, (from, to), place, false, cx),
-            (Answer::Adopted(place), Purpose::Better(tree)) => self.adopted(tree, (from, to), place, true, cx),
+            (Answer::Adopted(place), Purpose::Adopt(tree)) => {
+                self.adopted(tree, (from, to), place, false, cx)
+            }
+            (Answer::Adopted(place), Purpose::Better(tree)) => {
+                self.adopted(tree, (from, to), place, true, cx)
+            }
             (Answer::Refused { why, instead }, Purpose::Adopt(tree) | Purpose::Better(tree)) => {
                 self.view.learn(&instead, cx.now());
                 self.refused(tree, to, why, cx);
@@ -338,7 +357,9 @@ impl Esm {
         let ask = match question.purpose {
             Purpose::Hello => Ask::Hello,
             Purpose::Probe => Ask::Probe,
-            Purpose::Adopt(tree) | Purpose::Better(tree) | Purpose::Doubt(tree) => self.adopt_me(question.to, tree, cx.now()),
+            Purpose::Adopt(tree) | Purpose::Better(tree) | Purpose::Doubt(tree) => {
+                self.adopt_me(question.to, tree, cx.now())
+            }
         };
         self.ask(question.to, ask, question.purpose, cx);
     }

@@ -49,7 +49,7 @@ impl Esm {
     }
 
     fn seek(&mut self, tree: u8, cx: &mut Context<'_>) {
-        let (me, now) = (self.me, cx.now());
+        let now = cx.now();
         let State::Live(live) = &mut self.state else { return };
         let at = &mut live.trees[usize::from(tree)];
         if at.parent.is_some() {
@@ -61,8 +61,7 @@ impl Esm {
             return;
         }
         let (due, urgent) = (seek.next <= now, seek.rounds >= URGENT);
-        let native = live.own_tree(me) == usize::from(tree) && live.copies > 0;
-        let mut candidates = self.candidates(tree, native, urgent, now);
+        let mut candidates = self.candidates(tree, self.is_native(tree), urgent, now);
         let State::Live(live) = &mut self.state else { return };
         let Some(seek) = &mut live.trees[usize::from(tree)].seek else { return };
         if candidates.is_empty() {
@@ -83,6 +82,11 @@ impl Esm {
         }
     }
 
+    /// Whether we pass symbols on in this tree, and so go before those that do not.
+    fn is_native(&self, tree: u8) -> bool {
+        matches!(&self.state, State::Live(live) if live.own_tree(self.me) == usize::from(tree) && live.copies > 0)
+    }
+
     /// Who could be our parent in a tree, nearest to the source first.
     fn candidates(&self, tree: u8, native: bool, urgent: bool, now: Instant) -> Vec<SocketAddr> {
         let State::Live(live) = &self.state else { return Vec::new() };
@@ -97,7 +101,8 @@ impl Esm {
                 let passes_on = status.depth == 0 || known.id.0 % trees == u64::from(tree);
                 let room = status.room > 0 || (native && passes_on) || urgent;
                 let half = known.round_trip.map_or(UNKNOWN, |took| took).as_millis() as u32 / 2;
-                (room && usize::from(status.depth) + 1 < DEEPEST).then_some((u32::from(status.delay) + half, known.addr))
+                (room && usize::from(status.depth) + 1 < DEEPEST)
+                    .then_some((u32::from(status.delay) + half, known.addr))
             })
             .collect();
         found.sort_unstable();
@@ -123,8 +128,8 @@ impl Esm {
         let is_loop = place.path.contains(&me);
         let former = match &at.parent {
             _ if is_loop => Some(addr),
-            // Two were asked at once; the first one to answer serves.
-            Some(parent) if !better && parent.addr != addr => Some(addr),
+            // Two were asked at once, and the first one to answer serves; or the parent that was silent is there after all.
+            Some(parent) if !better && !parent.doubted && parent.addr != addr => Some(addr),
             Some(parent) if parent.addr != addr => Some(parent.addr),
             Some(_) | None => None,
         };
@@ -240,9 +245,15 @@ impl Esm {
             }
         }
         for (tree, addr, round_trip) in doubted {
-            let patience = round_trip * 3 / 2 + DOUBT / 2;
+            let patience = round_trip * 3 / 2 + DOUBT / 4;
             let ask = self.adopt_me(addr, tree, now);
             self.ask_within(addr, ask, Purpose::Doubt(tree), Some(patience), cx);
+            // Meanwhile another one is asked, who is sent away again should the parent answer first.
+            let others = self.candidates(tree, self.is_native(tree), false, now);
+            if let Some(other) = others.into_iter().find(|other| *other != addr) {
+                let ask = self.adopt_me(other, tree, now);
+                self.ask(other, ask, Purpose::Adopt(tree), cx);
+            }
         }
     }
 
@@ -276,7 +287,7 @@ impl Esm {
 
     /// Looks for a nearer parent in one tree after the other.
     pub(super) fn better_parents(&mut self, cx: &mut Context<'_>) {
-        let (me, now) = (self.me, cx.now());
+        let now = cx.now();
         let Some(live) = self.live() else { return };
         if live.next_better > now || live.source.is_some() || live.leaving.is_some() {
             return;
@@ -286,14 +297,18 @@ impl Esm {
         // Below 64.
         let tree = cx.rng().index(trees) as u8;
         let Some(live) = self.live() else { return };
-        let native = live.own_tree(me) == usize::from(tree) && live.copies > 0;
         let at = &live.trees[usize::from(tree)];
         let (Some(parent), None) = (&at.parent, at.bettering) else { return };
         let (current, addr) = (parent.delay(), parent.addr);
-        let Some(best) = self.candidates(tree, native, false, now).into_iter().find(|best| *best != addr) else { return };
+        let Some(best) =
+            self.candidates(tree, self.is_native(tree), false, now).into_iter().find(|best| *best != addr)
+        else {
+            return;
+        };
         let Some(known) = self.view.get(best) else { return };
         let Some(status) = known.status(tree, now) else { return };
-        let half = known.round_trip.map_or(u16::MAX, |took| u16::try_from(took.as_millis() / 2).unwrap_or(u16::MAX));
+        let half =
+            known.round_trip.map_or(u16::MAX, |took| u16::try_from(took.as_millis() / 2).unwrap_or(u16::MAX));
         let by_it = status.delay.saturating_add(half);
         if by_it.saturating_add(GAIN.max(current / 20)) > current {
             return;

@@ -124,7 +124,8 @@ impl Esm {
                 // The low 32 bits are what the wire has.
                 let generation = missing.generation as u32;
                 // Who does not know how many packets it has asks for as many as there can be.
-                let most = u32::from(live.broadcast.shape.data()).saturating_sub(missing.here.count_ones()) as u8;
+                let most =
+                    u32::from(live.broadcast.shape.data()).saturating_sub(missing.here.count_ones()) as u8;
                 let (count, manifest) = (missing.wanted.unwrap_or(most), missing.wanted.is_none());
                 wants.push((tries, Want { generation, here: missing.here, count, manifest }));
                 live.repair.asked.insert(missing.generation, (now + AGAIN, tries.saturating_add(1)));
@@ -144,10 +145,12 @@ impl Esm {
     /// Whom to ask: parents first, then anybody who has given us a token, another one each time.
     fn helper(&self, tries: usize, cx: &mut Context<'_>) -> Option<SocketAddr> {
         let State::Live(live) = &self.state else { return None };
-        let mut parents: Vec<_> = live.trees.iter().filter_map(|tree| Some(tree.parent.as_ref()?.addr)).collect();
+        let mut parents: Vec<_> =
+            live.trees.iter().filter_map(|tree| Some(tree.parent.as_ref()?.addr)).collect();
         parents.sort_unstable();
         parents.dedup();
-        let others: Vec<_> = self.view.iter().filter(|known| known.token != 0).map(|known| known.addr).collect();
+        let others: Vec<_> =
+            self.view.iter().filter(|known| known.token != 0).map(|known| known.addr).collect();
         // Every third time somebody else: all parents may have lost it by the same link.
         let from = if tries % 3 == 2 || parents.is_empty() { &others } else { &parents };
         cx.rng().choose(from).copied()

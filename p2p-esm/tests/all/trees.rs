@@ -18,20 +18,33 @@ fn config(shape: Shape) -> Config {
 
 #[test]
 fn everybody_is_given_everything() {
-    for (seed, shape) in [(1, Shape::SIX_OF_FOUR), (2, Shape::SINGLE), (3, Shape::new(5, 16, 4).expect("a shape"))] {
+    for (seed, shape) in
+        [(1, Shape::SIX_OF_FOUR), (2, Shape::SINGLE), (3, Shape::new(5, 16, 4).expect("a shape"))]
+    {
         let mut group = Group::new(seed, Uniform::ms(10..60), config(shape));
         group.add(40);
         let members = group.members.clone();
-        let depths: Vec<_> =
-            (0..usize::from(shape.trees())).map(|tree| members.iter().map(|node| group.depth(*node, tree)).max()).collect();
+        let depths: Vec<_> = (0..usize::from(shape.trees()))
+            .map(|tree| members.iter().map(|node| group.depth(*node, tree)).max())
+            .collect();
         assert!(depths.iter().all(|depth| matches!(depth, Some(Some(1..=12)))), "seed {seed}: {depths:?}");
         group.stream(200, EVERY);
         group.sim.ask(group.source, Command::Leave);
         group.sim.run_for(Duration::from_secs(5));
         for node in members {
             let given = group.given(node);
-            assert_eq!(given.packets.len(), 200, "seed {seed}, {node:?}: {given:?}, {:?}", group.machine(node).counts());
-            assert!(given.ended && given.gaps == 0, "seed {seed}, {node:?}: {} gaps, {}", given.gaps, given.ended);
+            assert_eq!(
+                given.packets.len(),
+                200,
+                "seed {seed}, {node:?}: {given:?}, {:?}",
+                group.machine(node).counts()
+            );
+            assert!(
+                given.ended && given.gaps == 0,
+                "seed {seed}, {node:?}: {} gaps, {}",
+                given.gaps,
+                given.ended
+            );
         }
     }
 }
@@ -45,8 +58,10 @@ fn who_passes_on_is_killed() {
         group.stream(40, EVERY);
         let mut dead = Vec::new();
         for _ in 0..6 {
-            let passes_on = |group: &Group, node| group.machine(node).children().any(|children| !children.is_empty());
-            let node = group.members.iter().copied().find(|node| !dead.contains(node) && passes_on(&group, *node));
+            let passes_on =
+                |group: &Group, node| group.machine(node).children().any(|children| !children.is_empty());
+            let node =
+                group.members.iter().copied().find(|node| !dead.contains(node) && passes_on(&group, *node));
             let node = node.expect("somebody passes the stream on");
             group.sim.kill(node);
             dead.push(node);
@@ -56,7 +71,12 @@ fn who_passes_on_is_killed() {
         let sent = group.sent.len();
         for node in group.members.clone().into_iter().filter(|node| !dead.contains(node)) {
             let given = group.given(node);
-            assert_eq!((given.packets.len(), given.gaps), (sent, 0), "seed {seed}, {node:?}: {:?}", group.machine(node).counts());
+            assert_eq!(
+                (given.packets.len(), given.gaps),
+                (sent, 0),
+                "seed {seed}, {node:?}: {:?}",
+                group.machine(node).counts()
+            );
         }
     }
 }
@@ -72,7 +92,12 @@ fn links_that_lose() {
         group.sim.run_for(Duration::from_secs(3));
         for node in group.members.clone() {
             let given = group.given(node);
-            assert!(given.packets.len() >= 299, "seed {seed}, {node:?}: {} {:?}", given.packets.len(), group.machine(node).counts());
+            assert!(
+                given.packets.len() >= 299,
+                "seed {seed}, {node:?}: {} {:?}",
+                given.packets.len(),
+                group.machine(node).counts()
+            );
         }
     }
 }
@@ -94,10 +119,15 @@ fn comings_and_goings() {
                     away.push(node);
                     gone += 1;
                     let all = group.given(node);
-                    let (first, last) = (all.packets.first().copied().unwrap_or(0), all.packets.last().copied().unwrap_or(0));
+                    let (first, last) =
+                        (all.packets.first().copied().unwrap_or(0), all.packets.last().copied().unwrap_or(0));
                     expected += last + 1 - first;
                     given += all.packets.len();
-                    if dice.chance(0.5) { group.sim.kill(node) } else { group.sim.stop(node) }
+                    if dice.chance(0.5) {
+                        group.sim.kill(node)
+                    } else {
+                        group.sim.stop(node)
+                    }
                     let (new, op) = group.begin();
                     assert!(group.sim.finish(&[op], Duration::from_secs(20)), "{new:?} joins");
                     group.watch(new);
