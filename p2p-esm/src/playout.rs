@@ -592,14 +592,14 @@ mod tests {
                     Sent::Symbol(symbol) => { playout.insert(&symbol, now); }
                     Sent::Manifest(manifest) => { playout.sign(manifest, now); }
                 }
-                now = now + Duration::from_millis(100);
+                now += Duration::from_millis(100);
                 drain(&mut playout, now, &mut out);
                 prop_assert!(playout.due().is_none_or(|due| due > now));
             }
             if let Some(Sent::Manifest(manifest)) = end {
                 playout.sign(manifest, now);
             }
-            now = now + PATIENCE;
+            now += PATIENCE;
             drain(&mut playout, now, &mut out);
             prop_assert_eq!(out.last(), Some(&Output::End));
             let mut at = 0;
@@ -621,7 +621,7 @@ mod tests {
             let mut playout = Playout::new(shape, 5, 16, 4, PATIENCE);
             let mut now = Instant::ZERO;
             for (number, index, sign, count) in inputs {
-                now = now + Duration::from_millis(u64::from(number % 1_000));
+                now += Duration::from_millis(u64::from(number % 1_000));
                 if sign {
                     let digests = alloc::vec![[0; 12]; usize::from(count + 2)];
                     let generations = if count == 0 { Vec::new() } else { alloc::vec![Listed { count, digests }] };

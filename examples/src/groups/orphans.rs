@@ -45,6 +45,11 @@ pub fn orphans(seed: u64, members: usize, kills: usize, links: impl Links, setti
         let orphans: Vec<(u8, NodeIx)> = trees
             .flat_map(|(tree, children)| children.into_iter().map(move |child| (tree, child)))
             .filter_map(|(tree, child)| Some((tree, sim.node_at(child.ip())?)))
+            // Some are on their way to another parent.
+            .filter(|(tree, child)| {
+                let parent = sim.machine(*child).parents().nth(usize::from(*tree)).flatten();
+                parent.is_some_and(|parent| parent.ip() == sim.addr(victim))
+            })
             .collect();
         audience.forget_pauses();
         let before: Vec<_> = orphans.iter().map(|(_, node)| audience.given(*node)).collect();

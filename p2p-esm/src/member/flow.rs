@@ -8,13 +8,17 @@ use crate::member::source::Outgoing;
 use crate::playout::Taken;
 use crate::shape::LARGEST_PACKET;
 use crate::symbol::Symbol;
+use crate::wire::Tell;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use core::net::SocketAddr;
-use p2p_core::{Datagram, OpId, SocketId};
+use p2p_core::{Datagram, Duration, OpId, SocketId};
 
 /// Symbols that the source did not sign, after which their sender is no parent any more.
 const FORGED: u8 = 3;
+
+/// How often somebody is told that we are no child of it.
+const GONE_AGAIN: Duration = Duration::from_millis(200);
 
 impl Live {
     /// Sends on to the children of a tree, but not to where it came from.
@@ -60,11 +64,16 @@ impl Esm {
             self.counts.bad += 1;
             return;
         };
+        let tree = live.broadcast.shape.tree(symbol.index);
         if live.source.is_some() || !live.expects(from) {
             self.counts.bad += 1;
+            // Who takes us for its child has not heard that we are none; nobody is told so for each symbol.
+            if live.next_gone <= now && live.source.is_none() {
+                live.next_gone = now + GONE_AGAIN;
+                self.tell_known(from, Tell::Gone { trees: 1 << tree }, cx);
+            }
             return;
         }
-        let tree = live.broadcast.shape.tree(symbol.index);
         let generation = live.playout.number(symbol.generation);
         match live.playout.insert(&symbol, now) {
             Taken::New => {

@@ -128,6 +128,7 @@ impl Esm {
             next_probe: p2p_core::Instant::ZERO,
             next_place: p2p_core::Instant::ZERO,
             next_better: p2p_core::Instant::ZERO,
+            next_gone: p2p_core::Instant::ZERO,
             leaving: None,
         }))
     }

@@ -89,6 +89,7 @@ struct Live {
     next_probe: Instant,
     next_place: Instant,
     next_better: Instant,
+    next_gone: Instant,
     leaving: Option<(Option<OpId>, Instant)>,
 }
 
