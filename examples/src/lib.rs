@@ -6,6 +6,7 @@ pub mod escape;
 pub mod failure;
 #[cfg(feature = "metrics")]
 pub mod figures;
+pub mod groups;
 pub mod json;
 pub mod output;
 pub mod program;

@@ -29,6 +29,8 @@ mod rng;
 #[cfg(feature = "node")]
 pub mod system;
 mod time;
+#[cfg(feature = "token")]
+mod token;
 
 pub use bitfield::Bitfield;
 pub use bytes::Bytes;
@@ -53,3 +55,5 @@ pub use rng::Rng;
 #[cfg(feature = "node")]
 pub use system::System;
 pub use time::{Duration, Instant, UnixTime};
+#[cfg(feature = "token")]
+pub use token::{TOKEN_LIFE, Tokens};

@@ -233,6 +233,19 @@ impl Matrix {
         Ok(Self { sites, micros, site_of: Vec::new(), jitter: 0.0, loss: 0.0 })
     }
 
+    /// The one-way delays of so many sites, from one to another.
+    ///
+    /// # Panics
+    /// If there are no sites.
+    #[must_use]
+    pub fn from_fn(sites: usize, mut one_way: impl FnMut(usize, usize) -> Duration) -> Self {
+        assert!(sites > 0, "a matrix of no sites");
+        // A delay is at most 71 minutes.
+        let micros = |delay: Duration| u32::try_from(delay.as_micros()).unwrap_or(u32::MAX);
+        let micros = (0..sites * sites).map(|at| micros(one_way(at / sites, at % sites))).collect();
+        Self { sites, micros, site_of: Vec::new(), jitter: 0.0, loss: 0.0 }
+    }
+
     /// How many sites there are.
     #[must_use]
     pub const fn sites(&self) -> usize {

@@ -25,6 +25,8 @@ pub(crate) enum System {
     Bittorrent(Bittorrent),
     /// Chord: rings of real nodes, beside the papers' figures
     Chord(super::chord::Chord),
+    /// End System Multicast: groups of real members, beside the papers' figures
+    Esm(super::esm::Esm),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -1,0 +1,116 @@
+//! A group whose members come and go: Birrer and Bustamante 2004, section 5 (512 hosts, sessions of 5 minutes, 2 minutes
+//! away; 10 packets of 100 bytes a second; 3.2 s of playout buffer).
+
+use super::{Audience, Setting};
+use crate::rings::Spread;
+use p2p_core::{Duration, Instant, Rng};
+use p2p_esm::Counts;
+use p2p_sim::churn::Session;
+use p2p_sim::{Links, NodeIx};
+
+/// What a group went through.
+#[derive(Debug, Clone)]
+pub struct Churn {
+    /// Hosts that come and go.
+    pub hosts: usize,
+    /// How many sessions ended.
+    pub ended: usize,
+    /// Packets that went out, of those that were sent while each member watched.
+    pub delivered: f64,
+    /// Symbols that came twice, for each packet that was sent, and member.
+    pub twice: f64,
+    /// Symbols sent for each that a member needed.
+    pub sent: f64,
+    /// Bytes that each member sent in a second beside the stream, heads of UDP and IP included.
+    pub control: f64,
+    /// Milliseconds from the source to the output.
+    pub delay: f64,
+    /// Seconds from asking to join to a place in every tree.
+    pub joins: Spread,
+    /// Parents lost in all.
+    pub lost_parents: u64,
+    /// Everything that happened, in 64 bits.
+    pub digest: u64,
+}
+
+/// Hosts join over 200 s; from then on each is there for a while and away for a while, for so long. Half of those who go
+/// crash.
+#[must_use]
+pub fn churn(
+    seed: u64,
+    hosts: usize,
+    links: impl Links,
+    setting: Setting,
+    (up, down): (Session, Session),
+    span: Duration,
+) -> Churn {
+    let mut dice = Rng::fast_from(seed);
+    let mut audience = Audience::new(seed, links, setting);
+    let begin = Duration::from_secs(200);
+    // When each host changes next, and who it is while it is there.
+    let mut next: Vec<(Instant, Option<NodeIx>)> =
+        (0..hosts).map(|_| (Instant::ZERO + begin.mul_f64(dice.unit()), None)).collect();
+    let settled = Instant::ZERO + begin;
+    let until = settled + Duration::from_secs(60) + span;
+    let (mut ended, mut due, mut given, mut watched) = (0, 0_u64, 0_u64, 0.0);
+    let mut counts = Counts::default();
+    let mut lost_parents = 0;
+    let mut add = |audience: &Audience, node: NodeIx| {
+        let machine = audience.sim.machine(node).counts();
+        counts.twice += machine.twice;
+        counts.sent += machine.sent;
+        counts.control += machine.control + 28 * machine.control_sent;
+        lost_parents += machine.lost_parents;
+        if let Some(given_now) = audience.given(node) {
+            // What is sent just now may still come.
+            let last = audience.sent_before(audience.sim.now() - setting.patience).max(given_now.last + 1);
+            due += last - given_now.first;
+            given += given_now.packets;
+            watched += (last - given_now.first) as f64 / f64::from(setting.packets);
+        }
+    };
+    while audience.sim.now() < until {
+        let now = audience.sim.now();
+        for (at, there) in &mut next {
+            if *at > now {
+                continue;
+            }
+            match there.take() {
+                None => {
+                    *there = Some(audience.join());
+                    *at = now + up.draw(&mut dice);
+                    if now < settled {
+                        *at = settled.max(*at);
+                    }
+                }
+                Some(node) => {
+                    add(&audience, node);
+                    if dice.chance(0.5) {
+                        audience.sim.kill(node)
+                    } else {
+                        audience.sim.stop(node)
+                    }
+                    ended += 1;
+                    *at = now + down.draw(&mut dice);
+                }
+            }
+        }
+        audience.stream(Duration::from_secs(1));
+    }
+    for node in next.iter().filter_map(|(_, there)| *there) {
+        add(&audience, node);
+    }
+    let expansion = setting.shape.expansion();
+    Churn {
+        hosts,
+        ended,
+        delivered: given as f64 / due.max(1) as f64,
+        twice: counts.twice as f64 / due.max(1) as f64,
+        sent: counts.sent as f64 / (due.max(1) as f64 * expansion),
+        control: counts.control as f64 / f64::max(watched, 1.0),
+        delay: audience.delay(),
+        joins: audience.joins.iter().copied().collect(),
+        lost_parents,
+        digest: audience.sim.digest(),
+    }
+}

@@ -1,0 +1,76 @@
+//! What a source says of its broadcast, signed, so that whoever is asked can pass it on: [`Announcement`].
+
+use crate::group::{Broadcast, GroupKey};
+use crate::shape::Shape;
+use alloc::vec::Vec;
+use ed25519_dalek::{Signature, Signer, SigningKey};
+use serde::{Deserialize, Serialize};
+
+/// What its signature begins with.
+const CONTEXT: &[u8] = b"p2p-esm announcement 1";
+
+/// A broadcast, as its source describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// Drawn when the source started. Who holds the group's key and starts again draws another one.
+    pub run: [u8; 16],
+    /// When it started: seconds since 1970 by its clock. The later one of two runs counts.
+    pub started: u64,
+    /// Bytes of the stream in a second, about: what a member's upload is measured against.
+    pub rate: u32,
+    /// Trees, packets and parity symbols of a generation.
+    pub shape: [u8; 3],
+    /// The signature of all of it, by the group's key, in two halves.
+    signature: [[u8; 32]; 2],
+}
+
+impl Announcement {
+    /// Signs one.
+    #[must_use]
+    pub fn sign(key: &SigningKey, run: [u8; 16], started: u64, rate: u32, shape: Shape) -> Self {
+        let shape = [shape.trees(), shape.data(), shape.parity()];
+        let mut new = Self { run, started, rate, shape, signature: Default::default() };
+        let signature = key.sign(&new.signed()).to_bytes();
+        let (halves, _) = signature.as_chunks::<32>();
+        new.signature = [halves[0], halves[1]];
+        new
+    }
+
+    fn signed(&self) -> Vec<u8> {
+        let (started, rate) = (self.started.to_be_bytes(), self.rate.to_be_bytes());
+        [CONTEXT, &self.run, &started, &rate, &self.shape].concat()
+    }
+
+    /// The broadcast it is of, if the group's source signed it.
+    #[must_use]
+    pub fn broadcast(&self, group: GroupKey) -> Option<Broadcast> {
+        let [trees, data, parity] = self.shape;
+        let shape = Shape::new(trees, data, parity).ok()?;
+        let signature = Signature::from_bytes(self.signature.as_flattened().try_into().ok()?);
+        group.verifier()?.verify_strict(&self.signed(), &signature).ok()?;
+        Some(Broadcast { group, run: self.run, shape })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_as_the_source_said_it() {
+        let key = SigningKey::from_bytes(&[5; 32]);
+        let good = Announcement::sign(&key, [1; 16], 1_700_000_000, 125_000, Shape::SIX_OF_FOUR);
+        let group = GroupKey::from(&key);
+        assert_eq!(good.broadcast(group).map(|broadcast| broadcast.shape), Some(Shape::SIX_OF_FOUR));
+        for bad in [
+            Announcement { rate: 1, ..good },
+            Announcement { run: [2; 16], ..good },
+            Announcement { started: 0, ..good },
+            Announcement { shape: [3, 4, 2], ..good },
+            Announcement { shape: [0, 0, 0], ..good },
+        ] {
+            assert_eq!(bad.broadcast(group), None);
+        }
+        assert_eq!(good.broadcast((&SigningKey::from_bytes(&[6; 32])).into()), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! What a member can be asked for, and what it tells: [`Command`], [`Event`].
+
+use crate::group::GroupKey;
+use crate::playout::Output;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::net::SocketAddr;
+
+/// What an application asks a member for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Be the source, of the group whose key is in [`Config::source`](crate::Config::source). Finishes when members can
+    /// join.
+    Broadcast,
+    /// The next packets of the stream, each at most [`LARGEST_PACKET`](crate::LARGEST_PACKET) bytes. Of the source only.
+    Send(Vec<Bytes>),
+    /// Takes part in a group, by one of these members. Finishes when it has a place in every tree.
+    Join {
+        /// Which group.
+        group: GroupKey,
+        /// Members, or the source itself.
+        by: Vec<SocketAddr>,
+    },
+    /// Gives the stream from here on: [`Event::Output`]s, until the stream ends or the operation is cancelled.
+    Watch,
+    /// Leaves the group: goes on sending until its children have found other parents.
+    Leave,
+}
+
+/// What a member tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Others reach it here. News.
+    Listening(SocketAddr),
+    /// What goes out next. Answers [`Command::Watch`].
+    Output(Output),
+    /// It has another parent in a tree, or none. News.
+    Parent {
+        /// Which tree.
+        tree: u8,
+        /// Where its parent is reached.
+        parent: Option<SocketAddr>,
+    },
+}
+
+/// The timers of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// What misses is given up.
+    Playout,
+    /// What misses is asked for.
+    Repair,
+    /// A question is overdue.
+    Overdue,
+    /// Places are looked after: silent parents, silent children, trees without a parent.
+    Tick,
+    /// The source closes what is open.
+    Flush,
+}

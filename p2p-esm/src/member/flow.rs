@@ -1,0 +1,221 @@
+//! The stream on its way: from parents to children, and to whoever watches.
+
+use super::{Context, Esm, Live, State};
+use crate::api::Timer;
+use crate::error::Error;
+use crate::member::join::unix_micros;
+use crate::member::source::Outgoing;
+use crate::playout::Taken;
+use crate::shape::LARGEST_PACKET;
+use crate::symbol::Symbol;
+use crate::wire::Tell;
+use alloc::vec::Vec;
+use bytes::{Bytes, BytesMut};
+use core::net::SocketAddr;
+use p2p_core::{Datagram, Duration, OpId, SocketId};
+
+/// Symbols that the source did not sign, after which their sender is no parent any more.
+const FORGED: u8 = 3;
+
+/// How often somebody is told that we are no child of it.
+const GONE_AGAIN: Duration = Duration::from_millis(200);
+
+impl Live {
+    /// Sends on to the children of a tree, but not to where it came from.
+    fn send_on(
+        &self,
+        socket: SocketId,
+        tree: u8,
+        data: &Bytes,
+        but: SocketAddr,
+        cx: &mut Context<'_>,
+    ) -> u64 {
+        let Some(at) = self.trees.get(usize::from(tree)) else { return 0 };
+        let children = at.children.iter().filter(|child| child.addr != but);
+        children.fold(0, |sent, child| {
+            cx.send_to(socket, child.addr, data.clone());
+            sent + 1
+        })
+    }
+
+    /// The trees that a manifest goes down: two that are far from each other, others each time.
+    fn manifest_trees(&self, first: u64) -> (u8, Option<u8>) {
+        let trees = u64::from(self.broadcast.shape.trees());
+        // Below 64.
+        let one = (first % trees) as u8;
+        let other = ((first + trees / 2) % trees) as u8;
+        (one, (other != one).then_some(other))
+    }
+
+    /// Whether we expect symbols from there.
+    fn expects(&self, from: SocketAddr) -> bool {
+        self.trees.iter().any(|tree| tree.parent.as_ref().is_some_and(|parent| parent.addr == from))
+            || self.repair.asked(from)
+    }
+}
+
+impl Esm {
+    /// A symbol came in.
+    pub(super) fn symbol(&mut self, datagram: &Datagram, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let (Some(socket), State::Live(live)) = (self.socket, &mut self.state) else { return };
+        let from = datagram.peer;
+        let Ok(symbol) = Symbol::decode(&datagram.data, live.tag) else {
+            self.counts.bad += 1;
+            return;
+        };
+        let tree = live.broadcast.shape.tree(symbol.index);
+        if live.source.is_some() || !live.expects(from) {
+            self.counts.bad += 1;
+            // Who takes us for its child has not heard that we are none; nobody is told so for each symbol.
+            if live.next_gone <= now && live.source.is_none() {
+                live.next_gone = now + GONE_AGAIN;
+                self.tell_known(from, Tell::Gone { trees: 1 << tree }, cx);
+            }
+            return;
+        }
+        let generation = live.playout.number(symbol.generation);
+        match live.playout.insert(&symbol, now) {
+            Taken::New => {
+                self.counts.symbols += 1;
+                self.counts.sent += live.send_on(socket, tree, &datagram.data, from, cx);
+            }
+            Taken::Twice => self.counts.twice += 1,
+            Taken::Late | Taken::Ahead => {}
+            Taken::Forged => {
+                self.counts.bad += 1;
+                self.forged(tree, from, cx);
+                return;
+            }
+        }
+        let at = &mut live.trees[usize::from(tree)];
+        if at.parent.as_ref().is_some_and(|parent| parent.addr == from) {
+            at.fed(generation, now);
+        }
+        self.play(cx);
+        self.mind_the_gaps(cx);
+    }
+
+    fn forged(&mut self, tree: u8, from: SocketAddr, cx: &mut Context<'_>) {
+        let Some(live) = self.live() else { return };
+        let Some(parent) = &mut live.trees[usize::from(tree)].parent else { return };
+        if parent.addr != from {
+            return;
+        }
+        parent.forged += 1;
+        if parent.forged >= FORGED {
+            self.view.forget(from);
+            self.lost(tree, from, cx);
+        }
+    }
+
+    /// A manifest came in.
+    pub(super) fn manifest(&mut self, datagram: &Datagram, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let (Some(socket), State::Live(live)) = (self.socket, &mut self.state) else { return };
+        if live.source.is_some() || !live.expects(datagram.peer) {
+            self.counts.bad += 1;
+            return;
+        }
+        // A verification costs more than everything else: what is known is not verified again.
+        if live.repair.is_known(&datagram.data) {
+            self.counts.twice += 1;
+            return;
+        }
+        let Ok(manifest) = live.checker.check(&datagram.data) else {
+            self.counts.bad += 1;
+            return;
+        };
+        live.repair.note(manifest.first, manifest.generations.len(), &datagram.data, live.playout.oldest());
+        let (one, other) = live.manifest_trees(manifest.first);
+        live.playout.sign(manifest, now);
+        self.counts.sent += live.send_on(socket, one, &datagram.data, datagram.peer, cx);
+        if let Some(other) = other {
+            self.counts.sent += live.send_on(socket, other, &datagram.data, datagram.peer, cx);
+        }
+        self.play(cx);
+        self.mind_the_gaps(cx);
+    }
+
+    /// The application has the next packets.
+    pub(super) fn publish(&mut self, op: OpId, packets: Vec<Bytes>, cx: &mut Context<'_>) {
+        let micros = unix_micros(cx);
+        let flush = self.config.flush;
+        let Some(live) = self.live() else {
+            cx.finish(op, Err(Error::NotJoined));
+            return;
+        };
+        if live.leaving.is_some() {
+            cx.finish(op, Err(Error::Stopped));
+            return;
+        }
+        let Some(source) = &mut live.source else {
+            cx.finish(op, Err(Error::NotTheSource));
+            return;
+        };
+        if packets.iter().any(|packet| packet.len() > LARGEST_PACKET) {
+            cx.finish(op, Err(Error::TooLong));
+            return;
+        }
+        let mut out = Vec::new();
+        let was_open = source.is_open();
+        for packet in packets {
+            source.push(packet, micros, &mut out);
+        }
+        match (source.is_open(), was_open) {
+            (true, false) => cx.set_timer(Timer::Flush, flush),
+            (false, _) => cx.clear_timer(Timer::Flush),
+            (true, true) => {}
+        }
+        self.emit(out, cx);
+        cx.finish(op, Ok(()));
+    }
+
+    /// What is open was open for long enough.
+    pub(super) fn flush(&mut self, cx: &mut Context<'_>) {
+        let micros = unix_micros(cx);
+        let mut out = Vec::new();
+        if let Some(live) = self.live()
+            && let Some(source) = &mut live.source
+        {
+            source.flush(micros, false, &mut out);
+        }
+        self.emit(out, cx);
+    }
+
+    /// Sends what the source has, and keeps it for who asks again.
+    pub(super) fn emit(&mut self, out: Vec<Outgoing>, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let (Some(socket), State::Live(live)) = (self.socket, &mut self.state) else { return };
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        for outgoing in out {
+            let mut wire = BytesMut::new();
+            match outgoing {
+                Outgoing::Symbol(symbol) => {
+                    symbol.encode(live.tag, &mut wire);
+                    let tree = live.broadcast.shape.tree(symbol.index);
+                    self.counts.sent += live.send_on(socket, tree, &wire.freeze(), nowhere, cx);
+                    live.playout.insert(&symbol, now);
+                }
+                Outgoing::Manifest(manifest) => {
+                    let Some(source) = &live.source else { return };
+                    manifest.encode(&live.broadcast, &source.key, &mut wire);
+                    let wire = wire.freeze();
+                    let (one, other) = live.manifest_trees(manifest.first);
+                    live.repair.note(
+                        manifest.first,
+                        manifest.generations.len(),
+                        &wire,
+                        live.playout.oldest(),
+                    );
+                    live.playout.sign(manifest, now);
+                    self.counts.sent += live.send_on(socket, one, &wire, nowhere, cx);
+                    if let Some(other) = other {
+                        self.counts.sent += live.send_on(socket, other, &wire, nowhere, cx);
+                    }
+                }
+            }
+        }
+        self.play(cx);
+    }
+}

@@ -1,0 +1,95 @@
+//! Who is there, and how they are: each member asks another one from time to time.
+
+use super::{Context, Esm, State, TICK};
+use crate::api::Timer;
+use crate::member::questions::Purpose;
+use crate::wire::{Answer, Ask, Known, SAMPLE, TreeStatus};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use p2p_core::{Duration, Instant};
+
+/// How often another member is asked how it is.
+const PROBE: Duration = Duration::from_secs(2);
+
+impl Esm {
+    /// Some members, ourselves among them.
+    pub(super) fn sample(&self, peer: SocketAddr, now: Instant, cx: &mut Context<'_>) -> Vec<Known> {
+        let mut sample = self.view.sample(peer, now, cx.rng());
+        sample.truncate(SAMPLE);
+        sample
+    }
+
+    /// The answer to [`Ask::Probe`].
+    pub(super) fn status(&mut self, peer: SocketAddr, cx: &mut Context<'_>) -> Answer {
+        let now = cx.now();
+        let me = self.me;
+        let State::Live(live) = &self.state else { return Answer::Nothing };
+        let trees = (0..live.trees.len()).map(|tree| live.tree_status(me, tree)).collect();
+        Answer::Status { trees, sample: self.sample(peer, now, cx) }
+    }
+
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now();
+        if self.live().is_none() {
+            return;
+        }
+        self.leave_if_alone(false, cx);
+        let Some(live) = self.live() else { return };
+        let phase = |span: Duration, cx: &mut Context<'_>| now + span / 2 + cx.rng().phase(span);
+        if live.next_probe <= now {
+            live.next_probe = phase(PROBE, cx);
+            self.view.tidy(now);
+            self.probe_some(1, cx);
+        }
+        self.doubt_the_silent(cx);
+        self.tidy_children(cx);
+        self.tell_places(cx);
+        self.better_parents(cx);
+        self.seek_all(cx);
+        if self.live().is_some() {
+            cx.set_timer(Timer::Tick, TICK);
+        }
+    }
+
+    /// Asks some members how they are, first those of whom it is not known.
+    pub(super) fn probe_some(&mut self, count: usize, cx: &mut Context<'_>) {
+        let now = cx.now();
+        if self.view.iter().next().is_none()
+            && let State::Live(live) = &self.state
+            && let Some(door) = cx.rng().choose(&live.doors).copied()
+        {
+            // Its answer makes it known again.
+            self.ask(door, Ask::Probe, Purpose::Probe, cx);
+            return;
+        }
+        let asked =
+            |addr| self.questions.any(|question| question.to == addr && question.purpose == Purpose::Probe);
+        let mut candidates: Vec<_> = self
+            .view
+            .iter()
+            .filter(|known| !asked(known.addr))
+            .map(|known| (known.status(0, now).is_some(), known.addr))
+            .collect();
+        cx.rng().shuffle(&mut candidates);
+        candidates.sort_by_key(|(known, _)| *known);
+        for (_, addr) in candidates.into_iter().take(count) {
+            self.ask(addr, Ask::Probe, Purpose::Probe, cx);
+        }
+    }
+}
+
+impl super::Live {
+    /// Where the member is in a tree, in short.
+    pub(super) fn tree_status(&self, me: crate::wire::MemberId, tree: usize) -> TreeStatus {
+        let at = &self.trees[tree];
+        let room = u8::try_from(self.room(me, tree)).unwrap_or(u8::MAX);
+        match (&self.source, &at.parent) {
+            (Some(_), _) => TreeStatus { depth: 0, room, delay: 0 },
+            (None, Some(parent)) => {
+                // A path has 24 members at most.
+                TreeStatus { depth: parent.place.path.len() as u8, room, delay: parent.delay() }
+            }
+            (None, None) => TreeStatus { depth: u8::MAX, room: 0, delay: u16::MAX },
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Beginning and end of a member's part in a broadcast.
+
+use super::{Context, Esm, Live, State, TICK};
+use crate::announcement::Announcement;
+use crate::api::Timer;
+use crate::error::Error;
+use crate::group::GroupKey;
+use crate::manifest::Checker;
+use crate::member::questions::Purpose;
+use crate::member::repair::Repair;
+use crate::member::source::Source;
+use crate::member::tree::Tree;
+use crate::playout::{Output, Playout};
+use crate::shape::Shape;
+use crate::wire::{Answer, Ask, Known, Tell};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use p2p_core::{Duration, OpId};
+
+/// Who leaves sends on for so long at most.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Who is to be joined by has so long to answer, the first time.
+const GREETING: Duration = Duration::from_millis(750);
+
+impl Esm {
+    pub(super) fn broadcast(&mut self, op: OpId, cx: &mut Context<'_>) {
+        if !matches!(self.state, State::Idle) {
+            cx.finish(op, Err(Error::Busy));
+            return;
+        }
+        if let Some(Err(error)) = self.bound {
+            cx.finish(op, Err(Error::NoSocket(error)));
+            return;
+        }
+        let Some(key) = self.config.source.clone() else {
+            cx.finish(op, Err(Error::NoKey));
+            return;
+        };
+        let (run, started, rate, shape) =
+            (cx.rng().bytes(), cx.unix_now().as_secs(), self.config.rate, self.config.shape);
+        let announcement = Announcement::sign(&key.0, run, started, rate, shape);
+        let Some(mut live) = self.begin(key.group(), announcement, 0) else {
+            cx.finish(op, Err(Error::BadKey));
+            return;
+        };
+        live.source = Some(Source::new(key.0, live.broadcast));
+        self.state = State::Live(live);
+        cx.set_timer(Timer::Tick, TICK);
+        cx.finish(op, Ok(()));
+    }
+
+    pub(super) fn join(&mut self, op: OpId, group: GroupKey, by: Vec<SocketAddr>, cx: &mut Context<'_>) {
+        if !matches!(self.state, State::Idle) {
+            cx.finish(op, Err(Error::Busy));
+            return;
+        }
+        match self.bound {
+            Some(Err(error)) => cx.finish(op, Err(Error::NoSocket(error))),
+            bound => {
+                self.state = State::Greeting { op, group, by, at: 0 };
+                if bound.is_some() {
+                    self.greet_next(cx);
+                }
+            }
+        }
+    }
+
+    /// Asks the next one of those to join by; each three times before it is given up, more patiently each time.
+    pub(super) fn greet_next(&mut self, cx: &mut Context<'_>) {
+        let State::Greeting { op, by, at, .. } = &mut self.state else { return };
+        if *at >= by.len() * 3 {
+            let op = *op;
+            self.state = State::Idle;
+            cx.finish(op, Err(Error::NoBroadcast));
+            return;
+        }
+        let (to, round) = (by[*at % by.len()], *at / by.len());
+        *at += 1;
+        let patience = GREETING * (1 << round);
+        self.ask_within(to, Ask::Hello, Purpose::Hello, Some(patience), cx);
+    }
+
+    /// What is broadcast, said by a member.
+    pub(super) fn greeted(&mut self, announcement: &Announcement, heard: u64, cx: &mut Context<'_>) {
+        let State::Greeting { op, group, by, .. } = &mut self.state else { return };
+        let (op, group, doors) = (*op, *group, core::mem::take(by));
+        // Generations that were sent before we joined are not missed.
+        let Some(mut live) = self.begin(group, *announcement, heard) else {
+            // Whoever said so lies.
+            if let State::Greeting { by, .. } = &mut self.state {
+                *by = doors;
+            }
+            self.greet_next(cx);
+            return;
+        };
+        live.joining = Some(op);
+        live.doors = doors;
+        self.state = State::Live(live);
+        self.seek_all(cx);
+        cx.set_timer(Timer::Tick, TICK);
+    }
+
+    fn begin(&self, group: GroupKey, announcement: Announcement, from: u64) -> Option<Box<Live>> {
+        let broadcast = announcement.broadcast(group)?;
+        let shape = broadcast.shape;
+        let config = &self.config;
+        Some(Box::new(Live {
+            tag: group.tag(),
+            announcement,
+            broadcast,
+            checker: Checker::new(broadcast)?,
+            playout: Playout::new(
+                shape,
+                from,
+                config.window,
+                config.history.min(config.window / 2),
+                config.patience,
+            ),
+            trees: (0..shape.trees()).map(|_| Tree::default()).collect(),
+            source: None,
+            repair: Repair::default(),
+            doors: Vec::new(),
+            joining: None,
+            watcher: None,
+            copies: copies(config.upload, announcement.rate, shape),
+            next_probe: p2p_core::Instant::ZERO,
+            next_place: p2p_core::Instant::ZERO,
+            next_better: p2p_core::Instant::ZERO,
+            next_gone: p2p_core::Instant::ZERO,
+            leaving: None,
+        }))
+    }
+
+    /// The answer to [`Ask::Hello`].
+    pub(super) fn describe(&mut self, peer: SocketAddr, cx: &mut Context<'_>) -> Answer {
+        let now = cx.now();
+        let State::Live(live) = &self.state else { return Answer::Nothing };
+        if live.leaving.is_some() {
+            return Answer::Nothing;
+        }
+        let (announcement, heard, oldest) = (live.announcement, live.playout.heard(), live.playout.oldest());
+        Answer::Broadcast { announcement, heard, oldest, sample: self.sample(peer, now, cx) }
+    }
+
+    /// Leaves: children are told to move, and sent symbols until they have.
+    pub(super) fn leave(&mut self, op: Option<OpId>, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let Some(live) = self.live() else {
+            if let Some(op) = op {
+                cx.finish(op, Err(Error::NotJoined));
+            }
+            return;
+        };
+        match (&mut live.leaving, op) {
+            (Some((waiting @ None, _)), Some(op)) => *waiting = Some(op),
+            (Some(_), Some(op)) => cx.finish(op, Err(Error::Stopped)),
+            // Asked to stop: `Halt` follows as soon as it has left.
+            (Some(_), None) => {}
+            (None, _) => {
+                live.leaving = Some((op, now + FAREWELL));
+                let mut out = Vec::new();
+                if let Some(source) = &mut live.source {
+                    source.flush(unix_micros(cx), true, &mut out);
+                }
+                // Where the source leaves there is nothing to move for: it stays for a while, for who misses the end.
+                let is_source = live.source.is_some();
+                let moves: Vec<_> = (0_u8..)
+                    .zip(&live.trees)
+                    .filter(|_| !is_source)
+                    .flat_map(|(tree, at)| {
+                        let to = at.parent.as_ref().map(|parent| Known {
+                            id: parent.id,
+                            addr: parent.addr,
+                            age: 0,
+                        });
+                        at.children.iter().map(move |child| (tree, child.addr, child.token, to))
+                    })
+                    .collect();
+                self.emit(out, cx);
+                for (tree, addr, token, to) in moves {
+                    self.tell(addr, token, Tell::Move { tree, to }, cx);
+                }
+            }
+        }
+        if op.is_none() {
+            // Stopping: nothing else may begin.
+            if let Some(live) = self.live()
+                && let Some(joining) = live.joining.take()
+            {
+                cx.finish(joining, Err(Error::Stopped));
+            }
+        }
+        self.leave_if_alone(op.is_none(), cx);
+    }
+
+    /// Is gone once nobody is left who needs it, or it has waited for long enough.
+    pub(super) fn leave_if_alone(&mut self, stopping: bool, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let Some(live) = self.live() else { return };
+        let Some((op, until)) = live.leaving else { return };
+        let needed = live.source.is_some() || live.trees.iter().any(|tree| !tree.children.is_empty());
+        if until > now && needed {
+            return;
+        }
+        let mut parents: Vec<(SocketAddr, u64)> = Vec::new();
+        for (tree, parent) in
+            live.trees.iter().enumerate().filter_map(|(at, tree)| Some((at, tree.parent.as_ref()?.addr)))
+        {
+            match parents.iter_mut().find(|(addr, _)| *addr == parent) {
+                Some((_, trees)) => *trees |= 1 << tree,
+                None => parents.push((parent, 1 << tree)),
+            }
+        }
+        for (addr, trees) in parents {
+            self.tell_known(addr, Tell::Gone { trees }, cx);
+        }
+        self.end(Error::Stopped, cx);
+        if let Some(op) = op {
+            cx.finish(op, Ok(()));
+        }
+        if stopping || op.is_none() {
+            cx.halt();
+        }
+    }
+
+    /// Takes part in nothing any more; whoever waits is told why.
+    pub(super) fn end(&mut self, why: Error, cx: &mut Context<'_>) {
+        match core::mem::replace(&mut self.state, State::Idle) {
+            State::Idle => {}
+            State::Greeting { op, .. } => cx.finish(op, Err(why)),
+            State::Live(live) => {
+                if let Some(op) = live.joining {
+                    cx.finish(op, Err(why));
+                }
+                if let Some(op) = live.watcher {
+                    cx.finish(op, Err(why));
+                }
+            }
+        }
+        self.view = Default::default();
+        self.questions = Default::default();
+        for timer in [Timer::Playout, Timer::Repair, Timer::Overdue, Timer::Tick, Timer::Flush] {
+            cx.clear_timer(timer);
+        }
+    }
+
+    /// Gives the watcher what can go out by now.
+    pub(super) fn play(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let Some(live) = self.live() else { return };
+        // A source watches itself by what it sends; its own packets need no order.
+        while let Some(output) = live.playout.poll(now) {
+            let is_end = output == Output::End;
+            if let Some(op) = live.watcher {
+                cx.answer(op, crate::Event::Output(output));
+                if is_end {
+                    live.watcher = None;
+                    cx.finish(op, Ok(()));
+                }
+            }
+        }
+        if let Some(due) = live.playout.due() {
+            cx.set_timer_at(Timer::Playout, due);
+        }
+    }
+}
+
+/// Microseconds since 1970.
+pub(super) fn unix_micros(cx: &Context<'_>) -> u64 {
+    cx.unix_now().as_nanos() / 1_000
+}
+
+/// Symbols in a second, as children in one tree, that so much upload is good for: a tree's share of the stream, with a
+/// twentieth for heads and manifests.
+fn copies(upload: u32, rate: u32, shape: Shape) -> u16 {
+    let share = f64::from(rate.max(1)) * shape.expansion() * 1.05 / f64::from(shape.trees());
+    // Saturates.
+    (f64::from(upload) / share) as u16
+}

@@ -1,0 +1,496 @@
+//! The machine: [`Esm`], one member of a group, behind one UDP socket.
+//!
+//! ```text
+//!          Join              what is broadcast        a parent in every tree
+//!  Idle ─────────► Greeting ───────────────────► Live ──────────────────────► joined
+//!   ▲  │ Broadcast (the source)                   ▲ │
+//!   │  └──────────────────────────────────────────┘ │ Leave, Stop: children move first
+//!   └───────────────────────────────────────────────┘
+//! ```
+
+mod children;
+mod flow;
+mod gossip;
+mod join;
+mod parents;
+mod questions;
+mod repair;
+mod source;
+mod tree;
+
+use crate::announcement::Announcement;
+use crate::api::{Command, Event, Timer};
+use crate::config::Config;
+use crate::error::Error;
+use crate::group::{Broadcast, GroupKey};
+use crate::manifest::{self, Checker};
+use crate::playout::Playout;
+use crate::symbol;
+use crate::view::View;
+use crate::wire::{self, Answer, Ask, FIRST_WORD, MemberId, Packet, Refusal, Tell};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::net::SocketAddr;
+use p2p_core::{Cx, Datagram, Duration, Input, Instant, IoError, Machine, OpId, OpInput, SocketId, Tokens};
+use questions::{Purpose, Question, Questions, UNKNOWN};
+use repair::Repair;
+use source::Source;
+use tree::Tree;
+
+type Context<'a> = Cx<'a, Esm>;
+
+/// How often a member looks after its places.
+const TICK: Duration = Duration::from_millis(100);
+/// Questions under way at most.
+const MOST_QUESTIONS: usize = 256;
+
+/// A member of a group: its source, or one that watches and passes on.
+#[derive(Debug)]
+pub struct Esm {
+    config: Arc<Config>,
+    me: MemberId,
+    socket: Option<SocketId>,
+    bound: Option<Result<SocketAddr, IoError>>,
+    tokens: Tokens,
+    view: View,
+    questions: Questions,
+    state: State,
+    counts: Counts,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    Greeting { op: OpId, group: GroupKey, by: Vec<SocketAddr>, at: usize },
+    Live(Box<Live>),
+}
+
+/// A broadcast that the member takes part in.
+#[derive(Debug)]
+struct Live {
+    tag: [u8; 4],
+    announcement: Announcement,
+    broadcast: Broadcast,
+    checker: Checker,
+    playout: Playout,
+    trees: Vec<Tree>,
+    source: Option<Source>,
+    repair: Repair,
+    /// Whom it joined by: they are asked again should nobody else be known.
+    doors: Vec<SocketAddr>,
+    /// Who waits for a place in every tree.
+    joining: Option<OpId>,
+    /// Who is given the stream.
+    watcher: Option<OpId>,
+    /// Symbols in a second, all trees together, that it may send.
+    copies: u16,
+    next_probe: Instant,
+    next_place: Instant,
+    next_better: Instant,
+    next_gone: Instant,
+    leaving: Option<(Option<OpId>, Instant)>,
+}
+
+/// What a member counted since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Symbols that were new.
+    pub symbols: u64,
+    /// Symbols that were here already.
+    pub twice: u64,
+    /// Symbols and manifests that the source did not sign, or nobody asked for.
+    pub bad: u64,
+    /// Symbols sent on, or sent again.
+    pub sent: u64,
+    /// Bytes of everything else that was sent, heads of UDP and IP not counted.
+    pub control: u64,
+    /// Datagrams of everything else.
+    pub control_sent: u64,
+    /// Parents that were lost.
+    pub lost_parents: u64,
+}
+
+impl Esm {
+    /// A member that takes part in nothing yet.
+    #[must_use]
+    pub fn new(config: impl Into<Arc<Config>>) -> Self {
+        Self {
+            config: config.into(),
+            me: MemberId(0),
+            socket: None,
+            bound: None,
+            tokens: Tokens::default(),
+            view: View::default(),
+            questions: Questions::default(),
+            state: State::Idle,
+            counts: Counts::default(),
+        }
+    }
+
+    /// What it counted.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Where its parents are reached, tree by tree.
+    pub fn parents(&self) -> impl Iterator<Item = Option<SocketAddr>> {
+        let live = if let State::Live(live) = &self.state { Some(live) } else { None };
+        live.into_iter()
+            .flat_map(|live| &live.trees)
+            .map(|tree| tree.parent.as_ref().map(|parent| parent.addr))
+    }
+
+    /// Where its children are reached, tree by tree.
+    pub fn children(&self) -> impl Iterator<Item = Vec<SocketAddr>> {
+        let live = if let State::Live(live) = &self.state { Some(live) } else { None };
+        live.into_iter()
+            .flat_map(|live| &live.trees)
+            .map(|tree| tree.children.iter().map(|child| child.addr).collect())
+    }
+
+    /// Milliseconds from the source to it, tree by tree, as far as it knows.
+    pub fn delays(&self) -> impl Iterator<Item = Option<u16>> {
+        let live = if let State::Live(live) = &self.state { Some(live) } else { None };
+        live.into_iter()
+            .flat_map(|live| &live.trees)
+            .map(|tree| tree.parent.as_ref().map(tree::Parent::delay))
+    }
+
+    fn live(&mut self) -> Option<&mut Live> {
+        match &mut self.state {
+            State::Live(live) => Some(live),
+            State::Idle | State::Greeting { .. } => None,
+        }
+    }
+
+    fn tag(&self) -> Option<[u8; 4]> {
+        match &self.state {
+            State::Idle => None,
+            State::Greeting { group, .. } => Some(group.tag()),
+            State::Live(live) => Some(live.tag),
+        }
+    }
+
+    fn send(&mut self, to: SocketAddr, datagram: Bytes, cx: &mut Context<'_>) {
+        if let Some(socket) = self.socket {
+            self.counts.control += datagram.len() as u64;
+            self.counts.control_sent += 1;
+            cx.send_to(socket, to, datagram);
+        }
+    }
+
+    /// Asks, with what is known of the one that is asked. Gives nothing back: what comes of it is an input.
+    fn ask(&mut self, to: SocketAddr, ask: Ask, purpose: Purpose, cx: &mut Context<'_>) {
+        self.ask_within(to, ask, purpose, None, cx);
+    }
+
+    fn ask_within(
+        &mut self,
+        to: SocketAddr,
+        ask: Ask,
+        purpose: Purpose,
+        patience: Option<Duration>,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(tag) = self.tag() else { return };
+        if self.questions.len() >= MOST_QUESTIONS {
+            return;
+        }
+        let known = self.view.get(to);
+        let token = known.map_or(0, |known| known.token);
+        let usual = known.and_then(|known| known.round_trip).map_or(UNKNOWN, |took| took * 2 + TICK);
+        let now = cx.now();
+        // Any number will do that nobody can guess.
+        let transaction = cx.rng().bits() as u32;
+        let due = now + patience.unwrap_or(usual);
+        self.questions.push(Question { transaction, to, asked: now, due, purpose, proved: token != 0 });
+        let padding = if token == 0 { FIRST_WORD } else { 0 };
+        let packet = Packet::Ask { transaction, token, from: self.me, ask };
+        self.send(to, packet.encode(tag, padding), cx);
+        self.wake(cx);
+    }
+
+    fn wake(&self, cx: &mut Context<'_>) {
+        if let Some(due) = self.questions.due() {
+            cx.set_timer_at(Timer::Overdue, due);
+        }
+    }
+
+    fn tell(&mut self, to: SocketAddr, token: u32, tell: Tell, cx: &mut Context<'_>) {
+        let Some(tag) = self.tag() else { return };
+        let packet = Packet::Tell { token, from: self.me, tell };
+        self.send(to, packet.encode(tag, 0), cx);
+    }
+
+    /// Tells a member whose token we have from its answers.
+    fn tell_known(&mut self, to: SocketAddr, tell: Tell, cx: &mut Context<'_>) {
+        let token = self.view.get(to).map_or(0, |known| known.token);
+        self.tell(to, token, tell, cx);
+    }
+
+    fn datagram(&mut self, datagram: &Datagram, cx: &mut Context<'_>) {
+        match datagram.data.first() {
+            Some(&symbol::KIND) => self.symbol(datagram, cx),
+            Some(&manifest::KIND) => self.manifest(datagram, cx),
+            Some(&wire::KIND) => self.packet(datagram, cx),
+            _ => self.counts.bad += 1,
+        }
+    }
+
+    fn packet(&mut self, datagram: &Datagram, cx: &mut Context<'_>) {
+        let Some(tag) = self.tag() else { return };
+        let Ok(packet) = Packet::decode(&datagram.data, tag) else {
+            self.counts.bad += 1;
+            return;
+        };
+        let peer = datagram.peer;
+        match packet {
+            Packet::Ask { transaction, token, from, ask } => {
+                if from == self.me {
+                    return;
+                }
+                let now = cx.now();
+                let proved = self.tokens.is_of(token, peer, now);
+                let mut answer = if proved || matches!(ask, Ask::Hello | Ask::Probe) {
+                    self.answer(peer, from, ask, cx)
+                } else {
+                    Answer::Prove
+                };
+                let reply = |answer| Packet::Answer {
+                    transaction,
+                    token: self.tokens.of(peer, now),
+                    from: self.me,
+                    answer,
+                };
+                let mut wire = reply(answer.clone()).encode(tag, 0);
+                if !proved && wire.len() > datagram.data.len() {
+                    answer = Answer::Prove;
+                    wire = reply(answer).encode(tag, 0);
+                }
+                // What is shorter than an answer can be is no question of ours.
+                if proved || wire.len() <= datagram.data.len() {
+                    self.send(peer, wire, cx);
+                }
+                if proved {
+                    self.view.note(from, peer, now);
+                }
+            }
+            Packet::Answer { transaction, token, from, answer } => {
+                let Some(question) = self.questions.answered(transaction, peer) else { return };
+                self.wake(cx);
+                let now = cx.now();
+                let took = now.since(question.asked);
+                self.view.note(from, peer, now);
+                if let Some(known) = self.view.get_mut(peer) {
+                    known.token = token;
+                    known.silent = 0;
+                    known.round_trip = Some(known.round_trip.map_or(took, |mean| (mean * 7 + took) / 8));
+                }
+                self.answered(question, from, answer, cx);
+            }
+            Packet::Tell { token, from, tell } => {
+                if self.tokens.is_of(token, peer, cx.now()) {
+                    self.told(peer, from, tell, cx);
+                } else {
+                    self.counts.bad += 1;
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, peer: SocketAddr, from: MemberId, ask: Ask, cx: &mut Context<'_>) -> Answer {
+        match ask {
+            Ask::Hello => self.describe(peer, cx),
+            Ask::Probe => self.status(peer, cx),
+            Ask::Adopt { tree, token, spare, urgent } => {
+                self.adopt((from, peer), tree, token, spare, urgent, cx)
+            }
+        }
+    }
+
+    fn answered(&mut self, question: Question, from: MemberId, answer: Answer, cx: &mut Context<'_>) {
+        let to = question.to;
+        match (answer, question.purpose) {
+            (Answer::Prove, _) if !question.proved => self.ask_again(question, cx),
+            (Answer::Broadcast { announcement, heard, oldest, sample }, Purpose::Hello) => {
+                self.view.learn(&sample, cx.now());
+                self.greeted(&announcement, heard.max(oldest), cx);
+            }
+            (Answer::Status { trees, sample }, purpose) => {
+                let now = cx.now();
+                self.view.learn(&sample, now);
+                if let Some(known) = self.view.get_mut(to) {
+                    known.status = Some((now, trees));
+                }
+                if purpose == Purpose::Probe {
+                    self.seek_all(cx);
+                }
+            }
+            (Answer::Adopted(place), Purpose::Doubt(tree)) => self.placed(to, tree, place, cx),
+            // It looks for a parent itself: all of its children would only be in its way.
+            (Answer::Refused { why: Refusal::Unsettled, .. }, Purpose::Doubt(tree)) => {
+                self.trusted(tree, to, cx.now())
+            }
+            (Answer::Refused { why: _, instead }, Purpose::Doubt(tree)) => {
+                self.view.learn(&instead, cx.now());
+                self.lost(tree, to, cx);
+            }
+            (Answer::Adopted(place), Purpose::Adopt(tree)) => {
+                self.adopted(tree, (from, to), place, false, cx)
+            }
+            (Answer::Adopted(place), Purpose::Better(tree)) => {
+                self.adopted(tree, (from, to), place, true, cx)
+            }
+            (Answer::Refused { why, instead }, Purpose::Adopt(tree) | Purpose::Better(tree)) => {
+                self.view.learn(&instead, cx.now());
+                self.refused(tree, to, why, cx);
+            }
+            _ => self.unanswered(question, cx),
+        }
+    }
+
+    /// The first time it was asked without a token; now there is one.
+    fn ask_again(&mut self, question: Question, cx: &mut Context<'_>) {
+        let ask = match question.purpose {
+            Purpose::Hello => Ask::Hello,
+            Purpose::Probe => Ask::Probe,
+            Purpose::Adopt(tree) | Purpose::Better(tree) | Purpose::Doubt(tree) => {
+                self.adopt_me(question.to, tree, cx.now())
+            }
+        };
+        self.ask(question.to, ask, question.purpose, cx);
+    }
+
+    /// Nobody answered, or not what was asked.
+    fn unanswered(&mut self, question: Question, cx: &mut Context<'_>) {
+        match question.purpose {
+            Purpose::Hello => self.greet_next(cx),
+            Purpose::Probe => self.view.unanswered(question.to, cx.now() + TICK),
+            Purpose::Doubt(tree) => {
+                self.view.forget(question.to);
+                self.lost(tree, question.to, cx);
+            }
+            Purpose::Adopt(tree) | Purpose::Better(tree) => {
+                self.view.unanswered(question.to, cx.now() + TICK);
+                self.turned_down(tree, question.to, cx);
+            }
+        }
+    }
+
+    fn told(&mut self, peer: SocketAddr, from: MemberId, tell: Tell, cx: &mut Context<'_>) {
+        match tell {
+            Tell::Place { tree, place } => self.placed(peer, tree, place, cx),
+            Tell::Move { tree, to } => self.sent_away(peer, tree, to, cx),
+            Tell::Here { trees } => self.child_is_here(peer, from, trees, cx.now()),
+            Tell::Gone { trees } => self.child_is_gone(peer, trees),
+            Tell::Miss(wants) => self.missed(peer, &wants, cx),
+        }
+    }
+
+    fn command(&mut self, op: OpId, command: Command, cx: &mut Context<'_>) {
+        match command {
+            Command::Broadcast => self.broadcast(op, cx),
+            Command::Send(packets) => self.publish(op, packets, cx),
+            Command::Join { group, by } => self.join(op, group, by, cx),
+            Command::Watch => match self.live() {
+                None => cx.finish(op, Err(Error::NotJoined)),
+                Some(live) => match live.watcher.replace(op) {
+                    Some(before) => cx.finish(before, Err(Error::Cancelled)),
+                    None => self.play(cx),
+                },
+            },
+            Command::Leave => self.leave(Some(op), cx),
+        }
+    }
+
+    fn cancelled(&mut self, op: OpId, cx: &mut Context<'_>) {
+        match &mut self.state {
+            State::Greeting { op: greeting, .. } if *greeting == op => {
+                self.state = State::Idle;
+                cx.finish(op, Err(Error::Cancelled));
+            }
+            State::Live(live) if live.watcher == Some(op) => {
+                live.watcher = None;
+                cx.finish(op, Err(Error::Cancelled));
+            }
+            // It stays a member: whoever joined may have a stream to watch yet.
+            State::Live(live) if live.joining == Some(op) => {
+                live.joining = None;
+                cx.finish(op, Err(Error::Cancelled));
+            }
+            State::Live(live) => {
+                if let Some((leaving, _)) = &mut live.leaving
+                    && *leaving == Some(op)
+                {
+                    *leaving = None;
+                    cx.finish(op, Err(Error::Cancelled));
+                }
+            }
+            State::Idle | State::Greeting { .. } => {}
+        }
+    }
+}
+
+impl Machine for Esm {
+    type Command = Command;
+    type Event = Event;
+    type Error = Error;
+    type Timer = Timer;
+
+    fn handle(&mut self, input: Input<Self>, cx: &mut Cx<'_, Self>) {
+        match input {
+            Input::Start => {
+                self.me = MemberId(cx.rng().bits());
+                let now = cx.now();
+                self.tokens = Tokens::draw(cx.rng(), now);
+                self.socket = Some(cx.bind(self.config.listen));
+            }
+            Input::Bound(socket, bound) if Some(socket) == self.socket => {
+                self.bound = Some(bound);
+                match bound {
+                    Ok(addr) => {
+                        cx.tell(Event::Listening(addr));
+                        self.greet_next(cx);
+                    }
+                    Err(error) => {
+                        self.socket = None;
+                        self.end(Error::NoSocket(error), cx);
+                    }
+                }
+            }
+            Input::Datagram(_, datagram) => self.datagram(&datagram, cx),
+            Input::Timer(timer) => match timer {
+                Timer::Playout => self.play(cx),
+                Timer::Repair => self.repair(cx),
+                Timer::Overdue => {
+                    for question in self.questions.overdue(cx.now()) {
+                        self.unanswered(question, cx);
+                    }
+                    self.wake(cx);
+                }
+                Timer::Tick => self.tick(cx),
+                Timer::Flush => self.flush(cx),
+            },
+            Input::Op(op, OpInput::Ask(command)) => self.command(op, command, cx),
+            Input::Op(op, OpInput::Cancel) => self.cancelled(op, cx),
+            Input::Stop => match self.state {
+                State::Live(_) => self.leave(None, cx),
+                State::Idle | State::Greeting { .. } => {
+                    self.end(Error::Stopped, cx);
+                    cx.halt();
+                }
+            },
+            // A watcher that does not keep up is lagged by its driver: what is live does not wait.
+            Input::Op(_, OpInput::Full | OpInput::Ready)
+            | Input::Bound(..)
+            | Input::Stream(..)
+            | Input::Listener(..)
+            | Input::Resolved(..)
+            | Input::Job(..) => {}
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What was lost is asked for again, of whoever may have it ([`Repair`]).
+//!
+//! A symbol is taken for lost when its tree delivered a later generation, or when its generation is old enough. What
+//! misses is asked for of another member each time, across all trees: whoever feeds us in one has most likely what is
+//! missing in another.
+
+use super::{Context, Esm, Live, State};
+use crate::api::Timer;
+use crate::playout::Missing;
+use crate::shape::Shape;
+use crate::symbol::Symbol;
+use crate::wire::{MOST_WANTS, Tell, Want};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use bytes::{Bytes, BytesMut};
+use core::net::SocketAddr;
+use p2p_core::{Duration, Instant};
+
+/// How often it is looked at what misses, while anything does.
+const LOOK: Duration = Duration::from_millis(50);
+/// A symbol may be so late, though those behind it are here.
+const LATE: Duration = Duration::from_millis(300);
+/// What was asked for is asked for again after so long.
+const AGAIN: Duration = Duration::from_millis(200);
+/// Members that are expected to answer at a time.
+const HELPERS: usize = 8;
+/// Symbols sent for one question at most.
+const MOST_SYMBOLS: usize = 64;
+
+/// What is under way to get what was lost, and what is kept for others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Repair {
+    /// When each generation may be asked for again, and how often it was.
+    asked: BTreeMap<u64, (Instant, u8)>,
+    /// Who was asked of late.
+    helpers: Vec<SocketAddr>,
+    /// The manifests, by the first generation of each.
+    manifests: BTreeMap<u64, (u64, Bytes)>,
+    /// The timer is set.
+    looking: bool,
+}
+
+impl Repair {
+    /// Whether this member was asked of late.
+    pub(super) fn asked(&self, addr: SocketAddr) -> bool {
+        self.helpers.contains(&addr)
+    }
+
+    /// Whether this manifest is here.
+    pub(super) fn is_known(&self, wire: &[u8]) -> bool {
+        let first = wire.get(5..13).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        first.and_then(|first| self.manifests.get(&first)).is_some_and(|(_, here)| here == wire)
+    }
+
+    /// Keeps a manifest; those of before `oldest` are forgotten.
+    pub(super) fn note(&mut self, first: u64, generations: usize, wire: &Bytes, oldest: u64) {
+        self.manifests.insert(first, (first + generations as u64, wire.clone()));
+        while let Some(entry) = self.manifests.first_entry() {
+            if entry.get().0 > oldest {
+                break;
+            }
+            entry.remove();
+        }
+    }
+
+    fn manifest_of(&self, generation: u64) -> Option<&Bytes> {
+        let (_, (behind, wire)) = self.manifests.range(..=generation).next_back()?;
+        (*behind > generation).then_some(wire)
+    }
+
+    fn help(&mut self, addr: SocketAddr) {
+        self.helpers.retain(|helper| *helper != addr);
+        if self.helpers.len() == HELPERS {
+            self.helpers.remove(0);
+        }
+        self.helpers.push(addr);
+    }
+}
+
+impl Live {
+    /// Whether what misses will hardly come by itself.
+    fn is_lost(&self, missing: &Missing, now: Instant) -> bool {
+        if now.since(missing.since) >= LATE {
+            return true;
+        }
+        let shape = self.broadcast.shape;
+        let Some(wanted) = missing.wanted else { return false };
+        // Symbols whose tree is not past this generation may be on their way.
+        let coming = (0..shape.symbols()).filter(|&index| missing.here >> index & 1 == 0).filter(|&index| {
+            let tree = &self.trees[usize::from(shape.tree(index))];
+            tree.parent.is_some() && tree.newest <= missing.generation
+        });
+        coming.count() < usize::from(wanted)
+    }
+}
+
+impl Esm {
+    /// Sees to it that what misses will be looked at.
+    pub(super) fn mind_the_gaps(&mut self, cx: &mut Context<'_>) {
+        let Some(live) = self.live() else { return };
+        if !live.repair.looking && live.playout.missing().next().is_some() {
+            live.repair.looking = true;
+            cx.set_timer(Timer::Repair, LOOK);
+        }
+    }
+
+    /// Asks for what is lost.
+    pub(super) fn repair(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let State::Live(live) = &mut self.state else { return };
+        live.repair.looking = false;
+        if live.source.is_some() {
+            return;
+        }
+        let position = live.playout.position();
+        live.repair.asked = live.repair.asked.split_off(&position);
+        let mut wants: Vec<(u8, Want)> = Vec::new();
+        for missing in live.playout.missing() {
+            if wants.len() == MOST_WANTS {
+                break;
+            }
+            let (again, tries) = live.repair.asked.get(&missing.generation).copied().unwrap_or((now, 0));
+            if again <= now && live.is_lost(&missing, now) {
+                // The low 32 bits are what the wire has.
+                let generation = missing.generation as u32;
+                // Who does not know how many packets it has asks for as many as there can be.
+                let most =
+                    u32::from(live.broadcast.shape.data()).saturating_sub(missing.here.count_ones()) as u8;
+                let (count, manifest) = (missing.wanted.unwrap_or(most), missing.wanted.is_none());
+                wants.push((tries, Want { generation, here: missing.here, count, manifest }));
+                live.repair.asked.insert(missing.generation, (now + AGAIN, tries.saturating_add(1)));
+            }
+        }
+        if let Some(tries) = wants.iter().map(|(tries, _)| *tries).max()
+            && let Some(helper) = self.helper(usize::from(tries), cx)
+        {
+            if let Some(live) = self.live() {
+                live.repair.help(helper);
+            }
+            self.tell_known(helper, Tell::Miss(wants.into_iter().map(|(_, want)| want).collect()), cx);
+        }
+        self.mind_the_gaps(cx);
+    }
+
+    /// Whom to ask: parents first, then anybody who has given us a token, another one each time.
+    fn helper(&self, tries: usize, cx: &mut Context<'_>) -> Option<SocketAddr> {
+        let State::Live(live) = &self.state else { return None };
+        let mut parents: Vec<_> =
+            live.trees.iter().filter_map(|tree| Some(tree.parent.as_ref()?.addr)).collect();
+        parents.sort_unstable();
+        parents.dedup();
+        let others: Vec<_> =
+            self.view.iter().filter(|known| known.token != 0).map(|known| known.addr).collect();
+        // Every third time somebody else: all parents may have lost it by the same link.
+        let from = if tries % 3 == 2 || parents.is_empty() { &others } else { &parents };
+        cx.rng().choose(from).copied()
+    }
+
+    /// Another member misses symbols.
+    pub(super) fn missed(&mut self, peer: SocketAddr, wants: &[Want], cx: &mut Context<'_>) {
+        let (Some(socket), State::Live(live)) = (self.socket, &mut self.state) else { return };
+        let shape: Shape = live.broadcast.shape;
+        let mut sent = 0;
+        for want in wants {
+            let generation = live.playout.number(want.generation);
+            if want.manifest
+                && let Some(wire) = live.repair.manifest_of(generation)
+            {
+                cx.send_to(socket, peer, wire.clone());
+                sent += 1;
+            }
+            let missing = (0..shape.symbols()).filter(|&index| want.here >> index & 1 == 0);
+            let bodies = missing.filter_map(|index| Some((index, live.playout.symbol(generation, index)?)));
+            for (index, body) in bodies.take(want.count.into()) {
+                if sent >= MOST_SYMBOLS {
+                    return;
+                }
+                let mut wire = BytesMut::new();
+                Symbol { generation: want.generation, index, body: body.clone() }.encode(live.tag, &mut wire);
+                cx.send_to(socket, peer, wire.freeze());
+                sent += 1;
+            }
+        }
+        self.counts.sent += sent as u64;
+    }
+}

@@ -1,0 +1,116 @@
+//! A member's place in one tree: its parent, its children, and the way from the source ([`Tree`]).
+
+use crate::wire::{MemberId, Place};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use p2p_core::{Duration, Instant};
+
+/// A child that says nothing for so long is gone.
+const SILENT_CHILD: Duration = Duration::from_secs(10);
+
+/// Who sends us a tree's symbols.
+#[derive(Clone, Debug)]
+pub(super) struct Parent {
+    pub(super) id: MemberId,
+    pub(super) addr: SocketAddr,
+    /// Where it is itself, as it said last.
+    pub(super) place: Place,
+    /// How long an answer of it takes.
+    pub(super) round_trip: Duration,
+    /// When anything of this tree came from it.
+    pub(super) heard: Instant,
+    /// It was asked whether it is there, because it is silent.
+    pub(super) doubted: bool,
+    /// Symbols from it that the source did not sign.
+    pub(super) forged: u8,
+}
+
+impl Parent {
+    /// Milliseconds from the source to us, by it.
+    pub(super) fn delay(&self) -> u16 {
+        let half = self.round_trip.as_millis() / 2;
+        self.place.delay.saturating_add(u16::try_from(half).unwrap_or(u16::MAX))
+    }
+}
+
+/// Whom we send a tree's symbols.
+#[derive(Clone, Debug)]
+pub(super) struct Child {
+    pub(super) id: MemberId,
+    pub(super) addr: SocketAddr,
+    /// To prove our address to it with.
+    pub(super) token: u32,
+    pub(super) heard: Instant,
+    /// Children that it could have itself.
+    pub(super) spare: u8,
+    /// It was told to find another parent; until then, or until this time, it is sent symbols.
+    pub(super) moves: Option<Instant>,
+}
+
+/// What is under way to get a parent.
+#[derive(Clone, Debug)]
+pub(super) struct Seek {
+    /// Who was asked and has not answered.
+    pub(super) asked: Vec<SocketAddr>,
+    /// When to try again.
+    pub(super) next: Instant,
+    /// How often it was tried.
+    pub(super) rounds: u8,
+}
+
+/// One tree.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tree {
+    pub(super) parent: Option<Parent>,
+    pub(super) children: Vec<Child>,
+    pub(super) seek: Option<Seek>,
+    /// A better parent was asked, and has not answered.
+    pub(super) bettering: Option<SocketAddr>,
+    /// The newest generation of which a symbol came down this tree.
+    pub(super) newest: u64,
+    /// The longest silence between two symbols of it, forgotten little by little.
+    pub(super) pause: Duration,
+}
+
+impl Tree {
+    /// Who passes the stream on to us, ourselves included; nobody knows if we have no parent.
+    pub(super) fn path(&self, me: MemberId, is_source: bool) -> Option<Vec<MemberId>> {
+        if is_source {
+            return Some([me].into());
+        }
+        let mut path = self.parent.as_ref()?.place.path.clone();
+        path.push(me);
+        Some(path)
+    }
+
+    /// A symbol came from the parent.
+    pub(super) fn fed(&mut self, generation: u64, now: Instant) {
+        self.newest = self.newest.max(generation);
+        if let Some(parent) = &mut self.parent {
+            let pause = now.since(parent.heard);
+            // A hundred symbols later, a third of a pause is left of it.
+            self.pause = if pause > self.pause { pause } else { self.pause - self.pause / 100 };
+            parent.heard = now;
+            parent.doubted = false;
+        }
+    }
+
+    pub(super) fn child(&mut self, addr: SocketAddr) -> Option<&mut Child> {
+        self.children.iter_mut().find(|child| child.addr == addr)
+    }
+
+    /// Children that count: those that are told to move make room by that.
+    pub(super) fn staying(&self) -> usize {
+        self.children.iter().filter(|child| child.moves.is_none()).count()
+    }
+
+    /// Forgets children that are gone. True if any was.
+    pub(super) fn tidy(&mut self, now: Instant) -> bool {
+        let before = self.children.len();
+        let is_gone = |child: &Child| {
+            now.since(child.heard) > SILENT_CHILD || child.moves.is_some_and(|until| until <= now)
+        };
+        self.children.retain(|child| !is_gone(child));
+        self.children.len() < before
+    }
+}

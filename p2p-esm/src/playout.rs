@@ -1,0 +1,687 @@
+//! From symbols in any order to packets in theirs: [`Playout`].
+//!
+//! ```text
+//!       history, for who asks        the next packet        what came ahead of it
+//!   ┌───┬───┬───┬───┬───┬───┬───┬───┬───┬───┬───┬───┬───┬───┐
+//!   │   │   │   │   │   │   │   │ ▲ │   │   │   │   │   │   │   one slot a generation
+//!   └───┴───┴───┴───┴───┴───┴───┴───┴───┴───┴───┴───┴───┴───┘
+//!   base                        next                        base + window
+//! ```
+//! A packet goes out once its digest is signed and all before it are out. What misses is waited for until
+//! [`Playout::patience`] after anything of its generation, or of a later one, was seen; then it is skipped.
+
+use crate::code::Code;
+use crate::manifest::{Listed, Manifest};
+use crate::number::widen;
+use crate::shape::Shape;
+use crate::symbol::Symbol;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use p2p_core::{Duration, Instant};
+
+/// Unsigned symbols that are kept beside another one of the same number, until one of them is signed.
+const RIVALS: usize = 2;
+
+/// What came of a symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is new: pass it on.
+    New,
+    /// It is here already.
+    Twice,
+    /// Its generation is forgotten, or behind the end of the stream.
+    Late,
+    /// It is too far ahead to be kept.
+    Ahead,
+    /// It is not what the source signed, or there are too many others of its number that all but one were forged.
+    Forged,
+}
+
+/// What goes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A packet of the stream.
+    Packet {
+        /// Its generation.
+        generation: u64,
+        /// Its number in that.
+        index: u8,
+        /// As the source sent it.
+        data: Bytes,
+    },
+    /// Packets did not come in time.
+    Gap {
+        /// Of this generation.
+        generation: u64,
+        /// So many of it; `None` if not even that is known.
+        packets: Option<u8>,
+    },
+    /// The source is too far ahead for what misses to be waited for: generations were skipped.
+    Jump {
+        /// From this one on.
+        from: u64,
+        /// Up to this one, which goes out next.
+        to: u64,
+    },
+    /// The stream ended.
+    End,
+}
+
+/// The symbols of some generations, and how far the output is.
+#[derive(Debug)]
+pub struct Playout {
+    shape: Shape,
+    code: Code,
+    patience: Duration,
+    window: usize,
+    history: u64,
+    base: u64,
+    slots: VecDeque<Slot>,
+    /// The next packet to go out.
+    next: (u64, u8),
+    /// The first generation of those that were skipped, until that is told.
+    skipped: Option<u64>,
+    /// One behind the last generation of which anything is known.
+    heard: u64,
+    /// One behind the last generation of the stream, once that is known.
+    end: Option<u64>,
+    ended: bool,
+    forged: u64,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    symbols: Vec<Option<Bytes>>,
+    /// The symbols whose digest is signed.
+    sound: u64,
+    listed: Option<Listed>,
+    /// Unsigned symbols of a number that another unsigned one has.
+    rivals: Vec<(u8, Bytes)>,
+    /// When anything was seen of it, or of a later one.
+    seen: Option<Instant>,
+}
+
+impl Slot {
+    fn reset(&mut self, shape: Shape) {
+        self.symbols.clear();
+        self.symbols.resize(shape.symbols().into(), None);
+        (self.sound, self.listed, self.seen) = (0, None, None);
+        self.rivals.clear();
+    }
+
+    fn is_sound(&self, index: u8) -> bool {
+        self.sound >> index & 1 == 1
+    }
+}
+
+impl Playout {
+    /// The output begins with generation `from`. At most `window` generations are kept, `history` of them behind the
+    /// output; a packet is waited for as long as `patience`.
+    #[must_use]
+    pub fn new(shape: Shape, from: u64, window: usize, history: usize, patience: Duration) -> Self {
+        Self {
+            shape,
+            code: Code::new(shape),
+            patience,
+            window: window.max(1),
+            history: history as u64,
+            base: from,
+            slots: VecDeque::new(),
+            next: (from, 0),
+            skipped: None,
+            heard: from,
+            end: None,
+            ended: false,
+            forged: 0,
+        }
+    }
+
+    /// How long a packet is waited for.
+    #[must_use]
+    pub const fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// The generation of the next packet to go out.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.next.0
+    }
+
+    /// One behind the last generation of which anything came.
+    #[must_use]
+    pub const fn heard(&self) -> u64 {
+        self.heard
+    }
+
+    /// Symbols that were dropped because the source did not sign them.
+    #[must_use]
+    pub const fn forged(&self) -> u64 {
+        self.forged
+    }
+
+    /// The full number of a generation, of which the wire has 32 bits.
+    #[must_use]
+    pub const fn number(&self, low: u32) -> u64 {
+        widen(low, self.heard)
+    }
+
+    /// Takes a symbol that came in.
+    pub fn insert(&mut self, symbol: &Symbol, now: Instant) -> Taken {
+        let generation = self.number(symbol.generation);
+        if symbol.index >= self.shape.symbols() {
+            self.forged += 1;
+            return Taken::Forged;
+        }
+        if generation < self.base || self.end.is_some_and(|end| generation >= end) {
+            return Taken::Late;
+        }
+        if generation - self.base >= self.window as u64 {
+            // Only what is signed moves the window.
+            return Taken::Ahead;
+        }
+        let shape = self.shape;
+        self.see(generation, now);
+        let Some(slot) = self.slot(generation) else { return Taken::Ahead };
+        let at = usize::from(symbol.index);
+        if slot.is_sound(symbol.index) {
+            return Taken::Twice;
+        }
+        let Some(listed) = &slot.listed else {
+            return match &slot.symbols[at] {
+                None => {
+                    slot.symbols[at] = Some(symbol.body.clone());
+                    Taken::New
+                }
+                Some(here) if *here == symbol.body => Taken::Twice,
+                Some(_) => {
+                    let mut rivals = slot.rivals.iter().filter(|(index, _)| *index == symbol.index);
+                    if rivals.any(|(_, body)| *body == symbol.body) {
+                        return Taken::Twice;
+                    }
+                    if slot.rivals.iter().filter(|(index, _)| *index == symbol.index).count() == RIVALS {
+                        return Taken::Forged;
+                    }
+                    slot.rivals.push((symbol.index, symbol.body.clone()));
+                    Taken::New
+                }
+            };
+        };
+        let digest = Symbol::digest(generation, symbol.index, &symbol.body);
+        if listed.digest(shape, symbol.index) != Some(&digest) {
+            self.forged += 1;
+            return Taken::Forged;
+        }
+        slot.symbols[at] = Some(symbol.body.clone());
+        slot.sound |= 1 << symbol.index;
+        self.recover(generation);
+        Taken::New
+    }
+
+    /// Takes what the source signed. True if any of it is new: pass it on.
+    pub fn sign(&mut self, manifest: Manifest, now: Instant) -> bool {
+        let behind = manifest.first.saturating_add(manifest.generations.len() as u64);
+        let mut new = false;
+        if manifest.last && self.end.is_none() {
+            self.end = Some(behind);
+            new = true;
+        }
+        self.make_room(behind);
+        if behind > self.next.0 && !manifest.generations.is_empty() {
+            self.see(behind - 1, now);
+        }
+        for (generation, listed) in (manifest.first..).zip(manifest.generations) {
+            if generation >= self.next.0 && self.slot(generation).is_some_and(|slot| slot.listed.is_none()) {
+                new = true;
+                self.list(generation, listed);
+            }
+        }
+        new
+    }
+
+    /// Keeps of what is here of a generation what is signed.
+    fn list(&mut self, generation: u64, listed: Listed) {
+        let shape = self.shape;
+        let mut forged = 0;
+        let Some(slot) = self.slot(generation) else { return };
+        let rivals = core::mem::take(&mut slot.rivals);
+        let first =
+            (0..shape.symbols()).filter_map(|index| Some((index, slot.symbols[usize::from(index)].take()?)));
+        let candidates: Vec<_> = first.collect();
+        for (index, body) in candidates.into_iter().chain(rivals) {
+            if listed.digest(shape, index) == Some(&Symbol::digest(generation, index, &body)) {
+                slot.symbols[usize::from(index)] = Some(body);
+                slot.sound |= 1 << index;
+            } else {
+                forged += 1;
+            }
+        }
+        slot.listed = Some(listed);
+        self.forged += forged;
+        self.recover(generation);
+    }
+
+    /// Gets the packets of a generation back, if enough of it is here.
+    fn recover(&mut self, generation: u64) {
+        let Some(at) = self.at(generation) else { return };
+        let slot = &mut self.slots[at];
+        let Some(count) = slot.listed.as_ref().map(|listed| listed.count) else { return };
+        // At least one, and at most 64.
+        let whole = u64::MAX >> (64 - u32::from(count));
+        let enough = slot.sound.count_ones() >= u32::from(count);
+        if enough && slot.sound & whole != whole && self.code.recover(count, &mut slot.symbols) {
+            slot.sound |= whole;
+        }
+    }
+
+    /// What goes out next, if anything does by now.
+    pub fn poll(&mut self, now: Instant) -> Option<Output> {
+        let (generation, index) = self.next;
+        if let Some(from) = self.skipped.take() {
+            return Some(Output::Jump { from, to: generation });
+        }
+        if self.end.is_some_and(|end| generation >= end) {
+            return (!core::mem::replace(&mut self.ended, true)).then_some(Output::End);
+        }
+        let patience = self.patience;
+        let slot = &self.slots[self.at(generation)?];
+        let count = slot.listed.as_ref().map(|listed| listed.count);
+        if let Some(count) = count
+            && slot.is_sound(index)
+        {
+            let data = slot.symbols[usize::from(index)].clone()?;
+            self.step(generation, if index + 1 < count { index + 1 } else { 0 });
+            return Some(Output::Packet { generation, index, data });
+        }
+        if now < slot.seen? + patience {
+            return None;
+        }
+        // What is sound behind the hole still goes out.
+        let sound = slot.sound;
+        match count {
+            Some(count) => {
+                let behind = (index..count).find(|&later| sound >> later & 1 == 1);
+                self.step(generation, behind.unwrap_or(0));
+                Some(Output::Gap { generation, packets: Some(behind.unwrap_or(count) - index) })
+            }
+            None => {
+                self.step(generation, 0);
+                Some(Output::Gap { generation, packets: None })
+            }
+        }
+    }
+
+    /// When [`Self::poll`] is to be asked again should nothing come in.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        Some(self.slots[self.at(self.next.0)?].seen? + self.patience)
+    }
+
+    /// Generations that miss something, beginning with the oldest, and the numbers that are here of each (bit by bit).
+    /// One that is not signed misses its manifest too.
+    pub fn missing(&self) -> impl Iterator<Item = Missing> {
+        let first = (self.next.0 - self.base) as usize;
+        let slots = self.slots.iter().enumerate().skip(first);
+        slots.filter_map(|(at, slot)| {
+            let generation = self.base + at as u64;
+            let since = slot.seen?;
+            match &slot.listed {
+                None => {
+                    let here = slot.symbols.iter().enumerate().filter(|(_, symbol)| symbol.is_some());
+                    let here = here.fold(0, |bits, (index, _)| bits | 1 << index);
+                    Some(Missing { generation, here, wanted: None, since })
+                }
+                Some(listed) => {
+                    let wanted = u32::from(listed.count).saturating_sub(slot.sound.count_ones());
+                    // Below 64.
+                    let wanted = wanted as u8;
+                    (wanted > 0).then_some(Missing {
+                        generation,
+                        here: slot.sound,
+                        wanted: Some(wanted),
+                        since,
+                    })
+                }
+            }
+        })
+    }
+
+    /// A symbol that is here and signed.
+    #[must_use]
+    pub fn symbol(&self, generation: u64, index: u8) -> Option<&Bytes> {
+        let slot = &self.slots[self.at(generation)?];
+        (index < self.shape.symbols() && slot.is_sound(index))
+            .then(|| slot.symbols[usize::from(index)].as_ref())
+            .flatten()
+    }
+
+    /// The number of the oldest generation that is here.
+    #[must_use]
+    pub const fn oldest(&self) -> u64 {
+        self.base
+    }
+
+    fn step(&mut self, generation: u64, index: u8) {
+        self.next = if index == 0 { (generation + 1, 0) } else { (generation, index) };
+        self.trim();
+    }
+
+    /// Forgets what is too far behind.
+    fn trim(&mut self) {
+        while self.base + self.history < self.next.0 {
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
+        if let Some(mut slot) = self.slots.pop_front() {
+            // Its lists are of use to a later one.
+            slot.reset(self.shape);
+            if self.slots.len() < self.window {
+                self.slots.push_back(slot);
+            }
+        }
+        self.base += 1;
+    }
+
+    /// Moves the window so that all before `behind` have room, whatever is lost by that.
+    fn make_room(&mut self, behind: u64) {
+        let base = behind.saturating_sub(self.window as u64);
+        if base <= self.base {
+            return;
+        }
+        if base - self.base >= self.slots.len() as u64 {
+            self.slots.clear();
+            self.base = base;
+        }
+        while self.base < base {
+            self.forget();
+        }
+        if self.next.0 < self.base {
+            self.skipped = self.skipped.or(Some(self.next.0));
+            self.next = (self.base, 0);
+        }
+    }
+
+    /// Anything was seen of this generation: whatever is before it is due too.
+    fn see(&mut self, generation: u64, now: Instant) {
+        self.heard = self.heard.max(generation + 1);
+        let Some(last) = generation.checked_sub(self.base).map(|at| at as usize) else { return };
+        if last >= self.window {
+            return;
+        }
+        while self.slots.len() <= last {
+            let mut slot = Slot::default();
+            slot.reset(self.shape);
+            self.slots.push_back(slot);
+        }
+        // Behind the output nothing is waited for; before it, those that were seen end the search.
+        let first = self.next.0.saturating_sub(self.base) as usize;
+        for slot in self.slots.range_mut(first.min(last + 1)..=last).rev() {
+            if slot.seen.is_some() {
+                break;
+            }
+            slot.seen = Some(now);
+        }
+    }
+
+    fn at(&self, generation: u64) -> Option<usize> {
+        let at = generation.checked_sub(self.base)? as usize;
+        (at < self.slots.len()).then_some(at)
+    }
+
+    fn slot(&mut self, generation: u64) -> Option<&mut Slot> {
+        let at = self.at(generation)?;
+        self.slots.get_mut(at)
+    }
+}
+
+/// A generation that misses something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Its number.
+    pub generation: u64,
+    /// The symbols that are here, bit by bit.
+    pub here: u64,
+    /// How many more symbols it takes; `None` if its manifest misses.
+    pub wanted: Option<u8>,
+    /// When it was first seen that there is such a generation.
+    pub since: Instant,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::Encoder;
+    use crate::manifest::Batch;
+    use proptest::prelude::*;
+
+    const PATIENCE: Duration = Duration::from_secs(2);
+
+    enum Sent {
+        Symbol(Symbol),
+        Manifest(Manifest),
+    }
+
+    /// What a source sends for these packets, a generation closed early where one says so.
+    fn source(shape: Shape, first: u64, packets: &[(Vec<u8>, bool)]) -> Vec<Sent> {
+        let (mut encoder, mut batch, mut sent, mut digests) =
+            (Encoder::new(shape), Batch::starting(shape, first), Vec::new(), Vec::new());
+        let mut generation = first;
+        for (at, (packet, early)) in packets.iter().enumerate() {
+            let index = encoder.push(packet).unwrap();
+            digests.push(Symbol::digest(generation, index, packet));
+            sent.push(Sent::Symbol(Symbol {
+                generation: generation as u32,
+                index,
+                body: packet.clone().into(),
+            }));
+            if *early || encoder.count() == shape.data() || at + 1 == packets.len() {
+                let count = encoder.count();
+                for (index, body) in (shape.data()..).zip(encoder.close()) {
+                    digests.push(Symbol::digest(generation, index, &body));
+                    sent.push(Sent::Symbol(Symbol { generation: generation as u32, index, body }));
+                }
+                batch.push(count, core::mem::take(&mut digests));
+                generation += 1;
+                if batch.is_full() || at + 1 == packets.len() {
+                    sent.push(Sent::Manifest(batch.close(0, at + 1 == packets.len())));
+                }
+            }
+        }
+        sent
+    }
+
+    fn drain(playout: &mut Playout, now: Instant, into: &mut Vec<Output>) {
+        while let Some(output) = playout.poll(now) {
+            into.push(output);
+        }
+    }
+
+    fn stream() -> impl Strategy<Value = Vec<(Vec<u8>, bool)>> {
+        let packet = proptest::collection::vec(any::<u8>(), 0..64);
+        proptest::collection::vec((packet, proptest::bool::weighted(0.1)), 1..200)
+    }
+
+    fn shapes() -> impl Strategy<Value = Shape> {
+        proptest::sample::select(alloc::vec![
+            Shape::SINGLE,
+            Shape::SIX_OF_FOUR,
+            Shape::new(5, 16, 4).unwrap(),
+            Shape::new(1, 1, 0).unwrap(),
+        ])
+    }
+
+    proptest! {
+        /// Symbols in any order within the window, some twice, as many lost as parity allows, and forgeries among them,
+        /// around the turn of the numbers on the wire: every packet comes out once, in order, and nothing else.
+        #[test]
+        fn whole_and_in_order(
+            shape in shapes(),
+            packets in stream(),
+            first in prop_oneof![Just(0), Just((1_u64 << 32) - 3), Just((7 << 32) - 20)],
+            seed: u64,
+        ) {
+            let mut dice = p2p_core::Rng::fast_from(seed);
+            let mut sent = source(shape, first, &packets);
+            // Each generation loses as many symbols as it has parity.
+            let mut lost = alloc::collections::BTreeMap::<u32, u8>::new();
+            sent.retain(|sent| match sent {
+                Sent::Symbol(symbol) if dice.below(3) == 0 => {
+                    let lost = lost.entry(symbol.generation).or_default();
+                    *lost += 1;
+                    *lost > shape.parity()
+                }
+                _ => true,
+            });
+            // A symbol is passed by some of those behind it.
+            for at in 0..sent.len() {
+                let with = (at + dice.below(6) as usize).min(sent.len() - 1);
+                sent.swap(at, with);
+            }
+            let mut playout = Playout::new(shape, first, 256, 3, PATIENCE);
+            let (mut out, now) = (Vec::new(), Instant::ZERO);
+            for sent in sent {
+                match sent {
+                    Sent::Symbol(symbol) => {
+                        let number = playout.number(symbol.generation);
+                        let forged = Symbol { body: Bytes::from_static(b"forged"), ..symbol.clone() };
+                        if dice.below(4) == 0 {
+                            playout.insert(&forged, now);
+                        }
+                        let fits = number >= playout.oldest();
+                        let taken = playout.insert(&symbol, now);
+                        prop_assert!(taken == Taken::New || !fits || (taken == Taken::Twice), "{:?}", taken);
+                        prop_assert_ne!(playout.insert(&symbol, now), Taken::New);
+                        if dice.below(4) == 0 {
+                            playout.insert(&forged, now);
+                        }
+                    }
+                    Sent::Manifest(manifest) => {
+                        prop_assert!(playout.sign(manifest.clone(), now));
+                        prop_assert!(!playout.sign(manifest, now));
+                    }
+                }
+                drain(&mut playout, now, &mut out);
+            }
+            prop_assert_eq!(out.pop(), Some(Output::End));
+            let got: Vec<_> = out.iter().map(|output| match output {
+                Output::Packet { data, .. } => data.to_vec(),
+                other => panic!("{other:?}"),
+            }).collect();
+            let expected: Vec<_> = packets.iter().map(|(packet, _)| packet.clone()).collect();
+            prop_assert_eq!(got, expected);
+            prop_assert!(playout.missing().next().is_none());
+        }
+
+        /// Whatever is lost, what goes out is a part of the stream in its order, and holes are told in time.
+        #[test]
+        fn holes_are_told(shape in shapes(), packets in stream(), seed: u64) {
+            let mut dice = p2p_core::Rng::fast_from(seed);
+            let mut playout = Playout::new(shape, 0, 64, 3, PATIENCE);
+            let (mut out, mut now) = (Vec::new(), Instant::ZERO);
+            let mut sent = source(shape, 0, &packets);
+            // The end is heard of.
+            let end = sent.pop();
+            for sent in sent {
+                if dice.below(3) == 0 {
+                    continue;
+                }
+                match sent {
+                    Sent::Symbol(symbol) => { playout.insert(&symbol, now); }
+                    Sent::Manifest(manifest) => { playout.sign(manifest, now); }
+                }
+                now += Duration::from_millis(100);
+                drain(&mut playout, now, &mut out);
+                prop_assert!(playout.due().is_none_or(|due| due > now));
+            }
+            if let Some(Sent::Manifest(manifest)) = end {
+                playout.sign(manifest, now);
+            }
+            now += PATIENCE;
+            drain(&mut playout, now, &mut out);
+            prop_assert_eq!(out.last(), Some(&Output::End));
+            let mut at = 0;
+            for output in out {
+                if let Output::Packet { data, .. } = output {
+                    let behind = packets[at..].iter().position(|(packet, _)| packet[..] == data[..]);
+                    prop_assert!(behind.is_some());
+                    at += behind.unwrap() + 1;
+                }
+            }
+        }
+
+        /// Any symbols and manifests: no panic, no more slots than the window has, no `Forged` goes out.
+        #[test]
+        fn anything(
+            inputs in proptest::collection::vec((any::<u32>(), 0..8_u8, any::<bool>(), 0..5_u8), 0..200),
+        ) {
+            let shape = Shape::SIX_OF_FOUR;
+            let mut playout = Playout::new(shape, 5, 16, 4, PATIENCE);
+            let mut now = Instant::ZERO;
+            for (number, index, sign, count) in inputs {
+                now += Duration::from_millis(u64::from(number % 1_000));
+                if sign {
+                    let digests = alloc::vec![[0; 12]; usize::from(count + 2)];
+                    let generations = if count == 0 { Vec::new() } else { alloc::vec![Listed { count, digests }] };
+                    let first = u64::from(number) << (number % 31);
+                    playout.sign(Manifest { first, closed: 0, last: generations.is_empty(), generations }, now);
+                } else {
+                    playout.insert(&Symbol { generation: number % 64, index, body: Bytes::from_static(b"x") }, now);
+                }
+                while let Some(output) = playout.poll(now) {
+                    prop_assert!(!matches!(output, Output::Packet { .. }), "nothing was signed");
+                }
+                prop_assert!(playout.slots.len() <= 16);
+            }
+        }
+    }
+
+    #[test]
+    fn a_source_far_ahead_is_followed() {
+        let mut playout = Playout::new(Shape::SINGLE, 0, 16, 4, PATIENCE);
+        let now = Instant::ZERO;
+        let ahead = Symbol { generation: 1_000, index: 0, body: Bytes::from_static(b"x") };
+        assert_eq!(playout.insert(&ahead, now), Taken::Ahead, "anybody can say so");
+        let listed = Listed { count: 1, digests: alloc::vec![Symbol::digest(1_000, 0, b"x")] };
+        assert!(
+            playout.sign(
+                Manifest { first: 1_000, closed: 0, last: false, generations: alloc::vec![listed] },
+                now
+            )
+        );
+        assert_eq!(playout.insert(&ahead, now), Taken::New);
+        assert_eq!(playout.poll(now), Some(Output::Jump { from: 0, to: 985 }));
+        assert_eq!(playout.poll(now), None);
+        assert_eq!(playout.missing().next().unwrap().generation, 985, "what may still be had is asked for");
+        let mut out = Vec::new();
+        drain(&mut playout, now + PATIENCE, &mut out);
+        assert_eq!(out.len(), 16);
+        assert_eq!(
+            out.last(),
+            Some(&Output::Packet { generation: 1_000, index: 0, data: Bytes::from_static(b"x") })
+        );
+    }
+
+    #[test]
+    fn history_is_kept_for_others() {
+        let shape = Shape::SIX_OF_FOUR;
+        let packets: Vec<_> = (0..40_u8).map(|n| (alloc::vec![n; 20], false)).collect();
+        let mut playout = Playout::new(shape, 0, 16, 4, PATIENCE);
+        let now = Instant::ZERO;
+        for sent in source(shape, 0, &packets) {
+            match sent {
+                Sent::Symbol(symbol) => assert_eq!(playout.insert(&symbol, now), Taken::New),
+                Sent::Manifest(manifest) => assert!(playout.sign(manifest, now)),
+            }
+            while playout.poll(now).is_some() {}
+        }
+        assert_eq!(playout.position(), 10);
+        assert_eq!(playout.oldest(), 6);
+        assert_eq!(playout.symbol(5, 0), None);
+        assert_eq!(playout.symbol(6, 3).map(|body| body[0]), Some(27));
+        assert!(playout.symbol(9, 5).is_some(), "parity too");
+        assert_eq!(playout.symbol(9, 6), None);
+    }
+}

@@ -1,0 +1,310 @@
+//! What members say to each other beside the stream: one datagram, one [`Packet`].
+//!
+//! | bytes | meaning |
+//! | --- | --- |
+//! | 1 | [`KIND`] |
+//! | 4 | the group's [tag](crate::GroupKey::tag) |
+//! | 1 | [`VERSION`] |
+//! | rest | a [`Packet`] in [postcard](https://postcard.jamesmunns.com/wire-format), then any number of zeros |
+//!
+//! Nobody is sent more bytes than it sent before it proved its address, by showing the *token* that it was sent there.
+//! Who has no token yet fills its question up with zeros ([`FIRST_WORD`]). Symbols go to children only, and to who asks
+//! for what it misses: both have shown a token.
+
+use crate::announcement::Announcement;
+use alloc::vec::Vec;
+use bytes::{BufMut, Bytes, BytesMut};
+use core::net::SocketAddr;
+use serde::{Deserialize, Serialize};
+
+/// The first byte of a datagram.
+pub const KIND: u8 = 0xe0;
+
+/// The version of what members say to each other.
+pub const VERSION: u8 = 1;
+
+/// Bytes of the head.
+const HEAD: usize = 1 + 4 + 1;
+
+/// No datagram is longer.
+pub const LARGEST: usize = 1_200;
+
+/// A question to whom gave no token yet is as long: its answer may be.
+pub const FIRST_WORD: usize = 512;
+
+/// Members that an answer names at most.
+pub const SAMPLE: usize = 8;
+
+/// Nodes on the way from the source that a path has at most, which bounds how deep a tree is.
+pub const DEEPEST: usize = 24;
+
+/// Generations that one [`Tell::Miss`] asks for at most.
+pub const MOST_WANTS: usize = 32;
+
+/// A member for as long as it runs: a number that it draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MemberId(#[serde(with = "postcard::fixint::le")] pub u64);
+
+/// What is in a datagram.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Packet {
+    /// A question.
+    Ask {
+        /// The answer has the same: a random number.
+        #[serde(with = "postcard::fixint::le")]
+        transaction: u32,
+        /// What the receiver gave the sender to prove its address with; 0 if nothing yet.
+        #[serde(with = "postcard::fixint::le")]
+        token: u32,
+        /// Who asks.
+        from: MemberId,
+        /// What is asked.
+        ask: Ask,
+    },
+    /// An answer.
+    Answer {
+        /// Of the question.
+        #[serde(with = "postcard::fixint::le")]
+        transaction: u32,
+        /// To prove the asker's address with from now on.
+        #[serde(with = "postcard::fixint::le")]
+        token: u32,
+        /// Who answers.
+        from: MemberId,
+        /// What is answered.
+        answer: Answer,
+    },
+    /// What needs no answer.
+    Tell {
+        /// What the receiver gave the sender to prove its address with.
+        #[serde(with = "postcard::fixint::le")]
+        token: u32,
+        /// Who tells.
+        from: MemberId,
+        /// What is told.
+        tell: Tell,
+    },
+}
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ask {
+    /// What is broadcast, and who is there? [`Answer::Broadcast`].
+    Hello,
+    /// How are you? [`Answer::Status`].
+    Probe,
+    /// Would you send me this tree's symbols? [`Answer::Adopted`], [`Answer::Refused`].
+    Adopt {
+        /// Which tree.
+        tree: u8,
+        /// The token that the parent is to show when it tells its child something.
+        #[serde(with = "postcard::fixint::le")]
+        token: u32,
+        /// How many children the asker could have in this tree: who can pass it on goes before who cannot.
+        spare: u8,
+        /// Whether it found no other parent in this tree: who has room for other trees is to take it too.
+        urgent: bool,
+    },
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// Ask again, with the token of this answer.
+    Prove,
+    /// To [`Ask::Hello`].
+    Broadcast {
+        /// What is broadcast.
+        announcement: Announcement,
+        /// One behind the newest generation that the sender heard of.
+        heard: u64,
+        /// The oldest generation that it still has.
+        oldest: u64,
+        /// Some members.
+        sample: Vec<Known>,
+    },
+    /// To [`Ask::Probe`].
+    Status {
+        /// Tree by tree.
+        trees: Vec<TreeStatus>,
+        /// Some members.
+        sample: Vec<Known>,
+    },
+    /// The asker is a child from now on.
+    Adopted(Place),
+    /// It is not.
+    Refused {
+        /// Why.
+        why: Refusal,
+        /// Whom to ask instead.
+        instead: Vec<Known>,
+    },
+    /// The sender takes part in no broadcast of the group.
+    Nothing,
+}
+
+/// What needs no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Tell {
+    /// A parent to its child, from time to time: where both are.
+    Place {
+        /// In which tree.
+        tree: u8,
+        /// Where the parent is.
+        place: Place,
+    },
+    /// A child to its parent, from time to time: it is still there.
+    Here {
+        /// In these trees, bit by bit.
+        #[serde(with = "postcard::fixint::le")]
+        trees: u64,
+    },
+    /// A child to its parent: it is none any more.
+    Gone {
+        /// In these trees, bit by bit.
+        #[serde(with = "postcard::fixint::le")]
+        trees: u64,
+    },
+    /// A parent to its child: find another one. It goes on sending for a while.
+    Move {
+        /// In which tree.
+        tree: u8,
+        /// This one has room.
+        to: Option<Known>,
+    },
+    /// Symbols are missing.
+    Miss(Vec<Want>),
+}
+
+/// What is missing of a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Want {
+    /// Its number, of which the low 32 bits count.
+    #[serde(with = "postcard::fixint::le")]
+    pub generation: u32,
+    /// The symbols that are here, bit by bit.
+    pub here: u64,
+    /// How many more it takes.
+    pub count: u8,
+    /// Whether its manifest misses too.
+    pub manifest: bool,
+}
+
+/// Where a member is in a tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Milliseconds from the source to it.
+    pub delay: u16,
+    /// Who passes the stream on to it: from the source to itself.
+    pub path: Vec<MemberId>,
+    /// Where its own parent is reached: whom to turn to should it be gone.
+    pub above: Option<SocketAddr>,
+}
+
+/// How a member is placed in a tree, in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeStatus {
+    /// Hops from the source; 255 if it is not in the tree.
+    pub depth: u8,
+    /// Children that it has room for.
+    pub room: u8,
+    /// Milliseconds from the source to it.
+    pub delay: u16,
+}
+
+/// A member, and where it is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Which one.
+    pub id: MemberId,
+    /// Where.
+    pub addr: SocketAddr,
+    /// Seconds since anybody heard of it.
+    pub age: u8,
+}
+
+/// Why a member is not taken as a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// No room.
+    Full,
+    /// The asker passes the stream on to it.
+    Loop,
+    /// It has no parent itself in that tree, or is about to get another one.
+    Unsettled,
+    /// There is no such tree.
+    NoTree,
+    /// It leaves.
+    Leaving,
+}
+
+/// Why a datagram is not a packet of this group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// Shorter than its head, or longer than [`LARGEST`].
+    #[error("no packet is that long")]
+    Length,
+    /// Of another kind, or version.
+    #[error("not a packet of this version")]
+    Kind,
+    /// Of another group.
+    #[error("of another group")]
+    Group,
+    /// Not as the format has it.
+    #[error("not a packet")]
+    Malformed,
+}
+
+impl Packet {
+    /// The packet in a datagram.
+    ///
+    /// # Errors
+    /// If it is none of this group.
+    pub fn decode(datagram: &[u8], tag: [u8; 4]) -> Result<Self, WireError> {
+        if datagram.len() > LARGEST {
+            return Err(WireError::Length);
+        }
+        let (head, rest) = datagram.split_first_chunk::<HEAD>().ok_or(WireError::Length)?;
+        let [kind, group @ .., version] = *head;
+        if (kind, version) != (KIND, VERSION) {
+            return Err(WireError::Kind);
+        }
+        if group != tag {
+            return Err(WireError::Group);
+        }
+        let (packet, rest) = postcard::take_from_bytes::<Self>(rest).map_err(|_| WireError::Malformed)?;
+        // Lists are as long as the datagram has bytes for; what may be in them is said here.
+        let sound = rest.iter().all(|byte| *byte == 0)
+            && match &packet {
+                Self::Answer { answer, .. } => match answer {
+                    Answer::Broadcast { sample, .. } | Answer::Refused { instead: sample, .. } => {
+                        sample.len() <= SAMPLE
+                    }
+                    Answer::Status { trees, sample } => sample.len() <= SAMPLE && trees.len() <= 64,
+                    Answer::Adopted(place) => place.path.len() <= DEEPEST,
+                    Answer::Prove | Answer::Nothing => true,
+                },
+                Self::Tell { tell: Tell::Place { place, .. }, .. } => place.path.len() <= DEEPEST,
+                Self::Tell { tell: Tell::Miss(wants), .. } => wants.len() <= MOST_WANTS,
+                Self::Tell { .. } | Self::Ask { .. } => true,
+            };
+        if sound { Ok(packet) } else { Err(WireError::Malformed) }
+    }
+
+    /// Its datagram, filled up with zeros to `padding` bytes.
+    #[must_use]
+    pub fn encode(&self, tag: [u8; 4], padding: usize) -> Bytes {
+        let mut to = BytesMut::with_capacity(128.max(padding));
+        to.put_u8(KIND);
+        to.put_slice(&tag);
+        to.put_u8(VERSION);
+        // Only memory could run out, and then it panics.
+        let Ok(to) = postcard::to_extend(self, to) else { unreachable!("a buffer that grows") };
+        let mut to = to;
+        if to.len() < padding {
+            to.resize(padding, 0);
+        }
+        to.freeze()
+    }
+}

@@ -1,0 +1,4 @@
+//! Groups in the simulator.
+
+mod group;
+mod trees;
