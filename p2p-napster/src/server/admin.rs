@@ -319,15 +319,11 @@ impl Server {
     /// The line of one of our users.
     pub(super) fn set_speed(&mut self, user: UserId, speed: Speed) {
         self.relay_of(user, &ToServer::SetOwnSpeed(speed));
-        if let Some(user) = self.users.get_mut(user) {
-            user.speed = speed;
-        }
+        self.users.set_speed(user, speed);
     }
 
     pub(super) fn set_port(&mut self, user: UserId, port: u16) {
-        if let Some(user) = self.users.get_mut(user) {
-            user.port = if super::answers::wire_addr(user.ip).0 == 0 { 0 } else { port };
-        }
+        self.users.set_port(user, port);
     }
 
     /// 701, 753: an account's new password.

@@ -168,14 +168,13 @@ impl Server {
     #[must_use]
     pub fn counts(&self) -> ServerStats {
         let totals = self.index.totals();
-        let v6 = self.sessions.values().filter(|session| session.peer.is_ipv6()).count() as u64;
         ServerStats {
             users: (self.users.len() - self.links.totals().0) as u64,
             links: self.links.count() as u64,
             linked_users: self.links.totals().0 as u64,
             linked_files: self.links.totals().1,
-            connections_v4: self.sessions.len() as u64 - v6,
-            connections_v6: v6,
+            connections_v4: (self.sessions.len() - self.sessions_v6) as u64,
+            connections_v6: self.sessions_v6 as u64,
             accounts: self.accounts.len() as u64,
             channels: self.channels.len() as u64,
             files: totals.files,

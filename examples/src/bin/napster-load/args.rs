@@ -44,6 +44,9 @@ pub(crate) struct Index {
     /// Files of each
     #[arg(long, default_value_t = 1_000)]
     pub(crate) files: usize,
+    /// Searches of each sort
+    #[arg(long, default_value_t = 2_000)]
+    pub(crate) searches: usize,
     /// Files of the one who leaves
     #[arg(long, default_value_t = 5_000)]
     pub(crate) leaving: usize,

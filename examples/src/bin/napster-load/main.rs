@@ -70,7 +70,7 @@ async fn measure(args: &Args, pid: u32) -> Result<usize, Failure> {
     match &args.what {
         What::Index(index) => {
             let (load, mut users) = fill::run(args.addr, &process, index, &mut report).await?;
-            search::run(&process, &load, &mut users, &mut report).await?;
+            search::run(&process, &load, &mut users, index.searches, &mut report).await?;
             leave::run(args.addr, &process, &load, &mut users, index, &mut report).await?;
         }
         What::Idle(idle) => idle::run(args.addr, &process, idle, &mut report).await?,

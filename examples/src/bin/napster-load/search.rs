@@ -8,21 +8,19 @@ use crate::workload::{Sort, Workload};
 use p2p_core::Rng;
 use p2p_examples::Failure;
 
-/// Searches of a sort.
-const SEARCHES: usize = 2_000;
-
 pub(crate) async fn run(
     process: &Process,
     load: &Workload,
     users: &mut [Client],
+    searches: usize,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let count = users.len();
     for sort in Sort::ALL {
         let rng = &mut Rng::fast_from(11 + sort as u64);
-        let (mut waits, mut results) = (Vec::with_capacity(SEARCHES), 0);
+        let (mut waits, mut results) = (Vec::with_capacity(searches), 0);
         let before = process.cpu()?;
-        for at in 0..SEARCHES {
+        for at in 0..searches {
             let query = load.query(sort, rng);
             let began = now();
             let found = users[at % count].search(&query).await?;
@@ -31,8 +29,8 @@ pub(crate) async fn run(
                 waits.push(micros(began.elapsed()));
             }
         }
-        let spent = micros(process.cpu()? - before) / SEARCHES as f64;
-        let name = format!("{} ({:.1} results)", sort.name(), results as f64 / SEARCHES as f64);
+        let spent = micros(process.cpu()? - before) / searches as f64;
+        let name = format!("{} ({:.1} results)", sort.name(), results as f64 / searches as f64);
         let goal = match sort {
             Sort::Song => Goal::AtMost(30.0),
             Sort::TwoCommon => Goal::AtMost(100.0),
