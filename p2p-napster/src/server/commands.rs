@@ -95,11 +95,17 @@ impl Server {
         let by = self.config.name.clone();
         let sentence = Sentence { by: by.as_bytes(), reason, during };
         let done = self.ban(cx, kind, who, &sentence, Some(Waiting::Command(op)));
+        if done {
+            self.tell_links_of_ban(kind, who, (reason, during), cx.unix_now());
+        }
         finish_undone(cx, op, done, ServerError::Full);
     }
 
     fn command_lift(&mut self, cx: &mut Cx<'_, Self>, op: OpId, kind: Kind, who: &Banned) {
         let done = self.lift(cx, kind, who, Some(Waiting::Command(op)));
+        if done {
+            self.tell_links_of_lift(kind, who);
+        }
         finish_undone(cx, op, done, ServerError::Unknown);
     }
 
