@@ -14,6 +14,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 const USERS: usize = 1_000;
 /// Searches of a sort.
 const SEARCHES: usize = 5_000;
+/// So few results that a search has about as many of them at every size.
+const FEW: u32 = 10;
 /// What is measured at the largest size only.
 const LARGEST: usize = 1_000_000;
 
@@ -65,13 +67,14 @@ fn different(load: &Workload, each: usize) -> usize {
     known.len()
 }
 
-/// Mean CPU microseconds of a search of this sort, and mean results.
-fn search(world: &mut World, load: &Workload, conns: &[ConnId], sort: Sort) -> (f64, f64) {
+/// Mean CPU microseconds of a search of this sort for at most so many results, and mean results.
+fn search(world: &mut World, load: &Workload, conns: &[ConnId], sort: Sort, most: u32) -> (f64, f64) {
     let rng = &mut Rng::fast_from(11 + sort as u64);
     let queries: Vec<Bytes> = (0..SEARCHES)
         .map(|_| {
             let mut text = Vec::new();
-            put(&mut text, 200, load.query(sort, rng).as_bytes());
+            let query = load.query(sort, rng).replace("MAX_RESULTS 100", &format!("MAX_RESULTS {most}"));
+            put(&mut text, 200, query.as_bytes());
             text.into()
         })
         .collect();
@@ -92,7 +95,7 @@ fn search(world: &mut World, load: &Workload, conns: &[ConnId], sort: Sort) -> (
 }
 
 pub(crate) fn run(figures: &mut Figures, sizes: &[usize]) {
-    let mut song = Vec::new();
+    let (mut song, mut few) = (Vec::new(), Vec::new());
     for files in sizes.iter().copied() {
         figures.title(&format!("{files} files of {USERS} users"));
         let load = Workload::new(files, super::SEED);
@@ -115,7 +118,7 @@ pub(crate) fn run(figures: &mut Figures, sizes: &[usize]) {
         figures.add("memory of a shared file, users included: allocated", each(grown), "bytes", goal);
         figures.add("memory of a shared file: resident", each(resident_grown as usize), "bytes", Goal::None);
         for sort in Sort::ALL {
-            let (micros, results) = search(&mut world, &load, &conns, sort);
+            let (micros, results) = search(&mut world, &load, &conns, sort, 100);
             let goal = match sort {
                 Sort::Song => Goal::AtMost(30.0),
                 Sort::TwoCommon => Goal::AtMost(100.0),
@@ -124,16 +127,28 @@ pub(crate) fn run(figures: &mut Figures, sizes: &[usize]) {
             let name = format!("CPU of a search: {} ({results:.1} results)", sort.name());
             figures.add(&name, micros, "us", goal);
             if sort == Sort::Song {
-                song.push(micros);
+                song.push((micros, results));
             }
         }
+        let (micros, results) = search(&mut world, &load, &conns, Sort::Song, FEW);
+        let name = format!("CPU of a search: song, {FEW} at most ({results:.1} results)");
+        figures.add(&name, micros, "us", Goal::None);
+        few.push((micros, results));
         if files >= LARGEST || sizes.len() == 1 {
             further_holders(figures, &mut world, &load, files / USERS);
             logout(figures, &mut world, files);
         }
     }
     if let [first, .., last] = song[..] {
-        figures.add("growth of a song search, smallest to largest", last / first, "times", Goal::AtMost(2.0));
+        let name = "growth of a song search, smallest to largest";
+        figures.add(name, last.0 / first.0, "times", Goal::AtMost(2.0));
+        // Where there are more files more of them are found, and written.
+        figures.add("  of its results", last.1 / first.1, "times", Goal::None);
+        figures.add("  for each result", last.0 / last.1 / (first.0 / first.1), "times", Goal::None);
+    }
+    if let [first, .., last] = few[..] {
+        figures.add(&format!("  of one for {FEW} results at most"), last.0 / first.0, "times", Goal::None);
+        figures.add("    of its results", last.1 / first.1, "times", Goal::None);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every file that somebody shares, once for all that share it: [`Catalogue`].
 
+use super::ahead::fetch;
 use super::arena::{Arena, NOWHERE};
 use super::entry::{Entry, HEAD, Held, Sought, named};
 use super::file::FileRef;
@@ -70,6 +71,14 @@ impl Catalogue {
         Sought::new(self.key, file)
     }
 
+    /// Reads ahead where a file lies, or will.
+    pub(super) fn fetch(&self, sought: &Sought<'_>) {
+        self.table.fetch(sought.hash);
+        if let Some(hash) = sought.twins {
+            self.twins.fetch(hash);
+        }
+    }
+
     /// The entry that is exactly this file.
     pub(super) fn find(&self, sought: &Sought<'_>) -> Option<u32> {
         self.table.find(sought.hash, |id| self.is(id, sought))
@@ -108,7 +117,7 @@ impl Catalogue {
             }
         };
         self.table.insert(sought.hash, id);
-        self.twins.link(&mut self.entries, id);
+        self.twins.link(&mut self.entries, id, sought.twins);
         self.used += 1;
         id
     }
@@ -117,9 +126,10 @@ impl Catalogue {
     pub(super) fn remove(&mut self, id: u32) {
         debug_assert_eq!(self.entries[id].held(), Held::Nobody, "somebody holds it");
         let sought = self.sought(self.file(id));
-        let (hash, len) = (sought.hash, HEAD + sought.file.base.len() + sought.packed().len());
+        let (hash, twins, len) =
+            (sought.hash, sought.twins, HEAD + sought.file.base.len() + sought.packed().len());
         self.table.replace(hash, id, None);
-        self.twins.unlink(&mut self.entries, id);
+        self.twins.unlink(&mut self.entries, id, twins);
         let entry = &mut self.entries[id];
         entry.holders = self.free;
         self.free = id;
@@ -152,15 +162,18 @@ impl Catalogue {
         seen.clear();
         seen.extend(ids.iter().map(|id| {
             let entry = &self.entries[*id];
+            entry.fetch();
             Seen { entry, text: self.texts.from(entry.text), len: 0, folder: &[], holders: &[] }
         }));
         let mut folders = [NOWHERE; BATCH];
         for (seen, folder) in seen.iter_mut().zip(&mut folders) {
             (*folder, seen.len) = named(seen.text);
+            fetch(seen.text[HEAD + seen.len - 1]);
             seen.holders = self.holders(seen.entry);
         }
         for (seen, folder) in seen.iter_mut().zip(folders) {
             seen.folder = self.folders.text(folder);
+            fetch(seen.folder.last().copied());
         }
     }
 

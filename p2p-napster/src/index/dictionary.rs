@@ -5,6 +5,7 @@ use super::key::HashKey;
 use super::paged::Paged;
 use super::postings::Postings;
 use super::table::Table;
+use super::words::words;
 use alloc::vec::Vec;
 
 /// Words in ASCII lower case and their lists.
@@ -17,8 +18,19 @@ pub(super) struct Dictionary {
     free: Vec<u32>,
     /// Texts of words that do not fit their place.
     texts: Arena,
-    /// Words of the name that is being added, by hash and number; kept for its room.
-    adding: Vec<(u32, u32)>,
+    /// The folder of the name that was added last: a user's files lie in few, and come one folder after the other.
+    folder: Vec<u8>,
+    of_folder: Vec<Looked>,
+    /// The rest of the name that is being added.
+    of_base: Vec<Looked>,
+}
+
+/// A word that was looked up.
+#[derive(Debug, Clone, Copy)]
+struct Looked {
+    hash: u32,
+    /// [`NOWHERE`] if it is a new one.
+    number: u32,
 }
 
 /// Bytes of a text that lies beside its list: nearly all are so short.
@@ -43,7 +55,9 @@ impl Dictionary {
             words: Paged::default(),
             free: Vec::new(),
             texts: Arena::default(),
-            adding: Vec::new(),
+            folder: Vec::new(),
+            of_folder: Vec::new(),
+            of_base: Vec::new(),
         }
     }
 
@@ -69,32 +83,73 @@ impl Dictionary {
         Some((number, &self.words[number].entries))
     }
 
-    /// An entry has these words. All are looked up before the first list is touched, so that the waits for memory
-    /// overlap.
-    pub(super) fn add(&mut self, words: &[&[u8]], entry: u32) {
-        let mut adding = core::mem::take(&mut self.adding);
-        adding.clear();
-        adding.extend(words.iter().map(|word| (self.key.hash_word(word), NOWHERE)));
-        for ((hash, number), word) in adding.iter_mut().zip(words) {
-            *number = self.number(word, *hash).unwrap_or(NOWHERE);
+    fn look_up_all(&self, text: &[u8], most: usize, looked: &mut Vec<Looked>) -> bool {
+        looked.clear();
+        for word in words(text) {
+            if looked.len() == most {
+                return false;
+            }
+            let hash = self.key.hash_word(word);
+            looked.push(Looked { hash, number: self.number(word, hash).unwrap_or(NOWHERE) });
         }
-        for ((hash, number), word) in adding.iter().zip(words) {
-            match *number {
-                NOWHERE => self.add_new(word, *hash, entry),
+        true
+    }
+
+    /// Looks up the words of a name, which is folder and base, to [`add`](Self::add) an entry of that name next. False if
+    /// there are more than `most`.
+    pub(super) fn look_up(&mut self, [folder, base]: [&[u8]; 2], most: usize) -> bool {
+        let (mut of_folder, mut of_base) =
+            (core::mem::take(&mut self.of_folder), core::mem::take(&mut self.of_base));
+        let mut fits = true;
+        if self.folder != folder {
+            self.folder.clear();
+            fits = self.look_up_all(folder, most, &mut of_folder);
+            if fits {
+                self.folder.extend_from_slice(folder);
+            } else {
+                of_folder.clear();
+            }
+        }
+        fits = fits && self.look_up_all(base, most - of_folder.len(), &mut of_base);
+        (self.of_folder, self.of_base) = (of_folder, of_base);
+        fits
+    }
+
+    /// An entry has this name, which was looked up just now.
+    pub(super) fn add(&mut self, [folder, base]: [&[u8]; 2], entry: u32) {
+        let (mut of_folder, mut of_base) =
+            (core::mem::take(&mut self.of_folder), core::mem::take(&mut self.of_base));
+        // No list is touched before the ends of all are under way.
+        for looked in of_folder.iter().chain(&of_base).filter(|looked| looked.number != NOWHERE) {
+            self.words[looked.number].entries.fetch(entry);
+        }
+        self.add_all(folder, &mut of_folder, entry);
+        self.add_all(base, &mut of_base, entry);
+        (self.of_folder, self.of_base) = (of_folder, of_base);
+    }
+
+    /// What was new gets its number.
+    fn add_all(&mut self, text: &[u8], looked: &mut [Looked], entry: u32) {
+        for (at, looked) in looked.iter_mut().enumerate() {
+            match looked.number {
+                NOWHERE => {
+                    if let Some(word) = words(text).nth(at) {
+                        looked.number = self.add_new(word, looked.hash, entry);
+                    }
+                }
                 number => {
                     self.words[number].entries.insert(entry);
                 }
             }
         }
-        self.adding = adding;
     }
 
-    /// An entry has this word, which was not there when the first word of its name was added.
-    fn add_new(&mut self, text: &[u8], hash: u32, entry: u32) {
+    /// An entry has this word, which was not there when the first word of its name was added. Its number.
+    fn add_new(&mut self, text: &[u8], hash: u32, entry: u32) -> u32 {
         // The name may have it twice.
         if let Some(number) = self.number(text, hash) {
             self.words[number].entries.insert(entry);
-            return;
+            return number;
         }
         let mut short = [0; SHORT];
         let long = match short.get_mut(..text.len()) {
@@ -114,6 +169,7 @@ impl Dictionary {
             None => self.words.push(word),
         };
         self.table.insert(hash, number);
+        number
     }
 
     /// An entry with this word is gone.
@@ -128,6 +184,9 @@ impl Dictionary {
             }
             self.table.replace(hash, number, None);
             self.free.push(number);
+            // It may have been one of these.
+            self.folder.clear();
+            self.of_folder.clear();
         }
     }
 

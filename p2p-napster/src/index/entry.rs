@@ -1,5 +1,6 @@
 //! One file as the catalogue keeps it: [`Entry`], and what is looked for among them: [`Sought`].
 
+use super::ahead::fetch;
 use super::arena::NOWHERE;
 use super::file::{FileRef, Fingerprint, Kind};
 use super::key::HashKey;
@@ -65,6 +66,11 @@ impl Entry {
             twins: [NOWHERE; 2],
             md5: sought.packed.md5,
         }
+    }
+
+    /// Reads ahead both ends of it: half of all lie in two lines of the processor's memory.
+    pub(super) fn fetch(&self) {
+        fetch((self.text, self.md5[15]));
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -170,6 +176,8 @@ pub(super) struct Sought<'a> {
     pub(super) tag: u32,
     /// Of everything.
     pub(super) hash: u32,
+    /// Of md5 and size, if the md5 says something.
+    pub(super) twins: Option<u32>,
 }
 
 impl<'a> Sought<'a> {
@@ -184,7 +192,8 @@ impl<'a> Sought<'a> {
         rest[19..35].copy_from_slice(&packed.md5);
         rest[35..].copy_from_slice(&packed.text);
         let (tag, hash) = key.hash_twice([file.folder, file.base], &rest[..35 + packed.len]);
-        Self { file, packed, tag, hash }
+        let twins = (packed.form == MD5).then(|| key.hash_digest(&packed.md5, file.size));
+        Self { file, packed, tag, hash, twins }
     }
 
     /// What is written behind the base in the text of its entry.

@@ -73,6 +73,30 @@ pub struct Fingerprint {
     len: u8,
 }
 
+/// A byte as two hex digits.
+const HEX: [[u8; 2]; 256] = {
+    let (digits, mut pairs, mut byte) = (b"0123456789abcdef", [[0; 2]; 256], 0);
+    while byte < 256 {
+        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
+/// What stands in [`UNHEX`] for what is no digit.
+const NO_DIGIT: u8 = 16;
+
+/// The value of a hex digit in lower case. A table, for which of them come is as good as drawn: a processor that guesses
+/// is wrong half of the time.
+const UNHEX: [u8; 256] = {
+    let (mut values, mut byte) = ([NO_DIGIT; 256], 0);
+    while byte < 16 {
+        values[b"0123456789abcdef"[byte] as usize] = byte as u8;
+        byte += 1;
+    }
+    values
+};
+
 impl Fingerprint {
     /// 32 zeros: nothing is known.
     pub const UNKNOWN: Self = Self { text: [b'0'; 32], len: 32 };
@@ -96,9 +120,7 @@ impl Fingerprint {
     pub fn from_md5(md5: [u8; 16]) -> Self {
         let mut text = [0; 32];
         for (pair, byte) in text.chunks_exact_mut(2).zip(md5) {
-            for (digit, half) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
-                *digit = if half < 10 { b'0' + half } else { b'a' - 10 + half };
-            }
+            pair.copy_from_slice(&HEX[usize::from(byte)]);
         }
         Self { text, len: 32 }
     }
@@ -109,28 +131,24 @@ impl Fingerprint {
         if self.len != 32 {
             return None;
         }
-        let mut md5 = [0; 16];
-        let mut bad = false;
+        let (mut md5, mut all) = ([0; 16], 0);
         for (byte, pair) in md5.iter_mut().zip(self.text.chunks_exact(2)) {
-            for digit in pair {
-                let half = match digit {
-                    b'0'..=b'9' => digit - b'0',
-                    b'a'..=b'f' => digit - b'a' + 10,
-                    _ => {
-                        bad = true;
-                        0
-                    }
-                };
-                *byte = *byte << 4 | half;
-            }
+            let [high, low] = [UNHEX[usize::from(pair[0])], UNHEX[usize::from(pair[1])]];
+            *byte = high << 4 | low;
+            all |= high | low;
         }
-        (!bad).then_some(md5)
+        (all < NO_DIGIT).then_some(md5)
     }
 
     /// The text, as it is sent.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.text[..usize::from(self.len)]
+    }
+
+    /// The text, and how many bytes of that are meant.
+    pub(crate) fn padded(&self) -> (&[u8; 32], usize) {
+        (&self.text, usize::from(self.len))
     }
 }
 

@@ -35,6 +35,14 @@ impl HashKey {
         (first, hasher.finish() as u32)
     }
 
+    /// Of an md5 and a size.
+    pub(super) fn hash_digest(self, md5: &[u8; 16], size: u64) -> u32 {
+        let mut bytes = [0; 24];
+        bytes[..16].copy_from_slice(md5);
+        bytes[16..].copy_from_slice(&size.to_le_bytes());
+        self.hash(&bytes)
+    }
+
     /// Of a word in ASCII lower case.
     pub(super) fn hash_word(self, word: &[u8]) -> u32 {
         let mut hasher = self.hasher();

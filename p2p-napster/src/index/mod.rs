@@ -15,6 +15,7 @@
 //! later changes. So a logout costs what its files number, and nothing ever costs what all files number. Tables and
 //! lists grow part by part for the same reason.
 
+mod ahead;
 mod arena;
 mod catalogue;
 mod dictionary;
@@ -35,10 +36,10 @@ mod words;
 pub use file::{FileRef, FileSpec, Fingerprint, Kind, Kinds, UserId};
 pub use filter::Filter;
 pub use limits::{Limits, Refused};
+pub(crate) use paged::Paged;
 pub(crate) use table::Table;
 
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::vec::Vec;
 use catalogue::Catalogue;
 use dictionary::Dictionary;
 use entry::Sought;
@@ -139,6 +140,7 @@ impl Index {
             return Err(Refused::LongName);
         }
         let sought = self.catalogue.sought(file.as_ref());
+        self.catalogue.fetch(&sought);
         let holdings = self.users.get(&user);
         let old = holdings.and_then(|own| {
             let at = own.find(sought.tag, |entry| self.catalogue.is_named(entry, file.name))?;
@@ -153,7 +155,7 @@ impl Index {
         }
         let entry = match self.catalogue.find(&sought) {
             Some(entry) => entry,
-            None => self.enter(file, &sought)?,
+            None => self.enter(&sought)?,
         };
         let own = self.users.entry(user).or_default();
         own.push(entry, sought.tag, |entry| self.catalogue.tag_of(entry));
@@ -169,18 +171,17 @@ impl Index {
     }
 
     /// Makes an entry, which nobody holds yet.
-    fn enter(&mut self, file: &FileSpec<'_>, sought: &Sought<'_>) -> Result<u32, Refused> {
-        let mut words = Vec::with_capacity(24);
-        words.extend(words::words(file.name).take(self.limits.words.saturating_add(1)));
-        if words.len() > self.limits.words {
-            return Err(Refused::ManyWords);
-        }
+    fn enter(&mut self, sought: &Sought<'_>) -> Result<u32, Refused> {
         if !self.catalogue.has_room() || !self.dictionary.has_room() {
             return Err(Refused::Full);
         }
         self.tidy(2);
+        let name = [sought.file.folder, sought.file.base];
+        if !self.dictionary.look_up(name, self.limits.words) {
+            return Err(Refused::ManyWords);
+        }
         let entry = self.catalogue.add(sought);
-        self.dictionary.add(&words, entry);
+        self.dictionary.add(name, entry);
         self.fallow += 1;
         Ok(entry)
     }

@@ -7,7 +7,7 @@ const PAGE: usize = 4096;
 
 /// Values numbered from 0, in pages of 4096. Doubling one vector of a million entries would stall everybody.
 #[derive(Debug)]
-pub(super) struct Paged<T>(Vec<Vec<T>>);
+pub(crate) struct Paged<T>(Vec<Vec<T>>);
 
 impl<T> Default for Paged<T> {
     fn default() -> Self {
@@ -16,12 +16,12 @@ impl<T> Default for Paged<T> {
 }
 
 impl<T> Paged<T> {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.last().map_or(0, |last| (self.0.len() - 1) * PAGE + last.len())
     }
 
     /// Appends a value, and returns its number.
-    pub(super) fn push(&mut self, value: T) -> u32 {
+    pub(crate) fn push(&mut self, value: T) -> u32 {
         let at = self.len() as u32;
         match self.0.last_mut() {
             Some(page) if page.len() < PAGE => page.push(value),

@@ -1,5 +1,6 @@
 //! A hash table of numbers that grows little by little: [`Table`], and the small table that it is made of: [`Part`].
 
+use super::ahead::fetch;
 use super::arena::NOWHERE;
 use alloc::boxed::Box;
 use alloc::vec;
@@ -84,6 +85,13 @@ impl<S: Slot> Part<S> {
         let home = self.home(slot.hash());
         let behind = self.slots.get(home..).unwrap_or_default();
         (home, behind.iter().take_while(move |other| **other != S::FREE && other.hash() <= slot.hash()))
+    }
+
+    /// Reads ahead where a hash lies.
+    fn fetch(&self, hash: u32) {
+        if let Some(slot) = self.slots.get(self.home(hash)) {
+            fetch(slot.hash());
+        }
     }
 
     /// The number under this hash that is the one.
@@ -174,6 +182,12 @@ impl Table {
     /// The part of a hash, and the rest of the hash.
     const fn split(&self, hash: u32) -> (usize, u32) {
         ((hash >> (32 - self.bits)) as usize, hash << self.bits)
+    }
+
+    /// Reads ahead where a hash lies.
+    pub(super) fn fetch(&self, hash: u32) {
+        let (part, rest) = self.split(hash);
+        self.parts[part].fetch(rest);
     }
 
     pub(crate) fn find(&self, hash: u32, is: impl FnMut(u32) -> bool) -> Option<u32> {

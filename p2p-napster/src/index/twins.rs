@@ -18,11 +18,9 @@ impl Twins {
         Self { key, firsts: Table::new(10) }
     }
 
-    fn hash(&self, md5: &[u8; 16], size: u64) -> u32 {
-        let mut bytes = [0; 24];
-        bytes[..16].copy_from_slice(md5);
-        bytes[16..].copy_from_slice(&size.to_le_bytes());
-        self.key.hash(&bytes)
+    /// Reads ahead what [`link`](Self::link) will touch.
+    pub(super) fn fetch(&self, hash: u32) {
+        self.firsts.fetch(hash);
     }
 
     fn first(&self, entries: &Paged<Entry>, hash: u32, md5: &[u8; 16], size: u64) -> Option<u32> {
@@ -30,9 +28,9 @@ impl Twins {
     }
 
     /// Puts an entry before the first of its md5 and size: nothing is touched but these two.
-    pub(super) fn link(&mut self, entries: &mut Paged<Entry>, id: u32) {
-        let (Some(md5), size) = (entries[id].md5(), entries[id].size()) else { return };
-        let hash = self.hash(md5, size);
+    /// `hash` is of those two, if the md5 says something.
+    pub(super) fn link(&mut self, entries: &mut Paged<Entry>, id: u32, hash: Option<u32>) {
+        let (Some(hash), Some(md5), size) = (hash, entries[id].md5(), entries[id].size()) else { return };
         match self.first(entries, hash, md5, size) {
             None => self.firsts.insert(hash, id),
             Some(first) => {
@@ -43,11 +41,11 @@ impl Twins {
         }
     }
 
-    pub(super) fn unlink(&mut self, entries: &mut Paged<Entry>, id: u32) {
+    pub(super) fn unlink(&mut self, entries: &mut Paged<Entry>, id: u32, hash: Option<u32>) {
         let Entry { twins: [before, after], .. } = entries[id];
-        let (Some(md5), size) = (entries[id].md5(), entries[id].size()) else { return };
+        let Some(hash) = hash else { return };
         if before == NOWHERE {
-            self.firsts.replace(self.hash(md5, size), id, (after != NOWHERE).then_some(after));
+            self.firsts.replace(hash, id, (after != NOWHERE).then_some(after));
         } else {
             entries[before].twins[1] = after;
         }
@@ -58,7 +56,7 @@ impl Twins {
 
     /// The entries of an md5 and a size, the newest first.
     pub(super) fn of(&self, entries: &Paged<Entry>, md5: &[u8; 16], size: u64) -> impl Iterator<Item = u32> {
-        let first = self.first(entries, self.hash(md5, size), md5, size);
+        let first = self.first(entries, self.key.hash_digest(md5, size), md5, size);
         core::iter::successors(first, |id| Some(entries[*id].twins[1]).filter(|next| *next != NOWHERE))
     }
 }

@@ -12,14 +12,14 @@ use alloc::vec::Vec;
 use p2p_core::{ConnId, Cx, Duration};
 
 /// What an operator says of somebody: `who [seconds] ["reason"]`, in either order.
-struct Order<'a> {
-    who: &'a [u8],
-    during: Option<Duration>,
-    reason: &'a [u8],
+pub(super) struct Order<'a> {
+    pub(super) who: &'a [u8],
+    pub(super) during: Option<Duration>,
+    pub(super) reason: &'a [u8],
 }
 
 impl<'a> Order<'a> {
-    fn parse(body: &'a [u8]) -> Option<Self> {
+    pub(super) fn parse(body: &'a [u8]) -> Option<Self> {
         let mut fields = Fields::new(body);
         let mut order = Self { who: fields.require().ok()?.bytes, during: None, reason: b"" };
         let mut is_timed = false;
@@ -144,18 +144,6 @@ impl Server {
         if kind == Kind::Ban {
             self.throw_out_banned(cx, &who);
         }
-    }
-
-    /// 612 from a server that is trusted so far; false if it is none, or there are too many.
-    pub(super) fn linked_ban(&mut self, cx: &mut Cx<'_, Self>, by: &[u8], body: &[u8]) -> bool {
-        let Some(order) = Order::parse(body) else { return false };
-        let who = Banned::parse(order.who);
-        let sentence = Sentence { by, reason: order.reason, during: order.during };
-        let is_new = !self.bans.contains(&who) && self.ban(cx, Kind::Ban, &who, &sentence, None);
-        if is_new {
-            self.throw_out_banned(cx, &who);
-        }
-        is_new
     }
 
     /// Closes the connections of those that a new ban is about, but for operators.
@@ -319,15 +307,11 @@ impl Server {
     /// The line of one of our users.
     pub(super) fn set_speed(&mut self, user: UserId, speed: Speed) {
         self.relay_of(user, &ToServer::SetOwnSpeed(speed));
-        if let Some(user) = self.users.get_mut(user) {
-            user.speed = speed;
-        }
+        self.users.set_speed(user, speed);
     }
 
     pub(super) fn set_port(&mut self, user: UserId, port: u16) {
-        if let Some(user) = self.users.get_mut(user) {
-            user.port = if super::answers::wire_addr(user.ip).0 == 0 { 0 } else { port };
-        }
+        self.users.set_port(user, port);
     }
 
     /// 701, 753: an account's new password.

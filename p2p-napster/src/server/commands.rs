@@ -95,11 +95,17 @@ impl Server {
         let by = self.config.name.clone();
         let sentence = Sentence { by: by.as_bytes(), reason, during };
         let done = self.ban(cx, kind, who, &sentence, Some(Waiting::Command(op)));
+        if done {
+            self.tell_links_of_ban(kind, who, (reason, during), cx.unix_now());
+        }
         finish_undone(cx, op, done, ServerError::Full);
     }
 
     fn command_lift(&mut self, cx: &mut Cx<'_, Self>, op: OpId, kind: Kind, who: &Banned) {
         let done = self.lift(cx, kind, who, Some(Waiting::Command(op)));
+        if done {
+            self.tell_links_of_lift(kind, who);
+        }
         finish_undone(cx, op, done, ServerError::Unknown);
     }
 
@@ -168,14 +174,13 @@ impl Server {
     #[must_use]
     pub fn counts(&self) -> ServerStats {
         let totals = self.index.totals();
-        let v6 = self.sessions.values().filter(|session| session.peer.is_ipv6()).count() as u64;
         ServerStats {
             users: (self.users.len() - self.links.totals().0) as u64,
             links: self.links.count() as u64,
             linked_users: self.links.totals().0 as u64,
             linked_files: self.links.totals().1,
-            connections_v4: self.sessions.len() as u64 - v6,
-            connections_v6: v6,
+            connections_v4: (self.sessions.len() - self.sessions_v6) as u64,
+            connections_v6: self.sessions_v6 as u64,
             accounts: self.accounts.len() as u64,
             channels: self.channels.len() as u64,
             files: totals.files,

@@ -19,6 +19,7 @@ mod answers;
 mod api;
 mod bans;
 mod browse;
+mod card;
 mod changes;
 mod channel;
 mod chat;
@@ -26,6 +27,7 @@ mod commands;
 mod config;
 mod dispatch;
 mod goodbye;
+mod hit;
 mod keeping;
 mod link;
 mod login;
@@ -77,6 +79,8 @@ pub struct Server {
     index: Index,
     users: Users,
     sessions: HashMap<ConnId, Box<Session>, HandleHash>,
+    /// How many of those came over IPv6.
+    sessions_v6: usize,
     addresses: HashMap<u128, Box<Address>, NickHash>,
     logins: PerKey<u128>,
     accounts: Accounts,
@@ -116,6 +120,7 @@ impl Server {
             index: Index::new(index::Limits::default(), [0; 2]),
             users: Users::new(NickHash::default()),
             sessions: HashMap::default(),
+            sessions_v6: 0,
             addresses: HashMap::default(),
             logins: PerKey::new(limits.addresses, rate, burst),
             accounts: Accounts::default(),

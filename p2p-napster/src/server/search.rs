@@ -2,22 +2,17 @@
 
 use super::Server;
 use super::answers::wire_addr;
+use super::card::Card;
+use super::hit::{HIT_BYTES, put_hit};
 use super::session::Action;
 use super::share::kind;
-use super::users::User;
 use crate::index::{FileRef, Filter, Fingerprint, Kind, Kinds, UserId};
+use crate::wire::ToClient;
 use crate::wire::message::ResumeMatch;
 use crate::wire::query::{Attribute, Clause, Comparison, Query};
-use crate::wire::{ToClient, put_frame};
 use alloc::vec::Vec;
-use bytes::BytesMut;
 use core::ops::RangeInclusive;
 use p2p_core::{ConnId, Cx};
-
-/// The type of a hit.
-const HIT: u16 = 201;
-/// Bytes of a hit without its name, about.
-const HIT_BYTES: usize = 90;
 
 impl Server {
     pub(super) fn search(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId, user: UserId, query: &Query<'_>) {
@@ -25,8 +20,8 @@ impl Server {
         let mut out = self.buffer();
         let mut further = false;
         if query.included().any(has_word) {
-            let found = self.local_hits(user, query, &mut |holder, file| {
-                put_hit(&mut out, &file, holder);
+            let found = self.local_hits(user, query, &mut |holder, card, file| {
+                put_hit(&mut out, &file, card, || self.users.get(holder));
             });
             self.stats.results += found as u64;
             further = self.search_further(cx, (conn, user), query, (found, out.len()));
@@ -54,7 +49,7 @@ impl Server {
         &self,
         asker: UserId,
         query: &Query<'_>,
-        put: &mut impl FnMut(&User, FileRef<'_>),
+        put: &mut impl FnMut(UserId, &Card, FileRef<'_>),
     ) -> usize {
         let contains: Vec<&[u8]> = query.included().collect();
         let excludes: Vec<&[u8]> = query.excluded().collect();
@@ -66,15 +61,18 @@ impl Server {
         let limits = &self.config.limits;
         let asked = query.max_results().unwrap_or(u64::MAX).min(limits.results.into());
         let (mut bytes, most) = (0, limits.result_bytes);
+        let is_firewalled = asking.is_firewalled();
+        // Hardly anybody ignores anybody: no holder's nick is looked at for that.
+        let picky = Some(asking).filter(|asking| asking.ignores_any());
         let found = self.index.search(&wanted.filter, asked as usize, &mut |holder, file| {
-            let Some(user) = self.users.get(holder).filter(|_| holder != asker) else { return false };
-            let shown = wanted.speed.contains(&user.speed.0)
-                && !(user.is_firewalled() && asking.is_firewalled())
-                && !asking.ignores(&user.nick)
+            let Some(card) = self.users.card(holder).filter(|_| holder != asker) else { return false };
+            let shown = wanted.speed.contains(&card.speed)
+                && !(card.is_firewalled && is_firewalled)
+                && !picky.is_some_and(|asking| asking.ignores(&self.nick_of(holder)))
                 && bytes < most;
             if shown {
                 bytes += HIT_BYTES + file.folder.len() + file.base.len();
-                put(user, file);
+                put(holder, card, file);
             }
             shown
         });
@@ -171,15 +169,6 @@ where
 /// Whether the index sees a word in it.
 fn has_word(text: &[u8]) -> bool {
     text.iter().any(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80)
-}
-
-/// `"folder and name" md5 size bitrate freq seconds nick ip speed`, without joining the name first.
-fn put_hit(out: &mut BytesMut, file: &FileRef<'_>, holder: &User) {
-    put_frame(out, HIT, |to| {
-        to.raw(b"\"").raw(file.folder).raw(file.base).raw(b"\"").word(file.fingerprint.as_bytes());
-        to.number(file.size).number(file.bitrate).number(file.freq).number(file.seconds);
-        to.word(&holder.nick).number(wire_addr(holder.ip)).number(holder.speed);
-    });
 }
 
 #[cfg(test)]

@@ -181,6 +181,7 @@ impl Server {
             told: None,
             greetings: 0,
         };
+        self.sessions_v6 += usize::from(session.peer.is_ipv6());
         self.sessions.insert(conn, Box::new(session));
         cx.set_timer(ServerTimer::Login(conn), self.config.limits.login_patience);
     }
@@ -400,6 +401,7 @@ impl Server {
 
     fn forget_session(&mut self, cx: &mut Cx<'_, Self>, conn: ConnId) -> bool {
         let Some(session) = self.sessions.remove(&conn) else { return false };
+        self.sessions_v6 -= usize::from(session.peer.is_ipv6());
         let origin = origin(session.peer.ip());
         if let Some(address) = self.addresses.get_mut(&origin) {
             address.sessions -= 1;

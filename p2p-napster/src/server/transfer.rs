@@ -16,10 +16,25 @@
 
 use super::Server;
 use super::answers::wire_addr;
+use super::users::User;
 use crate::index::{Fingerprint, UserId};
 use crate::wire::ToClient;
 use crate::wire::message::Offer;
 use p2p_core::{ConnId, Cx};
+
+/// What whoever cannot be dialled is told of somebody who cannot be dialled either.
+const BOTH_FIREWALLED: &str = " is firewalled, and so are you";
+
+/// How a file gets from its holder to who asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The asker dials the holder.
+    Dial,
+    /// The holder dials the asker.
+    Push,
+    /// Neither can be dialled.
+    None,
+}
 
 impl Server {
     /// 203: a file is wanted.
@@ -31,15 +46,15 @@ impl Server {
         nick: &[u8],
         file: &[u8],
     ) {
-        let Some(holder) = self.holder(cx, conn, asker, nick, file) else { return };
-        let (Some(user), Some(asking)) = (self.users.get(holder), self.users.get(asker)) else { return };
-        match (user.is_firewalled(), asking.is_firewalled()) {
-            (false, _) => self.request(cx, holder, asker, file),
-            (true, true) => {
-                self.notice_of(cx, conn, nick, " is firewalled, and so are you");
+        let Some((holder, way)) = self.holder(cx, conn, asker, nick, file) else { return };
+        match way {
+            Way::Dial => self.request(cx, holder, asker, file),
+            Way::None => {
+                self.notice_of(cx, conn, nick, BOTH_FIREWALLED);
                 self.tell(cx, conn, &ToClient::DownloadError { nick, file });
             }
-            (true, false) => {
+            Way::Push => {
+                let Some(user) = self.users.get(holder) else { return };
                 let (nick, speed, addr) = (user.nick.clone(), user.speed, wire_addr(user.ip));
                 let md5 = Fingerprint::UNKNOWN;
                 let offer = Offer { nick: &nick, addr, port: 0, file, md5: md5.as_bytes(), speed };
@@ -57,18 +72,15 @@ impl Server {
         nick: &[u8],
         file: &[u8],
     ) {
-        let Some(holder) = self.holder(cx, conn, asker, nick, file) else { return };
-        let (Some(user), Some(asking)) = (self.users.get(holder), self.users.get(asker)) else { return };
-        if !user.is_firewalled() {
-            self.notice_of(cx, conn, nick, " is not firewalled");
-        } else if asking.is_firewalled() {
-            self.notice_of(cx, conn, nick, " is firewalled, and so are you");
-        } else {
-            self.request(cx, holder, asker, file);
+        let Some((holder, way)) = self.holder(cx, conn, asker, nick, file) else { return };
+        match way {
+            Way::Dial => self.notice_of(cx, conn, nick, " is not firewalled"),
+            Way::None => self.notice_of(cx, conn, nick, BOTH_FIREWALLED),
+            Way::Push => self.request(cx, holder, asker, file),
         }
     }
 
-    /// Who shares the file; or says that nobody of that nick does (206).
+    /// Who shares the file, and which of the two dials the other; or says that nobody of that nick does (206).
     fn holder(
         &mut self,
         cx: &mut Cx<'_, Self>,
@@ -76,16 +88,23 @@ impl Server {
         asker: UserId,
         nick: &[u8],
         file: &[u8],
-    ) -> Option<UserId> {
-        let own = self.nick_of(asker);
-        let holder = self.users.named(nick).filter(|(_, user)| !user.ignores(&own)).map(|(id, _)| id);
+    ) -> Option<(UserId, Way)> {
+        let asking = self.users.get(asker)?;
+        let holder = self.users.named(nick).filter(|(_, user)| !user.ignores(&asking.nick));
         // What somebody behind a link shares, its own server knows.
-        let shares = |id: &UserId| self.link_of(*id).is_some() || self.index.find(*id, file).is_some();
-        let holder = holder.filter(shares);
-        if holder.is_none() {
+        let shares = |id, user: &User| user.home.is_some() || self.index.find(id, file).is_some();
+        let found = holder.filter(|(id, user)| shares(*id, user)).map(|(id, user)| {
+            let way = match (user.is_firewalled(), asking.is_firewalled()) {
+                (false, _) => Way::Dial,
+                (true, false) => Way::Push,
+                (true, true) => Way::None,
+            };
+            (id, way)
+        });
+        if found.is_none() {
             self.tell(cx, conn, &ToClient::DownloadError { nick, file });
         }
-        holder
+        found
     }
 
     fn request(&mut self, cx: &mut Cx<'_, Self>, holder: UserId, asker: UserId, file: &[u8]) {
@@ -108,12 +127,11 @@ impl Server {
         nick: &[u8],
         file: &[u8],
     ) {
-        let Some(holder) = self.holder(cx, conn, asker, nick, file) else { return };
-        let (Some(user), Some(asking)) = (self.users.get(holder), self.users.get(asker)) else { return };
-        if user.is_firewalled() && asking.is_firewalled() {
-            return self.tell(cx, conn, &ToClient::DownloadError { nick, file });
+        match self.holder(cx, conn, asker, nick, file) {
+            Some((_, Way::None)) => self.tell(cx, conn, &ToClient::DownloadError { nick, file }),
+            Some((holder, Way::Dial | Way::Push)) => self.request(cx, holder, asker, file),
+            None => {}
         }
-        self.request(cx, holder, asker, file);
     }
 
     /// 608: the holder agrees.

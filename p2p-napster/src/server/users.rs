@@ -1,10 +1,12 @@
 //! Who is logged in: [`User`], and the table of [`Users`] by number and by nick, both in constant time.
 
 use super::accounts::Account;
+use super::answers::wire_addr;
+use super::card::Card;
 use super::config::{Bucket, Limits};
 use super::link::Home;
 use super::nick::fold;
-use crate::index::{Table, UserId};
+use crate::index::{Paged, Table, UserId};
 use crate::wire::message::{Level, Speed};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -25,8 +27,9 @@ pub(super) struct User {
     pub(super) client: Box<[u8]>,
     pub(super) email: Box<[u8]>,
     pub(super) ip: IpAddr,
-    /// Where it takes data connections; 0: nowhere, it is firewalled.
+    /// Where it takes data connections; 0: nowhere, it is firewalled. Set by [`Users::set_port`].
     pub(super) port: u16,
+    /// Set by [`Users::set_speed`] once it is in the table.
     pub(super) speed: Speed,
     pub(super) level: Level,
     pub(super) registered: bool,
@@ -109,6 +112,10 @@ impl User {
             .is_some_and(|social| social.ignored.iter().any(|ignored| ignored.eq_ignore_ascii_case(nick)))
     }
 
+    pub(super) fn ignores_any(&self) -> bool {
+        self.social.as_ref().is_some_and(|social| !social.ignored.is_empty())
+    }
+
     pub(super) const fn is_firewalled(&self) -> bool {
         self.port == 0
     }
@@ -171,6 +178,8 @@ impl Hasher for HandleHasher {
 #[derive(Debug)]
 pub(super) struct Users {
     slots: Vec<Option<Box<User>>>,
+    /// What searches need of each, by the same numbers; of nobody where a slot is free.
+    cards: Paged<Card>,
     free: Vec<UserId>,
     hash: NickHash,
     /// Numbers by the hash of the nick in lower case: a table that never stalls all users because it grows.
@@ -180,7 +189,14 @@ pub(super) struct Users {
 
 impl Users {
     pub(super) fn new(hash: NickHash) -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), hash, by_nick: Table::new(4), serial: 0 }
+        Self {
+            slots: Vec::new(),
+            cards: Paged::default(),
+            free: Vec::new(),
+            hash,
+            by_nick: Table::new(4),
+            serial: 0,
+        }
     }
 
     fn hash(&self, nick: &[u8]) -> u32 {
@@ -197,9 +213,10 @@ impl Users {
     pub(super) fn insert(&mut self, user: User) -> UserId {
         let id = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
-            UserId(self.slots.len() as u32 - 1)
+            UserId(self.cards.push(Card::default()))
         });
         self.by_nick.insert(self.hash(&user.nick), id.0);
+        self.cards[id.0] = Card::of(&user);
         if let Some(slot) = self.slots.get_mut(id.0 as usize) {
             *slot = Some(Box::new(user));
         }
@@ -209,6 +226,7 @@ impl Users {
     pub(super) fn remove(&mut self, id: UserId) -> Option<Box<User>> {
         let user = self.slots.get_mut(id.0 as usize)?.take()?;
         self.by_nick.replace(self.hash(&user.nick), id.0, None);
+        self.cards[id.0] = Card::default();
         self.free.push(id);
         Some(user)
     }
@@ -219,6 +237,32 @@ impl Users {
 
     pub(super) fn get_mut(&mut self, id: UserId) -> Option<&mut User> {
         self.slots.get_mut(id.0 as usize)?.as_deref_mut()
+    }
+
+    /// What searches need of somebody.
+    pub(super) fn card(&self, id: UserId) -> Option<&Card> {
+        let card = ((id.0 as usize) < self.cards.len()).then(|| &self.cards[id.0])?;
+        debug_assert_eq!(*card, self.get(id).map_or_else(Card::default, Card::of), "as the user is");
+        Some(card)
+    }
+
+    /// Somebody has another line.
+    pub(super) fn set_speed(&mut self, id: UserId, speed: Speed) {
+        self.show(id, |user| user.speed = speed);
+    }
+
+    /// Somebody takes data connections elsewhere, if it can be dialled at all.
+    pub(super) fn set_port(&mut self, id: UserId, port: u16) {
+        self.show(id, |user| user.port = if wire_addr(user.ip).0 == 0 { 0 } else { port });
+    }
+
+    /// Changes something that its card shows.
+    fn show(&mut self, id: UserId, change: impl FnOnce(&mut User)) {
+        if let Some(user) = self.get_mut(id) {
+            change(user);
+            let card = Card::of(user);
+            self.cards[id.0] = card;
+        }
     }
 
     pub(super) fn find(&self, nick: &[u8]) -> Option<UserId> {

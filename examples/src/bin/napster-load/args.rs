@@ -34,6 +34,9 @@ pub(crate) enum What {
     Idle(Idle),
     /// All users come back at once with their files
     Storm(Storm),
+    /// Users with registered nicks come back, whose passwords are hashed, while somebody else asks one thing after the
+    /// other
+    Logins(Logins),
 }
 
 #[derive(Debug, Arguments)]
@@ -44,6 +47,9 @@ pub(crate) struct Index {
     /// Files of each
     #[arg(long, default_value_t = 1_000)]
     pub(crate) files: usize,
+    /// Searches of each sort
+    #[arg(long, default_value_t = 2_000)]
+    pub(crate) searches: usize,
     /// Files of the one who leaves
     #[arg(long, default_value_t = 5_000)]
     pub(crate) leaving: usize,
@@ -64,4 +70,11 @@ pub(crate) struct Storm {
     /// Files of each
     #[arg(long, default_value_t = 330)]
     pub(crate) files: usize,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Logins {
+    /// Users
+    #[arg(long, default_value_t = 200)]
+    pub(crate) users: usize,
 }

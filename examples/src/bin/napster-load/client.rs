@@ -8,12 +8,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 /// How long an answer may take. opennap takes minutes to answer the thousands that log in at once.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A search that finds nothing.
+pub(crate) const MISS: &str = "FILENAME CONTAINS \"qxqxqx\" MAX_RESULTS 1";
 
 pub(crate) struct Client {
     stream: TcpStream,
     /// What was read and not looked at.
     input: Vec<u8>,
+    /// Bytes that came, in all.
+    pub(crate) received: u64,
 }
 
 /// An address of its own for each user: servers limit how many come from one.
@@ -38,13 +43,21 @@ impl Client {
         let socket = TcpSocket::new_v4().map_err(failed)?;
         socket.bind(SocketAddrV4::new(address(user), 0).into()).map_err(failed)?;
         let stream = socket.connect(server.into()).await.map_err(failed)?;
-        Ok(Self { stream, input: Vec::new() })
+        Ok(Self { stream, input: Vec::new(), received: 0 })
     }
 
     /// Connects and logs in. The acknowledgement has come when this returns.
     pub(crate) async fn login(server: SocketAddrV4, user: u64) -> Result<Self, Failure> {
         let mut client = Self::connect(server, user).await?;
         client.say(2, workload::login(user).as_bytes()).await?;
+        client.until(3).await?;
+        Ok(client)
+    }
+
+    /// Registers the nick, and is logged in then.
+    pub(crate) async fn register(server: SocketAddrV4, user: u64) -> Result<Self, Failure> {
+        let mut client = Self::connect(server, user).await?;
+        client.say(6, format!("{} user{user}@example.org", workload::login(user)).as_bytes()).await?;
         client.until(3).await?;
         Ok(client)
     }
@@ -64,7 +77,7 @@ impl Client {
         let read = async {
             let mut results = 0;
             loop {
-                while let Some(came) = self.take() {
+                while let Some(came) = take(&mut self.input) {
                     if came == kind {
                         return Ok(results);
                     }
@@ -73,9 +86,7 @@ impl Client {
                         return Err(Failure::new("the server refused a login"));
                     }
                 }
-                if self.stream.read_buf(&mut self.input).await.map_err(Failure::new)? == 0 {
-                    return Err(Failure::new("the server closed a connection"));
-                }
+                self.read().await?;
             }
         };
         tokio::time::timeout(PATIENCE, read)
@@ -83,16 +94,23 @@ impl Client {
             .unwrap_or_else(|_| Err(Failure::new(format_args!("no message {kind} within {PATIENCE:?}"))))
     }
 
-    /// The type of the next message that is there.
-    fn take(&mut self) -> Option<u16> {
-        let head = self.input.first_chunk::<4>()?;
-        let len = 4 + usize::from(u16::from_le_bytes([head[0], head[1]]));
-        let kind = u16::from_le_bytes([head[2], head[3]]);
-        if self.input.len() < len {
-            return None;
+    async fn read(&mut self) -> Result<(), Failure> {
+        match self.stream.read_buf(&mut self.input).await.map_err(Failure::new)? {
+            0 => Err(Failure::new("the server closed a connection")),
+            n => {
+                self.received += n as u64;
+                Ok(())
+            }
         }
-        self.input.drain(..len);
-        Some(kind)
+    }
+
+    /// Reads so many bytes of something that is no message.
+    pub(crate) async fn skip(&mut self, bytes: usize) -> Result<(), Failure> {
+        while self.input.len() < bytes {
+            self.read().await?;
+        }
+        self.input.drain(..bytes);
+        Ok(())
     }
 
     /// Asks, and waits for the end of the answer; the results.
@@ -103,6 +121,18 @@ impl Client {
 
     /// Waits until the server has done all that it was told: it answers in order, and this finds nothing.
     pub(crate) async fn settle(&mut self) -> Result<(), Failure> {
-        self.search("FILENAME CONTAINS \"qxqxqx\" MAX_RESULTS 1").await.map(drop)
+        self.search(MISS).await.map(drop)
     }
+}
+
+/// The type of the next message that is there, which is taken.
+pub(crate) fn take(input: &mut Vec<u8>) -> Option<u16> {
+    let head = input.first_chunk::<4>()?;
+    let len = 4 + usize::from(u16::from_le_bytes([head[0], head[1]]));
+    let kind = u16::from_le_bytes([head[2], head[3]]);
+    if input.len() < len {
+        return None;
+    }
+    input.drain(..len);
+    Some(kind)
 }

@@ -3,11 +3,14 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod busy;
 mod client;
 mod crowd;
+mod echo;
 mod fill;
 mod idle;
 mod leave;
+mod logins;
 mod process;
 mod report;
 mod search;
@@ -70,11 +73,13 @@ async fn measure(args: &Args, pid: u32) -> Result<usize, Failure> {
     match &args.what {
         What::Index(index) => {
             let (load, mut users) = fill::run(args.addr, &process, index, &mut report).await?;
-            search::run(&process, &load, &mut users, &mut report).await?;
+            search::run(&process, &load, &mut users, index.searches, &mut report).await?;
+            busy::run(&process, &load, &mut users, 4 * index.searches, &mut report).await?;
             leave::run(args.addr, &process, &load, &mut users, index, &mut report).await?;
         }
         What::Idle(idle) => idle::run(args.addr, &process, idle, &mut report).await?,
         What::Storm(storm) => storm::run(args.addr, &process, storm, &mut report).await?,
+        What::Logins(logins) => logins::run(args.addr, &process, logins, &mut report).await?,
     }
     Ok(report.missed())
 }

@@ -2,7 +2,7 @@
 
 use p2p_examples::Failure;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) struct Process {
@@ -28,13 +28,11 @@ impl Process {
         let tasks = self.folder.join("task");
         let tasks = fs::read_dir(&tasks)
             .map_err(|why| Failure::new(format_args!("{}: {why}; is --pid right?", tasks.display())))?;
-        let mut nanos = 0;
+        let mut spent = Duration::ZERO;
         for task in tasks.flatten() {
-            // A thread may just have ended.
-            let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-            nanos += text.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0);
+            spent += scheduled(&task.path().join("schedstat"));
         }
-        Ok(Duration::from_nanos(nanos))
+        Ok(spent)
     }
 
     /// Resident bytes (`statm`).
@@ -51,4 +49,10 @@ impl Process {
         let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap_or(0);
         Ok(kib * 1024)
     }
+}
+
+/// CPU time of a thread, from its `schedstat`. A thread may just have ended: none.
+pub(crate) fn scheduled(thread: &Path) -> Duration {
+    let text = fs::read_to_string(thread).unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0))
 }

@@ -1,5 +1,6 @@
 //! 65,536 numbers of which some are in a set: [`Block`].
 
+use super::super::ahead::fetch;
 use super::{insert_sorted, remove_sorted};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -47,6 +48,14 @@ impl Block {
         match self {
             Self::Sparse(lows) => has(lows, low),
             Self::Dense(bitmap) => bitmap.contains(low),
+        }
+    }
+
+    /// Reads ahead what [`insert`](Self::insert) of this number will touch, if it is the greatest.
+    pub(super) fn fetch(&self, low: u16) {
+        match self {
+            Self::Sparse(lows) => fetch(lows.last().copied()),
+            Self::Dense(bitmap) => fetch((bitmap.len, bitmap.words[usize::from(low >> 6)])),
         }
     }
 

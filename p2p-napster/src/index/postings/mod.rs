@@ -5,6 +5,7 @@ mod block;
 
 pub(super) use and::for_each;
 
+use super::ahead::fetch;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -80,6 +81,19 @@ impl Postings {
             Self::One(one) => *one == id,
             Self::Few(ids) => ids.binary_search(&id).is_ok(),
             Self::Many(blocks) => blocks.contains(id),
+        }
+    }
+
+    /// Reads ahead what [`insert`](Self::insert) of this number will touch, if it is the greatest.
+    pub(super) fn fetch(&self, id: u32) {
+        match self {
+            Self::One(_) => {}
+            Self::Few(ids) => fetch(ids.last().copied()),
+            Self::Many(blocks) => {
+                if let Some(block) = blocks.blocks.get((id >> BLOCK_BITS) as usize) {
+                    block.fetch(id as u16);
+                }
+            }
         }
     }
 

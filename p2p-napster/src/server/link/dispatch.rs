@@ -220,11 +220,15 @@ impl Server {
                     self.throw_out(cx, victim, reason.unwrap_or_default());
                 }
             }
-            ToServer::Ban { .. } if trust >= Level::Admin => {
-                let by = self.neighbour_name(conn);
-                if self.linked_ban(cx, &by, body) {
-                    self.relay_as_server(Some(conn), &ToServer::Other(kind, body));
-                }
+            ToServer::Ban { .. } if trust >= Level::Admin => self.linked_ban(cx, conn, Kind::Ban, body),
+            ToServer::Unban { who, .. } if trust >= Level::Admin => {
+                self.linked_lift(cx, conn, Kind::Ban, who);
+            }
+            ToServer::Muzzle { .. } if trust >= Level::Moderator => {
+                self.linked_ban(cx, conn, Kind::Muzzle, body);
+            }
+            ToServer::Unmuzzle { nick, .. } if trust >= Level::Moderator => {
+                self.linked_lift(cx, conn, Kind::Muzzle, nick);
             }
             _ => {}
         }

@@ -15,6 +15,7 @@
 //!
 //! Passwords are never sent, though opennap-ng sends them: see [`LinkConfig`].
 
+mod bans;
 mod channels;
 mod dispatch;
 mod lists;

@@ -297,8 +297,6 @@ impl Server {
 
     /// The line or data port of somebody behind a link.
     pub(super) fn linked_speed(&mut self, id: UserId, speed: Speed) {
-        if let Some(user) = self.users.get_mut(id) {
-            user.speed = speed;
-        }
+        self.users.set_speed(id, speed);
     }
 }

@@ -138,7 +138,8 @@ impl Server {
         if let (Some(asker), Some(query)) = (asker, query) {
             self.stats.searches += 1;
             let mut hits = Vec::new();
-            let found = self.local_hits(asker, &query, &mut |user, file| {
+            let found = self.local_hits(asker, &query, &mut |holder, _, file| {
+                let Some(user) = self.users.get(holder) else { return };
                 let mut hit = BytesMut::new();
                 let name = file.name();
                 let file = SharedFile {

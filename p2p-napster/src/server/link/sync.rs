@@ -1,9 +1,11 @@
 //! What a new neighbour is told: the time, the links, everybody with level and count, channels, bans, and that it is all.
 
+use super::bans::ban_text;
 use super::map::LinkLine;
 use crate::index::UserId;
 use crate::server::Server;
-use crate::wire::{Level, Linked, ToServer, Writer};
+use crate::server::bans::Banned;
+use crate::wire::{Level, Linked, ToServer};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::BytesMut;
@@ -37,8 +39,7 @@ impl Server {
             self.sync_channel(conn, &key);
         }
         for (who, seconds, reason) in self.bans_to_tell(cx) {
-            let (mut body, now) = (BytesMut::new(), cx.unix_now().as_secs());
-            Writer::new(&mut body).word(&who).quoted(&reason).number(seconds).number(now);
+            let body = ban_text(&who, &reason, seconds, cx.unix_now());
             self.pass_on_as_server(conn, &ToServer::Other(BAN, &body));
         }
         self.tell_link(conn, &Linked::SyncEnd);
@@ -80,11 +81,11 @@ impl Server {
     }
 
     /// Our bans, with the seconds that each has left (0: for ever).
-    fn bans_to_tell(&self, cx: &Cx<'_, Self>) -> Vec<(Vec<u8>, u64, Box<[u8]>)> {
+    fn bans_to_tell(&self, cx: &Cx<'_, Self>) -> Vec<(Banned, u64, Box<[u8]>)> {
         let now = cx.unix_now();
         let left = |until: Option<p2p_core::UnixTime>| {
             until.map_or(0, |until| until.as_secs().saturating_sub(now.as_secs()).max(1))
         };
-        self.bans.iter(now).map(|(who, ban)| (who.text(), left(ban.until), ban.reason.clone())).collect()
+        self.bans.iter(now).map(|(who, ban)| (who.clone(), left(ban.until), ban.reason.clone())).collect()
     }
 }

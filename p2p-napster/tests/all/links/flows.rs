@@ -4,7 +4,7 @@ use super::world::{SPAN, World, config, file, nicks};
 use bytes::Bytes;
 use p2p_core::{Duration, Keywords, Rng};
 use p2p_napster::client::{Chat, Command, Error, Event, Query, SharedFile, SourceError, Wanted};
-use p2p_napster::server::ServerCommand;
+use p2p_napster::server::{Banned, ServerCommand, ServerEvent};
 use p2p_napster::wire::Level;
 use p2p_sim::{Disk, NodeIx};
 
@@ -252,6 +252,47 @@ fn a_user_is_killed_by_the_other_server() {
     world.order(0, ServerCommand::Kill { nick: (*b"bob").into(), reason: (*b"enough").into() });
     pass(&mut world);
     assert!(world.told(bob).iter().any(|event| matches!(event, Event::LoggedOut(_))));
+}
+
+/// Nicks and networks that a server has banned, and muzzled, by whom.
+fn sentences(world: &mut World, server: usize) -> [Vec<(String, String)>; 2] {
+    world.take_news(server);
+    world.order(server, ServerCommand::Bans);
+    let told = world.take_news(server).into_iter().find_map(|event| match event {
+        ServerEvent::Bans(bans, muzzles) => Some([bans, muzzles]),
+        _ => None,
+    });
+    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    told.unwrap().map(|all| all.iter().map(|(who, ban)| (shown(&who.text()), shown(&ban.by))).collect())
+}
+
+#[test]
+fn what_the_application_bans_is_banned_on_both_at_once() {
+    let mut configs = vec![config(0, &[(1, true)], 6), config(1, &[(0, false)], 6)];
+    for config in &mut configs {
+        config.links = config.links.drain(..).map(|link| link.trust(Level::Admin)).collect();
+    }
+    let mut world = World::new(16, configs);
+    assert!(world.wait_linked(SPAN), "no link");
+    world.client("ann", 0);
+    let bob = world.client("bob", 1);
+    pass(&mut world);
+    let (reason, during): (Box<[u8]>, _) = ((*b"spam and more").into(), Some(Duration::from_secs(3600)));
+    world.order(0, ServerCommand::Ban { who: Banned::parse(b"bob"), reason: reason.clone(), during });
+    world.order(0, ServerCommand::Muzzle { who: Banned::parse(b"eve"), reason, during: None });
+    pass(&mut world);
+    assert!(world.told(bob).iter().any(|event| matches!(event, Event::LoggedOut(_))));
+    assert_eq!(world.who(1), nicks(&[("ann", 0)]));
+    let by = |who: &str, server: &str| vec![(who.to_owned(), server.to_owned())];
+    assert_eq!(sentences(&mut world, 0), [by("bob", "alpha"), by("eve", "alpha")]);
+    assert_eq!(sentences(&mut world, 1), [by("bob", "alpha"), by("eve", "alpha")]);
+    // And so it is lifted, by either.
+    world.order(1, ServerCommand::Unban(Banned::parse(b"bob")));
+    world.order(0, ServerCommand::Unmuzzle(Banned::parse(b"eve")));
+    pass(&mut world);
+    for server in [0, 1] {
+        assert_eq!(sentences(&mut world, server), [vec![], vec![]]);
+    }
 }
 
 #[test]
