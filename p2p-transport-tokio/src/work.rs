@@ -124,51 +124,23 @@ impl Drop for Pool {
     }
 }
 
-/// What a worker keeps for the next job.
-#[derive(Default)]
-struct Scratch {
-    stride: Vec<u8>,
-    /// What passwords are hashed in, many megabytes: getting it anew for each of many, page by page, takes longer than to
-    /// use it again, and giving memory back holds up every thread of the process that wants some.
-    #[cfg(feature = "password")]
-    blocks: Vec<argon2::Block>,
-}
-
-impl Scratch {
-    /// Nothing is to be done: what is large is given back.
-    fn rest(&mut self) {
-        #[cfg(feature = "password")]
-        {
-            self.blocks = Vec::new();
-        }
-    }
-}
-
-/// The next job, as soon as there is one; `None` when no more come.
-fn next(desk: &Counter) -> Option<(JobId, Job)> {
-    let mut queue = lock(&desk.queue);
-    loop {
-        if let Some(job) = queue.jobs.pop_front() {
-            return Some(job);
-        }
-        if queue.closing {
-            return None;
-        }
-        queue.idle += 1;
-        queue = desk.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        queue.idle -= 1;
-    }
-}
-
 fn work(desk: &Counter) {
-    let mut scratch = Scratch::default();
+    let mut scratch = Vec::new();
     loop {
-        let at_once = lock(&desk.queue).jobs.pop_front();
-        let found = at_once.or_else(|| {
-            scratch.rest();
-            next(desk)
-        });
-        let Some((id, job)) = found else { return };
+        let (id, job) = {
+            let mut queue = lock(&desk.queue);
+            loop {
+                if let Some(job) = queue.jobs.pop_front() {
+                    break job;
+                }
+                if queue.closing {
+                    return;
+                }
+                queue.idle += 1;
+                queue = desk.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue.idle -= 1;
+            }
+        };
         let broken = unanswered(&job, IoError::Other);
         let perform = || perform(&*desk.storage, &desk.buffers, job, &mut scratch);
         // A storage that panics fails one job; its thread and its machine go on.
@@ -212,7 +184,7 @@ const fn unanswered(job: &Job, error: IoError) -> JobDone {
     }
 }
 
-fn perform(storage: &dyn Storage, buffers: &Arc<Buffers>, job: Job, scratch: &mut Scratch) -> JobDone {
+fn perform(storage: &dyn Storage, buffers: &Arc<Buffers>, job: Job, scratch: &mut Vec<u8>) -> JobDone {
     match job {
         Job::Read { spans } => JobDone::Read(read(storage, buffers, &spans)),
         Job::Write { spans, data, mut digest } => {
@@ -224,9 +196,7 @@ fn perform(storage: &dyn Storage, buffers: &Arc<Buffers>, job: Job, scratch: &mu
             data.iter().for_each(|part| digester.update(part));
             JobDone::Digest(Ok(digester.finish()))
         }
-        Job::DigestSpans { kind, spans } => {
-            JobDone::Digest(digest_spans(storage, kind, &spans, &mut scratch.stride))
-        }
+        Job::DigestSpans { kind, spans } => JobDone::Digest(digest_spans(storage, kind, &spans, scratch)),
         Job::Load { file, limit } => JobDone::Read(storage.load(&file, limit)),
         Job::Replace { file, data } => JobDone::Done(storage.replace(&file, &data)),
         Job::Sync { file } => JobDone::Done(storage.sync(&file)),
@@ -235,7 +205,7 @@ fn perform(storage: &dyn Storage, buffers: &Arc<Buffers>, job: Job, scratch: &mu
         Job::Rename { from, to } => JobDone::Done(storage.rename(&from, &to)),
         Job::Truncate { file, len } => JobDone::Done(storage.truncate(&file, len)),
         Job::Remove { file } => JobDone::Done(storage.remove(&file)),
-        Job::Derive { password, salt, cost } => JobDone::Derived(derive(&password, &salt, cost, scratch)),
+        Job::Derive { password, salt, cost } => JobDone::Derived(derive(&password, &salt, cost)),
     }
 }
 
@@ -334,26 +304,17 @@ fn digest_spans(
 }
 
 #[cfg(feature = "password")]
-fn derive(password: &[u8], salt: &[u8; 16], cost: Cost, scratch: &mut Scratch) -> Result<[u8; 32], IoError> {
+fn derive(password: &[u8], salt: &[u8; 16], cost: Cost) -> Result<[u8; 32], IoError> {
     let params =
         argon2::Params::new(cost.memory, cost.passes, 1, Some(32)).map_err(|_| IoError::Unsupported)?;
-    let blocks = params.block_count();
-    if scratch.blocks.len() != blocks {
-        scratch.blocks = Vec::new();
-        scratch.blocks.try_reserve_exact(blocks).map_err(|_| IoError::Other)?;
-        scratch.blocks.resize(blocks, argon2::Block::new());
-    }
     let argon = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
     let mut key = [0; 32];
-    // What an earlier password left there is overwritten before it is read.
-    argon
-        .hash_password_into_with_memory(password, salt, &mut key, &mut scratch.blocks[..])
-        .map_err(|_| IoError::Other)?;
+    argon.hash_password_into(password, salt, &mut key).map_err(|_| IoError::Other)?;
     Ok(key)
 }
 
 #[cfg(not(feature = "password"))]
-fn derive(_: &[u8], _: &[u8; 16], _: Cost, _: &mut Scratch) -> Result<[u8; 32], IoError> {
+fn derive(_: &[u8], _: &[u8; 16], _: Cost) -> Result<[u8; 32], IoError> {
     Err(IoError::Unsupported)
 }
 
@@ -401,23 +362,5 @@ impl Drop for Buffer {
         if kept + self.data.len() <= KEPT {
             free.push(std::mem::take(&mut self.data));
         }
-    }
-}
-
-#[cfg(all(test, feature = "password"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_is_hashed_alike_in_used_and_in_fresh_memory() {
-        let used = &mut Scratch::default();
-        for (password, memory) in [(b"one", 64), (b"two", 64), (b"one", 64), (b"two", 32), (b"two", 64)] {
-            let cost = Cost { memory, passes: 2 };
-            let hash = derive(password, &[7; 16], cost, used).expect("a hash");
-            assert_eq!(derive(password, &[7; 16], cost, &mut Scratch::default()).expect("a hash"), hash);
-        }
-        assert!(!used.blocks.is_empty());
-        used.rest();
-        assert_eq!(used.blocks.capacity(), 0);
     }
 }
