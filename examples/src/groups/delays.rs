@@ -3,6 +3,7 @@
 use crate::Failure;
 use p2p_core::{Duration, Rng};
 use p2p_sim::Matrix;
+use p2p_sim::churn::Session;
 use std::path::Path;
 
 /// One-way delays between hosts.
@@ -42,7 +43,11 @@ impl Delays {
         let mut dice = Rng::fast_from(seed);
         // In milliseconds one way: where a continent is, and how large.
         const CONTINENTS: [(f64, f64, f64, f64); 3] =
-            [(0.0, 0.0, 34.0, 0.5), (55.0, 12.0, 20.0, 0.3), (-70.0, 30.0, 26.0, 0.2)];
+            [(0.0, 0.0, 32.0, 0.5), (66.0, 15.0, 22.0, 0.3), (-80.0, 36.0, 28.0, 0.2)];
+        // The simulator's exponential is the same on every machine.
+        let exponential = |mean: Duration, dice: &mut Rng| {
+            Session::Exponential { mean }.draw(dice).as_secs_f64() * 1e3
+        };
         let hosts: Vec<(f64, f64, f64)> = (0..sites)
             .map(|_| {
                 let mut at = dice.unit();
@@ -52,14 +57,17 @@ impl Delays {
                 });
                 let (x, y, size, _) = continent.copied().unwrap_or(CONTINENTS[0]);
                 let spread = |dice: &mut Rng| (dice.unit() + dice.unit() - 1.0) * size;
-                let access = -(1.0 - dice.unit()).ln() * 4.0;
+                let access = exponential(Duration::from_micros(700), &mut dice);
                 (x + spread(&mut dice), y + spread(&mut dice), access)
             })
             .collect();
         let mut micros = Vec::new();
         for (a, (ax, ay, access)) in hosts.iter().enumerate() {
             for (bx, by, other) in &hosts[a + 1..] {
-                let detour = if dice.chance(0.06) { 1.5 + dice.unit() } else { 1.0 + 0.2 * dice.unit() };
+                let mut detour = 0.9 + 0.25 * dice.unit();
+                if dice.chance(0.06) {
+                    detour += exponential(Duration::from_millis(1), &mut dice);
+                }
                 let one_way = (ax - bx).hypot(ay - by) * detour + access + other + 0.5;
                 micros.push((one_way * 1e3) as u32);
             }

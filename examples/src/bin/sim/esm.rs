@@ -86,7 +86,7 @@ impl Esm {
             "control B/s",
         ]);
         let figure = |figure: f64| format!("{figure:.2}");
-        out.say(&table.row([
+        out.say(table.row([
             members.to_string(),
             delays.name.clone(),
             figure(run.penalty.mean()),
