@@ -24,7 +24,7 @@ mod system;
 pub mod wire;
 
 pub use api::{Command, Event, Get, Provide, Put, Timer};
-pub use config::Config;
+pub use config::{Config, Routing};
 pub use error::Error;
 pub use id::{NetworkId, RingId};
 pub use lookup::Report;

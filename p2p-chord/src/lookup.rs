@@ -27,6 +27,16 @@ pub struct Report {
     pub stalls: u16,
 }
 
+impl Report {
+    /// Adds what was spent on a question that was passed on, where each waits in turn.
+    pub(crate) const fn routed(&mut self, hops: u8, messages: u16, timeouts: u8) {
+        self.hops = hops as u16;
+        self.messages = self.messages.saturating_add(messages);
+        self.timeouts = self.timeouts.saturating_add(timeouts as u16);
+        self.stalls = self.stalls.saturating_add(timeouts as u16);
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
     New,

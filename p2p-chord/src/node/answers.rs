@@ -65,6 +65,7 @@ impl Chord {
             Ask::Exchange { key, from, to, both, have } => {
                 self.exchanged(&asked, reconcile::Arc { key, from, to }, both, &have, cx)
             }
+            Ask::Route(route) => return self.asked_to_route(asked, route, cx),
         };
         self.reply(asked, answer, cx);
     }
@@ -147,6 +148,8 @@ fn most(answer: &Answer) -> usize {
             Answer::Differ(arcs) => 6 * arcs.len(),
             Answer::Lacking(numbers) => numbers.len(),
             Answer::Kept(refusals) => 12 * refusals.len(),
-            Answer::Prove | Answer::Absent | Answer::Large => 0,
+            // It does not go to whoever asked, and is as long as the question at most.
+            Answer::Routed { .. } => 0,
+            Answer::Prove | Answer::Absent | Answer::Large | Answer::Passed | Answer::Busy => 0,
         }
 }

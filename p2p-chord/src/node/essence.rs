@@ -41,7 +41,10 @@ impl Chord {
     fn hash_purpose(&self, purpose: &Purpose, into: &mut impl Hasher) {
         core::mem::discriminant(purpose).hash(into);
         match purpose {
-            Purpose::Step(lookup) | Purpose::Widen(lookup) | Purpose::Owner(lookup) => {
+            Purpose::Step(lookup)
+            | Purpose::Widen(lookup)
+            | Purpose::Owner(lookup)
+            | Purpose::Route(lookup) => {
                 self.lookups.keys().position(|number| number == lookup).hash(into)
             }
             Purpose::Newcomer { .. } => {}
@@ -72,6 +75,8 @@ impl Chord {
                 Purpose::Get(_) | Purpose::Put(_) => "record",
                 Purpose::Keep(_) | Purpose::Repair | Purpose::Hand => "copy of a record",
                 Purpose::Compare(_) => "compare",
+                Purpose::Route(_) | Purpose::Pass => "route",
+                Purpose::Sample(..) => "sample",
             };
             (question.transaction, question.to, what)
         })

@@ -20,6 +20,7 @@ mod join;
 mod lookups;
 mod placing;
 mod putting;
+mod recursive;
 mod reconcile;
 mod republish;
 mod small;
@@ -33,12 +34,12 @@ use crate::api::{Command, Event, Timer};
 use crate::config::Config;
 use crate::contact::{Contact, RoundTrip};
 use crate::error::Error;
-use crate::fingers::Fingers;
+use crate::fingers::{Fingers, Slot};
 use crate::id::RingId;
 use crate::peer::Peer;
 use crate::pending::{Insistence, Pending, Question};
 use crate::ring::{Broken, Ring};
-use crate::wire::{Answer, Ask, LARGEST, Packet};
+use crate::wire::{Answer, Ask, LARGEST, Packet, Route};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -49,6 +50,7 @@ use core::net::SocketAddr;
 use join::Joining;
 use lookups::{Goal, Running};
 use p2p_core::{Cx, Datagram, Input, Machine, OpId, OpInput, SocketId};
+use recursive::Routed;
 use storage::Storage;
 use streams::Streams;
 use token::Tokens;
@@ -107,12 +109,28 @@ enum Purpose {
     Hand,
     /// To compare what both hold.
     Compare(u32),
+    /// The first hop of a lookup's question that is passed on.
+    Route(u32),
+    /// To pass somebody's question on.
+    Pass,
+    /// Who is behind a node of a finger's slot? So many more are to be asked how far they are.
+    Sample(Slot, u8),
 }
 
 impl Purpose {
     /// Whether an answer tells how far a node is, and not how long it takes to ask others or to write to the disk.
     const fn is_answered_at_once(self) -> bool {
         !matches!(self, Self::Put(_) | Self::Keep(_) | Self::Repair | Self::Hand)
+    }
+
+    /// The lookup that it is part of.
+    const fn lookup(&self) -> Option<u32> {
+        match self {
+            Self::Step(lookup) | Self::Widen(lookup) | Self::Owner(lookup) | Self::Route(lookup) => {
+                Some(*lookup)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -270,6 +288,7 @@ impl Chord {
         }
         let member = self.config.routes && self.is_member();
         let least = match (to.token, &ask) {
+            (_, Ask::Route(_)) => Route::LEAST,
             (0, Ask::Ping) => FIRST_PING,
             // A record may be as long as a datagram.
             (0, Ask::Get { routed: false, .. }) => LARGEST,
@@ -310,6 +329,8 @@ impl Chord {
     fn datagram(&mut self, datagram: Datagram, cx: &mut Context<'_>) {
         let Ok(packet) = Packet::decode(&datagram.data, self.config.network) else { return };
         match packet {
+            // What could be answered with more than there is of it.
+            Packet::Ask { ask: Ask::Route(_), .. } if datagram.data.len() < Route::LEAST => {}
             Packet::Ask { transaction, token, member, ask } => {
                 let is_proven = self.tokens.is_of(token, datagram.peer, cx.now());
                 let room = if is_proven { usize::MAX } else { datagram.data.len() };
@@ -318,6 +339,14 @@ impl Chord {
                     ask,
                     cx,
                 );
+            }
+            Packet::Answer {
+                transaction,
+                token,
+                answer: Answer::Routed { hops, messages, timeouts, owners },
+            } => {
+                let routed = Routed { hops, messages, timeouts, owners };
+                self.routed(datagram.peer, transaction, token, routed, cx);
             }
             Packet::Answer { transaction, token, answer } => {
                 self.answered(datagram.peer, transaction, token, answer, cx);
@@ -369,6 +398,9 @@ impl Chord {
             Purpose::Keep(placing) => self.copied_to(placing, answer, cx),
             Purpose::Hand => self.handed(contact.peer, cx),
             Purpose::Compare(session) => self.reconciled(session, answer, cx),
+            Purpose::Route(_) | Purpose::Pass if answer == Answer::Passed => {}
+            Purpose::Route(_) | Purpose::Pass => self.pass_by(&question, false, cx),
+            Purpose::Sample(slot, left) => self.sampled(slot, left, answer, cx),
         }
         if is_member {
             self.learn(contact);
@@ -377,7 +409,7 @@ impl Chord {
 
     /// Repeats a question with the token that it is to prove our address with.
     fn ask_again(&mut self, question: Question<Purpose>, token: u32, cx: &mut Context<'_>) {
-        let Ok(Packet::Ask { ask, token: shown, .. }) =
+        let Ok(Packet::Ask { mut ask, token: shown, .. }) =
             Packet::decode(&question.datagram, self.config.network)
         else {
             return;
@@ -389,6 +421,9 @@ impl Chord {
         }
         contact.token = token;
         self.note(contact);
+        if let Ask::Route(route) = &mut ask {
+            route.messages = route.messages.saturating_add(2);
+        }
         self.ask(contact, ask, Insistence::Once, question.purpose, cx);
     }
 
@@ -439,7 +474,9 @@ impl Chord {
             | Purpose::Newcomer { .. }
             | Purpose::Member
             | Purpose::Finger
+            | Purpose::Sample(..)
             | Purpose::Repair => {}
+            Purpose::Route(_) | Purpose::Pass => self.pass_by(&question, true, cx),
             Purpose::Get(task) => self.not_got(task, peer, cx),
             Purpose::Put(task) => self.not_put(task, cx),
             Purpose::Keep(placing) => self.not_copied(placing, cx),
@@ -457,6 +494,10 @@ impl Chord {
             Command::Get(get) => self.get(op, get, cx),
             Command::Provide(provide) => self.provide(op, provide, cx),
             Command::Withdraw(key, kind) => self.withdraw(op, key, kind, cx),
+            Command::Within(span, command) => {
+                self.command(op, *command, cx);
+                self.limit(op, span, cx);
+            }
         }
     }
 
@@ -521,6 +562,7 @@ impl Machine for Chord {
             Input::Timer(Timer::Task(task)) => self.task_failed(task, Error::Deadline, cx),
             Input::Timer(Timer::Again(task)) => self.look_again(task, cx),
             Input::Timer(Timer::Stream(conn)) => self.stream_late(conn, cx),
+            Input::Timer(Timer::Route(lookup)) => self.route_late(lookup, cx),
             Input::Stream(conn, input) => self.stream(conn, input, cx),
             Input::Listener(listener, at) => self.listening(listener, at, cx),
             Input::Op(op, OpInput::Ask(command)) => self.command(op, command, cx),

@@ -138,10 +138,15 @@ impl Chord {
         self.look_up(key, goal, cx);
     }
 
+    /// The task of an operation.
+    pub(super) fn task_of(&self, op: OpId) -> Option<u32> {
+        let of_op = self.storage.tasks.iter().find(|(_, task)| task.op == Some(op));
+        of_op.map(|(number, _)| *number)
+    }
+
     /// Nobody waits for it any more. Whether it was a task.
     pub(super) fn cancel_task(&mut self, op: OpId, cx: &mut Context<'_>) -> bool {
-        let of_op =
-            self.storage.tasks.iter().find(|(_, task)| task.op == Some(op)).map(|(number, _)| *number);
+        let of_op = self.task_of(op);
         if let Some(number) = of_op {
             self.task_failed(number, Error::Cancelled, cx);
         }

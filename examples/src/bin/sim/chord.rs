@@ -1,5 +1,7 @@
 //! `sim chord`: rings of real nodes beside the papers' figures.
 
+mod stretch;
+
 use clap::{Args as Arguments, ValueEnum};
 use p2p_examples::rings::{Profile, failures, hops};
 use p2p_examples::{Line, Output, Table};
@@ -10,6 +12,8 @@ pub(crate) enum What {
     Hops,
     /// A share of 1,000 nodes dies at once, and nothing is repaired
     Failures,
+    /// How long lookups take among 2^largest nodes in a cube, beside a question straight to whoever is responsible
+    Stretch,
 }
 
 #[derive(Debug, Arguments)]
@@ -36,6 +40,7 @@ impl Chord {
         match self.what {
             What::Hops => self.hops(out),
             What::Failures => self.failures(out),
+            What::Stretch => self.stretch(out),
         }
     }
 
