@@ -179,9 +179,9 @@ pub struct Route {
     pub number: u32,
     /// Nodes on the path so far, the receiver included; at most [`Self::FARTHEST`].
     pub hops: u8,
-    /// What was sent for it so far, this question and the receiver's word that it has it included.
+    /// What was sent for it behind the first node, this question and the receiver's word that it has it included.
     pub messages: u16,
-    /// Nodes on the way that did not answer in time, and were passed by.
+    /// Nodes behind the first one that did not answer in time, and were passed by.
     pub timeouts: u8,
     /// Milliseconds after which nobody waits for the answer any more.
     pub left: u16,

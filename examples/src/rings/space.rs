@@ -19,7 +19,8 @@ impl Space {
     }
 
     fn point(&self, node: NodeIx) -> [f64; 3] {
-        let mut rng = Rng::fast_from(self.seed ^ (node.index() as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut rng =
+            Rng::fast_from(self.seed ^ (node.index() as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         core::array::from_fn(|_| rng.unit())
     }
 

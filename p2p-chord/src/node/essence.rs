@@ -44,9 +44,7 @@ impl Chord {
             Purpose::Step(lookup)
             | Purpose::Widen(lookup)
             | Purpose::Owner(lookup)
-            | Purpose::Route(lookup) => {
-                self.lookups.keys().position(|number| number == lookup).hash(into)
-            }
+            | Purpose::Route(lookup) => self.lookups.keys().position(|number| number == lookup).hash(into),
             Purpose::Newcomer { .. } => {}
             other => other.hash(into),
         }

@@ -22,13 +22,14 @@ impl Chord {
         self.meet_successor(cx);
         let Some(slot) = self.next_slot() else { return };
         match self.fingers.get(slot).copied() {
-            Some(contact) => {
+            Some(contact) if self.config.proximity => {
                 self.ping(contact, Purpose::Finger, cx);
-                if self.config.proximity && cx.rng().below(SAMPLE_AGAIN) == 0 {
+                if cx.rng().below(SAMPLE_AGAIN) == 0 {
                     self.look_up_slot(slot, cx);
                 }
             }
-            None => self.look_up_slot(slot, cx),
+            // The first node of a slot is another one as soon as one comes in before it.
+            _ => self.look_up_slot(slot, cx),
         }
     }
 
@@ -45,9 +46,13 @@ impl Chord {
     }
 
     fn look_up_slot(&mut self, slot: Slot, cx: &mut Context<'_>) {
-        let Some(me) = self.peer() else { return };
-        let target = me.id().plus(self.fingers.begin(slot));
-        self.look_up(target, Goal::Finger(slot), cx);
+        let Some(ring) = self.ring() else { return };
+        let me = ring.me().id();
+        let begin = self.fingers.begin(slot);
+        // Of the slot in which the list ends, what lies behind it.
+        let last = ring.successors().last().map(|last| last.peer.id());
+        let behind = last.filter(|last| me.distance_to(*last) >= begin).map(|last| last.plus_power(0));
+        self.look_up(behind.unwrap_or_else(|| me.plus(begin)), Goal::Finger(slot), cx);
     }
 
     /// The slots behind the end of the successor list, round and round.
@@ -98,14 +103,27 @@ impl Chord {
 
     /// Somebody answered: it may be of use as a finger.
     pub(super) fn learn(&mut self, contact: Contact) {
-        let Some(me) = self.peer().filter(|_| self.config.proximity) else { return };
+        if let Some(me) = self.peer().filter(|me| self.config.proximity && self.is_behind_list(*me, contact))
+        {
+            self.fingers.consider(me, contact);
+        }
+    }
+
+    /// Who was found first in a slot answers.
+    pub(super) fn finger_answered(&mut self, contact: Contact) {
+        if let Some(me) = self.peer().filter(|me| !self.config.proximity && self.is_behind_list(*me, contact))
+        {
+            self.fingers.replace(me, contact);
+        }
+    }
+
+    /// Whether a node is farther than those in the successor list, which need no finger.
+    fn is_behind_list(&self, me: Peer, contact: Contact) -> bool {
         let distance = me.id().distance_to(contact.peer.id());
         let within = self.ring().is_some_and(|ring| {
             let last = ring.successors().last();
             ring.is_small() || last.is_none_or(|last| distance <= me.id().distance_to(last.peer.id()))
         });
-        if !within && contact.peer != me {
-            self.fingers.consider(me, contact);
-        }
+        !within && contact.peer != me
     }
 }

@@ -118,8 +118,10 @@ impl Chord {
             Goal::Join | Goal::Op(_) | Goal::Finger(_) => self.config.parallel,
         };
         let lookup = Lookup::new(target, parallel, seeds.into_iter());
-        self.lookups
-            .insert(number, Box::new(Running { lookup, goal, owners: Vec::new(), alive: Vec::new(), route: None }));
+        self.lookups.insert(
+            number,
+            Box::new(Running { lookup, goal, owners: Vec::new(), alive: Vec::new(), route: None }),
+        );
         // A task has its own time, in which several lookups may fall.
         if !matches!(goal, Goal::Get(_) | Goal::Put(_)) {
             cx.set_timer(Timer::Lookup(number), self.config.patience);
@@ -186,6 +188,14 @@ impl Chord {
     pub(super) fn count_route(&mut self, number: u32, hops: u8, messages: u16, timeouts: u8) {
         if let Some(running) = self.lookups.get_mut(&number) {
             running.lookup.report.routed(hops, messages, timeouts);
+        }
+    }
+
+    /// The first hop of a question is silent, and will not say that it has it.
+    pub(super) fn count_silence(&mut self, number: u32) {
+        if let Some(running) = self.lookups.get_mut(&number) {
+            running.lookup.report.messages = running.lookup.report.messages.saturating_sub(1);
+            running.lookup.report.routed(0, 0, 1);
         }
     }
 

@@ -20,8 +20,8 @@ mod join;
 mod lookups;
 mod placing;
 mod putting;
-mod recursive;
 mod reconcile;
+mod recursive;
 mod republish;
 mod small;
 mod stabilise;
@@ -298,10 +298,9 @@ impl Chord {
         let packet = Packet::Ask { transaction, token: to.token, member, ask };
         let datagram = packet.encode(self.config.network, least, &mut self.scratch);
         cx.send_to(socket, to.peer.addr(), datagram.clone());
-        // Somebody new is hardly much farther than most.
         let patience = match to.round_trip.mean() {
             Some(_) => to.round_trip.patience(),
-            None => self.typical.patience() * 3 / 2,
+            None => self.typical.patience_with_new(),
         };
         let patience = patience + insistence.allowance();
         let question =
@@ -392,7 +391,8 @@ impl Chord {
             Purpose::Predecessor(_) | Purpose::Farewell => {}
             Purpose::Newcomer { transaction } => self.newcomer_answered(contact, transaction, cx),
             Purpose::Member => self.member_answered(contact),
-            Purpose::Finger | Purpose::Repair => {}
+            Purpose::Finger => self.finger_answered(contact),
+            Purpose::Repair => {}
             Purpose::Get(task) => self.got(task, contact, answer, cx),
             Purpose::Put(task) => self.put_answered(task, answer, cx),
             Purpose::Keep(placing) => self.copied_to(placing, answer, cx),

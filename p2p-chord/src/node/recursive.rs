@@ -118,7 +118,10 @@ impl Chord {
     fn pass(&mut self, to: Contact, role: Role, mut route: Route, purpose: Purpose, cx: &mut Context<'_>) {
         route.role = role;
         route.hops = route.hops.saturating_add(1);
-        route.messages = route.messages.saturating_add(2);
+        match purpose {
+            Purpose::Route(lookup) => self.count_route(lookup, 0, 2, 0),
+            _ => route.messages = route.messages.saturating_add(2),
+        }
         self.ask(to, Ask::Route(route), Insistence::Once, purpose, cx);
     }
 
@@ -131,9 +134,13 @@ impl Chord {
         };
         let role = route.role;
         route.hops = route.hops.saturating_sub(1);
-        if is_silent {
-            route.messages = route.messages.saturating_sub(1);
-            route.timeouts = route.timeouts.saturating_add(1);
+        match question.purpose {
+            _ if !is_silent => {}
+            Purpose::Route(lookup) => self.count_silence(lookup),
+            _ => {
+                route.messages = route.messages.saturating_sub(1);
+                route.timeouts = route.timeouts.saturating_add(1);
+            }
         }
         let waited = cx.now().since(question.asked).as_millis();
         route.left = route.left.saturating_sub(u16::try_from(waited).unwrap_or(u16::MAX));

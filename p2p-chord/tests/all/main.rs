@@ -8,9 +8,11 @@
 mod copies;
 mod disk;
 mod explorer;
+mod fingers;
 mod limits;
 mod primitives;
 mod publishing;
+mod recursive;
 mod refused;
 mod ring;
 mod rings;

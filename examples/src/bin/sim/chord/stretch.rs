@@ -7,7 +7,7 @@ use p2p_examples::{Line, Output, Table};
 use p2p_sim::TransitStub;
 
 /// Long enough for a node to meet each of some sixty that it knows, one in ten seconds.
-const WARM: Duration = Duration::from_secs(900);
+const WARM: Duration = Duration::from_secs(600);
 
 /// A row of the report.
 struct Row {
@@ -48,7 +48,16 @@ impl Chord {
     /// Runs; whether all that is promised was kept.
     pub(super) fn stretch(&self, out: &mut Output) -> bool {
         let mut table = Table::new([
-            "network", "nodes", "profile", "stretch", "ToN 2003", "hops", "messages", "ms", "time-outs", "wrong",
+            "network",
+            "nodes",
+            "profile",
+            "stretch",
+            "ToN 2003",
+            "hops",
+            "messages",
+            "ms",
+            "time-outs",
+            "wrong",
         ]);
         let mut kept = true;
         for row in rows(true) {
