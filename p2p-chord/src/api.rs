@@ -30,7 +30,7 @@ pub enum Command {
     /// Put what this node put under a key no more again. It is forgotten when its time is over.
     Withdraw(RingId, Kind),
     /// A lookup, put, get or provide that may take so long, instead of [`Config::patience`](crate::Config::patience).
-    Within(Duration, Box<Command>),
+    Within(Duration, Box<Self>),
 }
 
 /// What can be had from a node.
@@ -178,4 +178,6 @@ pub enum Timer {
     Stream(ConnId),
     /// What was passed on is not answered: it is looked for step by step.
     Route(u32),
+    /// To tell others who came and who went.
+    News,
 }

@@ -67,6 +67,11 @@ pub struct Config {
     /// Nodes of a slot of which a finger is the nearest by round trip, where [`Self::proximity`] is on: 16, the first
     /// ones (PNS(16)). Each is asked once as a slot is filled, and again in one of 32 turns.
     pub sample: u8,
+    /// Members that it knows at most, where it is to know everybody: then a lookup takes one hop. 0, as by default: it
+    /// knows its successors and fingers only. Each takes 38 bytes, and about two messages' worth of 10 bytes for each
+    /// time that it comes and goes; good for up to some thousands. All members of a ring should have it alike; where
+    /// there are more, those that do not fit are found by fingers.
+    pub everybody: usize,
 }
 
 /// How a lookup finds its way.
@@ -110,6 +115,7 @@ impl Default for Config {
             routing: Routing::Iterative,
             passing: 256,
             sample: 16,
+            everybody: 0,
         }
     }
 }

@@ -18,6 +18,7 @@ mod pending;
 mod primitives;
 pub mod record;
 mod ring;
+mod roster;
 pub mod store;
 #[cfg(feature = "node")]
 mod system;

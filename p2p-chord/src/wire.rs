@@ -161,6 +161,26 @@ pub enum Ask {
     /// [`Answer::Routed`] where the receiver is responsible itself. Nobody passes it on for a sender that has not proved
     /// its address; [`Answer::Prove`] is said instead.
     Route(Route),
+    /// These came to the ring, and these went, where everybody is to know everybody. [`Answer::Passed`]. The receiver
+    /// passes it on to the nodes 1, 2, 4, … 2^(`level` - 1) places behind it, as news of levels 0, 1, 2, … `level` - 1.
+    News {
+        /// How far it is to go.
+        level: u8,
+        /// Who came; at most 50 of both together.
+        came: Vec<Place>,
+        /// Who went.
+        gone: Vec<Place>,
+    },
+    /// Who is in this arc, where everybody is to know everybody? [`Answer::Members`].
+    Members {
+        /// Behind this place.
+        from: RingId,
+        /// And up to this one.
+        to: RingId,
+        /// [`fingerprint`] of those that the asker knows, itself apart; 0: it wants all.
+        #[serde(with = "postcard::fixint::le")]
+        known: u32,
+    },
 }
 
 /// A question that is passed on from node to node ("recursive" routing).
@@ -265,6 +285,9 @@ pub enum Answer {
         /// Who is responsible.
         owners: Vec<Place>,
     },
+    /// To [`Ask::Members`]: those that the answerer knows, itself included and the asker not, in order from the arc's
+    /// beginning, as far as they fit. `None`: as the asker does.
+    Members(Option<Vec<Place>>),
 }
 
 /// Of a list of places, to compare lists without sending them: FNV-1a over the identifiers, never 0.

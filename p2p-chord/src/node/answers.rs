@@ -66,6 +66,10 @@ impl Chord {
                 self.exchanged(&asked, reconcile::Arc { key, from, to }, both, &have, cx)
             }
             Ask::Route(route) => return self.asked_to_route(asked, route, cx),
+            Ask::News { level, came, gone } => return self.told_news(asked, level, (came, gone), cx),
+            Ask::Members { from, to, known } => {
+                self.members(Peer::new(self.config.network, asked.from), (from, to), known)
+            }
         };
         self.reply(asked, answer, cx);
     }
@@ -94,7 +98,13 @@ impl Chord {
         let Some(ring) = self.ring() else { return Answer::Absent };
         match ring.owners(target) {
             Some(owners) => Answer::Owners(owners.take(OWNERS).map(Peer::place).collect()),
-            None => Answer::Closer(self.closest(ring, target, CLOSER).map(|at| at.peer.place()).collect()),
+            None => {
+                let mut closer: Vec<Peer> = self.members_before(target, CLOSER).collect();
+                if closer.len() < CLOSER {
+                    closer = self.closest(ring, target, CLOSER).map(|at| at.peer).collect();
+                }
+                Answer::Closer(closer.iter().map(Peer::place).collect())
+            }
         }
     }
 
@@ -142,6 +152,7 @@ fn most(answer: &Answer) -> usize {
             Answer::Pong(_) => PLACE_V6,
             Answer::Neighbours { successors, .. } => PLACE_V6 + successors.as_ref().map_or(0, places),
             Answer::Owners(list) | Answer::Closer(list) => places(list),
+            Answer::Members(list) => list.as_ref().map_or(0, places),
             Answer::Records(records) => records.iter().map(|(record, _)| record.wire_len() + 5).sum(),
             Answer::Stored { .. } => 4,
             Answer::Refused(_) => 11,

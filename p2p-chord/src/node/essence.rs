@@ -23,6 +23,7 @@ impl Chord {
         for contact in self.fingers.contacts() {
             contact.hash(into);
         }
+        self.everybody.hash(into);
         (self.finger, self.resort, self.lookups.len()).hash(into);
         for running in self.lookups.values() {
             running.essence(into);
@@ -75,6 +76,7 @@ impl Chord {
                 Purpose::Compare(_) => "compare",
                 Purpose::Route(_) | Purpose::Pass => "route",
                 Purpose::Sample(..) => "sample",
+                Purpose::News | Purpose::Members => "members",
             };
             (question.transaction, question.to, what)
         })

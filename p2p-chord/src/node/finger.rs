@@ -19,6 +19,9 @@ impl Chord {
         let every = self.config.fix_finger;
         let after = every / 2 + cx.rng().phase(every);
         cx.set_timer(Timer::Finger, after);
+        if self.everybody.is_some() {
+            self.compare_members(cx);
+        }
         self.meet_successor(cx);
         let Some(slot) = self.next_slot() else { return };
         match self.fingers.get(slot).copied() {

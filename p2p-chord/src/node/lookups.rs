@@ -78,6 +78,15 @@ impl Chord {
             State::Guest => self.fingers.contacts().copied().collect(),
             State::Outside | State::Joining(_) => return self.not_reached(goal, Error::NotJoined, cx),
         };
+        if let Some(guess) = self.guess(target) {
+            let before: Vec<Peer> = self.members_before(target, SEEDS / 2).collect();
+            let seeds = before.into_iter().map(Contact::unmet).chain(seeds);
+            let Some(number) = self.begin(target, goal, seeds, cx) else { return };
+            if let Some(running) = self.lookups.get_mut(&number) {
+                running.lookup.guess(guess);
+            }
+            return self.go_on(number, cx);
+        }
         // The answer comes from a stranger, which a node that does not route may be unable to hear.
         if self.config.routing == Routing::Iterative || !self.is_member() || !self.config.routes {
             return self.look_up_from(target, goal, seeds, cx);

@@ -13,6 +13,7 @@ mod answers;
 mod classic;
 mod disk;
 mod essence;
+mod everybody;
 mod finger;
 mod getting;
 mod hand_over;
@@ -47,6 +48,7 @@ use alloc::vec::Vec;
 use answers::Asked;
 use bytes::BytesMut;
 use core::net::SocketAddr;
+use everybody::Everybody;
 use join::Joining;
 use lookups::{Goal, Running};
 use p2p_core::{Cx, Datagram, Input, Machine, OpId, OpInput, SocketId};
@@ -115,6 +117,10 @@ enum Purpose {
     Pass,
     /// Who is behind a node of a finger's slot? So many more are to be asked how far they are.
     Sample(Slot, u8),
+    /// To tell who came and who went.
+    News,
+    /// To learn who is there, where everybody is to know everybody.
+    Members,
 }
 
 impl Purpose {
@@ -158,6 +164,8 @@ pub struct Chord {
     scratch: BytesMut,
     storage: Box<Storage>,
     streams: Streams,
+    /// Everybody on the ring, if it is to know them.
+    everybody: Option<Box<Everybody>>,
 }
 
 #[derive(Clone, Debug)]
@@ -179,6 +187,7 @@ impl Chord {
             addr: config.advertised,
             storage: Box::new(Storage::new(config.limits.clone(), config.store.clone())),
             streams: Streams::default(),
+            everybody: Everybody::new(config.everybody),
             config,
             socket: None,
             state: State::Outside,
@@ -373,6 +382,10 @@ impl Chord {
         }
         self.note(contact);
         let is_member = answer != Answer::Absent;
+        // Who left, or has not joined, says that it is there, too.
+        if is_member && !matches!(answer, Answer::Pong(_)) {
+            self.meet_one(contact.peer);
+        }
         match question.purpose {
             Purpose::Greet => self.greeted(contact, &answer, cx),
             Purpose::Step(lookup) => self.stepped(lookup, contact, answer, cx),
@@ -401,9 +414,14 @@ impl Chord {
             Purpose::Route(_) | Purpose::Pass if answer == Answer::Passed => {}
             Purpose::Route(_) | Purpose::Pass => self.pass_by(&question, false, cx),
             Purpose::Sample(slot, left) => self.sampled(slot, left, answer, cx),
+            Purpose::News => {}
+            Purpose::Members => self.told_members(&question, answer, cx),
         }
         if is_member {
             self.learn(contact);
+        } else {
+            self.fingers.lose(contact.peer);
+            self.miss(contact.peer);
         }
     }
 
@@ -458,6 +476,7 @@ impl Chord {
     fn failed(&mut self, question: Question<Purpose>, cx: &mut Context<'_>) {
         let peer = question.to;
         self.fingers.lose(peer);
+        self.miss(peer);
         match question.purpose {
             Purpose::Greet => self.not_greeted(cx),
             Purpose::Step(lookup) => self.step_failed(lookup, peer, cx),
@@ -477,6 +496,8 @@ impl Chord {
             | Purpose::Sample(..)
             | Purpose::Repair => {}
             Purpose::Route(_) | Purpose::Pass => self.pass_by(&question, true, cx),
+            Purpose::News => self.news_failed(&question, cx),
+            Purpose::Members => {}
             Purpose::Get(task) => self.not_got(task, peer, cx),
             Purpose::Put(task) => self.not_put(task, cx),
             Purpose::Keep(placing) => self.not_copied(placing, cx),
@@ -518,6 +539,10 @@ impl Chord {
             let phase = cx.rng().phase(every);
             cx.set_timer(timer, phase);
         }
+        if self.everybody.is_some() {
+            let phase = cx.rng().phase(self.config.stabilise);
+            cx.set_timer(Timer::News, phase);
+        }
     }
 
     fn bound(&mut self, at: SocketAddr, cx: &mut Context<'_>) {
@@ -551,6 +576,7 @@ impl Machine for Chord {
             Input::Datagram(_, datagram) => {
                 self.datagram(datagram, cx);
                 self.notice_predecessor(cx);
+                self.notice_members();
             }
             Input::Timer(Timer::Due) => self.overdue(cx),
             Input::Timer(Timer::Stabilise) => self.stabilise(cx),
@@ -563,6 +589,7 @@ impl Machine for Chord {
             Input::Timer(Timer::Again(task)) => self.look_again(task, cx),
             Input::Timer(Timer::Stream(conn)) => self.stream_late(conn, cx),
             Input::Timer(Timer::Route(lookup)) => self.route_late(lookup, cx),
+            Input::Timer(Timer::News) => self.tell_news(cx),
             Input::Stream(conn, input) => self.stream(conn, input, cx),
             Input::Listener(listener, at) => self.listening(listener, at, cx),
             Input::Op(op, OpInput::Ask(command)) => self.command(op, command, cx),

@@ -7,6 +7,7 @@
 
 mod copies;
 mod disk;
+mod everybody;
 mod explorer;
 mod fingers;
 mod limits;

@@ -37,7 +37,7 @@ fn look_up(
     let ops: Vec<OpId> = asked.iter().map(|(.., op)| *op).collect();
     assert!(sim.finish(&ops, Duration::from_secs(60)), "every lookup ends");
     let outcome = |(node, target, op): (NodeIx, RingId, OpId)| {
-        sim.outcome(op).unwrap().clone()?;
+        (*sim.outcome(op).unwrap())?;
         let right = peers.iter().find(|peer| peer.id() >= target).unwrap_or(&peers[0]);
         let told = sim.events(node).iter().find(|told| told.op == Some(op)).unwrap();
         let Event::Owners { owners, report, .. } = &told.event else { panic!("{told:?}") };
@@ -378,7 +378,7 @@ fn who_is_no_member_asks_step_by_step() {
     let config = recursive(3);
     let (mut sim, members) = joined(8, 30, &config);
     settle(&mut sim, &members, 3, 300);
-    let mut guest = config.clone();
+    let mut guest = config;
     guest.routes = false;
     let (guest, op) = begin(&mut sim, &members[..1], &guest);
     assert!(sim.finish(&[op], Duration::from_secs(20)));

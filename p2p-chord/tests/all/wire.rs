@@ -99,6 +99,9 @@ fn routes() -> impl Strategy<Value = Route> {
 fn asks() -> impl Strategy<Value = Ask> {
     prop_oneof![
         1 => routes().prop_map(Ask::Route),
+        1 => (any::<u8>(), places(), places())
+            .prop_map(|(level, came, gone)| Ask::News { level, came, gone }),
+        1 => (ids(), ids(), any::<u32>()).prop_map(|(from, to, known)| Ask::Members { from, to, known }),
         5 => of_storage(),
         1 => Just(Ask::Ping),
         1 => Just(Ask::Enter),
@@ -114,6 +117,7 @@ fn answers() -> impl Strategy<Value = Answer> {
         1 => places().prop_map(|places| places.first().map_or(Answer::Prove, |place| Answer::Pong(*place))),
         1 => places().prop_map(Answer::Owners),
         1 => places().prop_map(Answer::Closer),
+        1 => prop::option::of(places()).prop_map(Answer::Members),
         1 => prop_oneof![Just(Answer::Absent), Just(Answer::Passed), Just(Answer::Busy)],
         1 => (any::<u8>(), any::<u16>(), any::<u8>(), places())
             .prop_map(|(hops, messages, timeouts, owners)| Answer::Routed { hops, messages, timeouts, owners }),
