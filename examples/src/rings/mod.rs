@@ -2,6 +2,7 @@
 
 mod failures;
 mod hops;
+mod one_hop;
 mod profile;
 mod settled;
 mod space;
@@ -10,6 +11,7 @@ mod stretch;
 
 pub use failures::{Failures, failures};
 pub use hops::{Hops, hops};
+pub use one_hop::{OneHop, one_hop};
 pub use profile::Profile;
 pub use settled::Settled;
 pub use space::Space;

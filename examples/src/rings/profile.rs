@@ -21,17 +21,30 @@ pub struct Profile {
     pub parallel: usize,
     /// Nodes of a slot of which a finger is the nearest; 1 for the first one, as in the paper.
     pub nearest_of: usize,
-    /// How often a node asks its successor, and how often it looks after a finger.
+    /// How often a node asks its successor.
     pub upkeep: Duration,
+    /// How often it looks after a finger, and meets a successor that it has not met.
+    pub fingers: Duration,
     /// Whether questions are passed on from node to node.
     pub recursive: bool,
+    /// Members that a node knows at most, if it is to know everybody; else 0.
+    pub everybody: usize,
 }
 
 impl Profile {
     /// The paper's: base 2, one question at a time, no regard to distance, and no upkeep.
     #[must_use]
     pub const fn plain(successors: usize) -> Self {
-        Self { successors, base_bits: 1, parallel: 1, nearest_of: 1, upkeep: NEVER, recursive: false }
+        Self {
+            successors,
+            base_bits: 1,
+            parallel: 1,
+            nearest_of: 1,
+            upkeep: NEVER,
+            fingers: NEVER,
+            recursive: false,
+            everybody: 0,
+        }
     }
 
     /// The configuration that it is.
@@ -44,8 +57,9 @@ impl Profile {
         config.parallel = self.parallel;
         config.proximity = self.nearest_of > 1;
         config.stabilise = self.upkeep;
-        config.fix_finger = self.upkeep;
-        config.sample = u8::try_from(self.nearest_of).unwrap_or(u8::MAX);
+        config.fix_finger = self.fingers;
+        config.sample = u8::try_from(self.nearest_of).unwrap_or(u8::MAX).min(16);
+        config.everybody = self.everybody;
         if self.recursive {
             config.routing = Routing::Recursive;
         }
@@ -58,6 +72,9 @@ impl std::fmt::Display for Profile {
         write!(f, "base {}, r {}, {} at a time", 1u32 << self.base_bits, self.successors, self.parallel)?;
         if self.nearest_of > 1 {
             write!(f, ", PNS({})", self.nearest_of)?;
+        }
+        if self.everybody > 0 {
+            f.write_str(", all known")?;
         }
         if self.recursive { f.write_str(", recursive") } else { Ok(()) }
     }
