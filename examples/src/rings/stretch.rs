@@ -47,6 +47,9 @@ impl Delays for TransitStub {
     }
 }
 
+/// Which lookup ended, when, whom it found, and what it cost.
+type Found = (OpId, Instant, Peer, p2p_chord::Report);
+
 /// How long lookups took.
 #[derive(Debug, Clone)]
 pub struct Stretch {
@@ -80,7 +83,7 @@ pub fn stretch<L: Delays>(
     let delay = |from, to| links.delay(from, to);
     let mut ring = Settled::new(seed, nodes, profile, links.clone(), Some(&delay));
     ring.sim.run_for(warm);
-    let told: Arc<Mutex<Vec<(OpId, Instant, Peer, p2p_chord::Report)>>> = Arc::default();
+    let told = Arc::new(Mutex::new(Vec::<Found>::new()));
     let tell = told.clone();
     ring.sim.on_event(move |at, _, op, event| {
         if let (Some(op), Event::Owners { owners, report, .. }) = (op, event)

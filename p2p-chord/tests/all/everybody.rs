@@ -1,7 +1,9 @@
 //! Rings of which everybody knows everybody.
 
+use crate::recursive::Member;
 use crate::rings::{World, add, begin, chord, config, drawn_up, joined, lookups_are_right, settle};
-use p2p_chord::{Command, Config, Event, Report, RingId};
+use p2p_chord::wire::{Answer, Ask};
+use p2p_chord::{Command, Config, Event, Place, Report, RingId};
 use p2p_core::{Duration, OpId, Rng};
 use p2p_sim::{Audit, NodeIx};
 
@@ -111,4 +113,37 @@ fn lookups_are_right_where_news_is_late_and_rosters_too_short() {
             assert_eq!(chord(&sim, *node).check(), Ok(()));
         }
     }
+}
+
+#[test]
+fn hearsay_needs_a_proven_address_and_has_a_limit() {
+    let mut member = Member::new(|config| config.everybody = 300);
+    let from = std::net::SocketAddr::from(([192, 0, 2, 7], 5000));
+    let me = member.node.peer().unwrap().place();
+    let fakes = |number: u16| {
+        (0..50).map(move |last| Place::V4([203, (number >> 8) as u8, number as u8, last], 4000))
+    };
+    let news = |number, gone: Vec<Place>| Ask::News { level: 9, came: fakes(number).collect(), gone };
+    let sent = member.ask(from, 0, news(0, vec![me]), 0);
+    let (token, answer) = member.answer(&sent[0].1);
+    assert_eq!((sent.len(), answer), (1, Some(Answer::Prove)));
+    assert_eq!(member.node.members_known(), 1, "its predecessor");
+    let mut most = 0;
+    for number in 0..2_000 {
+        let sent = member.ask(from, token, news(number, vec![me]), 0);
+        assert_eq!((sent.len(), member.answer(&sent[0].1).1), (1, Some(Answer::Passed)));
+        most = most.max(member.node.members_known());
+    }
+    assert_eq!(most, 300, "as many as it is to know, and never more");
+    assert!(member.node.is_member());
+    // Whom it knows is more than an unproven address sent.
+    let all = || {
+        let from = RingId::new([0; 20]);
+        Ask::Members { from, to: from, known: 0 }
+    };
+    let sent = member.ask(from, 0, all(), 0);
+    assert_eq!(member.answer(&sent[0].1).1, Some(Answer::Prove));
+    let sent = member.ask(from, token, all(), 0);
+    let Some(Answer::Members(Some(list))) = member.answer(&sent[0].1).1 else { panic!("{sent:?}") };
+    assert!(list.len() > 100 && sent[0].1.len() <= p2p_chord::wire::LARGEST);
 }

@@ -93,7 +93,7 @@ impl Chord {
         out.event(
             Line::new("stretch")
                 .text("network", L::NAME)
-                .text("profile", &row.profile)
+                .text("profile", row.profile)
                 .number("nodes", 1_i128 << self.largest)
                 .number("median_milli", milli(median))
                 .number("p10_milli", milli(low))
