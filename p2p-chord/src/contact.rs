@@ -8,8 +8,8 @@ const UNKNOWN: Duration = Duration::from_millis(600);
 /// Shorter time-outs only repeat what a busy machine is about to answer.
 const SHORTEST: Duration = Duration::from_millis(150);
 const LONGEST: Duration = Duration::from_secs(4);
-/// For somebody new, however near everybody else is: across an ocean, and a bit.
-const NEW: Duration = Duration::from_millis(400);
+/// For somebody new, however near everybody else is: across an ocean.
+const NEW: Duration = Duration::from_millis(250);
 
 /// How long answers take: a smoothed mean and its deviation (RFC 6298), in eighths of a millisecond.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -212,7 +212,6 @@ impl Lookup {
     pub(crate) fn buried(&mut self, peer: Peer) {
         self.dead.push(peer);
         self.report.timeouts += 1;
-        self.report.stalls += 1;
     }
 
     /// Whether this one was named before, and is dead.

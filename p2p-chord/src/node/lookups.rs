@@ -14,7 +14,7 @@ use crate::wire::{Answer, Ask};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::hash::{Hash as _, Hasher};
-use p2p_core::{Duration, OpId};
+use p2p_core::{Duration, Instant, OpId};
 
 /// Contacts that a lookup begins with.
 const SEEDS: usize = 16;
@@ -45,6 +45,8 @@ pub(super) struct Running {
     alive: Vec<Peer>,
     /// The number of the question that is passed on for it, if one was.
     route: Option<u32>,
+    /// Until when it last waited for somebody who was named as responsible and is dead.
+    waited: Instant,
 }
 
 impl Running {
@@ -129,7 +131,14 @@ impl Chord {
         let lookup = Lookup::new(target, parallel, seeds.into_iter());
         self.lookups.insert(
             number,
-            Box::new(Running { lookup, goal, owners: Vec::new(), alive: Vec::new(), route: None }),
+            Box::new(Running {
+                lookup,
+                goal,
+                owners: Vec::new(),
+                alive: Vec::new(),
+                route: None,
+                waited: Instant::ZERO,
+            }),
         );
         // A task has its own time, in which several lookups may fall.
         if !matches!(goal, Goal::Get(_) | Goal::Put(_)) {
@@ -271,8 +280,14 @@ impl Chord {
         self.ask_owner(number, cx);
     }
 
-    pub(super) fn owner_failed(&mut self, number: u32, owner: Peer, cx: &mut Context<'_>) {
+    /// One that was asked at `asked` whether it lives does not answer.
+    pub(super) fn owner_failed(&mut self, number: u32, owner: Peer, asked: Instant, cx: &mut Context<'_>) {
         let Some(running) = self.lookups.get_mut(&number) else { return };
+        // For several that were asked at the same time it waited once.
+        if asked >= running.waited {
+            running.waited = cx.now();
+            running.lookup.report.stalls = running.lookup.report.stalls.saturating_add(1);
+        }
         running.owners.retain(|named| *named != owner);
         running.lookup.buried(owner);
         self.ask_owner(number, cx);

@@ -481,7 +481,7 @@ impl Chord {
             Purpose::Greet => self.not_greeted(cx),
             Purpose::Step(lookup) => self.step_failed(lookup, peer, cx),
             Purpose::Widen(lookup) => self.step_failed(lookup, peer, cx),
-            Purpose::Owner(lookup) => self.owner_failed(lookup, peer, cx),
+            Purpose::Owner(lookup) => self.owner_failed(lookup, peer, question.asked, cx),
             Purpose::Copy => self.join_again(cx),
             Purpose::Enter => self.enter_failed(peer, cx),
             Purpose::Stabilise(number) => self.successor_failed(number, peer, cx),
