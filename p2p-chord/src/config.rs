@@ -82,7 +82,7 @@ pub enum Routing {
     /// and waits for no node that another one is patient with.
     #[default]
     Iterative,
-    /// Passed on from node to node and answered straight by whoever is responsible: about 0.6 of the time, because a
+    /// Passed on from node to node and answered straight by whoever is responsible: 0.6 to 0.8 of the time, because a
     /// hop is one way and not there and back, and each asks only nodes whose round trip it knows. What is not answered
     /// in time is looked for step by step.
     Recursive,
