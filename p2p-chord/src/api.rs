@@ -5,6 +5,7 @@ use crate::id::RingId;
 use crate::lookup::Report;
 use crate::peer::Peer;
 use crate::record::{Kind, Record};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::{ConnId, Duration, IoError};
@@ -28,6 +29,8 @@ pub enum Command {
     Provide(Provide),
     /// Put what this node put under a key no more again. It is forgotten when its time is over.
     Withdraw(RingId, Kind),
+    /// A lookup, put, get or provide that may take so long, instead of [`Config::patience`](crate::Config::patience).
+    Within(Duration, Box<Self>),
 }
 
 /// What can be had from a node.
@@ -130,9 +133,9 @@ pub enum Event {
         /// Why.
         error: Error,
     },
-    /// A put or a get ends without success, as its operation's end says.
+    /// A put, a get or a lookup ends without success, as its operation's end says.
     Failed {
-        /// The key.
+        /// The key, or the place.
         key: RingId,
         /// What it cost.
         report: Report,
@@ -173,4 +176,8 @@ pub enum Timer {
     Again(u32),
     /// A stream takes too long.
     Stream(ConnId),
+    /// What was passed on is not answered: it is looked for step by step.
+    Route(u32),
+    /// To tell others who came and who went.
+    News,
 }

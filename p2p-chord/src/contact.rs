@@ -8,6 +8,8 @@ const UNKNOWN: Duration = Duration::from_millis(600);
 /// Shorter time-outs only repeat what a busy machine is about to answer.
 const SHORTEST: Duration = Duration::from_millis(150);
 const LONGEST: Duration = Duration::from_secs(4);
+/// For somebody new, however near everybody else is: across an ocean.
+const NEW: Duration = Duration::from_millis(250);
 
 /// How long answers take: a smoothed mean and its deviation (RFC 6298), in eighths of a millisecond.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -38,8 +40,14 @@ impl RoundTrip {
     pub(crate) fn patience(self) -> Duration {
         self.mean().map_or(UNKNOWN, |mean| {
             let deviation = Duration::from_micros(u64::from(self.deviation) * 125);
-            (mean + 4 * deviation).clamp(SHORTEST, LONGEST)
+            // Answers that always took as long must not be late by a hair (RFC 6298, section 2.3).
+            (mean + (4 * deviation).max(mean / 4)).clamp(SHORTEST, LONGEST)
         })
+    }
+
+    /// How long to wait for somebody new, by how long others take: it is hardly much farther than most.
+    pub(crate) fn patience_with_new(self) -> Duration {
+        (self.patience() * 3 / 2).max(NEW)
     }
 }
 

@@ -100,6 +100,15 @@ impl Fingers {
         }
     }
 
+    /// Takes a node that answered in place of whoever has its slot.
+    pub(crate) fn replace(&mut self, me: Peer, contact: Contact) {
+        let Some(slot) = self.slot(me.id().distance_to(contact.peer.id())) else { return };
+        match self.entries.binary_search_by_key(&slot, |(at, _)| *at) {
+            Err(at) => self.entries.insert(at, (slot, contact)),
+            Ok(at) => self.entries[at].1 = contact,
+        }
+    }
+
     /// Sets fingers that somebody else vouches for.
     pub(crate) fn settle(&mut self, me: Peer, peers: impl Iterator<Item = Peer>) {
         for peer in peers {

@@ -18,13 +18,14 @@ mod pending;
 mod primitives;
 pub mod record;
 mod ring;
+mod roster;
 pub mod store;
 #[cfg(feature = "node")]
 mod system;
 pub mod wire;
 
 pub use api::{Command, Event, Get, Provide, Put, Timer};
-pub use config::Config;
+pub use config::{Config, Routing};
 pub use error::Error;
 pub use id::{NetworkId, RingId};
 pub use lookup::Report;

@@ -27,6 +27,16 @@ pub struct Report {
     pub stalls: u16,
 }
 
+impl Report {
+    /// Adds what was spent on a question that was passed on, where each waits in turn.
+    pub(crate) const fn routed(&mut self, hops: u8, messages: u16, timeouts: u8) {
+        self.hops = hops as u16;
+        self.messages = self.messages.saturating_add(messages);
+        self.timeouts = self.timeouts.saturating_add(timeouts as u16);
+        self.stalls = self.stalls.saturating_add(timeouts as u16);
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
     New,
@@ -53,6 +63,8 @@ pub(crate) struct Lookup {
     /// Nearest first.
     candidates: Vec<Candidate>,
     parallel: usize,
+    /// Who is asked may well be responsible: nobody else is until it has answered.
+    is_guessed: bool,
     /// Those that were named as responsible and are dead.
     dead: Vec<Peer>,
     pub(crate) report: Report,
@@ -61,8 +73,14 @@ pub(crate) struct Lookup {
 impl Lookup {
     /// A lookup that begins with these nodes and asks so many at a time.
     pub(crate) fn new(target: RingId, parallel: usize, seeds: impl Iterator<Item = Contact>) -> Self {
-        let mut lookup =
-            Self { target, candidates: Vec::new(), parallel, dead: Vec::new(), report: Report::default() };
+        let mut lookup = Self {
+            target,
+            candidates: Vec::new(),
+            parallel,
+            is_guessed: false,
+            dead: Vec::new(),
+            report: Report::default(),
+        };
         for contact in seeds {
             lookup.add(contact, 1);
         }
@@ -85,6 +103,13 @@ impl Lookup {
         }
     }
 
+    /// This one is likely to be responsible, and is asked before anybody else.
+    pub(crate) fn guess(&mut self, contact: Contact) {
+        let distance = RingId::new([0; 20]);
+        self.candidates.insert(0, Candidate { contact, distance, depth: 1, state: State::New });
+        self.is_guessed = true;
+    }
+
     /// All that its later course depends on.
     pub(crate) fn essence(&self, into: &mut impl Hasher) {
         (self.target, &self.dead).hash(into);
@@ -99,7 +124,8 @@ impl Lookup {
 
     /// The next node to ask, if it is time to ask one.
     pub(crate) fn next(&mut self) -> Option<Contact> {
-        if self.asked() >= self.parallel {
+        let parallel = if self.is_guessed { 1 } else { self.parallel };
+        if self.asked() >= parallel {
             return None;
         }
         let next = self.candidates.iter_mut().find(|candidate| candidate.state == State::New)?;
@@ -135,7 +161,9 @@ impl Lookup {
         self.candidates.iter().any(answered)
     }
 
+    /// Who was asked answered, or will not.
     fn find(&mut self, peer: Peer) -> Option<&mut Candidate> {
+        self.is_guessed = false;
         self.candidates.iter_mut().find(|candidate| candidate.contact.peer == peer)
     }
 
@@ -184,7 +212,6 @@ impl Lookup {
     pub(crate) fn buried(&mut self, peer: Peer) {
         self.dead.push(peer);
         self.report.timeouts += 1;
-        self.report.stalls += 1;
     }
 
     /// Whether this one was named before, and is dead.

@@ -157,6 +157,74 @@ pub enum Ask {
         /// Fingerprints of what the asker holds in it, little-endian.
         have: Vec<[u8; 8]>,
     },
+    /// Find who is responsible for a place, and let that one tell the asker: [`Answer::Passed`] at once, or
+    /// [`Answer::Routed`] where the receiver is responsible itself. Nobody passes it on for a sender that has not proved
+    /// its address; [`Answer::Prove`] is said instead.
+    Route(Route),
+    /// These came to the ring, and these went, where everybody is to know everybody. [`Answer::Passed`]. The receiver
+    /// passes it on to the nodes 1, 2, 4, … 2^(`level` - 1) places behind it, as news of levels 0, 1, 2, … `level` - 1.
+    News {
+        /// How far it is to go.
+        level: u8,
+        /// Who came; at most 50 of both together.
+        came: Vec<Place>,
+        /// Who went.
+        gone: Vec<Place>,
+    },
+    /// Who is in this arc, where everybody is to know everybody? [`Answer::Members`].
+    Members {
+        /// Behind this place.
+        from: RingId,
+        /// And up to this one.
+        to: RingId,
+        /// [`fingerprint`] of those that the asker knows, itself apart; 0: it wants all.
+        #[serde(with = "postcard::fixint::le")]
+        known: u32,
+    },
+}
+
+/// A question that is passed on from node to node ("recursive" routing).
+///
+/// Whoever is responsible answers straight to the asker, with no more bytes than reached it. So a sender, whose address
+/// is proven to whom it sends, can let no more be sent to anybody else than it could send there itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The place.
+    pub target: RingId,
+    /// Who is to be answered; `None`: the sender. The first node fills it in, so that nobody asks in another's name, and
+    /// those behind vouch for it.
+    pub asker: Option<Place>,
+    /// The answer has the same: a random number, which only the asker and those on the way know.
+    #[serde(with = "postcard::fixint::le")]
+    pub number: u32,
+    /// Nodes on the path so far, the receiver included; at most [`Self::FARTHEST`].
+    pub hops: u8,
+    /// What was sent for it behind the first node, this question and the receiver's word that it has it included.
+    pub messages: u16,
+    /// Nodes behind the first one that did not answer in time, and were passed by.
+    pub timeouts: u8,
+    /// Milliseconds after which nobody waits for the answer any more.
+    pub left: u16,
+    /// What the sender holds the receiver for.
+    pub role: Role,
+}
+
+impl Route {
+    /// Hops after which a question is lost; a ring of 2^40 nodes needs fewer.
+    pub const FARTHEST: u8 = 64;
+    /// A datagram with a route is filled up with zeros to so many bytes, so that the answer may name eight nodes.
+    pub const LEAST: usize = 88;
+}
+
+/// What somebody who passes a question on holds the next one for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Role {
+    /// Nearer to the place, and before it.
+    Nearer,
+    /// Responsible. If another one has come in between, it is the receiver's predecessor.
+    Owner,
+    /// Responsible, because those before it do not answer.
+    Heir,
 }
 
 /// An answer.
@@ -201,6 +269,25 @@ pub enum Answer {
     Differ(Vec<(u8, u32)>),
     /// To [`Ask::Exchange`]: the numbers of the fingerprints of which the answerer has no record.
     Lacking(Vec<u8>),
+    /// To [`Ask::Route`]: the receiver sees to it.
+    Passed,
+    /// To [`Ask::Route`]: the receiver passes on too much already.
+    Busy,
+    /// To the asker of an [`Ask::Route`], with its number as the transaction. The first node is responsible for the place,
+    /// and is the one that says so; the others follow it on the ring. None: there was no way from here.
+    Routed {
+        /// As in [`Route::hops`].
+        hops: u8,
+        /// As in [`Route::messages`].
+        messages: u16,
+        /// As in [`Route::timeouts`].
+        timeouts: u8,
+        /// Who is responsible.
+        owners: Vec<Place>,
+    },
+    /// To [`Ask::Members`]: those that the answerer knows, itself included and the asker not, in order from the arc's
+    /// beginning, as far as they fit. `None`: as the asker does.
+    Members(Option<Vec<Place>>),
 }
 
 /// Of a list of places, to compare lists without sending them: FNV-1a over the identifiers, never 0.

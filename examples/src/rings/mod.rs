@@ -2,12 +2,18 @@
 
 mod failures;
 mod hops;
+mod one_hop;
 mod profile;
 mod settled;
+mod space;
 mod spread;
+mod stretch;
 
 pub use failures::{Failures, failures};
 pub use hops::{Hops, hops};
+pub use one_hop::{OneHop, one_hop};
 pub use profile::Profile;
 pub use settled::Settled;
+pub use space::Space;
 pub use spread::Spread;
+pub use stretch::{Delays, Stretch, stretch};

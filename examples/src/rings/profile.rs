@@ -1,11 +1,14 @@
 //! How the nodes of a simulated ring are set: [`Profile`].
 
-use p2p_chord::Config;
+use p2p_chord::{Config, Routing};
 use p2p_core::Duration;
 use std::net::SocketAddr;
 
 /// Where all of them listen.
 pub(super) const PORT: u16 = 4000;
+
+/// No upkeep.
+const NEVER: Duration = Duration::from_secs(1 << 30);
 
 /// How the nodes of a ring are set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,15 +21,30 @@ pub struct Profile {
     pub parallel: usize,
     /// Nodes of a slot of which a finger is the nearest; 1 for the first one, as in the paper.
     pub nearest_of: usize,
-    /// How often a node asks its successor, and how often it looks after a finger.
+    /// How often a node asks its successor.
     pub upkeep: Duration,
+    /// How often it looks after a finger, and meets a successor that it has not met.
+    pub fingers: Duration,
+    /// Whether questions are passed on from node to node.
+    pub recursive: bool,
+    /// Members that a node knows at most, if it is to know everybody; else 0.
+    pub everybody: usize,
 }
 
 impl Profile {
     /// The paper's: base 2, one question at a time, no regard to distance, and no upkeep.
     #[must_use]
     pub const fn plain(successors: usize) -> Self {
-        Self { successors, base_bits: 1, parallel: 1, nearest_of: 1, upkeep: Duration::from_secs(1 << 30) }
+        Self {
+            successors,
+            base_bits: 1,
+            parallel: 1,
+            nearest_of: 1,
+            upkeep: NEVER,
+            fingers: NEVER,
+            recursive: false,
+            everybody: 0,
+        }
     }
 
     /// The configuration that it is.
@@ -39,7 +57,12 @@ impl Profile {
         config.parallel = self.parallel;
         config.proximity = self.nearest_of > 1;
         config.stabilise = self.upkeep;
-        config.fix_finger = self.upkeep;
+        config.fix_finger = self.fingers;
+        config.sample = u8::try_from(self.nearest_of).unwrap_or(u8::MAX).min(16);
+        config.everybody = self.everybody;
+        if self.recursive {
+            config.routing = Routing::Recursive;
+        }
         config
     }
 }
@@ -47,6 +70,12 @@ impl Profile {
 impl std::fmt::Display for Profile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "base {}, r {}, {} at a time", 1u32 << self.base_bits, self.successors, self.parallel)?;
-        if self.nearest_of > 1 { write!(f, ", PNS({})", self.nearest_of) } else { Ok(()) }
+        if self.nearest_of > 1 {
+            write!(f, ", PNS({})", self.nearest_of)?;
+        }
+        if self.everybody > 0 {
+            f.write_str(", all known")?;
+        }
+        if self.recursive { f.write_str(", recursive") } else { Ok(()) }
     }
 }

@@ -65,6 +65,11 @@ impl Chord {
             Ask::Exchange { key, from, to, both, have } => {
                 self.exchanged(&asked, reconcile::Arc { key, from, to }, both, &have, cx)
             }
+            Ask::Route(route) => return self.asked_to_route(asked, route, cx),
+            Ask::News { level, came, gone } => return self.told_news(asked, level, (came, gone), cx),
+            Ask::Members { from, to, known } => {
+                self.members(Peer::new(self.config.network, asked.from), (from, to), known)
+            }
         };
         self.reply(asked, answer, cx);
     }
@@ -93,7 +98,13 @@ impl Chord {
         let Some(ring) = self.ring() else { return Answer::Absent };
         match ring.owners(target) {
             Some(owners) => Answer::Owners(owners.take(OWNERS).map(Peer::place).collect()),
-            None => Answer::Closer(self.closest(ring, target, CLOSER).map(|at| at.peer.place()).collect()),
+            None => {
+                let mut closer: Vec<Peer> = self.members_before(target, CLOSER).collect();
+                if closer.len() < CLOSER {
+                    closer = self.closest(ring, target, CLOSER).map(|at| at.peer).collect();
+                }
+                Answer::Closer(closer.iter().map(Peer::place).collect())
+            }
         }
     }
 
@@ -141,12 +152,15 @@ fn most(answer: &Answer) -> usize {
             Answer::Pong(_) => PLACE_V6,
             Answer::Neighbours { successors, .. } => PLACE_V6 + successors.as_ref().map_or(0, places),
             Answer::Owners(list) | Answer::Closer(list) => places(list),
+            Answer::Members(list) => list.as_ref().map_or(0, places),
             Answer::Records(records) => records.iter().map(|(record, _)| record.wire_len() + 5).sum(),
             Answer::Stored { .. } => 4,
             Answer::Refused(_) => 11,
             Answer::Differ(arcs) => 6 * arcs.len(),
             Answer::Lacking(numbers) => numbers.len(),
             Answer::Kept(refusals) => 12 * refusals.len(),
-            Answer::Prove | Answer::Absent | Answer::Large => 0,
+            // It does not go to whoever asked, and is as long as the question at most.
+            Answer::Routed { .. } => 0,
+            Answer::Prove | Answer::Absent | Answer::Large | Answer::Passed | Answer::Busy => 0,
         }
 }

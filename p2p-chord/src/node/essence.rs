@@ -23,6 +23,7 @@ impl Chord {
         for contact in self.fingers.contacts() {
             contact.hash(into);
         }
+        self.everybody.hash(into);
         (self.finger, self.resort, self.lookups.len()).hash(into);
         for running in self.lookups.values() {
             running.essence(into);
@@ -41,9 +42,10 @@ impl Chord {
     fn hash_purpose(&self, purpose: &Purpose, into: &mut impl Hasher) {
         core::mem::discriminant(purpose).hash(into);
         match purpose {
-            Purpose::Step(lookup) | Purpose::Widen(lookup) | Purpose::Owner(lookup) => {
-                self.lookups.keys().position(|number| number == lookup).hash(into)
-            }
+            Purpose::Step(lookup)
+            | Purpose::Widen(lookup)
+            | Purpose::Owner(lookup)
+            | Purpose::Route(lookup) => self.lookups.keys().position(|number| number == lookup).hash(into),
             Purpose::Newcomer { .. } => {}
             other => other.hash(into),
         }
@@ -72,6 +74,9 @@ impl Chord {
                 Purpose::Get(_) | Purpose::Put(_) => "record",
                 Purpose::Keep(_) | Purpose::Repair | Purpose::Hand => "copy of a record",
                 Purpose::Compare(_) => "compare",
+                Purpose::Route(_) | Purpose::Pass => "route",
+                Purpose::Sample(..) => "sample",
+                Purpose::News | Purpose::Members => "members",
             };
             (question.transaction, question.to, what)
         })

@@ -2,6 +2,7 @@
 
 use super::{Chord, Context, Purpose, State, peers};
 use crate::api::{Event, Timer};
+use crate::config::Routing;
 use crate::contact::Contact;
 use crate::error::Error;
 use crate::fingers::Slot;
@@ -13,7 +14,7 @@ use crate::wire::{Answer, Ask};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::hash::{Hash as _, Hasher};
-use p2p_core::OpId;
+use p2p_core::{Duration, Instant, OpId};
 
 /// Contacts that a lookup begins with.
 const SEEDS: usize = 16;
@@ -42,12 +43,16 @@ pub(super) struct Running {
     owners: Vec<Peer>,
     /// Those of them that answered.
     alive: Vec<Peer>,
+    /// The number of the question that is passed on for it, if one was.
+    route: Option<u32>,
+    /// Until when it last waited for somebody who was named as responsible and is dead.
+    waited: Instant,
 }
 
 impl Running {
     /// All that its later course depends on.
     pub(super) fn essence(&self, into: &mut impl Hasher) {
-        (core::mem::discriminant(&self.goal), &self.owners, &self.alive).hash(into);
+        (core::mem::discriminant(&self.goal), &self.owners, &self.alive, self.route.is_some()).hash(into);
         self.lookup.essence(into);
     }
 }
@@ -75,7 +80,22 @@ impl Chord {
             State::Guest => self.fingers.contacts().copied().collect(),
             State::Outside | State::Joining(_) => return self.not_reached(goal, Error::NotJoined, cx),
         };
-        self.look_up_from(target, goal, seeds, cx);
+        if let Some(guess) = self.guess(target) {
+            let before: Vec<Peer> = self.members_before(target, SEEDS / 2).collect();
+            let seeds = before.into_iter().map(Contact::unmet).chain(seeds);
+            let Some(number) = self.begin(target, goal, seeds, cx) else { return };
+            if let Some(running) = self.lookups.get_mut(&number) {
+                running.lookup.guess(guess);
+            }
+            return self.go_on(number, cx);
+        }
+        // The answer comes from a stranger, which a node that does not route may be unable to hear.
+        if self.config.routing == Routing::Iterative || !self.is_member() || !self.config.routes {
+            return self.look_up_from(target, goal, seeds, cx);
+        }
+        if let Some(number) = self.begin(target, goal, seeds, cx) {
+            self.begin_route(number, target, cx);
+        }
     }
 
     pub(super) fn look_up_from(
@@ -109,9 +129,21 @@ impl Chord {
             Goal::Join | Goal::Op(_) | Goal::Finger(_) => self.config.parallel,
         };
         let lookup = Lookup::new(target, parallel, seeds.into_iter());
-        self.lookups
-            .insert(number, Box::new(Running { lookup, goal, owners: Vec::new(), alive: Vec::new() }));
-        cx.set_timer(Timer::Lookup(number), self.config.patience);
+        self.lookups.insert(
+            number,
+            Box::new(Running {
+                lookup,
+                goal,
+                owners: Vec::new(),
+                alive: Vec::new(),
+                route: None,
+                waited: Instant::ZERO,
+            }),
+        );
+        // A task has its own time, in which several lookups may fall.
+        if !matches!(goal, Goal::Get(_) | Goal::Put(_)) {
+            cx.set_timer(Timer::Lookup(number), self.config.patience);
+        }
         Some(number)
     }
 
@@ -158,8 +190,53 @@ impl Chord {
         self.go_on(number, cx);
     }
 
+    /// The question that is passed on for a lookup has this number.
+    pub(super) fn set_route(&mut self, number: u32, route: u32) {
+        if let Some(running) = self.lookups.get_mut(&number) {
+            running.route = Some(route);
+        }
+    }
+
+    pub(super) fn lookup_of_route(&self, route: u32) -> Option<u32> {
+        let of_route = self.lookups.iter().find(|(_, running)| running.route == Some(route));
+        of_route.map(|(number, _)| *number)
+    }
+
+    /// Adds what a question cost that was passed on.
+    pub(super) fn count_route(&mut self, number: u32, hops: u8, messages: u16, timeouts: u8) {
+        if let Some(running) = self.lookups.get_mut(&number) {
+            running.lookup.report.routed(hops, messages, timeouts);
+        }
+    }
+
+    /// The first hop of a question is silent, and will not say that it has it.
+    pub(super) fn count_silence(&mut self, number: u32) {
+        if let Some(running) = self.lookups.get_mut(&number) {
+            running.lookup.report.messages = running.lookup.report.messages.saturating_sub(1);
+            running.lookup.report.routed(0, 0, 1);
+        }
+    }
+
+    /// Whoever is responsible said so itself.
+    pub(super) fn route_ends(&mut self, number: u32, owners: Vec<Peer>, cx: &mut Context<'_>) {
+        self.end(number, Ok(owners), cx);
+    }
+
+    /// No answer to what was passed on. One that comes late is as good.
+    pub(super) fn route_late(&mut self, number: u32, cx: &mut Context<'_>) {
+        self.count_route(number, 0, 0, 1);
+        self.step_by_step(number, cx);
+    }
+
+    /// Asks each node itself: passing the question on led nowhere.
+    pub(super) fn step_by_step(&mut self, number: u32, cx: &mut Context<'_>) {
+        self.pending.forget(|purpose| *purpose == Purpose::Route(number));
+        cx.clear_timer(Timer::Route(number));
+        self.go_on(number, cx);
+    }
+
     /// Somebody is named as responsible. Whoever asked is told once that one, or the next one, is known to live.
-    fn named(&mut self, number: u32, owners: Vec<Peer>, cx: &mut Context<'_>) {
+    pub(super) fn named(&mut self, number: u32, owners: Vec<Peer>, cx: &mut Context<'_>) {
         self.pending.forget(|purpose| *purpose == Purpose::Step(number));
         let Some(running) = self.lookups.get_mut(&number) else { return };
         if !matches!(running.goal, Goal::Op(_)) {
@@ -203,8 +280,14 @@ impl Chord {
         self.ask_owner(number, cx);
     }
 
-    pub(super) fn owner_failed(&mut self, number: u32, owner: Peer, cx: &mut Context<'_>) {
+    /// One that was asked at `asked` whether it lives does not answer.
+    pub(super) fn owner_failed(&mut self, number: u32, owner: Peer, asked: Instant, cx: &mut Context<'_>) {
         let Some(running) = self.lookups.get_mut(&number) else { return };
+        // For several that were asked at the same time it waited once.
+        if asked >= running.waited {
+            running.waited = cx.now();
+            running.lookup.report.stalls = running.lookup.report.stalls.saturating_add(1);
+        }
         running.owners.retain(|named| *named != owner);
         running.lookup.buried(owner);
         self.ask_owner(number, cx);
@@ -245,17 +328,22 @@ impl Chord {
     fn take_lookup(&mut self, number: u32, cx: &mut Context<'_>) -> Option<Running> {
         let running = self.lookups.remove(&number)?;
         cx.clear_timer(Timer::Lookup(number));
-        self.pending.forget(|purpose| {
-            matches!(purpose, Purpose::Step(of) | Purpose::Widen(of) | Purpose::Owner(of) if *of == number)
-        });
+        if running.route.is_some() {
+            cx.clear_timer(Timer::Route(number));
+        }
+        self.pending.forget(|purpose| purpose.lookup() == Some(number));
         Some(*running)
     }
 
     fn end(&mut self, number: u32, result: Result<Vec<Peer>, Error>, cx: &mut Context<'_>) {
         let Some(Running { lookup, goal, .. }) = self.take_lookup(number, cx) else { return };
-        match result {
-            Ok(owners) => self.reached(goal, lookup.target(), owners, lookup.report, cx),
-            Err(error) => self.not_reached(goal, error, cx),
+        match (result, goal) {
+            (Ok(owners), _) => self.reached(goal, lookup.target(), owners, lookup.report, cx),
+            (Err(error), Goal::Op(op)) => {
+                let failed = Event::Failed { key: lookup.target(), report: lookup.report };
+                self.end_op(Some(op), failed, Err(error), cx);
+            }
+            (Err(error), _) => self.not_reached(goal, error, cx),
         }
     }
 
@@ -301,6 +389,16 @@ impl Chord {
         let of_goal = self.lookups.iter().find(|(_, running)| running.goal == goal);
         if let Some(number) = of_goal.map(|(number, _)| *number) {
             self.take_lookup(number, cx);
+        }
+    }
+
+    /// An operation is to be over after this time.
+    pub(super) fn limit(&self, op: OpId, span: Duration, cx: &mut Context<'_>) {
+        let of_op = self.lookups.iter().find(|(_, running)| running.goal == Goal::Op(op));
+        if let Some((number, _)) = of_op {
+            cx.set_timer(Timer::Lookup(*number), span);
+        } else if let Some(number) = self.task_of(op) {
+            cx.set_timer(Timer::Task(number), span);
         }
     }
 

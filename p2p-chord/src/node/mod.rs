@@ -13,6 +13,7 @@ mod answers;
 mod classic;
 mod disk;
 mod essence;
+mod everybody;
 mod finger;
 mod getting;
 mod hand_over;
@@ -21,6 +22,7 @@ mod lookups;
 mod placing;
 mod putting;
 mod reconcile;
+mod recursive;
 mod republish;
 mod small;
 mod stabilise;
@@ -33,12 +35,12 @@ use crate::api::{Command, Event, Timer};
 use crate::config::Config;
 use crate::contact::{Contact, RoundTrip};
 use crate::error::Error;
-use crate::fingers::Fingers;
+use crate::fingers::{Fingers, Slot};
 use crate::id::RingId;
 use crate::peer::Peer;
 use crate::pending::{Insistence, Pending, Question};
 use crate::ring::{Broken, Ring};
-use crate::wire::{Answer, Ask, LARGEST, Packet};
+use crate::wire::{Answer, Ask, LARGEST, Packet, Route};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -46,9 +48,11 @@ use alloc::vec::Vec;
 use answers::Asked;
 use bytes::BytesMut;
 use core::net::SocketAddr;
+use everybody::Everybody;
 use join::Joining;
 use lookups::{Goal, Running};
 use p2p_core::{Cx, Datagram, Input, Machine, OpId, OpInput, SocketId};
+use recursive::Routed;
 use storage::Storage;
 use streams::Streams;
 use token::Tokens;
@@ -107,12 +111,32 @@ enum Purpose {
     Hand,
     /// To compare what both hold.
     Compare(u32),
+    /// The first hop of a lookup's question that is passed on.
+    Route(u32),
+    /// To pass somebody's question on.
+    Pass,
+    /// Who is behind a node of a finger's slot? So many more are to be asked how far they are.
+    Sample(Slot, u8),
+    /// To tell who came and who went.
+    News,
+    /// To learn who is there, where everybody is to know everybody.
+    Members,
 }
 
 impl Purpose {
     /// Whether an answer tells how far a node is, and not how long it takes to ask others or to write to the disk.
     const fn is_answered_at_once(self) -> bool {
         !matches!(self, Self::Put(_) | Self::Keep(_) | Self::Repair | Self::Hand)
+    }
+
+    /// The lookup that it is part of.
+    const fn lookup(&self) -> Option<u32> {
+        match self {
+            Self::Step(lookup) | Self::Widen(lookup) | Self::Owner(lookup) | Self::Route(lookup) => {
+                Some(*lookup)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -140,6 +164,8 @@ pub struct Chord {
     scratch: BytesMut,
     storage: Box<Storage>,
     streams: Streams,
+    /// Everybody on the ring, if it is to know them.
+    everybody: Option<Box<Everybody>>,
 }
 
 #[derive(Clone, Debug)]
@@ -161,6 +187,7 @@ impl Chord {
             addr: config.advertised,
             storage: Box::new(Storage::new(config.limits.clone(), config.store.clone())),
             streams: Streams::default(),
+            everybody: Everybody::new(config.everybody),
             config,
             socket: None,
             state: State::Outside,
@@ -270,6 +297,7 @@ impl Chord {
         }
         let member = self.config.routes && self.is_member();
         let least = match (to.token, &ask) {
+            (_, Ask::Route(_)) => Route::LEAST,
             (0, Ask::Ping) => FIRST_PING,
             // A record may be as long as a datagram.
             (0, Ask::Get { routed: false, .. }) => LARGEST,
@@ -279,10 +307,9 @@ impl Chord {
         let packet = Packet::Ask { transaction, token: to.token, member, ask };
         let datagram = packet.encode(self.config.network, least, &mut self.scratch);
         cx.send_to(socket, to.peer.addr(), datagram.clone());
-        // Somebody new is hardly much farther than most.
         let patience = match to.round_trip.mean() {
             Some(_) => to.round_trip.patience(),
-            None => self.typical.patience() * 3 / 2,
+            None => self.typical.patience_with_new(),
         };
         let patience = patience + insistence.allowance();
         let question =
@@ -310,6 +337,8 @@ impl Chord {
     fn datagram(&mut self, datagram: Datagram, cx: &mut Context<'_>) {
         let Ok(packet) = Packet::decode(&datagram.data, self.config.network) else { return };
         match packet {
+            // What could be answered with more than there is of it.
+            Packet::Ask { ask: Ask::Route(_), .. } if datagram.data.len() < Route::LEAST => {}
             Packet::Ask { transaction, token, member, ask } => {
                 let is_proven = self.tokens.is_of(token, datagram.peer, cx.now());
                 let room = if is_proven { usize::MAX } else { datagram.data.len() };
@@ -318,6 +347,14 @@ impl Chord {
                     ask,
                     cx,
                 );
+            }
+            Packet::Answer {
+                transaction,
+                token,
+                answer: Answer::Routed { hops, messages, timeouts, owners },
+            } => {
+                let routed = Routed { hops, messages, timeouts, owners };
+                self.routed(datagram.peer, transaction, token, routed, cx);
             }
             Packet::Answer { transaction, token, answer } => {
                 self.answered(datagram.peer, transaction, token, answer, cx);
@@ -345,6 +382,10 @@ impl Chord {
         }
         self.note(contact);
         let is_member = answer != Answer::Absent;
+        // Who left, or has not joined, says that it is there, too.
+        if is_member && !matches!(answer, Answer::Pong(_)) {
+            self.meet_one(contact.peer);
+        }
         match question.purpose {
             Purpose::Greet => self.greeted(contact, &answer, cx),
             Purpose::Step(lookup) => self.stepped(lookup, contact, answer, cx),
@@ -363,21 +404,30 @@ impl Chord {
             Purpose::Predecessor(_) | Purpose::Farewell => {}
             Purpose::Newcomer { transaction } => self.newcomer_answered(contact, transaction, cx),
             Purpose::Member => self.member_answered(contact),
-            Purpose::Finger | Purpose::Repair => {}
+            Purpose::Finger => self.finger_answered(contact),
+            Purpose::Repair => {}
             Purpose::Get(task) => self.got(task, contact, answer, cx),
             Purpose::Put(task) => self.put_answered(task, answer, cx),
             Purpose::Keep(placing) => self.copied_to(placing, answer, cx),
             Purpose::Hand => self.handed(contact.peer, cx),
             Purpose::Compare(session) => self.reconciled(session, answer, cx),
+            Purpose::Route(_) | Purpose::Pass if answer == Answer::Passed => {}
+            Purpose::Route(_) | Purpose::Pass => self.pass_by(&question, false, cx),
+            Purpose::Sample(slot, left) => self.sampled(slot, left, answer, cx),
+            Purpose::News => {}
+            Purpose::Members => self.told_members(&question, answer, cx),
         }
         if is_member {
             self.learn(contact);
+        } else {
+            self.fingers.lose(contact.peer);
+            self.miss(contact.peer);
         }
     }
 
     /// Repeats a question with the token that it is to prove our address with.
     fn ask_again(&mut self, question: Question<Purpose>, token: u32, cx: &mut Context<'_>) {
-        let Ok(Packet::Ask { ask, token: shown, .. }) =
+        let Ok(Packet::Ask { mut ask, token: shown, .. }) =
             Packet::decode(&question.datagram, self.config.network)
         else {
             return;
@@ -389,6 +439,9 @@ impl Chord {
         }
         contact.token = token;
         self.note(contact);
+        if let Ask::Route(route) = &mut ask {
+            route.messages = route.messages.saturating_add(2);
+        }
         self.ask(contact, ask, Insistence::Once, question.purpose, cx);
     }
 
@@ -423,11 +476,12 @@ impl Chord {
     fn failed(&mut self, question: Question<Purpose>, cx: &mut Context<'_>) {
         let peer = question.to;
         self.fingers.lose(peer);
+        self.miss(peer);
         match question.purpose {
             Purpose::Greet => self.not_greeted(cx),
             Purpose::Step(lookup) => self.step_failed(lookup, peer, cx),
             Purpose::Widen(lookup) => self.step_failed(lookup, peer, cx),
-            Purpose::Owner(lookup) => self.owner_failed(lookup, peer, cx),
+            Purpose::Owner(lookup) => self.owner_failed(lookup, peer, question.asked, cx),
             Purpose::Copy => self.join_again(cx),
             Purpose::Enter => self.enter_failed(peer, cx),
             Purpose::Stabilise(number) => self.successor_failed(number, peer, cx),
@@ -439,7 +493,11 @@ impl Chord {
             | Purpose::Newcomer { .. }
             | Purpose::Member
             | Purpose::Finger
+            | Purpose::Sample(..)
             | Purpose::Repair => {}
+            Purpose::Route(_) | Purpose::Pass => self.pass_by(&question, true, cx),
+            Purpose::News => self.news_failed(&question, cx),
+            Purpose::Members => {}
             Purpose::Get(task) => self.not_got(task, peer, cx),
             Purpose::Put(task) => self.not_put(task, cx),
             Purpose::Keep(placing) => self.not_copied(placing, cx),
@@ -457,6 +515,10 @@ impl Chord {
             Command::Get(get) => self.get(op, get, cx),
             Command::Provide(provide) => self.provide(op, provide, cx),
             Command::Withdraw(key, kind) => self.withdraw(op, key, kind, cx),
+            Command::Within(span, command) => {
+                self.command(op, *command, cx);
+                self.limit(op, span, cx);
+            }
         }
     }
 
@@ -476,6 +538,10 @@ impl Chord {
         {
             let phase = cx.rng().phase(every);
             cx.set_timer(timer, phase);
+        }
+        if self.everybody.is_some() {
+            let phase = cx.rng().phase(self.config.stabilise);
+            cx.set_timer(Timer::News, phase);
         }
     }
 
@@ -510,6 +576,7 @@ impl Machine for Chord {
             Input::Datagram(_, datagram) => {
                 self.datagram(datagram, cx);
                 self.notice_predecessor(cx);
+                self.notice_members();
             }
             Input::Timer(Timer::Due) => self.overdue(cx),
             Input::Timer(Timer::Stabilise) => self.stabilise(cx),
@@ -521,6 +588,8 @@ impl Machine for Chord {
             Input::Timer(Timer::Task(task)) => self.task_failed(task, Error::Deadline, cx),
             Input::Timer(Timer::Again(task)) => self.look_again(task, cx),
             Input::Timer(Timer::Stream(conn)) => self.stream_late(conn, cx),
+            Input::Timer(Timer::Route(lookup)) => self.route_late(lookup, cx),
+            Input::Timer(Timer::News) => self.tell_news(cx),
             Input::Stream(conn, input) => self.stream(conn, input, cx),
             Input::Listener(listener, at) => self.listening(listener, at, cx),
             Input::Op(op, OpInput::Ask(command)) => self.command(op, command, cx),

@@ -3,9 +3,9 @@
 use super::lookups::Goal;
 use super::placing::Client;
 use super::storage::Wish;
-use super::tasks::Work;
+use super::tasks::{AGAIN, Work};
 use super::{Chord, Context, Purpose};
-use crate::api::{Event, Put};
+use crate::api::{Event, Put, Timer};
 use crate::contact::Contact;
 use crate::error::Error;
 use crate::id::RingId;
@@ -130,8 +130,16 @@ impl Chord {
     fn owner_changed(&mut self, number: u32, cx: &mut Context<'_>) {
         let Some(putting) = self.putting(number) else { return };
         putting.heir = false;
-        let key = putting.put.record.key();
-        self.put_again(number, key, Error::Refused(Refusal::NotResponsible), cx);
+        let (key, is_first) = (putting.put.record.key(), putting.lookups == 1);
+        let refused = Error::Refused(Refusal::NotResponsible);
+        if is_first {
+            self.put_again(number, key, refused, cx);
+        } else if self.put_anew(number) {
+            // Those before it hold it for the owner, and it has yet to see that its predecessor is dead.
+            cx.set_timer(Timer::Again(number), AGAIN);
+        } else {
+            self.task_failed(number, refused, cx);
+        }
     }
 
     /// Looks for somebody to store it, a few times.

@@ -190,6 +190,7 @@ impl Chord {
         let network = self.config.network;
         let gone = Peer::new(network, from);
         self.fingers.lose(gone);
+        self.miss(gone);
         let Some(ring) = self.ring_mut() else { return };
         if ring.is_small() {
             return ring.lose(gone);
@@ -220,6 +221,7 @@ impl Chord {
         self.state = State::Outside;
         cx.clear_timer(Timer::Stabilise);
         cx.clear_timer(Timer::Finger);
+        cx.clear_timer(Timer::News);
     }
 
     pub(super) fn say_farewell(&mut self, cx: &mut Context<'_>) {

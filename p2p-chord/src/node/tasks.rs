@@ -22,7 +22,7 @@ use alloc::boxed::Box;
 use p2p_core::{Duration, OpId};
 
 /// How long after a lookup that led nowhere the next one begins.
-const AGAIN: Duration = Duration::from_secs(2);
+pub(super) const AGAIN: Duration = Duration::from_secs(2);
 
 /// A put or a get under way.
 #[derive(Clone, Debug)]
@@ -138,10 +138,15 @@ impl Chord {
         self.look_up(key, goal, cx);
     }
 
+    /// The task of an operation.
+    pub(super) fn task_of(&self, op: OpId) -> Option<u32> {
+        let of_op = self.storage.tasks.iter().find(|(_, task)| task.op == Some(op));
+        of_op.map(|(number, _)| *number)
+    }
+
     /// Nobody waits for it any more. Whether it was a task.
     pub(super) fn cancel_task(&mut self, op: OpId, cx: &mut Context<'_>) -> bool {
-        let of_op =
-            self.storage.tasks.iter().find(|(_, task)| task.op == Some(op)).map(|(number, _)| *number);
+        let of_op = self.task_of(op);
         if let Some(number) = of_op {
             self.task_failed(number, Error::Cancelled, cx);
         }

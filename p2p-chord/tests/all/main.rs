@@ -7,10 +7,13 @@
 
 mod copies;
 mod disk;
+mod everybody;
 mod explorer;
+mod fingers;
 mod limits;
 mod primitives;
 mod publishing;
+mod recursive;
 mod refused;
 mod ring;
 mod rings;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use p2p_chord::record::{Kind, Provider, PublicKey, Record, SecretKey, Signed};
 use p2p_chord::store::{Digest, Held, Prefix, Refusal};
-use p2p_chord::wire::{Answer, Ask, LARGEST, Packet, VERSION, WireError};
+use p2p_chord::wire::{Answer, Ask, LARGEST, Packet, Role, Route, VERSION, WireError};
 use p2p_chord::{NetworkId, Place, RingId};
 use proptest::prelude::*;
 
@@ -87,8 +87,21 @@ fn about_storage() -> impl Strategy<Value = Answer> {
     ]
 }
 
+fn routes() -> impl Strategy<Value = Route> {
+    let roles = prop_oneof![Just(Role::Nearer), Just(Role::Owner), Just(Role::Heir)];
+    let counts = (any::<u32>(), any::<u8>(), any::<u16>(), any::<u8>(), any::<u16>());
+    (ids(), places(), counts, roles).prop_map(|(target, places, counts, role)| {
+        let (number, hops, messages, timeouts, left) = counts;
+        Route { target, asker: places.first().copied(), number, hops, messages, timeouts, left, role }
+    })
+}
+
 fn asks() -> impl Strategy<Value = Ask> {
     prop_oneof![
+        1 => routes().prop_map(Ask::Route),
+        1 => (any::<u8>(), places(), places())
+            .prop_map(|(level, came, gone)| Ask::News { level, came, gone }),
+        1 => (ids(), ids(), any::<u32>()).prop_map(|(from, to, known)| Ask::Members { from, to, known }),
         5 => of_storage(),
         1 => Just(Ask::Ping),
         1 => Just(Ask::Enter),
@@ -104,7 +117,10 @@ fn answers() -> impl Strategy<Value = Answer> {
         1 => places().prop_map(|places| places.first().map_or(Answer::Prove, |place| Answer::Pong(*place))),
         1 => places().prop_map(Answer::Owners),
         1 => places().prop_map(Answer::Closer),
-        1 => Just(Answer::Absent),
+        1 => prop::option::of(places()).prop_map(Answer::Members),
+        1 => prop_oneof![Just(Answer::Absent), Just(Answer::Passed), Just(Answer::Busy)],
+        1 => (any::<u8>(), any::<u16>(), any::<u8>(), places())
+            .prop_map(|(hops, messages, timeouts, owners)| Answer::Routed { hops, messages, timeouts, owners }),
         1 => (any::<bool>(), places(), any::<bool>()).prop_map(|(small, places, same)| Answer::Neighbours {
             small,
             predecessor: places.last().copied(),
@@ -188,6 +204,20 @@ fn a_step_as_it_is_on_the_wire() {
     let mut expected = vec![VERSION, 1, 2, 3, 4, 0, 0x0d, 0x0c, 0x0b, 0x0a, 1, 0, 0, 0, 1, 3];
     expected.extend([7; 20]);
     assert_eq!(encode(&packet), expected);
+}
+
+#[test]
+fn a_route_as_it_is_on_the_wire() {
+    let asker = Some(Place::V4([192, 0, 2, 7], 4000));
+    let (target, number, role) = (RingId::new([7; 20]), 0x0e0f_1011, Role::Owner);
+    let route = Route { target, asker, number, hops: 3, messages: 300, timeouts: 1, left: 5, role };
+    let ask = Ask::Route(route);
+    let packet = Packet::Ask { transaction: 0x0a0b_0c0d, token: 1, member: true, ask };
+    let mut expected = vec![VERSION, 1, 2, 3, 4, 0, 0x0d, 0x0c, 0x0b, 0x0a, 1, 0, 0, 0, 1, 10];
+    expected.extend([7; 20]);
+    expected.extend([1, 0, 192, 0, 2, 7, 0xa0, 0x1f, 0x11, 0x10, 0x0f, 0x0e, 3, 0xac, 2, 1, 5, 1]);
+    assert_eq!(encode(&packet), expected);
+    assert!(expected.len() <= Route::LEAST);
 }
 
 #[test]
