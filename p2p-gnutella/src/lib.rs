@@ -18,4 +18,4 @@ pub mod wire;
 
 pub use guid::Guid;
 pub use huge::Urn;
-//pub use magnet::Magnet;
+pub use magnet::Magnet;
