@@ -183,7 +183,13 @@ pub struct Digest {
 
 impl Digest {
     #[cfg_attr(
-        not(any(feature = "sha1", feature = "sha256", feature = "blake3", feature = "md5", feature = "tiger")),
+        not(any(
+            feature = "sha1",
+            feature = "sha256",
+            feature = "blake3",
+            feature = "md5",
+            feature = "tiger"
+        )),
         allow(dead_code)
     )]
     fn from_slice(from: &[u8]) -> Self {

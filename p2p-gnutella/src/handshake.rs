@@ -24,7 +24,7 @@ mod peer;
 mod policy;
 
 pub use greeting::{Greeting, greeting};
-pub use head::{FirstLine, Head, HeadReader, HandshakeError};
+pub use head::{FirstLine, HandshakeError, Head, HeadReader};
 pub use introduction::{Introduction, Role};
 pub use machine::{Event, Handshake, Link, Terms};
 pub use peer::{Peer, TRIES_MAX, Version};

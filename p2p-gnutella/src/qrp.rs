@@ -6,18 +6,18 @@
 //! is the [union](Table::union) of its own and its leaves', and serves the last hop: what still has further to go is sent
 //! on regardless.
 //!
-//! What stands in a table for a name: each of its [`words`], and the word without its last one or two letters as long as
-//! four are left, for servents that find by the beginnings of words. A local search must not find by less than that:
-//! [`finds`] says what it may find by.
+//! What stands in a table for a name: each of its [`words`], and the word without some of its last letters as long as four
+//! are left, for servents that find by the beginnings of words. A local search must not find by less than that: [`finds`]
+//! says what it may find by, with the [`Cut`] of its table.
 //!
 //! Tables travel as differences: [`update`] makes the messages, and [`Receiver`] takes them, a part at a time, in constant
 //! memory.
 //!
 //! ```
-//! use p2p_gnutella::qrp::{Receiver, Table, Wanted, update};
+//! use p2p_gnutella::qrp::{Cut, Receiver, Table, Wanted, update};
 //!
 //! let mut table = Table::new(16);
-//! table.insert_name("John_Coltrane-Blue_Train.mp3");
+//! table.insert_name("John_Coltrane-Blue_Train.mp3", Cut::MOST);
 //! let mut neighbour = Receiver::new(17);
 //! for message in update(None, &table, 1) {
 //!     neighbour.take(&message)?;
@@ -40,4 +40,4 @@ pub use patch::{INFINITY, PART_LEN, update};
 pub use receiver::{Progress, Receiver, RouteError};
 pub use table::{BITS_MAX, BITS_MIN, FILL_MAX, Table};
 pub use wanted::{WANTED_MAX, Wanted};
-pub use words::{canonical, finds, words};
+pub use words::{Cut, canonical, finds, words};

@@ -92,7 +92,8 @@ impl TigerTree {
     #[must_use]
     pub fn from_slices(size: u64, slices: Vec<Tth>) -> Option<Self> {
         let slice_len = slice_len(size);
-        let tree = Self::with_layer(size, slice_len, slices.into_iter().map(|root| TigerHash(root.0)).collect());
+        let tree =
+            Self::with_layer(size, slice_len, slices.into_iter().map(|root| TigerHash(root.0)).collect());
         (tree.tree.shape().leaves() == tree.count()).then_some(tree)
     }
 
@@ -192,8 +193,7 @@ impl TigerTree {
         let description = Description { size: self.size, depth: self.tree.shape().height(), uri: id.clone() };
         let (xml, list) = (description.to_xml(), self.to_list());
         let mut message = BytesMut::new();
-        let text =
-            dime::Record { format: TypeFormat::Media, id: b"", of: b"text/xml", data: xml.as_bytes() };
+        let text = dime::Record { format: TypeFormat::Media, id: b"", of: b"text/xml", data: xml.as_bytes() };
         let tree = dime::Record {
             format: TypeFormat::Uri,
             id: id.as_bytes(),

@@ -56,7 +56,8 @@ fn each_write_can_be_read_at_once() {
 
 #[test]
 fn what_is_pushed_is_read_after_a_flush_and_takes_less_room() {
-    let messages: Vec<String> = (0..200u32).map(|i| format!("query {i:03} \u{0}blue train {}", i % 7)).collect();
+    let messages: Vec<String> =
+        (0..200u32).map(|i| format!("query {i:03} \u{0}blue train {}", i % 7)).collect();
     for level in [0, 1, 6, 9] {
         let (mut deflater, mut out) = (Deflater::new(level), BytesMut::new());
         for message in &messages {

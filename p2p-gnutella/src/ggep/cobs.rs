@@ -25,7 +25,11 @@ pub fn encode(data: &[u8]) -> Vec<u8> {
         }
     }
     // The NUL behind the end needs none.
-    if data.split(|byte| *byte == 0).next_back().is_some_and(|run| !run.is_empty() && run.len() % RUN_MAX == 0) {
+    if data
+        .split(|byte| *byte == 0)
+        .next_back()
+        .is_some_and(|run| !run.is_empty() && run.len() % RUN_MAX == 0)
+    {
         out.pop();
     }
     out

@@ -151,7 +151,8 @@ impl HeadReader {
 
 impl Head {
     fn parse(bytes: &[u8]) -> Result<Self, HandshakeError> {
-        let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let mut lines =
+            bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let first = lines.next().unwrap_or_default();
         let line = FirstLine::parse(first).ok_or_else(|| {
             HandshakeError::Line(String::from_utf8_lossy(first.get(..SHOWN).unwrap_or(first)).into_owned())

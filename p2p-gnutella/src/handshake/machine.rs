@@ -1,6 +1,6 @@
 //! [`Handshake`]: one connection, from its first byte to a link or to none.
 
-use super::{FirstLine, Head, HandshakeError, HeadReader, Introduction, Peer, Refusal, Role};
+use super::{FirstLine, HandshakeError, Head, HeadReader, Introduction, Peer, Refusal, Role};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -91,7 +91,12 @@ pub struct Terms {
 
 impl Ours {
     const fn of(us: &Introduction) -> Self {
-        Self { role: us.role, accepts_deflate: us.accepts_deflate, sends_deflate: us.sends_deflate, tls: us.tls }
+        Self {
+            role: us.role,
+            accepts_deflate: us.accepts_deflate,
+            sends_deflate: us.sends_deflate,
+            tls: us.tls,
+        }
     }
 }
 
@@ -212,7 +217,13 @@ impl Handshake {
     /// Goes on. Who was dialled tells of itself to `addr`, and waits for the third leg; who dialled has a link.
     ///
     /// `us` is what this side is introduced as: to who was dialled, as before.
-    pub fn agree(&mut self, us: &Introduction, addr: IpAddr, terms: Terms, out: &mut BytesMut) -> Option<Link> {
+    pub fn agree(
+        &mut self,
+        us: &Introduction,
+        addr: IpAddr,
+        terms: Terms,
+        out: &mut BytesMut,
+    ) -> Option<Link> {
         match self.state {
             State::Asked { old: true } => {
                 out.put_slice(b"GNUTELLA OK\n\n");

@@ -161,7 +161,8 @@ impl Peer {
     /// Whether it has a feature of `X-Features`, whatever its version.
     #[must_use]
     pub fn has_feature(&self, name: &str) -> bool {
-        let names = |feature: &String| feature.split('/').next().is_some_and(|is| is.eq_ignore_ascii_case(name));
+        let names =
+            |feature: &String| feature.split('/').next().is_some_and(|is| is.eq_ignore_ascii_case(name));
         self.features.iter().any(names)
     }
 

@@ -1,7 +1,7 @@
 //! [`Table`]: a bit for each hash.
 
 use super::WordHash;
-use super::words::{beginnings, canonical, words};
+use super::words::{Cut, beginnings, canonical, words};
 use crate::Urn;
 use alloc::boxed::Box;
 use alloc::vec;
@@ -11,7 +11,7 @@ use core::fmt;
 pub const BITS_MIN: u8 = 3;
 /// The most: 2 Mi slots, 256 KiB. gtk-gnutella takes no more.
 pub const BITS_MAX: u8 = 21;
-/// The share of slots that may be set: so often does a word that nobody has look as if somebody had it.
+/// The share of slots that should be set at most: so often does a word that nobody has look as if somebody had it.
 pub const FILL_MAX: f64 = 0.01;
 
 /// A table of bits: 2^bits slots, an eighth as many bytes.
@@ -36,17 +36,23 @@ impl Table {
         Self { bits, bytes: vec![0; 1 << (bits - 3)].into() }
     }
 
-    /// The table of a servent with files of these names, of the size that keeps to [`FILL_MAX`] as far as
-    /// [`BITS_MAX`] allows, and of at least `bits_min` bits (16 is what LimeWire had for all).
+    /// The table of a servent with files of these names, of at least 2^`bits_min` slots (16 is what LimeWire had for all),
+    /// and by how much of a word its files are found: it is made as large and has as few beginnings of words as it takes to
+    /// keep to [`FILL_MAX`], which 2^[`BITS_MAX`] slots do with the whole words of 10,000 files and more.
     #[must_use]
-    pub fn of_names<'a>(names: impl IntoIterator<Item = &'a str>, bits_min: u8) -> Self {
-        let mut table = Self::new(BITS_MAX);
-        names.into_iter().for_each(|name| table.insert_name(name));
-        let set = table.set_count();
-        // A smaller table has at most as many slots set.
-        let fits = |bits: &u8| set as f64 <= FILL_MAX * (1u32 << bits) as f64;
-        let bits = (bits_min.clamp(BITS_MIN, BITS_MAX)..BITS_MAX).find(fits).unwrap_or(BITS_MAX);
-        table.resized(bits)
+    pub fn of_names<'a>(names: impl Iterator<Item = &'a str> + Clone, bits_min: u8) -> (Self, Cut) {
+        let mut best = (Self::new(BITS_MAX), Cut::NONE);
+        for cut in [Cut::MOST, Cut(2), Cut(1), Cut::NONE] {
+            best = (Self::new(BITS_MAX), cut);
+            names.clone().for_each(|name| best.0.insert_name(name, cut));
+            // A smaller table has at most as many slots set.
+            let set = best.0.set_count();
+            let fits = |bits: &u8| set as f64 <= FILL_MAX * f64::from(1u32 << bits);
+            if let Some(bits) = (bits_min.clamp(BITS_MIN, BITS_MAX)..=BITS_MAX).find(fits) {
+                return (best.0.resized(bits), cut);
+            }
+        }
+        best
     }
 
     /// Bits of a slot's number.
@@ -86,10 +92,10 @@ impl Table {
         self.bytes[slot / 8] & 0x80 >> (slot % 8) != 0
     }
 
-    /// Puts in what stands for a file's name, and for the folders before it if they are part of it.
-    pub fn insert_name(&mut self, name: &str) {
+    /// Puts in what stands for a file's name: its words, and their beginnings.
+    pub fn insert_name(&mut self, name: &str, cut: Cut) {
         for word in words(&canonical(name)) {
-            beginnings(word).for_each(|beginning| self.insert(WordHash::of(beginning)));
+            beginnings(word, cut).for_each(|beginning| self.insert(WordHash::of(beginning)));
         }
     }
 

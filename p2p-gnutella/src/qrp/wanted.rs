@@ -26,9 +26,9 @@ impl Wanted {
         let mut wanted = match str::from_utf8(&query.text) {
             Ok(text) => Self::of_text(text),
             // Servents of before 2003 wrote Latin-1.
-            Err(_) => {
-                Self::of_text(&query.text.iter().map(|byte| char::from(*byte)).collect::<alloc::string::String>())
-            }
+            Err(_) => Self::of_text(
+                &query.text.iter().map(|byte| char::from(*byte)).collect::<alloc::string::String>(),
+            ),
         };
         for urn in query.extensions().urns().take(WANTED_MAX) {
             wanted.urns[usize::from(wanted.urn_count)] = WordHash::of_urn(&urn);

@@ -66,7 +66,8 @@ impl Bye {
     }
 
     pub(super) fn parse(payload: &Bytes) -> Result<Self, WireError> {
-        let code = payload.first_chunk().ok_or_else(|| WireError::new(payload.len(), "a bye without a code"))?;
+        let code =
+            payload.first_chunk().ok_or_else(|| WireError::new(payload.len(), "a bye without a code"))?;
         Ok(Self { code: u16::from_le_bytes(*code), text: payload.slice(2..) })
     }
 

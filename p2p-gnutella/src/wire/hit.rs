@@ -46,7 +46,8 @@ impl QueryHit {
         let mut rest = front.get(HEAD_LEN..).unwrap_or_default();
         for _ in 0..count {
             let at = front.len() - rest.len();
-            let (_, behind) = Record::split(rest).ok_or_else(|| WireError::new(at, "a record that is cut"))?;
+            let (_, behind) =
+                Record::split(rest).ok_or_else(|| WireError::new(at, "a record that is cut"))?;
             rest = behind;
         }
         let end = front.len() - rest.len();

@@ -70,7 +70,8 @@ pub struct Query {
 
 impl Query {
     pub(super) fn parse(payload: &Bytes) -> Result<Self, WireError> {
-        let flags = payload.first_chunk().ok_or_else(|| WireError::new(payload.len(), "a query without flags"))?;
+        let flags =
+            payload.first_chunk().ok_or_else(|| WireError::new(payload.len(), "a query without flags"))?;
         let Some(end) = payload.iter().skip(2).position(|byte| *byte == 0) else {
             return Err(WireError::new(payload.len(), "a query's text without its NUL"));
         };

@@ -82,7 +82,8 @@ const VENDOR_LEN: usize = 8;
 impl Vendor {
     pub(super) fn parse(payload: &Bytes) -> Result<Self, WireError> {
         let head = payload.first_chunk::<VENDOR_LEN>();
-        let head = head.ok_or_else(|| WireError::new(payload.len(), "a vendor message of less than 8 bytes"))?;
+        let head =
+            head.ok_or_else(|| WireError::new(payload.len(), "a vendor message of less than 8 bytes"))?;
         Ok(Self { of: MessageType::from_bytes(*head), body: payload.slice(VENDOR_LEN..) })
     }
 

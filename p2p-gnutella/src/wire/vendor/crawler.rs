@@ -50,7 +50,9 @@ pub struct CrawlerPong {
 impl CrawlerPong {
     pub(super) fn parse(body: &Bytes) -> Result<Self, WireError> {
         match body[..] {
-            [ultrapeers, leaves, features, ..] => Ok(Self { ultrapeers, leaves, features, rest: body.slice(3..) }),
+            [ultrapeers, leaves, features, ..] => {
+                Ok(Self { ultrapeers, leaves, features, rest: body.slice(3..) })
+            }
             _ => Err(WireError::new(body.len(), "a crawler's pong of less than 3 bytes")),
         }
     }

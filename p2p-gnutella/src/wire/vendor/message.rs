@@ -162,7 +162,9 @@ impl VendorMessage {
             Self::NodeInfoRequest(_) => (VendorCode::GTKG, 22, 1),
             Self::CrawlerPing(_) => (VendorCode::LIME, 5, 1),
             Self::CrawlerPong(_) => (VendorCode::LIME, 6, 1),
-            Self::OobAck { extensions, .. } => (VendorCode::LIME, 11, if extensions.is_empty() { 2 } else { 3 }),
+            Self::OobAck { extensions, .. } => {
+                (VendorCode::LIME, 11, if extensions.is_empty() { 2 } else { 3 })
+            }
             Self::OobReply { version, .. } => (VendorCode::LIME, 12, *version),
             Self::OobProxyVeto(_) => (VendorCode::LIME, 13, 1),
             Self::PushProxyRequest(version) => (VendorCode::LIME, 21, *version),
