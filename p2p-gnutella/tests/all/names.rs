@@ -17,7 +17,10 @@ fn guids_and_their_marks() {
     assert!(guid.is_modern() && guid.0[15] == 0 && guid != Guid::of_message(&mut rng));
     let to = "198.51.100.7:6347".parse().unwrap();
     let oob = Guid::out_of_band(to, &mut rng);
-    assert_eq!((oob.reply_to(), &oob.0[..4], &oob.0[13..15]), (to, &[198, 51, 100, 7][..], &[0xcb, 0x18][..]));
+    assert_eq!(
+        (oob.reply_to(), &oob.0[..4], &oob.0[13..15]),
+        (to, &[198, 51, 100, 7][..], &[0xcb, 0x18][..])
+    );
     // A query that was recorded: of 203.0.113.2, port 6346.
     let recorded: Guid = "cb0071023102e2b2cbe3c01730ca18ab".parse().unwrap();
     assert_eq!(recorded.reply_to(), "203.0.113.2:6346".parse().unwrap());
@@ -42,7 +45,16 @@ fn urns_in_all_their_forms() {
     assert_eq!(tth_text(&parse_tth(TTH).unwrap()), TTH);
     let md5: Urn = "urn:md5:d41d8cd98f00b204e9800998ecf8427e".parse().unwrap();
     assert_eq!(md5.to_string(), "urn:md5:1B2M2Y8AsgTpgAmY7PhCfg==");
-    for bad in ["", "urn:", "urn:sha1:", &SHA1[..40], &format!("{SHA1}A"), "sha1:x", "urn:sha1:1LSTHIPQGSSZTS5FJUPAKUZWUGYQYPFB", "urn:uuid:x"] {
+    for bad in [
+        "",
+        "urn:",
+        "urn:sha1:",
+        &SHA1[..40],
+        &format!("{SHA1}A"),
+        "sha1:x",
+        "urn:sha1:1LSTHIPQGSSZTS5FJUPAKUZWUGYQYPFB",
+        "urn:uuid:x",
+    ] {
         assert_eq!(bad.parse::<Urn>(), Err(NotAUrn), "{bad}");
     }
     assert_eq!(Huge::parse(SHA1.as_bytes()), Some(Huge::Urn(sha1)));
@@ -55,14 +67,21 @@ fn urns_in_all_their_forms() {
 #[test]
 fn magnet_links() {
     // As gtk-gnutella is given them.
-    let link = format!("magnet:?xt={SHA1}&dn=charlie+quartz%20archive.zip&xl=2500000&xs=push://a7af3102b2cdefc7e9ee4efde9d9c75f:198.51.100.1:6346/uri-res/N2R?{SHA1}");
+    let link = format!(
+        "magnet:?xt={SHA1}&dn=charlie+quartz%20archive.zip&xl=2500000&xs=push://a7af3102b2cdefc7e9ee4efde9d9c75f:198.51.100.1:6346/uri-res/N2R?{SHA1}"
+    );
     let magnet: Magnet = link.parse().unwrap();
     assert_eq!(magnet.name.as_deref(), Some("charlie quartz archive.zip"));
     assert!(magnet.sources[0].starts_with("push://") && magnet.size == Some(2_500_000));
     assert_eq!(magnet.to_string().parse(), Ok(magnet));
-    let many = format!("magnet:?xt.1={SHA1}&xt.2=urn:tree:tiger:{TTH}&xt=urn:btih:0&xt={SHA1}&as=http://b/&xs=http://a/&kt=blue+train");
+    let many = format!(
+        "magnet:?xt.1={SHA1}&xt.2=urn:tree:tiger:{TTH}&xt=urn:btih:0&xt={SHA1}&as=http://b/&xs=http://a/&kt=blue+train"
+    );
     let magnet: Magnet = many.parse().unwrap();
-    assert_eq!((magnet.urns.len(), magnet.sources.as_slice()), (2, &["http://a/".into(), "http://b/".into()][..]));
+    assert_eq!(
+        (magnet.urns.len(), magnet.sources.as_slice()),
+        (2, &["http://a/".into(), "http://b/".into()][..])
+    );
     assert_eq!((magnet.tth(), magnet.keywords.as_deref()), (parse_tth(TTH), Some("blue train")));
     for (link, why) in [
         ("http://a/", MagnetError::Scheme),

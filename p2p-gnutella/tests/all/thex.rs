@@ -34,7 +34,9 @@ fn roots_of_the_draft() {
 
 #[test]
 fn slices_are_as_short_as_the_depth_allows() {
-    for (size, len) in [(0, 1_024), (1, 1_024), (512 << 10, 1_024), ((512 << 10) + 1, 2_048), (1 << 30, 2 << 20)] {
+    for (size, len) in
+        [(0, 1_024), (1, 1_024), (512 << 10, 1_024), ((512 << 10) + 1, 2_048), (1 << 30, 2 << 20)]
+    {
         assert_eq!(slice_len(size), len, "{size}");
     }
     assert!(slice_len(u64::MAX) >= 1 << 50);
@@ -45,7 +47,9 @@ fn slices_are_as_short_as_the_depth_allows() {
 fn a_recorded_tree() {
     let record = record("gtkg-plain");
     let asked = record.conversations.iter().find(|conversation| {
-        conversation.sent_by(From::Client).starts_with(b"GET /uri-res/N2X?urn:sha1:WWGRI4MKNVGVEZJPP76TXPECPUNWOJXP ")
+        conversation
+            .sent_by(From::Client)
+            .starts_with(b"GET /uri-res/N2X?urn:sha1:WWGRI4MKNVGVEZJPP76TXPECPUNWOJXP ")
     });
     let answer = asked.unwrap().sent_by(From::Server);
     let (head, at) = Response::parse(&answer).unwrap().unwrap();
@@ -61,7 +65,8 @@ fn a_recorded_tree() {
     let (theirs, again) = (dime::parse(message).unwrap(), tree.to_dime());
     let ours = dime::parse(&again).unwrap();
     assert_eq!((again.len(), ours[1].data, ours[1].of), (message.len(), theirs[1].data, theirs[1].of));
-    let (said, we_say) = (Description::parse(theirs[0].data).unwrap(), Description::parse(ours[0].data).unwrap());
+    let (said, we_say) =
+        (Description::parse(theirs[0].data).unwrap(), Description::parse(ours[0].data).unwrap());
     assert_eq!((said.size, said.depth), (we_say.size, we_say.depth));
     assert_eq!(Description { uri: said.uri.clone(), ..we_say }.to_xml().as_bytes(), theirs[0].data);
     // Other sizes and roots are other files.

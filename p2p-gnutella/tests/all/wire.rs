@@ -10,9 +10,9 @@ use p2p_gnutella::wire::vendor::{
     CrawlerPing, CrawlerPong, HeadCode, HeadPing, HeadPong, HeadReport, MessageType, Stamp, VendorMessage,
 };
 use p2p_gnutella::wire::{
-    Bye, Decoder, Extensions, Frame, FrameError, HEADER_LEN, Header, Heads, HitBuilder, HitFlags, Horizon, Kind,
-    Message, Ping, Pong, Push, Query, QueryFlags, QueryHit, SizeLimits, Triple, Undeliverable, Vendor, VendorCode,
-    put_content, put_v4,
+    Bye, Decoder, Extensions, Frame, FrameError, HEADER_LEN, Header, Heads, HitBuilder, HitFlags, Horizon,
+    Kind, Message, Ping, Pong, Push, Query, QueryFlags, QueryHit, SizeLimits, Triple, Undeliverable, Vendor,
+    VendorCode, put_content, put_v4,
 };
 use p2p_gnutella::{Guid, Urn};
 use proptest::prelude::*;
@@ -32,7 +32,8 @@ fn parse(kind: Kind, payload: &'static [u8]) -> Message {
 
 #[test]
 fn a_step_takes_one_and_gives_one() {
-    let step = |ttl, hops, max| header(Kind::QUERY, ttl, hops).stepped(max).map(|header| (header.ttl, header.hops));
+    let step =
+        |ttl, hops, max| header(Kind::QUERY, ttl, hops).stepped(max).map(|header| (header.ttl, header.hops));
     assert_eq!(step(4, 0, 7), Ok((3, 1)));
     assert_eq!(step(1, 3, 7), Ok((0, 4)));
     // A TTL of 7 where 4 is the most: gtk-gnutella trims it.
@@ -59,7 +60,9 @@ fn a_step_takes_one_and_gives_one() {
 fn messages_of_0_4() {
     let Message::Ping(ping) = parse(Kind::PING, b"") else { panic!() };
     assert_eq!(ping, Ping::default());
-    let Message::Pong(pong) = parse(Kind::PONG, b"\xca\x18\xc0\x00\x02\x01\x05\0\0\0\x09\0\0\0") else { panic!() };
+    let Message::Pong(pong) = parse(Kind::PONG, b"\xca\x18\xc0\x00\x02\x01\x05\0\0\0\x09\0\0\0") else {
+        panic!()
+    };
     assert_eq!((pong.addr, pong.files, pong.kilobytes), (addr("192.0.2.1:6346"), 5, 9));
     assert!(pong.extensions().is_empty() && !pong.is_ultrapeer());
     let Message::Query(query) = parse(Kind::QUERY, b"\x10\0blue train\0") else { panic!() };
@@ -67,7 +70,8 @@ fn messages_of_0_4() {
     assert!(query.flags.max_hits().is_none() && !query.is_whats_new());
     let hit = b"\x02\xca\x18\xc0\x00\x02\x01\x38\0\0\0\x01\0\0\0\x64\0\0\0a.mp3\0\0\x02\0\0\0\xc8\0\0\0b.mp3\0\0GGGGGGGGGGGGGGGG";
     let Message::QueryHit(hit) = parse(Kind::QUERY_HIT, hit) else { panic!() };
-    let records: Vec<_> = hit.records.iter().map(|record| (record.index, record.size(), record.name)).collect();
+    let records: Vec<_> =
+        hit.records.iter().map(|record| (record.index, record.size(), record.name)).collect();
     assert_eq!(records, [(1, 100, &b"a.mp3"[..]), (2, 200, b"b.mp3")]);
     assert_eq!((hit.servent, hit.speed, hit.trailer(), hit.needs_push()), (Guid([b'G'; 16]), 56, None, None));
     let Message::Push(push) = parse(Kind::PUSH, b"GGGGGGGGGGGGGGGG\x05\0\0\0\xc0\x00\x02\x01\xca\x18") else {
@@ -103,19 +107,32 @@ fn what_is_too_short_says_where() {
 fn flags_of_a_query() {
     // As gtk-gnutella's leaf sends them, and as its ultrapeer passes them on.
     let (leaf, relayed) = (QueryFlags(0xbd00), QueryFlags(0xb900));
-    assert!(leaf.has(QueryFlags::OUT_OF_BAND) && leaf.has(QueryFlags::BINARY_HASHES | QueryFlags::LEAF_GUIDED));
+    assert!(
+        leaf.has(QueryFlags::OUT_OF_BAND) && leaf.has(QueryFlags::BINARY_HASHES | QueryFlags::LEAF_GUIDED)
+    );
     assert!(!leaf.has(QueryFlags::FIREWALLED));
     assert_eq!(leaf.without(QueryFlags::OUT_OF_BAND), relayed);
-    assert_eq!((QueryFlags(0x8010).max_hits(), QueryFlags(0x0010).max_hits(), leaf.max_hits()), (Some(16), None, None));
+    assert_eq!(
+        (QueryFlags(0x8010).max_hits(), QueryFlags(0x0010).max_hits(), leaf.max_hits()),
+        (Some(16), None, None)
+    );
     assert!(!QueryFlags(0x4000).has(QueryFlags::FIREWALLED), "without the mark it is a speed");
 }
 
 #[test]
 fn an_ultrapeer_is_known_by_what_it_shares() {
-    for (shared, ultrapeer, leaf) in
-        [(0, 8, 0), (8, 8, 9), (9, 16, 9), (1_000, 1_024, 1_000), (1_024, 1_024, 1_025), (u32::MAX, 1 << 31, u32::MAX)]
-    {
-        assert_eq!((Pong::told_kilobytes(shared, true), Pong::told_kilobytes(shared, false)), (ultrapeer, leaf));
+    for (shared, ultrapeer, leaf) in [
+        (0, 8, 0),
+        (8, 8, 9),
+        (9, 16, 9),
+        (1_000, 1_024, 1_000),
+        (1_024, 1_024, 1_025),
+        (u32::MAX, 1 << 31, u32::MAX),
+    ] {
+        assert_eq!(
+            (Pong::told_kilobytes(shared, true), Pong::told_kilobytes(shared, false)),
+            (ultrapeer, leaf)
+        );
     }
     let pong = |kilobytes| Pong { addr: addr("1.2.3.4:5"), files: 0, kilobytes, extensions: Bytes::new() };
     for shared in (0..70_000).chain([u32::MAX]) {
@@ -126,7 +143,9 @@ fn an_ultrapeer_is_known_by_what_it_shares() {
 
 #[test]
 fn a_hit_is_made_and_read() {
-    let urn: Urn = "urn:bitprint:PLSTHIPQGSSZTS5FJUPAKUZWUGYQYPFB.LWPNACQDBZRYXW3VHJVCJ64QBZNGHOHHHZWCLNQ".parse().unwrap();
+    let urn: Urn = "urn:bitprint:PLSTHIPQGSSZTS5FJUPAKUZWUGYQYPFB.LWPNACQDBZRYXW3VHJVCJ64QBZNGHOHHHZWCLNQ"
+        .parse()
+        .unwrap();
     let mut builder = HitBuilder::new(addr("198.51.100.1:6346"), 16);
     assert!(builder.is_empty());
     assert!(builder.record(1, 5_000, b"plain name.txt", |to| put_content(&urn, false, to)));
@@ -209,7 +228,9 @@ fn horizons_are_read_and_doubted() {
     let far = Triple { servents: 2, files: 3, kibibytes: 2_592 };
     let horizon = Horizon::new(&[near, far]);
     assert!(horizon.is_sane() && horizon.iter().collect::<Vec<_>>() == [near, far]);
-    assert!(!Horizon::new(&[far, near]).is_sane() && !Horizon::new(&[near, Triple { files: 1, ..far }]).is_sane());
+    assert!(
+        !Horizon::new(&[far, near]).is_sane() && !Horizon::new(&[near, Triple { files: 1, ..far }]).is_sane()
+    );
 }
 
 #[test]
@@ -227,7 +248,10 @@ fn vendor_messages_come_back() {
         rest: Bytes::from_static(b"GTKG\x7f\0\x02PP\0\x06\xc0\x00\x02\x01\xca\x18"),
     };
     let told = v1.report().unwrap();
-    assert_eq!((told.queue, told.vendor, &told.alternates[..]), (Some(127), Some(VendorCode::GTKG), &[addr("192.0.2.1:6346")][..]));
+    assert_eq!(
+        (told.queue, told.vendor, &told.alternates[..]),
+        (Some(127), Some(VendorCode::GTKG), &[addr("192.0.2.1:6346")][..])
+    );
     assert_eq!(HeadPong::new(&report).report(), Some(report.clone()));
     let none = HeadPong::V1 { flags: 0, code: 0, rest: Bytes::new() };
     assert_eq!(none.report().unwrap().code.file(), HeadCode::NOT_FOUND);
@@ -239,7 +263,8 @@ fn vendor_messages_come_back() {
         put_v4(addr(at), &mut neighbours);
         neighbours.extend_from_slice(leaf);
     }
-    let pong = CrawlerPong { ultrapeers: 2, leaves: 9, features: CrawlerPing::LOCALE, rest: neighbours.freeze() };
+    let pong =
+        CrawlerPong { ultrapeers: 2, leaves: 9, features: CrawlerPing::LOCALE, rest: neighbours.freeze() };
     let seen: Vec<_> = pong.neighbours().map(|(addr, ultrapeer)| (addr.port(), ultrapeer)).collect();
     assert_eq!(seen, [(1, true), (2, true), (3, false)]);
     for message in [
@@ -282,7 +307,10 @@ fn vendor_messages_come_back() {
     assert_eq!(VendorMessage::oob_ack(1, b"t").oob_token().unwrap(), "t");
     assert!(VendorMessage::oob_ack(1, b"").oob_token().is_none());
     let stamp = Stamp { seconds: 0x68f3_8e4a, micros: 0x0009_c78d };
-    assert_eq!((Stamp::from_bytes(stamp.to_bytes()), stamp.to_bytes()), (stamp, *b"\x68\xf3\x8e\x4a\x00\x09\xc7\x8d"));
+    assert_eq!(
+        (Stamp::from_bytes(stamp.to_bytes()), stamp.to_bytes()),
+        (stamp, *b"\x68\xf3\x8e\x4a\x00\x09\xc7\x8d")
+    );
 }
 
 #[test]
@@ -419,7 +447,8 @@ fn a_query_is_made() {
         text: Bytes::from_static(p2p_gnutella::wire::WHATS_NEW),
         extensions: extensions.freeze(),
     };
-    let Message::Query(read) = Message::parse(Kind::QUERY, &Message::Query(query.clone()).to_bytes()).unwrap()
+    let Message::Query(read) =
+        Message::parse(Kind::QUERY, &Message::Query(query.clone()).to_bytes()).unwrap()
     else {
         panic!()
     };
