@@ -287,7 +287,7 @@ proptest! {
             heads
         };
         let whole = read(usize::MAX);
-        prop_assert_eq!(read(cut), whole.clone());
+        prop_assert_eq!(&read(cut), &whole);
         prop_assert_eq!(whole.len(), 1);
         if let Ok(head) = &whole[0] {
             let mut peer = Peer::default();

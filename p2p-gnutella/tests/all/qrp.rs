@@ -318,7 +318,7 @@ fn false_positives_at_ten_thousand_files() {
         }
     }
     let share = f64::from(false_positives as u32) / f64::from(negatives as u32);
-    println!(
+    eprintln!(
         "{table:?} {cut:?} of {} entries, fill {:.4}: {false_positives} of {negatives} = {share:.4}",
         held.len(),
         table.fill()

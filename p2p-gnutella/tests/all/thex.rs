@@ -68,7 +68,7 @@ fn a_recorded_tree() {
     let (said, we_say) =
         (Description::parse(theirs[0].data).unwrap(), Description::parse(ours[0].data).unwrap());
     assert_eq!((said.size, said.depth), (we_say.size, we_say.depth));
-    assert_eq!(Description { uri: said.uri.clone(), ..we_say }.to_xml().as_bytes(), theirs[0].data);
+    assert_eq!(Description { uri: said.uri, ..we_say }.to_xml().as_bytes(), theirs[0].data);
     // Other sizes and roots are other files.
     assert_eq!(TigerTree::from_dime(2_500_001, &known, message).unwrap_err(), TreeError::Description);
     assert_eq!(TigerTree::from_dime(2_500_000, &root(b""), message).unwrap_err(), TreeError::Root);
