@@ -32,7 +32,9 @@ fn relay(stream: &Bytes, chunk: usize, tables: &[Table], queue: &mut Vec<Bytes>)
         decoder.push(stream.slice(at..stream.len().min(at + chunk)));
         while let Some(frame) = decoder.next().unwrap() {
             let header = frame.header.stepped(7).unwrap();
-            let Message::Query(query) = Message::parse(header.kind, &frame.payload).unwrap() else { panic!() };
+            let Message::Query(query) = Message::parse(header.kind, &frame.payload).unwrap() else {
+                panic!()
+            };
             let wanted = Wanted::of(&query);
             let whole = heads.whole(&header, &frame.payload);
             for table in tables.iter().filter(|table| table.may_match(&wanted)) {

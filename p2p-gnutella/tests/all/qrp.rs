@@ -244,6 +244,16 @@ fn updates_are_small_and_in_parts() {
     assert!(len(&update(Some(&table), &more, 1)) < 100);
     assert!(update(Some(&more), &more, 1).is_empty());
     assert_eq!(update(Some(&Table::new(15)), &more, 1).len(), update(None, &more, 1).len());
+    // One zlib stream lies across several messages.
+    (0..8_000).for_each(|_| table.insert(WordHash::of(&rng.bits().to_string())));
+    for entry_bits in [1, 4, 8] {
+        let messages = update(None, &table, entry_bits);
+        assert!(messages.len() > 3, "{}", messages.len());
+        let zlib =
+            |message: &Route| matches!(message, Route::Patch(Patch { compressor: Compressor::Zlib, .. }));
+        assert!(entry_bits == 1 || messages[1..].iter().all(zlib));
+        assert_eq!(send(&mut Receiver::new(16), None, &table, entry_bits), table);
+    }
     // A table that does not compress goes in parts.
     let mut full = Table::new(18);
     (0..200_000).for_each(|_| full.insert(WordHash::of(&rng.bits().to_string())));
