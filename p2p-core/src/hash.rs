@@ -110,6 +110,8 @@ hashes! {
     "sha256" Sha256 32 sha2::Sha256, Sha256Hash, "SHA-256 (FIPS 180-4)";
     "blake3" Blake3 32 blake3::Hasher, Blake3Hash, "BLAKE3";
     "md5" Md5 16 md5::Md5, Md5Hash, "MD5 (RFC 1321): Napster's file names for content";
+    "tiger" Tiger 24 tiger::Tiger, TigerHash, "Tiger (Anderson and Biham, 1996): the nodes of Gnutella's trees";
+    "tiger" TigerTree 24 crate::tiger_tree::Root, Tth, "The root of a tiger tree (THEX, 2003) with leaves of 1,024 bytes";
 }
 
 macro_rules! rust_crypto {
@@ -133,6 +135,7 @@ rust_crypto! {
     "sha1" Sha1 Sha1Hash sha1;
     "sha256" Sha256 Sha256Hash sha2;
     "md5" Md5 Md5Hash md5;
+    "tiger" Tiger TigerHash tiger;
 }
 
 #[cfg(feature = "blake3")]
@@ -145,6 +148,19 @@ impl Hasher for Blake3 {
 
     fn finish(self) -> Blake3Hash {
         Blake3Hash(*self.0.finalize().as_bytes())
+    }
+}
+
+#[cfg(feature = "tiger")]
+impl Hasher for TigerTree {
+    type Digest = Tth;
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(self) -> Tth {
+        Tth(self.0.finish().0)
     }
 }
 
@@ -167,7 +183,13 @@ pub struct Digest {
 
 impl Digest {
     #[cfg_attr(
-        not(any(feature = "sha1", feature = "sha256", feature = "blake3", feature = "md5")),
+        not(any(
+            feature = "sha1",
+            feature = "sha256",
+            feature = "blake3",
+            feature = "md5",
+            feature = "tiger"
+        )),
         allow(dead_code)
     )]
     fn from_slice(from: &[u8]) -> Self {

@@ -10,6 +10,8 @@ extern crate std;
 pub mod bitfield;
 pub mod chunk;
 mod cx;
+#[cfg(feature = "zlib")]
+pub mod deflate;
 mod effect;
 pub mod frames;
 pub mod hash;
@@ -28,6 +30,8 @@ mod primitives;
 mod rng;
 #[cfg(feature = "node")]
 pub mod system;
+#[cfg(feature = "tiger")]
+mod tiger_tree;
 mod time;
 #[cfg(feature = "token")]
 mod token;

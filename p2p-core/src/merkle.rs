@@ -94,6 +94,12 @@ pub struct Leaves<R: Rule> {
     any: bool,
 }
 
+impl<R: Rule> Clone for Leaves<R> {
+    fn clone(&self) -> Self {
+        Self { leaf_len: self.leaf_len, open: self.open.clone(), filled: self.filled, any: self.any }
+    }
+}
+
 impl<R: Rule> fmt::Debug for Leaves<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Leaves").field("leaf_len", &self.leaf_len).field("filled", &self.filled).finish()

@@ -4,7 +4,6 @@
 mod capture;
 mod client;
 mod crowd;
-mod deflate;
 mod index;
 mod link;
 mod links;

@@ -1,7 +1,7 @@
 //! zlib streams: text passes, bombs and junk do not.
 
 use bytes::{Bytes, BytesMut};
-use p2p_napster::deflate::{Deflater, INFLATED_MAX, InflateError, InflateLimits, Inflater};
+use p2p_core::deflate::{Deflater, INFLATED_MAX, InflateError, InflateLimits, Inflater};
 use proptest::prelude::*;
 
 /// All that comes out of a stream that comes in pieces, or why it stops; never more at a time than promised.
@@ -52,6 +52,44 @@ fn each_write_can_be_read_at_once() {
         assert_eq!(inflater.read(&mut input).unwrap(), text);
         assert!(inflater.read(&mut input).unwrap().is_empty() && input.is_empty());
     }
+}
+
+#[test]
+fn what_is_pushed_is_read_after_a_flush_and_takes_less_room() {
+    let messages: Vec<String> =
+        (0..200u32).map(|i| format!("query {i:03} \u{0}blue train {}", i % 7)).collect();
+    for level in [0, 1, 6, 9] {
+        let (mut deflater, mut out) = (Deflater::new(level), BytesMut::new());
+        for message in &messages {
+            deflater.push(message.as_bytes(), &mut out);
+        }
+        assert_eq!(deflater.is_unflushed(), level != 0, "level {level}");
+        deflater.flush(&mut out);
+        let together = out.len();
+        deflater.flush(&mut out);
+        assert_eq!(out.len(), together, "there was nothing left to flush");
+        assert_eq!(inflate(&out, 1, InflateLimits::default()).unwrap(), messages.concat().as_bytes());
+        let parts: Vec<&[u8]> = messages.iter().map(|message| message.as_bytes()).collect();
+        if level > 0 {
+            assert!(together * 2 < deflate(&parts, level).len(), "{together}");
+        }
+    }
+}
+
+#[test]
+fn small_things_by_themselves() {
+    let text = b"<?xml?>".repeat(40);
+    let packed = p2p_core::deflate::deflate(&text);
+    assert!(packed.len() < 40 && packed.starts_with(&[0x78]));
+    assert_eq!(p2p_core::deflate::inflate(&packed, text.len()).unwrap(), text);
+    let short = p2p_core::deflate::inflate(&packed, text.len() - 1);
+    assert!(matches!(short, Err(InflateError::Bomb { .. })), "{short:?}");
+    for cut in 0..packed.len() {
+        assert_eq!(p2p_core::deflate::inflate(&packed[..cut], 1_000), Err(InflateError::Corrupt), "{cut}");
+    }
+    assert!(p2p_core::deflate::inflate(b"no zlib", 1_000).is_err());
+    let bomb = p2p_core::deflate::deflate(&vec![0; 10 << 20]);
+    assert!(bomb.len() < 12_000 && p2p_core::deflate::inflate(&bomb, 1 << 16).is_err());
 }
 
 #[test]

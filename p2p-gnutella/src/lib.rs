@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+extern crate alloc;
+
+pub mod deflate;
+pub mod dime;
+pub mod ggep;
+pub mod guid;
+pub mod handshake;
+pub mod huge;
+pub mod magnet;
+pub mod qrp;
+pub mod thex;
+pub mod wire;
+
+pub use guid::Guid;
+pub use huge::Urn;
+pub use magnet::Magnet;

@@ -1,0 +1,151 @@
+//! What stands behind the NUL of a query, between the NULs of a result, or at the end of other messages: [`Extensions`].
+
+use crate::Urn;
+use crate::ggep::{Field, GgepError, MAGIC};
+use crate::huge::Huge;
+use alloc::borrow::Cow;
+
+/// Separates text extensions (HUGE, section 3).
+pub const SEPARATOR: u8 = 0x1c;
+
+/// Extensions as they came: GGEP blocks and texts, one behind the other (GGEP, appendix B). They are read as they are asked
+/// for, and anything can be read: what is no extension is told as such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extensions<'a>(pub &'a [u8]);
+
+/// One extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extension<'a> {
+    /// A GGEP field.
+    Ggep(Field<'a>),
+    /// A text: [`Huge`] if it begins with `urn:`, LimeWire's XML if it begins with `<`, else of a servent's own.
+    Text(&'a [u8]),
+    /// The rest, which begins like a GGEP block and is none.
+    Malformed(GgepError, &'a [u8]),
+}
+
+impl<'a> Extensions<'a> {
+    /// Whether there is nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The extensions, in order.
+    #[must_use]
+    pub const fn iter(&self) -> Iter<'a> {
+        Iter { rest: self.0, in_block: false }
+    }
+
+    /// The GGEP fields, in order.
+    pub fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        self.iter().filter_map(|extension| match extension {
+            Extension::Ggep(field) => Some(field),
+            _ => None,
+        })
+    }
+
+    /// The first GGEP field of this name.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<Field<'a>> {
+        self.fields().find(|field| field.name == name.as_bytes())
+    }
+
+    /// The data of the first GGEP field of this name, if it can be decoded.
+    #[must_use]
+    pub fn data(&self, name: &str) -> Option<Cow<'a, [u8]>> {
+        self.field(name)?.data().ok()
+    }
+
+    /// Whether there is a GGEP field of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.field(name).is_some()
+    }
+
+    /// The texts that begin with `urn:`.
+    pub fn huge(&self) -> impl Iterator<Item = Huge<'a>> + use<'a> {
+        self.iter().filter_map(|extension| match extension {
+            Extension::Text(text) => Huge::parse(text),
+            _ => None,
+        })
+    }
+
+    /// The names of files by content: those of HUGE, of `H`, and of `u`.
+    pub fn urns(&self) -> impl Iterator<Item = Urn> + use<'a> {
+        self.iter().filter_map(|extension| match extension {
+            Extension::Text(text) => match Huge::parse(text)? {
+                Huge::Urn(urn) => Some(urn),
+                _ => None,
+            },
+            Extension::Ggep(field) => match field.name {
+                b"H" => crate::ggep::fields::parse_h(&field.data().ok()?),
+                b"u" => Urn::parse_name(&field.data().ok()?),
+                _ => None,
+            },
+            Extension::Malformed(..) => None,
+        })
+    }
+
+    /// LimeWire's XML, if there is any.
+    #[must_use]
+    pub fn xml(&self) -> Option<&'a [u8]> {
+        self.iter().find_map(|extension| match extension {
+            Extension::Text(text) if text.starts_with(b"<") || text.starts_with(b"{") => Some(text),
+            _ => None,
+        })
+    }
+}
+
+impl<'a> IntoIterator for Extensions<'a> {
+    type Item = Extension<'a>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// The extensions, in order.
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    rest: &'a [u8],
+    in_block: bool,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Extension<'a>;
+
+    fn next(&mut self) -> Option<Extension<'a>> {
+        if !self.in_block {
+            while let Some((&(SEPARATOR | 0), rest)) = self.rest.split_first() {
+                self.rest = rest;
+            }
+            match self.rest.split_first()? {
+                (&MAGIC, rest) => {
+                    self.rest = rest;
+                    self.in_block = true;
+                }
+                _ => {
+                    let end = self.rest.iter().position(|byte| matches!(*byte, SEPARATOR | 0));
+                    let (text, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+                    self.rest = rest;
+                    return Some(Extension::Text(text));
+                }
+            }
+        }
+        match Field::parse(self.rest) {
+            Ok((field, used, last)) => {
+                self.rest = self.rest.get(used..).unwrap_or_default();
+                self.in_block = !last;
+                Some(Extension::Ggep(field))
+            }
+            Err(error) => {
+                // Nothing tells where the block would end.
+                let rest = core::mem::take(&mut self.rest);
+                self.in_block = false;
+                Some(Extension::Malformed(error, rest))
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! All behaviour that is tested from outside, as one program: linking one is faster than linking ten.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod capture;
+mod ggep;
+mod handshake;
+mod hostile;
+mod names;
+mod qrp;
+mod replay;
+mod thex;
+mod wire;
