@@ -28,7 +28,7 @@ pub use config::Config;
 pub use error::Error;
 pub use id::{NetworkId, RingId};
 pub use lookup::Report;
-pub use node::{Chord, Handed};
+pub use node::{Chord, Handed, Strays};
 pub use peer::{Peer, Place};
 pub use primitives::{Bootstrap, Hit, Item};
 pub use ring::Broken;

@@ -41,13 +41,20 @@ impl Chord {
         let answer = match ask {
             Ask::Ping => Answer::Pong(Place::from(asked.from)),
             Ask::Neighbours { notify, known } => {
-                let answer = self.neighbours(known);
-                if notify && asked.member && answer != Answer::Absent {
-                    self.notified(asked, cx);
+                let is_notice = notify && asked.member;
+                if is_notice && self.is_news(asked.from) && !asked.is_proven {
+                    // Asking it whether it is there would send it more than it sent.
+                    Answer::Prove
+                } else {
+                    let answer = self.neighbours(known);
+                    if is_notice && answer != Answer::Absent {
+                        self.notified(asked, cx);
+                    }
+                    answer
                 }
-                answer
             }
-            Ask::Enter => return self.enters(asked, cx),
+            Ask::Enter if !asked.is_proven => Answer::Prove,
+            Ask::Enter => self.enters(asked),
             Ask::Step(target) => self.step(target),
             Ask::Leave { predecessor } => {
                 if asked.member && asked.is_proven {

@@ -44,7 +44,6 @@ impl Chord {
             Purpose::Step(lookup) | Purpose::Widen(lookup) | Purpose::Owner(lookup) => {
                 self.lookups.keys().position(|number| number == lookup).hash(into)
             }
-            Purpose::Newcomer { .. } => {}
             other => other.hash(into),
         }
     }
@@ -62,11 +61,9 @@ impl Chord {
                 Purpose::Stabilise(0) => "stabilise",
                 Purpose::Stabilise(_) => "next",
                 Purpose::Nearer => "nearer",
-                Purpose::Rectify => "rectify",
                 Purpose::Predecessor(_) => "predecessor",
                 Purpose::Heir(_) => "heir",
                 Purpose::Farewell => "farewell",
-                Purpose::Newcomer { .. } => "newcomer",
                 Purpose::Member => "member",
                 Purpose::Finger => "finger",
                 Purpose::Get(_) | Purpose::Put(_) => "record",

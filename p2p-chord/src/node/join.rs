@@ -29,6 +29,10 @@ pub(super) struct Joining {
     /// Nodes to join by that were not asked in this attempt.
     left: Vec<SocketAddr>,
     attempts: u32,
+    /// Somebody to join by answered, whatever became of it.
+    was_greeted: bool,
+    /// Who may be our successor, should the one that is asked for its list not answer: the next last.
+    heirs: Vec<Peer>,
     /// Members of a small ring that were asked to let us in.
     entering: Vec<Peer>,
     /// And those that did.
@@ -41,7 +45,7 @@ pub(super) struct Joining {
 impl Joining {
     /// All that its later course depends on, but for how often it was tried: nobody explores five attempts.
     pub(super) fn essence(&self, into: &mut impl Hasher) {
-        (self.op.is_some(), &self.left, &self.entering, &self.met, &self.knocked).hash(into);
+        (self.op.is_some(), &self.left, &self.heirs, &self.entering, &self.met, &self.knocked).hash(into);
     }
 }
 
@@ -67,8 +71,16 @@ impl Chord {
 
     fn set_out(&mut self, op: Option<OpId>, mut left: Vec<SocketAddr>) {
         left.reverse();
-        let (entering, met, knocked) = (Vec::new(), Vec::new(), Vec::new());
-        let joining = Joining { op, left, attempts: 0, entering, met, knocked };
+        let joining = Joining {
+            op,
+            left,
+            attempts: 0,
+            was_greeted: false,
+            heirs: Vec::new(),
+            entering: Vec::new(),
+            met: Vec::new(),
+            knocked: Vec::new(),
+        };
         self.state = State::Joining(Box::new(joining));
     }
 
@@ -94,9 +106,8 @@ impl Chord {
 
     pub(super) fn greeted(&mut self, contact: Contact, answer: &Answer, cx: &mut Context<'_>) {
         let Answer::Pong(place) = answer else { return };
-        if self.joining().is_none() {
-            return;
-        }
+        let Some(joining) = self.joining() else { return };
+        joining.was_greeted = true;
         let addr = *self.addr.get_or_insert_with(|| SocketAddr::from(*place));
         let me = Peer::new(self.config.network, addr);
         if !self.config.routes {
@@ -115,14 +126,25 @@ impl Chord {
     /// The lookup of our own place ended: the first that is not ourselves is our successor.
     pub(super) fn found_place(&mut self, owners: &[Peer], cx: &mut Context<'_>) {
         let me = self.peer();
-        let Some(successor) = owners.iter().find(|peer| Some(**peer) != me) else {
-            return self.join_again(cx);
-        };
+        let mut heirs: Vec<Peer> = owners.iter().copied().filter(|peer| Some(*peer) != me).collect();
         if let Some(me) = me.filter(|_| self.config.classic) {
+            let Some(successor) = heirs.first() else { return self.join_again(cx) };
             return self.become_member(Ring::classic_joined(me, self.config.successors, *successor), cx);
         }
+        heirs.reverse();
+        let Some(joining) = self.joining() else { return };
+        joining.heirs = heirs;
+        self.copy_next(cx);
+    }
+
+    /// Asks the first of those behind our place for its list that was not asked. Whoever named them may not know yet
+    /// that the ones before it are dead: then it is our successor.
+    pub(super) fn copy_next(&mut self, cx: &mut Context<'_>) {
+        let Some(successor) = self.joining().and_then(|joining| joining.heirs.pop()) else {
+            return self.join_again(cx);
+        };
         let ask = Ask::Neighbours { notify: false, known: 0 };
-        self.ask(Contact::unmet(*successor), ask, Insistence::Thrice, Purpose::Copy, cx);
+        self.ask(Contact::unmet(successor), ask, Insistence::Thrice, Purpose::Copy, cx);
     }
 
     /// Our successor gave us its list.
@@ -130,7 +152,7 @@ impl Chord {
         let (network, r, me) = (self.config.network, self.config.successors, self.peer());
         let Some(joining) = self.joining() else { return };
         let (Answer::Neighbours { small, successors: Some(list), .. }, Some(me)) = (answer, me) else {
-            return self.join_again(cx);
+            return self.copy_next(cx);
         };
         let mut list = peers(network, list);
         // It may not know yet that we were gone.
@@ -237,7 +259,8 @@ impl Chord {
         }
         joining.attempts += 1;
         if joining.op.is_some() && joining.attempts >= ATTEMPTS {
-            return self.fail_join(Error::NoBootstrap, cx);
+            let error = if joining.was_greeted { Error::NoRoute } else { Error::NoBootstrap };
+            return self.fail_join(error, cx);
         }
         joining.left = bootstrap;
         joining.left.reverse();

@@ -25,6 +25,7 @@ mod republish;
 mod small;
 mod stabilise;
 mod storage;
+mod strays;
 mod streams;
 mod tasks;
 mod token;
@@ -54,6 +55,7 @@ use streams::Streams;
 use token::Tokens;
 
 pub use hand_over::Handed;
+pub use strays::Strays;
 
 type Context<'a> = Cx<'a, Chord>;
 
@@ -81,16 +83,12 @@ enum Purpose {
     Stabilise(u8),
     /// Would a node that is said to be nearer be our successor?
     Nearer,
-    /// Does a node that notified us answer?
-    Rectify,
     /// Is our predecessor alive, now that this node claims to be it?
     Predecessor(Contact),
     /// Does the node answer that is to be our predecessor in place of this one, which is gone?
     Heir(Peer),
     /// That we leave.
     Farewell,
-    /// Does a node that wants to enter a small ring answer? It waits for the answer of this number.
-    Newcomer { transaction: u32 },
     /// Does a node answer that others hold for a member of our small ring?
     Member,
     /// Is a finger alive?
@@ -140,6 +138,7 @@ pub struct Chord {
     scratch: BytesMut,
     storage: Box<Storage>,
     streams: Streams,
+    strays: Strays,
 }
 
 #[derive(Clone, Debug)]
@@ -161,6 +160,7 @@ impl Chord {
             addr: config.advertised,
             storage: Box::new(Storage::new(config.limits.clone(), config.store.clone())),
             streams: Streams::default(),
+            strays: Strays::default(),
             config,
             socket: None,
             state: State::Outside,
@@ -308,7 +308,10 @@ impl Chord {
     }
 
     fn datagram(&mut self, datagram: Datagram, cx: &mut Context<'_>) {
-        let Ok(packet) = Packet::decode(&datagram.data, self.config.network) else { return };
+        let packet = match Packet::decode(&datagram.data, self.config.network) {
+            Ok(packet) => packet,
+            Err(why) => return self.strays.count(why),
+        };
         match packet {
             Packet::Ask { transaction, token, member, ask } => {
                 let is_proven = self.tokens.is_of(token, datagram.peer, cx.now());
@@ -357,11 +360,9 @@ impl Chord {
             Purpose::Predecessor(new) if !is_member => {
                 self.predecessor_failed(contact.peer, new, cx);
             }
-            Purpose::Rectify | Purpose::Heir(_) | Purpose::Member if !is_member => {}
-            Purpose::Rectify => self.rectify(contact),
+            Purpose::Heir(_) | Purpose::Member if !is_member => {}
             Purpose::Heir(gone) => self.inherits(contact, gone),
             Purpose::Predecessor(_) | Purpose::Farewell => {}
-            Purpose::Newcomer { transaction } => self.newcomer_answered(contact, transaction, cx),
             Purpose::Member => self.member_answered(contact),
             Purpose::Finger | Purpose::Repair => {}
             Purpose::Get(task) => self.got(task, contact, answer, cx),
@@ -428,15 +429,13 @@ impl Chord {
             Purpose::Step(lookup) => self.step_failed(lookup, peer, cx),
             Purpose::Widen(lookup) => self.step_failed(lookup, peer, cx),
             Purpose::Owner(lookup) => self.owner_failed(lookup, peer, cx),
-            Purpose::Copy => self.join_again(cx),
+            Purpose::Copy => self.copy_next(cx),
             Purpose::Enter => self.enter_failed(peer, cx),
             Purpose::Stabilise(number) => self.successor_failed(number, peer, cx),
             Purpose::Predecessor(new) => self.predecessor_failed(peer, new, cx),
             Purpose::Nearer
-            | Purpose::Rectify
             | Purpose::Heir(_)
             | Purpose::Farewell
-            | Purpose::Newcomer { .. }
             | Purpose::Member
             | Purpose::Finger
             | Purpose::Repair => {}

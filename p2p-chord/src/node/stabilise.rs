@@ -127,38 +127,33 @@ impl Chord {
         all.get(turn).copied().map(Contact::unmet)
     }
 
-    /// A member holds itself for our predecessor.
+    /// Whether it changes anything that a member there holds itself for our predecessor.
+    pub(super) fn is_news(&self, from: SocketAddr) -> bool {
+        let new = Peer::new(self.config.network, from);
+        let ring = self.ring().filter(|ring| !ring.is_small() && !self.config.classic);
+        ring.is_some_and(|ring| {
+            new != ring.me() && ring.predecessor().is_none_or(|before| before.peer != new)
+        })
+    }
+
+    /// A member holds itself for our predecessor ("rectify"). Its token says that it hears us: nobody enters our state who
+    /// did not answer.
     pub(super) fn notified(&mut self, asked: Asked, cx: &mut Context<'_>) {
         let new = Contact::unmet(Peer::new(self.config.network, asked.from));
         let new = new.or_met(self.known(new.peer));
         if self.config.classic {
             return self.classic_notified(new);
         }
-        let Some(ring) = self.ring_mut().filter(|ring| !ring.is_small()) else { return };
-        let before = ring.predecessor().copied();
-        if before.is_some_and(|before| before.peer == new.peer) || new.peer == ring.me() {
+        if !self.is_news(asked.from) || !asked.is_proven {
             return;
         }
+        let Some(ring) = self.ring_mut() else { return };
         if ring.is_nearer_predecessor(new.peer) {
-            // Its token says that it hears us: nobody enters our state who did not answer.
-            if asked.is_proven {
-                ring.precede(new);
-            } else if !self.is_asking(|purpose| *purpose == Purpose::Rectify) {
-                self.ask_member(new, Purpose::Rectify, cx);
-            }
-        } else if let Some(before) = before
+            ring.precede(new);
+        } else if let Some(before) = ring.predecessor().copied()
             && !self.is_asking(|purpose| matches!(purpose, Purpose::Predecessor(_)))
         {
             self.ask_member(before, Purpose::Predecessor(new), cx);
-        }
-    }
-
-    /// Who notified us answers.
-    pub(super) fn rectify(&mut self, contact: Contact) {
-        if let Some(ring) = self.ring_mut().filter(|ring| !ring.is_small())
-            && ring.is_nearer_predecessor(contact.peer)
-        {
-            ring.precede(contact);
         }
     }
 

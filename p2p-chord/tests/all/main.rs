@@ -8,7 +8,9 @@
 mod copies;
 mod disk;
 mod explorer;
+mod joining;
 mod limits;
+mod networks;
 mod primitives;
 mod publishing;
 mod refused;
