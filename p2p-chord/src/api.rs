@@ -76,13 +76,17 @@ pub struct Get {
     /// How many replicas are to be heard before the newest version counts; replicas that have an older one or none are
     /// then given it ("read repair"). 1: the first one that has it.
     pub quorum: u8,
+    /// By how many ways it is looked for, each of which begins at another node ("redundant routing"), should some of
+    /// those on the way lie; 0: as [`Config::ways`](crate::Config::ways) says. The second way is only taken where the
+    /// first one led to nothing.
+    pub ways: u8,
 }
 
 impl Get {
     /// The first record of a key and kind.
     #[must_use]
     pub const fn new(key: RingId, kind: Kind) -> Self {
-        Self { key, kind, quorum: 1 }
+        Self { key, kind, quorum: 1, ways: 0 }
     }
 }
 
@@ -173,4 +177,6 @@ pub enum Timer {
     Again(u32),
     /// A stream takes too long.
     Stream(ConnId),
+    /// To look for rings of the same network that are apart from ours.
+    Merge,
 }

@@ -56,6 +56,14 @@ pub struct Config {
     pub proximity: bool,
     /// Whether it takes part in the ring. A node that others cannot reach only asks.
     pub routes: bool,
+    /// By how many ways a get looks for a record that says nothing else: 1. With 24, 999 gets of 1,000 succeed where a
+    /// quarter of 10,000 nodes lie about what they are asked on the way; what is found by the first way costs no more
+    /// than otherwise, and what is stored nowhere several times as much.
+    pub ways: u8,
+    /// How often it asks an address of somebody that it does not hear from any more, or by which it joined, whether
+    /// there is another ring of the network: every minute, in rings of more than 64 as many times more rarely, so that
+    /// the ring as a whole asks once a second. Rings that came apart, or began apart, so become one again.
+    pub merge: Duration,
     /// For tests: the rules of 2001, by which a ring can come apart for ever. It shows that those tests would see it.
     #[doc(hidden)]
     pub classic: bool,
@@ -84,6 +92,8 @@ impl Default for Config {
             wants: |_, _| true,
             proximity: true,
             routes: true,
+            ways: 1,
+            merge: Duration::from_secs(60),
             classic: false,
         }
     }

@@ -21,6 +21,7 @@ mod ring;
 pub mod store;
 #[cfg(feature = "node")]
 mod system;
+mod ways;
 pub mod wire;
 
 pub use api::{Command, Event, Get, Provide, Put, Timer};

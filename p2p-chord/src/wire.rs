@@ -157,12 +157,15 @@ pub enum Ask {
         /// Fingerprints of what the asker holds in it, little-endian.
         have: Vec<[u8; 8]>,
     },
+    /// These are members of what may be another ring of the same network: the receiver looks up its own place there. Up to
+    /// four are heeded. [`Answer::Pong`].
+    Others(Vec<Place>),
 }
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// To [`Ask::Ping`] and [`Ask::Leave`]: here, and this is where the question came from.
+    /// To [`Ask::Ping`], [`Ask::Leave`] and [`Ask::Others`]: here, and this is where the question came from.
     Pong(Place),
     /// To [`Ask::Neighbours`] and [`Ask::Enter`].
     Neighbours {

@@ -3,11 +3,13 @@
 mod failures;
 mod hops;
 mod profile;
+mod routers;
 mod settled;
 mod spread;
 
 pub use failures::{Failures, failures};
 pub use hops::{Hops, hops};
 pub use profile::Profile;
+pub use routers::{Hostile, Lie, Router, Routers, routers};
 pub use settled::Settled;
 pub use spread::Spread;

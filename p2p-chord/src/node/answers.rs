@@ -67,6 +67,8 @@ impl Chord {
                 return self.asked_to_put(asked, storage::Wish { record, ttl, swap, heir }, cx);
             }
             Ask::Keep(copies) => return self.asked_to_keep(asked, copies, cx),
+            Ask::Others(_) if !asked.is_proven => Answer::Prove,
+            Ask::Others(places) => self.told_of_others(asked, places, cx),
             Ask::Compare { .. } | Ask::Exchange { .. } if !asked.is_proven => Answer::Prove,
             Ask::Compare { key, from, arcs } => self.compared(key, from, &arcs, cx),
             Ask::Exchange { key, from, to, both, have } => {

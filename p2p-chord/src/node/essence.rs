@@ -69,6 +69,10 @@ impl Chord {
                 Purpose::Get(_) | Purpose::Put(_) => "record",
                 Purpose::Keep(_) | Purpose::Repair | Purpose::Hand => "copy of a record",
                 Purpose::Compare(_) => "compare",
+                Purpose::Other => "nearer",
+                Purpose::Told => "others",
+                Purpose::Route(_) => "step",
+                Purpose::Replica(_) => "record",
             };
             (question.transaction, question.to, what)
         })

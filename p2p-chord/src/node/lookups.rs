@@ -31,6 +31,8 @@ pub(super) enum Goal {
     Get(u32),
     /// To put something.
     Put(u32),
+    /// To see whether there is another ring.
+    Merge,
 }
 
 /// A lookup and what it is for.
@@ -106,7 +108,7 @@ impl Chord {
         self.next_lookup = number.wrapping_add(1);
         let parallel = match goal {
             Goal::Get(_) | Goal::Put(_) => self.config.careful,
-            Goal::Join | Goal::Op(_) | Goal::Finger(_) => self.config.parallel,
+            Goal::Join | Goal::Op(_) | Goal::Finger(_) | Goal::Merge => self.config.parallel,
         };
         let lookup = Lookup::new(target, parallel, seeds.into_iter());
         self.lookups
@@ -270,6 +272,7 @@ impl Chord {
         match goal {
             Goal::Join => self.found_place(&owners, cx),
             Goal::Finger(slot) => self.finger_found(slot, &owners, cx),
+            Goal::Merge => self.others_found(&owners, cx),
             Goal::Get(task) => self.get_from(task, owners, report, cx),
             Goal::Put(task) => self.put_at(task, owners, report, cx),
             Goal::Op(op) => {
@@ -282,7 +285,7 @@ impl Chord {
     fn not_reached(&mut self, goal: Goal, error: Error, cx: &mut Context<'_>) {
         match goal {
             Goal::Join => self.join_again(cx),
-            Goal::Finger(_) => {}
+            Goal::Finger(_) | Goal::Merge => {}
             Goal::Get(task) | Goal::Put(task) => self.no_way(task, error, cx),
             Goal::Op(op) => cx.finish(op, Err(error)),
         }
@@ -294,6 +297,11 @@ impl Chord {
         if let Goal::Get(task) = running.goal {
             self.met_holder(task, contact, answer, running.lookup.report, cx);
         }
+    }
+
+    /// Whether a lookup is under way for this.
+    pub(super) fn is_looking_for(&self, goal: Goal) -> bool {
+        self.lookups.values().any(|running| running.goal == goal)
     }
 
     /// Ends the lookup of a task that is over.

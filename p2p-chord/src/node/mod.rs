@@ -18,9 +18,11 @@ mod getting;
 mod hand_over;
 mod join;
 mod lookups;
+mod merge;
 mod placing;
 mod putting;
 mod reconcile;
+mod redundant;
 mod republish;
 mod small;
 mod stabilise;
@@ -49,6 +51,7 @@ use bytes::BytesMut;
 use core::net::SocketAddr;
 use join::Joining;
 use lookups::{Goal, Running};
+use merge::Merging;
 use p2p_core::{Cx, Datagram, Input, Machine, OpId, OpInput, SocketId};
 use storage::Storage;
 use streams::Streams;
@@ -105,6 +108,14 @@ enum Purpose {
     Hand,
     /// To compare what both hold.
     Compare(u32),
+    /// A step on one of several ways.
+    Route(u32),
+    /// To get something from one of those that several ways led to.
+    Replica(u32),
+    /// Would a member of what may be another ring be our successor?
+    Other,
+    /// To tell of another ring.
+    Told,
 }
 
 impl Purpose {
@@ -139,6 +150,8 @@ pub struct Chord {
     storage: Box<Storage>,
     streams: Streams,
     strays: Strays,
+    /// Where others of the network may be; nowhere, mostly.
+    merging: Option<Box<Merging>>,
 }
 
 #[derive(Clone, Debug)]
@@ -161,6 +174,7 @@ impl Chord {
             storage: Box::new(Storage::new(config.limits.clone(), config.store.clone())),
             streams: Streams::default(),
             strays: Strays::default(),
+            merging: None,
             config,
             socket: None,
             state: State::Outside,
@@ -360,9 +374,10 @@ impl Chord {
             Purpose::Predecessor(new) if !is_member => {
                 self.predecessor_failed(contact.peer, new, cx);
             }
-            Purpose::Heir(_) | Purpose::Member if !is_member => {}
+            Purpose::Heir(_) | Purpose::Member | Purpose::Other if !is_member => {}
+            Purpose::Other => self.other_answered(contact, answer, cx),
             Purpose::Heir(gone) => self.inherits(contact, gone),
-            Purpose::Predecessor(_) | Purpose::Farewell => {}
+            Purpose::Predecessor(_) | Purpose::Farewell | Purpose::Told => {}
             Purpose::Member => self.member_answered(contact),
             Purpose::Finger | Purpose::Repair => {}
             Purpose::Get(task) => self.got(task, contact, answer, cx),
@@ -370,6 +385,8 @@ impl Chord {
             Purpose::Keep(placing) => self.copied_to(placing, answer, cx),
             Purpose::Hand => self.handed(contact.peer, cx),
             Purpose::Compare(session) => self.reconciled(session, answer, cx),
+            Purpose::Route(task) => self.way_told(task, contact, answer, cx),
+            Purpose::Replica(task) => self.replica_told(task, contact, answer, cx),
         }
         if is_member {
             self.learn(contact);
@@ -423,6 +440,7 @@ impl Chord {
     /// A question was not answered, however often it was asked.
     fn failed(&mut self, question: Question<Purpose>, cx: &mut Context<'_>) {
         let peer = question.to;
+        self.keep_in_mind(peer, cx);
         self.fingers.lose(peer);
         match question.purpose {
             Purpose::Greet => self.not_greeted(cx),
@@ -438,12 +456,16 @@ impl Chord {
             | Purpose::Farewell
             | Purpose::Member
             | Purpose::Finger
+            | Purpose::Other
+            | Purpose::Told
             | Purpose::Repair => {}
             Purpose::Get(task) => self.not_got(task, peer, cx),
             Purpose::Put(task) => self.not_put(task, cx),
             Purpose::Keep(placing) => self.not_copied(placing, cx),
             Purpose::Hand => self.not_handed(peer, cx),
             Purpose::Compare(session) => self.not_reconciled(session, cx),
+            Purpose::Route(task) => self.way_failed(task, peer, cx),
+            Purpose::Replica(task) => self.replica_failed(task, peer, cx),
         }
     }
 
@@ -476,6 +498,9 @@ impl Chord {
             let phase = cx.rng().phase(every);
             cx.set_timer(timer, phase);
         }
+        // Soon at first: who just joined may have been told of more than one ring.
+        let phase = cx.rng().phase(self.config.merge);
+        cx.set_timer(Timer::Merge, phase);
     }
 
     fn bound(&mut self, at: SocketAddr, cx: &mut Context<'_>) {
@@ -514,6 +539,7 @@ impl Machine for Chord {
             Input::Timer(Timer::Stabilise) => self.stabilise(cx),
             Input::Timer(Timer::Finger) => self.fix_finger(cx),
             Input::Timer(Timer::Join) => self.begin_join(cx),
+            Input::Timer(Timer::Merge) => self.look_for_others(cx),
             Input::Timer(Timer::Lookup(lookup)) => self.lookup_late(lookup, cx),
             Input::Timer(Timer::Republish) => self.republish(cx),
             Input::Timer(Timer::Leave) => self.depart(cx),

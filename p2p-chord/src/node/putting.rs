@@ -54,7 +54,7 @@ impl Chord {
     fn putting(&mut self, number: u32) -> Option<&mut Putting> {
         match &mut self.task(number)?.work {
             Work::Put(putting) => Some(putting),
-            Work::Get(_) => None,
+            Work::Get(_) | Work::Redundant(_) => None,
         }
     }
 

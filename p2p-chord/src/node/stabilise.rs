@@ -47,7 +47,13 @@ impl Chord {
             return self.classic_stabilised(contact, answer, cx);
         }
         if self.is_small() {
-            return self.member_told(answer, cx);
+            let is_large = matches!(answer, Answer::Neighbours { small: false, .. });
+            self.member_told(answer, cx);
+            if is_large && self.is_small() {
+                // It went into a large ring, of which we know too few.
+                self.look_by([contact], cx);
+            }
+            return;
         }
         let Answer::Neighbours { predecessor, successors, .. } = answer else {
             return self.successor_failed(number, contact.peer, cx);
@@ -71,7 +77,7 @@ impl Chord {
     }
 
     /// Our list is this node and what follows it.
-    fn follow(&mut self, contact: Contact, list: Vec<Place>, cx: &mut Context<'_>) {
+    pub(super) fn follow(&mut self, contact: Contact, list: Vec<Place>, cx: &mut Context<'_>) {
         let list = peers(self.config.network, list);
         let Some(ring) = self.ring_mut() else { return };
         if ring.is_small() || ring.follow(contact, &list) {
@@ -86,7 +92,7 @@ impl Chord {
     }
 
     /// Asks our successor's predecessor, if it is between us.
-    fn look_between(&mut self, predecessor: Option<Place>, cx: &mut Context<'_>) {
+    pub(super) fn look_between(&mut self, predecessor: Option<Place>, cx: &mut Context<'_>) {
         let Some(ring) = self.ring().filter(|ring| !ring.is_small()) else { return };
         let Some(peer) = predecessor.and_then(|place| place.peer(self.config.network)) else { return };
         if ring.is_nearer_successor(peer) {
@@ -215,6 +221,7 @@ impl Chord {
         self.state = State::Outside;
         cx.clear_timer(Timer::Stabilise);
         cx.clear_timer(Timer::Finger);
+        cx.clear_timer(Timer::Merge);
     }
 
     pub(super) fn say_farewell(&mut self, cx: &mut Context<'_>) {

@@ -10,6 +10,7 @@ mod disk;
 mod explorer;
 mod joining;
 mod limits;
+mod merge;
 mod networks;
 mod primitives;
 mod publishing;

@@ -94,6 +94,7 @@ fn asks() -> impl Strategy<Value = Ask> {
         1 => Just(Ask::Enter),
         1 => (any::<bool>(), any::<u32>()).prop_map(|(notify, known)| Ask::Neighbours { notify, known }),
         1 => any::<[u8; 20]>().prop_map(|id| Ask::Step(RingId::new(id))),
+        1 => places().prop_map(Ask::Others),
         1 => places().prop_map(|places| Ask::Leave { predecessor: places.first().copied() }),
     ]
 }
