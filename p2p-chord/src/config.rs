@@ -64,6 +64,14 @@ pub struct Config {
     /// there is another ring of the network: every minute, in rings of more than 64 as many times more rarely, so that
     /// the ring as a whole asks once a second. Rings that came apart, or began apart, so become one again.
     pub merge: Duration,
+    /// Of one block of addresses (an IPv4 /24, an IPv6 /48) it has so many fingers at most, asks so many in a lookup at
+    /// most unless they are the nearest, and lets so many name themselves as nearer: 4. Whoever has one address can be at
+    /// 65,536 places of the ring. 0: any number. Private and local addresses are of no block.
+    pub alike: usize,
+    /// A node of a block of which there are so many beside it already, itself and its predecessor included, it does not
+    /// take as predecessor, and not into a small ring: 0, any number. It is for networks that are spread over many blocks; one of which all nodes are in one
+    /// block would never grow.
+    pub neighbours_alike: usize,
     /// For tests: the rules of 2001, by which a ring can come apart for ever. It shows that those tests would see it.
     #[doc(hidden)]
     pub classic: bool,
@@ -93,6 +101,8 @@ impl Default for Config {
             proximity: true,
             routes: true,
             ways: 1,
+            alike: 4,
+            neighbours_alike: 0,
             merge: Duration::from_secs(60),
             classic: false,
         }

@@ -6,6 +6,7 @@
 extern crate alloc;
 
 mod api;
+mod block;
 mod config;
 mod contact;
 mod error;

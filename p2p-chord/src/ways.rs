@@ -7,6 +7,7 @@
 //! ask the next few of those nearest behind the place, and a way that led nowhere is given up for the next one. What a
 //! node said on one way is not asked again on another.
 
+use crate::block::Block;
 use crate::contact::Contact;
 use crate::id::RingId;
 use crate::lookup::Report;
@@ -101,6 +102,8 @@ pub(crate) struct Ways {
     picks: usize,
     /// All ways are over; those that count are asked one and all.
     is_last: bool,
+    /// Of one block of addresses, a way has yet to ask so many; 0: any number.
+    alike: usize,
     /// How far apart our own neighbours stand, by the first 64 bits; 0 if that is not known.
     gap: u64,
     pub(crate) report: Report,
@@ -108,7 +111,14 @@ pub(crate) struct Ways {
 
 impl Ways {
     /// At most `most` ways that begin at `seeds`, nearest first. `count` nodes behind the place have what is wanted.
-    pub(crate) fn new(target: RingId, most: usize, count: usize, gap: u64, mut seeds: Vec<Contact>) -> Self {
+    pub(crate) fn new(
+        target: RingId,
+        most: usize,
+        count: usize,
+        alike: usize,
+        gap: u64,
+        mut seeds: Vec<Contact>,
+    ) -> Self {
         seeds.reverse();
         Self {
             target,
@@ -121,6 +131,7 @@ impl Ways {
             count: count.max(1),
             picks: 0,
             is_last: false,
+            alike,
             gap,
             report: Report::default(),
         }
@@ -243,7 +254,7 @@ impl Ways {
                     return Some(peer);
                 }
                 // Another way asked it before.
-                Some(Told::Closer(list)) => way.add(self.target, peer, &list),
+                Some(Told::Closer(list)) => way.add(self.target, peer, &list, self.alike),
                 Some(Told::Asked | Told::Else) => {}
             }
         }
@@ -261,12 +272,12 @@ impl Ways {
 
     /// A node named nearer ones.
     pub(crate) fn closer(&mut self, peer: Peer, mut list: Vec<Peer>) {
-        let target = self.target;
+        let (target, alike) = (self.target, self.alike);
         self.report.messages += 1;
         list.sort_by_key(|at| at.id().distance_to(target));
         list.truncate(NAMED);
         if let Some(way) = self.note(peer, Told::Closer(list.clone())) {
-            way.add(target, peer, &list);
+            way.add(target, peer, &list, alike);
         }
     }
 
@@ -337,12 +348,14 @@ impl Way {
         is_done && self.asks.is_none()
     }
 
-    /// Takes those of a list that are nearer than who named them.
-    fn add(&mut self, target: RingId, by: Peer, list: &[Peer]) {
+    /// Takes those of a list that are nearer than who named them, and not too many of one block of addresses.
+    fn add(&mut self, target: RingId, by: Peer, list: &[Peer], alike: usize) {
         let reach = by.id().distance_to(target);
         for peer in list {
             let distance = peer.id().distance_to(target);
+            let others = self.candidates.iter().map(|(_, other)| other.addr());
             if distance < reach
+                && Block::has_room(peer.addr(), alike, others)
                 && let Err(at) = self.candidates.binary_search_by_key(&distance, |(at, _)| *at)
             {
                 self.candidates.insert(at, (distance, *peer));

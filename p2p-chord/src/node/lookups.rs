@@ -110,7 +110,7 @@ impl Chord {
             Goal::Get(_) | Goal::Put(_) => self.config.careful,
             Goal::Join | Goal::Op(_) | Goal::Finger(_) | Goal::Merge => self.config.parallel,
         };
-        let lookup = Lookup::new(target, parallel, seeds.into_iter());
+        let lookup = Lookup::new(target, parallel, seeds.into_iter()).alike(self.config.alike);
         self.lookups
             .insert(number, Box::new(Running { lookup, goal, owners: Vec::new(), alive: Vec::new() }));
         cx.set_timer(Timer::Lookup(number), self.config.patience);

@@ -20,6 +20,7 @@
 
 use super::{Chord, Context, Goal, Purpose, State, answers::Asked, peers};
 use crate::api::Timer;
+use crate::block::Block;
 use crate::contact::Contact;
 use crate::peer::{Peer, Place};
 use crate::pending::Insistence;
@@ -63,10 +64,12 @@ impl Chord {
             return;
         }
         let addr = gone.addr();
-        let at = cx.rng().index(LOST);
+        let (at, alike) = (cx.rng().index(LOST), self.config.alike);
         let lost = &mut self.merging().lost;
-        if lost.contains(&addr) {
-        } else if lost.len() < LOST {
+        if lost.contains(&addr) || !Block::has_room(addr, alike, lost.iter().copied()) {
+            return;
+        }
+        if lost.len() < LOST {
             lost.push(addr);
         } else if let Some(old) = lost.get_mut(at) {
             // By dice, so that some of a great loss outlast many small ones.

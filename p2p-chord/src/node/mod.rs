@@ -33,6 +33,7 @@ mod tasks;
 mod token;
 
 use crate::api::{Command, Event, Timer};
+use crate::block::is_local;
 use crate::config::Config;
 use crate::contact::{Contact, RoundTrip};
 use crate::error::Error;
@@ -292,7 +293,9 @@ impl Chord {
         };
         let packet = Packet::Ask { transaction, token: to.token, member, ask };
         let datagram = packet.encode(self.config.network, least, &mut self.scratch);
-        cx.send_to(socket, to.peer.addr(), datagram.clone());
+        if self.is_within_reach(to.peer) {
+            cx.send_to(socket, to.peer.addr(), datagram.clone());
+        }
         // Somebody new is hardly much farther than most.
         let patience = match to.round_trip.mean() {
             Some(_) => to.round_trip.patience(),
@@ -304,6 +307,14 @@ impl Chord {
         if let Some(at) = self.pending.ask(question) {
             cx.set_timer_at(Timer::Due, at);
         }
+    }
+
+    /// Whether it can be asked at all. Who is in the world at large asks nobody in its own network because a stranger named
+    /// it: what listens there may be anything.
+    fn is_within_reach(&self, peer: Peer) -> bool {
+        let addr = peer.addr();
+        let is_abroad = self.addr.is_some_and(|me| !is_local(me.ip()) && !me.ip().is_unspecified());
+        !is_abroad || !is_local(addr.ip()) || self.bootstrap.contains(&addr)
     }
 
     fn answer(&mut self, to: SocketAddr, transaction: u32, answer: Answer, cx: &mut Context<'_>) {
@@ -426,7 +437,9 @@ impl Chord {
         let due = self.pending.due(cx.now());
         if let Some(socket) = self.socket {
             for (peer, datagram) in due.again {
-                cx.send_to(socket, peer.addr(), datagram);
+                if self.is_within_reach(peer) {
+                    cx.send_to(socket, peer.addr(), datagram);
+                }
             }
         }
         if let Some(next) = due.next {

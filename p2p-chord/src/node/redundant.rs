@@ -65,7 +65,7 @@ impl Chord {
             State::Guest => self.fingers.contacts().copied().collect(),
             State::Outside | State::Joining(_) => return cx.finish(op, Err(Error::NotJoined)),
         };
-        let mut ways = Ways::new(get.key, most, count, gap, seeds);
+        let mut ways = Ways::new(get.key, most, count, self.config.alike, gap, seeds);
         ways.know(&owners);
         let redundant = Redundant { get, ways, had: 0, found: Vec::new() };
         let work = Work::Redundant(Box::new(redundant));

@@ -57,6 +57,9 @@ impl Chord {
     /// Somebody would be a member, and has shown that it hears us: it is one.
     pub(super) fn enters(&mut self, asked: Asked) -> Answer {
         let peer = Peer::new(self.config.network, asked.from);
+        if !self.has_room_beside(peer) {
+            return Answer::Absent;
+        }
         match self.ring_mut() {
             Some(ring) => ring.enter(Contact::unmet(peer)),
             None => self.knocks(peer),

@@ -3,6 +3,7 @@
 use super::hand_over::Leaving;
 use super::{Chord, Context, Purpose, State, answers::Asked, peers};
 use crate::api::{Event, Timer};
+use crate::block::Block;
 use crate::contact::Contact;
 use crate::peer::{Peer, Place};
 use crate::pending::Insistence;
@@ -142,6 +143,13 @@ impl Chord {
         })
     }
 
+    /// Whether there are not too many of its block of addresses beside us already.
+    pub(super) fn has_room_beside(&self, new: Peer) -> bool {
+        let beside = self.successors().chain(self.predecessor()).chain(self.peer());
+        let beside = beside.filter(|peer| *peer != new).map(|peer| peer.addr());
+        Block::has_room(new.addr(), self.config.neighbours_alike, beside)
+    }
+
     /// A member holds itself for our predecessor ("rectify"). Its token says that it hears us: nobody enters our state who
     /// did not answer.
     pub(super) fn notified(&mut self, asked: Asked, cx: &mut Context<'_>) {
@@ -151,6 +159,9 @@ impl Chord {
             return self.classic_notified(new);
         }
         if !self.is_news(asked.from) || !asked.is_proven {
+            return;
+        }
+        if !self.has_room_beside(new.peer) {
             return;
         }
         let Some(ring) = self.ring_mut() else { return };

@@ -7,6 +7,7 @@
 
 mod copies;
 mod disk;
+mod eclipse;
 mod explorer;
 mod joining;
 mod limits;
