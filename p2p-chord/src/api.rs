@@ -107,6 +107,9 @@ pub enum Event {
         /// What it cost.
         report: Report,
     },
+    /// Others cannot reach it where those that it joins by see it: it is behind a NAT or a firewall, say. It is a guest
+    /// now, which asks, puts and gets, and is no member; it may be asked to join again.
+    Unreachable(SocketAddr),
     /// Nobody it knows answers. It goes on asking.
     Isolated,
     /// These records are stored under the key; all of them were verified.
@@ -179,4 +182,6 @@ pub enum Timer {
     Stream(ConnId),
     /// To look for rings of the same network that are apart from ours.
     Merge,
+    /// Nobody has called yet to show that others can reach it.
+    Reach,
 }

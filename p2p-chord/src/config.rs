@@ -72,6 +72,9 @@ pub struct Config {
     /// take as predecessor, and not into a small ring: 0, any number. It is for networks that are spread over many blocks; one of which all nodes are in one
     /// block would never grow.
     pub neighbours_alike: usize,
+    /// Whether it has somebody call it before it becomes a member, to see whether others can reach it; where
+    /// [`Self::advertised`] says where, it is believed.
+    pub dial_back: bool,
     /// For tests: the rules of 2001, by which a ring can come apart for ever. It shows that those tests would see it.
     #[doc(hidden)]
     pub classic: bool,
@@ -101,6 +104,7 @@ impl Default for Config {
             proximity: true,
             routes: true,
             ways: 1,
+            dial_back: true,
             alike: 4,
             neighbours_alike: 0,
             merge: Duration::from_secs(60),

@@ -16,8 +16,8 @@ use alloc::vec::Vec;
 
 /// Nodes of an answer that are believed to be nearer.
 const NAMED: usize = 8;
-/// Nodes that a way has yet to ask.
-const CANDIDATES: usize = 24;
+/// Nodes that a way keeps in mind, those included that it asked.
+const CANDIDATES: usize = 48;
 /// Nodes that a way asks at most: half again as many as in a ring of a million with base 2.
 const STEPS: u8 = 16;
 /// Times that somebody on a way may say who is responsible before the way is given up.
@@ -54,8 +54,8 @@ enum Told {
 
 #[derive(Clone, Debug)]
 struct Way {
-    /// Not asked yet, nearest first, by how far it is from there to the place.
-    candidates: Vec<(RingId, Peer)>,
+    /// Nearest first, by how far it is from there to the place; and whether its turn is over.
+    candidates: Vec<(RingId, Peer, bool)>,
     asks: Option<Peer>,
     steps: u8,
     claims: u8,
@@ -237,7 +237,7 @@ impl Ways {
             let seed = self.seeds.pop()?;
             self.left -= 1;
             let distance = seed.peer.id().distance_to(self.target);
-            let candidates = Vec::from([(distance, seed.peer)]);
+            let candidates = Vec::from([(distance, seed.peer, false)]);
             self.ways.push(Way { candidates, asks: None, steps: 0, claims: 0, named: None });
         }
     }
@@ -245,7 +245,9 @@ impl Ways {
     fn step_on(&mut self, number: usize) -> Option<Peer> {
         loop {
             let way = self.ways.get_mut(number).filter(|way| way.asks.is_none() && !way.is_over())?;
-            let (_, peer) = way.candidates.remove(0);
+            let (_, peer, was_tried) = way.candidates.iter_mut().find(|(.., was_tried)| !*was_tried)?;
+            *was_tried = true;
+            let peer = *peer;
             match self.told.iter().find(|(told, _)| *told == peer).map(|(_, told)| told.clone()) {
                 None => {
                     way.asks = Some(peer);
@@ -343,8 +345,10 @@ impl Ways {
 }
 
 impl Way {
-    const fn is_over(&self) -> bool {
-        let is_done = self.candidates.is_empty() || self.steps >= STEPS || self.claims >= CLAIMS;
+    fn is_over(&self) -> bool {
+        let is_done = self.candidates.iter().all(|(.., was_tried)| *was_tried)
+            || self.steps >= STEPS
+            || self.claims >= CLAIMS;
         is_done && self.asks.is_none()
     }
 
@@ -353,12 +357,13 @@ impl Way {
         let reach = by.id().distance_to(target);
         for peer in list {
             let distance = peer.id().distance_to(target);
-            let others = self.candidates.iter().map(|(_, other)| other.addr());
+            let others = self.candidates.iter().filter(|(.., was_tried)| !was_tried);
+            let others = others.map(|(_, other, _)| other.addr());
             if distance < reach
                 && Block::has_room(peer.addr(), alike, others)
-                && let Err(at) = self.candidates.binary_search_by_key(&distance, |(at, _)| *at)
+                && let Err(at) = self.candidates.binary_search_by_key(&distance, |(at, ..)| *at)
             {
-                self.candidates.insert(at, (distance, *peer));
+                self.candidates.insert(at, (distance, *peer, false));
             }
         }
         self.candidates.truncate(CANDIDATES);

@@ -67,6 +67,13 @@ impl Chord {
                 return self.asked_to_put(asked, storage::Wish { record, ttl, swap, heir }, cx);
             }
             Ask::Keep(copies) => return self.asked_to_keep(asked, copies, cx),
+            Ask::Reach { .. } | Ask::Call { .. } if !asked.is_proven => Answer::Prove,
+            Ask::Reach { number } => self.asked_for_call(asked, number, cx),
+            Ask::Call { to, number } => self.asked_to_call(asked, to, number, cx),
+            Ask::Called { number } => {
+                self.called(asked.from, number, cx);
+                Answer::Absent
+            }
             Ask::Others(_) if !asked.is_proven => Answer::Prove,
             Ask::Others(places) => self.told_of_others(asked, places, cx),
             Ask::Compare { .. } | Ask::Exchange { .. } if !asked.is_proven => Answer::Prove,

@@ -71,6 +71,7 @@ impl Chord {
                 Purpose::Compare(_) => "compare",
                 Purpose::Other => "nearer",
                 Purpose::Told => "others",
+                Purpose::Reach => "greet",
                 Purpose::Route(_) => "step",
                 Purpose::Replica(_) => "record",
             };

@@ -25,10 +25,12 @@ const SLOWEST: u32 = 30;
 #[derive(Clone, Debug)]
 pub(super) struct Joining {
     /// Who waits for it; nobody if the node lost its ring.
-    op: Option<OpId>,
+    pub(super) op: Option<OpId>,
     /// Nodes to join by that were not asked in this attempt.
-    left: Vec<SocketAddr>,
+    pub(super) left: Vec<SocketAddr>,
     attempts: u32,
+    /// Somebody is to call us, to see whether others can.
+    pub(super) awaited: Option<super::reach::Awaited>,
     /// Somebody to join by answered, whatever became of it.
     was_greeted: bool,
     /// Who may be our successor, should the one that is asked for its list not answer: the next last.
@@ -45,13 +47,14 @@ pub(super) struct Joining {
 impl Joining {
     /// All that its later course depends on, but for how often it was tried: nobody explores five attempts.
     pub(super) fn essence(&self, into: &mut impl Hasher) {
-        (self.op.is_some(), &self.left, &self.heirs, &self.entering, &self.met, &self.knocked).hash(into);
+        (self.op.is_some(), self.awaited, &self.left, &self.heirs, &self.entering, &self.met, &self.knocked)
+            .hash(into);
     }
 }
 
 impl Chord {
     pub(super) fn join(&mut self, op: OpId, bootstrap: Vec<SocketAddr>, cx: &mut Context<'_>) {
-        if !matches!(self.state, State::Outside) {
+        if !matches!(self.state, State::Outside | State::Guest) {
             return cx.finish(op, Err(Error::Joined));
         }
         self.bootstrap.clone_from(&bootstrap);
@@ -75,6 +78,7 @@ impl Chord {
             op,
             left,
             attempts: 0,
+            awaited: None,
             was_greeted: false,
             heirs: Vec::new(),
             entering: Vec::new(),
@@ -84,7 +88,7 @@ impl Chord {
         self.state = State::Joining(Box::new(joining));
     }
 
-    fn joining(&mut self) -> Option<&mut Joining> {
+    pub(super) fn joining(&mut self) -> Option<&mut Joining> {
         match &mut self.state {
             State::Joining(joining) => Some(joining),
             _ => None,
@@ -96,6 +100,7 @@ impl Chord {
         let network = self.config.network;
         let Some(joining) = self.joining() else { return };
         (joining.entering, joining.met) = (Vec::new(), Vec::new());
+        joining.awaited = None;
         let Some(addr) = joining.left.pop() else { return self.join_again(cx) };
         self.ping(Contact::unmet(Peer::new(network, addr)), Purpose::Greet, cx);
     }
@@ -108,17 +113,19 @@ impl Chord {
         let Answer::Pong(place) = answer else { return };
         let Some(joining) = self.joining() else { return };
         joining.was_greeted = true;
-        let addr = *self.addr.get_or_insert_with(|| SocketAddr::from(*place));
-        let me = Peer::new(self.config.network, addr);
-        if !self.config.routes {
-            self.fingers.consider(me, contact);
-            let op = self.joining().and_then(|joining| joining.op);
-            self.state = State::Guest;
-            if let Some(op) = op {
-                cx.finish(op, Ok(()));
-            }
-            return;
+        if self.config.advertised.is_none() {
+            // Where it is heard of, whatever its own machine calls that.
+            self.addr = Some(SocketAddr::from(*place));
         }
+        match self.config.routes {
+            true => self.have_us_called(contact, cx),
+            false => self.be_guest(contact, cx),
+        }
+    }
+
+    /// Looks for our place by way of somebody who is in.
+    pub(super) fn look_for_place(&mut self, contact: Contact, cx: &mut Context<'_>) {
+        let Some(me) = self.peer() else { return };
         // Behind us, not at us: some may not know yet that we were gone.
         self.look_up_from(me.id().plus_power(0), Goal::Join, [contact], cx);
     }
@@ -275,6 +282,7 @@ impl Chord {
         }
         self.state = State::Outside;
         cx.clear_timer(Timer::Join);
+        cx.clear_timer(Timer::Reach);
     }
 
     /// Whoever asked to join does not want to any more.

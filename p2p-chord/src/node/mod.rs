@@ -21,6 +21,7 @@ mod lookups;
 mod merge;
 mod placing;
 mod putting;
+mod reach;
 mod reconcile;
 mod redundant;
 mod republish;
@@ -115,8 +116,10 @@ enum Purpose {
     Replica(u32),
     /// Would a member of what may be another ring be our successor?
     Other,
-    /// To tell of another ring.
+    /// To tell of another ring, or of somebody to be called.
     Told,
+    /// To be called by somebody else than the node that we join by.
+    Reach,
 }
 
 impl Purpose {
@@ -286,6 +289,8 @@ impl Chord {
         let member = self.config.routes && self.is_member();
         let least = match (to.token, &ask) {
             (0, Ask::Ping) => FIRST_PING,
+            // Whoever is called sent nothing to us.
+            (0, Ask::Called { .. }) => 0,
             // A record may be as long as a datagram.
             (0, Ask::Get { routed: false, .. }) => LARGEST,
             (0, _) => FIRST_WORD,
@@ -387,6 +392,7 @@ impl Chord {
             }
             Purpose::Heir(_) | Purpose::Member | Purpose::Other if !is_member => {}
             Purpose::Other => self.other_answered(contact, answer, cx),
+            Purpose::Reach => self.call_is_coming(contact, &answer, cx),
             Purpose::Heir(gone) => self.inherits(contact, gone),
             Purpose::Predecessor(_) | Purpose::Farewell | Purpose::Told => {}
             Purpose::Member => self.member_answered(contact),
@@ -456,7 +462,7 @@ impl Chord {
         self.keep_in_mind(peer, cx);
         self.fingers.lose(peer);
         match question.purpose {
-            Purpose::Greet => self.not_greeted(cx),
+            Purpose::Greet | Purpose::Reach => self.not_greeted(cx),
             Purpose::Step(lookup) => self.step_failed(lookup, peer, cx),
             Purpose::Widen(lookup) => self.step_failed(lookup, peer, cx),
             Purpose::Owner(lookup) => self.owner_failed(lookup, peer, cx),
@@ -552,6 +558,7 @@ impl Machine for Chord {
             Input::Timer(Timer::Stabilise) => self.stabilise(cx),
             Input::Timer(Timer::Finger) => self.fix_finger(cx),
             Input::Timer(Timer::Join) => self.begin_join(cx),
+            Input::Timer(Timer::Reach) => self.not_called(cx),
             Input::Timer(Timer::Merge) => self.look_for_others(cx),
             Input::Timer(Timer::Lookup(lookup)) => self.lookup_late(lookup, cx),
             Input::Timer(Timer::Republish) => self.republish(cx),

@@ -12,6 +12,7 @@ mod explorer;
 mod joining;
 mod limits;
 mod merge;
+mod nat;
 mod networks;
 mod primitives;
 mod publishing;

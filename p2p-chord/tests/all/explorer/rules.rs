@@ -67,6 +67,7 @@ impl Zave {
         config.listen = self.peers[number].addr();
         // Nothing is stored, so copies need no comparing.
         config.replicas = 1;
+        // So nobody calls it back before it joins, which would only put off the join.
         config.advertised = Some(config.listen);
         Chord::new(config)
     }
