@@ -197,7 +197,10 @@ impl Ways {
 
     /// The next of those that count to be asked for what is wanted.
     fn pick(&mut self) -> Option<Peer> {
-        if self.picks == 0 {
+        // One after the other, until one of them had nothing.
+        let is = |state: State| self.replicas.iter().any(|replica| replica.state == state);
+        let all_is_well = !is(State::Lacks) && !is(State::Silent);
+        if self.picks == 0 || all_is_well && is(State::Asked) {
             return None;
         }
         let peer = self.nearest().find(|replica| replica.state == State::New).map(|replica| replica.peer);

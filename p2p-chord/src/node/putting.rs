@@ -3,9 +3,9 @@
 use super::lookups::Goal;
 use super::placing::Client;
 use super::storage::Wish;
-use super::tasks::Work;
+use super::tasks::{AGAIN, Work};
 use super::{Chord, Context, Purpose};
-use crate::api::{Event, Put};
+use crate::api::{Event, Put, Timer};
 use crate::contact::Contact;
 use crate::error::Error;
 use crate::id::RingId;
@@ -131,6 +131,11 @@ impl Chord {
         let Some(putting) = self.putting(number) else { return };
         putting.heir = false;
         let key = putting.put.record.key();
+        if putting.lookups > 1 && putting.lookups < LOOKUPS {
+            // The next one is still to find out that the one before it is dead.
+            putting.lookups += 1;
+            return cx.set_timer(Timer::Again(number), AGAIN);
+        }
         self.put_again(number, key, Error::Refused(Refusal::NotResponsible), cx);
     }
 

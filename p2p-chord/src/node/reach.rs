@@ -26,6 +26,8 @@ use p2p_core::Duration;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Calls that are asked for from one node to join by: who is to call may be dead, and packets are lost.
 const CALLS: u8 = 4;
+/// Calls, and requests to call, that a node may have under way for others.
+const FOR_OTHERS: usize = 32;
 
 /// A call that is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,9 +124,16 @@ impl Chord {
             others.retain(is_elsewhere);
         }
         let Some(caller) = cx.rng().choose(&others).copied() else { return Answer::Absent };
-        let ask = Ask::Call { to: Place::from(asked.from), number };
-        self.ask(caller, ask, Insistence::Twice, Purpose::Told, cx);
+        if !self.is_calling_enough() {
+            let ask = Ask::Call { to: Place::from(asked.from), number };
+            self.ask(caller, ask, Insistence::Twice, Purpose::Told, cx);
+        }
         Answer::Pong(Place::from(asked.from))
+    }
+
+    /// Whoever waits asks again.
+    fn is_calling_enough(&self) -> bool {
+        self.pending.iter().filter(|question| question.purpose == Purpose::Told).count() >= FOR_OTHERS
     }
 
     /// We are to call somebody who joins by another member.
@@ -138,7 +147,7 @@ impl Chord {
         if !self.is_member() || !asked.member {
             return Answer::Absent;
         }
-        if let Some(peer) = to.peer(self.config.network) {
+        if let Some(peer) = to.peer(self.config.network).filter(|_| !self.is_calling_enough()) {
             self.ask(Contact::unmet(peer), Ask::Called { number }, Insistence::Once, Purpose::Told, cx);
         }
         Answer::Pong(Place::from(asked.from))

@@ -23,7 +23,7 @@ use alloc::boxed::Box;
 use p2p_core::{Duration, OpId};
 
 /// How long after a lookup that led nowhere the next one begins.
-const AGAIN: Duration = Duration::from_secs(2);
+pub(super) const AGAIN: Duration = Duration::from_secs(2);
 
 /// A put or a get under way.
 #[derive(Clone, Debug)]

@@ -5,6 +5,9 @@
     reason = "a test may fail by panicking, and says what it counted"
 )]
 
+#[path = "../alone/mod.rs"]
+mod alone;
+mod amplification;
 mod copies;
 mod disk;
 mod eclipse;

@@ -118,7 +118,7 @@ fn answers() -> impl Strategy<Value = Answer> {
     ]
 }
 
-fn packets() -> impl Strategy<Value = Packet> {
+pub(crate) fn packets() -> impl Strategy<Value = Packet> {
     let ask = (any::<u32>(), any::<u32>(), any::<bool>(), asks())
         .prop_map(|(transaction, token, member, ask)| Packet::Ask { transaction, token, member, ask });
     let answer = (any::<u32>(), any::<u32>(), answers())
