@@ -108,7 +108,10 @@ impl Chord {
     pub(super) fn step(&self, target: RingId) -> Answer {
         let Some(ring) = self.ring() else { return Answer::Absent };
         match ring.owners(target) {
-            Some(owners) => Answer::Owners(owners.take(OWNERS).map(Peer::place).collect()),
+            Some(owners) => {
+                let owners = self.with_unheard(target, owners.take(OWNERS).copied().collect());
+                Answer::Owners(owners.iter().take(OWNERS).map(Peer::place).collect())
+            }
             None => Answer::Closer(self.closest(ring, target, CLOSER).map(|at| at.peer.place()).collect()),
         }
     }

@@ -63,6 +63,7 @@ impl Chord {
                 let is_sure = ring.is_small() || ring.predecessor().is_some();
                 let owners = ring.owners(target).filter(|_| is_sure);
                 let owners: Vec<Peer> = owners.into_iter().flatten().copied().collect();
+                let owners = self.with_unheard(target, owners);
                 let seeds: Vec<Contact> = self.closest(ring, target, SEEDS).copied().collect();
                 if !owners.is_empty() {
                     let hops = u16::from(owners.first() != Some(&ring.me()));

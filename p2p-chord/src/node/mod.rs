@@ -32,6 +32,7 @@ mod strays;
 mod streams;
 mod tasks;
 mod token;
+mod unheard;
 
 use crate::api::{Command, Event, Timer};
 use crate::block::is_local;
@@ -58,6 +59,7 @@ use p2p_core::{Cx, Datagram, Input, Machine, OpId, OpInput, SocketId};
 use storage::Storage;
 use streams::Streams;
 use token::Tokens;
+use unheard::Unheard;
 
 pub use hand_over::Handed;
 pub use strays::Strays;
@@ -156,6 +158,8 @@ pub struct Chord {
     strays: Strays,
     /// Where others of the network may be; nowhere, mostly.
     merging: Option<Box<Merging>>,
+    /// Whom our successor hears before itself, and we do not.
+    unheard: Option<Unheard>,
 }
 
 #[derive(Clone, Debug)]
@@ -179,6 +183,7 @@ impl Chord {
             streams: Streams::default(),
             strays: Strays::default(),
             merging: None,
+            unheard: None,
             config,
             socket: None,
             state: State::Outside,
@@ -470,8 +475,8 @@ impl Chord {
             Purpose::Enter => self.enter_failed(peer, cx),
             Purpose::Stabilise(number) => self.successor_failed(number, peer, cx),
             Purpose::Predecessor(new) => self.predecessor_failed(peer, new, cx),
-            Purpose::Nearer
-            | Purpose::Heir(_)
+            Purpose::Nearer => self.is_not_heard(peer),
+            Purpose::Heir(_)
             | Purpose::Farewell
             | Purpose::Member
             | Purpose::Finger

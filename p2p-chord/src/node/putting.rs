@@ -129,7 +129,8 @@ impl Chord {
     /// Who was asked is not the owner: who is?
     fn owner_changed(&mut self, number: u32, cx: &mut Context<'_>) {
         let Some(putting) = self.putting(number) else { return };
-        putting.heir = false;
+        // Who named it may not hear who is responsible, and never will: then it stands in.
+        putting.heir = putting.lookups > 2;
         let key = putting.put.record.key();
         if putting.lookups > 1 && putting.lookups < LOOKUPS {
             // The next one is still to find out that the one before it is dead.

@@ -95,8 +95,10 @@ impl Chord {
     /// Asks our successor's predecessor, if it is between us.
     pub(super) fn look_between(&mut self, predecessor: Option<Place>, cx: &mut Context<'_>) {
         let Some(ring) = self.ring().filter(|ring| !ring.is_small()) else { return };
-        let Some(peer) = predecessor.and_then(|place| place.peer(self.config.network)) else { return };
-        if ring.is_nearer_successor(peer) {
+        let peer = predecessor.and_then(|place| place.peer(self.config.network));
+        let nearer = peer.filter(|peer| ring.is_nearer_successor(*peer));
+        self.is_named_between(nearer);
+        if let Some(peer) = nearer {
             let ask = Ask::Neighbours { notify: true, known: 0 };
             self.ask(Contact::unmet(peer), ask, Insistence::Thrice, Purpose::Nearer, cx);
         }

@@ -106,7 +106,7 @@ fn small_questions_have_small_answers() {
 fn a_flood_of_strangers_changes_nothing() {
     let mut config = config(4);
     config.base_bits = 4;
-    let mut node = Alone::member(config.clone());
+    let mut node = Alone::member(config);
     let before: Vec<_> = node.node.successors().chain(node.node.predecessor()).collect();
     for number in 0..20_000_u32 {
         let [_, a, b, c] = number.to_be_bytes();
@@ -133,7 +133,7 @@ fn a_flood_of_strangers_changes_nothing() {
 #[test]
 fn a_flood_of_members_is_asked_a_few_things() {
     let config = config(4);
-    let mut node = Alone::member(config.clone());
+    let mut node = Alone::member(config);
     let mut most = 0;
     for number in 0..5_000_u32 {
         let [_, a, b, c] = number.to_be_bytes();

@@ -14,6 +14,7 @@ mod eclipse;
 mod explorer;
 mod joining;
 mod limits;
+mod links;
 mod merge;
 mod nat;
 mod networks;

@@ -106,8 +106,6 @@ fn split_for_an_hour(seed: u64, nodes: usize, every: u64) {
     for (number, member) in members.iter().enumerate() {
         sides[number % 2].push(*member);
     }
-    let mut config = config;
-    config.advertised = None;
     for round in 0..3_600 / every {
         sim.partition(&[&sides[0], &sides[1]]);
         sim.run_for(Duration::from_secs(every));
