@@ -23,7 +23,7 @@ impl Chord {
         for contact in self.fingers.contacts() {
             contact.hash(into);
         }
-        (self.finger, self.resort, self.unheard, self.lookups.len()).hash(into);
+        (self.finger, self.resort, &self.unheard, self.lookups.len()).hash(into);
         for running in self.lookups.values() {
             running.essence(into);
         }

@@ -159,7 +159,7 @@ pub struct Chord {
     /// Where others of the network may be; nowhere, mostly.
     merging: Option<Box<Merging>>,
     /// Whom our successor hears before itself, and we do not.
-    unheard: Option<Unheard>,
+    unheard: Option<Box<Unheard>>,
 }
 
 #[derive(Clone, Debug)]
@@ -429,7 +429,14 @@ impl Chord {
         }
         contact.token = token;
         self.note(contact);
-        self.ask(contact, ask, Insistence::Once, question.purpose, cx);
+        // As patiently as before: a lost datagram is no more a death than it was.
+        let insistence = match question.repeats {
+            _ if matches!(question.purpose, Purpose::Put(_)) => Insistence::Slowly,
+            0 => Insistence::Once,
+            1 => Insistence::Twice,
+            _ => Insistence::Thrice,
+        };
+        self.ask(contact, ask, insistence, question.purpose, cx);
     }
 
     /// Keeps what was learnt of a contact wherever it stands.

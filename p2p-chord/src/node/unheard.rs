@@ -9,6 +9,7 @@
 use super::Chord;
 use crate::id::RingId;
 use crate::peer::Peer;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Rounds in which our successor has to name somebody whom we do not hear.
@@ -25,24 +26,25 @@ pub(super) struct Unheard {
 impl Chord {
     /// Our successor named this one as its predecessor.
     pub(super) fn is_named_between(&mut self, named: Option<Peer>) {
-        if self.unheard.is_some_and(|unheard| named != Some(unheard.peer)) {
+        if self.unheard.as_deref().is_some_and(|unheard| named != Some(unheard.peer)) {
             self.unheard = None;
         }
     }
 
     /// One that was named did not answer.
     pub(super) fn is_not_heard(&mut self, peer: Peer) {
-        let rounds = self.unheard.filter(|unheard| unheard.peer == peer).map_or(0, |unheard| unheard.rounds);
-        self.unheard = Some(Unheard { peer, rounds: (rounds + 1).min(ROUNDS) });
+        let before = self.unheard.as_deref().filter(|unheard| unheard.peer == peer);
+        let rounds = before.map_or(0, |unheard| unheard.rounds);
+        self.unheard = Some(Box::new(Unheard { peer, rounds: (rounds + 1).min(ROUNDS) }));
     }
 
     /// Those who are responsible for a place, by our list, with the one before them whom we do not hear.
     pub(super) fn with_unheard(&self, place: RingId, mut owners: Vec<Peer>) -> Vec<Peer> {
         let Some(ring) = self.ring().filter(|ring| !ring.is_small()) else { return owners };
-        let is_its = |unheard: &Unheard| {
+        let is_its = |unheard: &&Unheard| {
             unheard.rounds >= ROUNDS && place.in_arc_to(ring.me().id(), unheard.peer.id())
         };
-        if let Some(unheard) = self.unheard.filter(is_its)
+        if let Some(unheard) = self.unheard.as_deref().filter(is_its)
             && owners
                 .first()
                 .is_some_and(|first| ring.successors().first().is_some_and(|head| head.peer == *first))
