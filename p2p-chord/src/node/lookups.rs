@@ -195,13 +195,29 @@ impl Chord {
             let Some(running) = self.lookups.get_mut(&number) else { return };
             if !self.pending.iter().any(is_asked) && !running.alive.contains(&owner) {
                 running.lookup.report.messages += 1;
-                self.ask(Contact::unmet(owner), Ask::Ping, Insistence::Twice, Purpose::Owner(number), cx);
+                let ask = Ask::Neighbours { notify: false, known: 0 };
+                self.ask(Contact::unmet(owner), ask, Insistence::Twice, Purpose::Owner(number), cx);
             }
         }
     }
 
-    pub(super) fn owner_answered(&mut self, number: u32, owner: Peer, cx: &mut Context<'_>) {
+    /// Who was named as responsible lives. Somebody before it may be: whoever named it did not know yet, or does not
+    /// hear that one.
+    pub(super) fn owner_answered(&mut self, number: u32, owner: Peer, answer: &Answer, cx: &mut Context<'_>) {
+        let network = self.config.network;
         let Some(running) = self.lookups.get_mut(&number) else { return };
+        let Answer::Neighbours { predecessor, .. } = answer else {
+            return self.owner_failed(number, owner, cx);
+        };
+        let from = running.lookup.target();
+        let is_nearer = |peer: &Peer| from.distance_to(peer.id()) < from.distance_to(owner.id());
+        let before = predecessor.and_then(|place| place.peer(network)).filter(is_nearer);
+        let before = before.filter(|peer| !running.lookup.is_buried(*peer) && !running.owners.contains(peer));
+        if let Some(before) = before
+            && let Some(at) = running.owners.iter().position(|named| *named == owner)
+        {
+            running.owners.insert(at, before);
+        }
         running.alive.push(owner);
         self.ask_owner(number, cx);
     }

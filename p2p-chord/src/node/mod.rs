@@ -387,7 +387,7 @@ impl Chord {
             Purpose::Greet => self.greeted(contact, &answer, cx),
             Purpose::Step(lookup) => self.stepped(lookup, contact, answer, cx),
             Purpose::Widen(lookup) => self.widened(lookup, contact, answer, cx),
-            Purpose::Owner(lookup) => self.owner_answered(lookup, contact.peer, cx),
+            Purpose::Owner(lookup) => self.owner_answered(lookup, contact.peer, &answer, cx),
             Purpose::Copy => self.copied(contact, answer, cx),
             Purpose::Enter => self.entered(contact, answer, cx),
             Purpose::Stabilise(number) => self.stabilised(number, contact, answer, cx),
