@@ -33,6 +33,8 @@ pub(super) enum Goal {
     Put(u32),
     /// To see whether there is another ring.
     Merge,
+    /// To bring records to whom they belong.
+    Home,
 }
 
 /// A lookup and what it is for.
@@ -109,7 +111,7 @@ impl Chord {
         self.next_lookup = number.wrapping_add(1);
         let parallel = match goal {
             Goal::Get(_) | Goal::Put(_) => self.config.careful,
-            Goal::Join | Goal::Op(_) | Goal::Finger(_) | Goal::Merge => self.config.parallel,
+            Goal::Join | Goal::Op(_) | Goal::Finger(_) | Goal::Merge | Goal::Home => self.config.parallel,
         };
         let lookup = Lookup::new(target, parallel, seeds.into_iter()).alike(self.config.alike);
         self.lookups
@@ -290,6 +292,7 @@ impl Chord {
             Goal::Join => self.found_place(&owners, cx),
             Goal::Finger(slot) => self.finger_found(slot, &owners, cx),
             Goal::Merge => self.others_found(&owners, cx),
+            Goal::Home => self.home_found(&owners, cx),
             Goal::Get(task) => self.get_from(task, owners, report, cx),
             Goal::Put(task) => self.put_at(task, owners, report, cx),
             Goal::Op(op) => {
@@ -302,7 +305,7 @@ impl Chord {
     fn not_reached(&mut self, goal: Goal, error: Error, cx: &mut Context<'_>) {
         match goal {
             Goal::Join => self.join_again(cx),
-            Goal::Finger(_) | Goal::Merge => {}
+            Goal::Finger(_) | Goal::Merge | Goal::Home => {}
             Goal::Get(task) | Goal::Put(task) => self.no_way(task, error, cx),
             Goal::Op(op) => cx.finish(op, Err(error)),
         }

@@ -51,10 +51,12 @@ pub(super) struct Merging {
     /// When we looked last because somebody told us to, and when we told others.
     heeded: Option<Instant>,
     told: Option<Instant>,
+    /// Records that may be others'.
+    pub(super) homing: Option<super::homing::Homing>,
 }
 
 impl Chord {
-    fn merging(&mut self) -> &mut Merging {
+    pub(super) fn merging(&mut self) -> &mut Merging {
         self.merging.get_or_insert_with(Box::default)
     }
 

@@ -16,6 +16,7 @@ mod essence;
 mod finger;
 mod getting;
 mod hand_over;
+mod homing;
 mod join;
 mod lookups;
 mod merge;

@@ -143,6 +143,34 @@ fn split_for_an_hour(seed: u64, nodes: usize, every: u64) {
     lookups_are_right(&mut sim, &all, seed, 100);
 }
 
+/// Records of which every copy is far behind those that are responsible once the rings are one: a ring of 20 has them all,
+/// and meets one of a hundred.
+#[test]
+fn records_are_brought_home_when_rings_become_one() {
+    let mut config = wide(4);
+    (config.replicas, config.quorum) = (5, 3);
+    let mut sim = Sim::new(6, Uniform::ms(10..60));
+    let few = draw(&mut sim, 0..20, &config);
+    let many = draw(&mut sim, 100_000..100_100, &config);
+    let mut rng = Rng::fast_from(6);
+    let mut records = Vec::new();
+    for _ in 0..40 {
+        let record = value(&mut rng, 100);
+        put(&mut sim, *rng.choose(&few).unwrap(), Put::new(record.clone())).unwrap();
+        records.push(record);
+    }
+    let new = sim.add(crate::rings::node(&config));
+    let op = sim.ask(new, Command::Join(vec![at(&sim, few[0]), at(&sim, many[0])]));
+    assert!(sim.finish(&[op], Duration::from_secs(60)));
+    let all: Vec<NodeIx> = few.into_iter().chain(many).chain([new]).collect();
+    until_one(&mut sim, &all, 4, 600);
+    sim.run_for(Duration::from_secs(300));
+    for record in records {
+        let found = get(&mut sim, *rng.choose(&all).unwrap(), Get::new(record.key(), Kind::Value));
+        assert_eq!(found.unwrap().0, core::slice::from_ref(&record));
+    }
+}
+
 #[test]
 fn a_ring_that_was_split_for_an_hour_is_one_again() {
     split_for_an_hour(1, 44, 240);
