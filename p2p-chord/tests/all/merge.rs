@@ -106,6 +106,7 @@ fn split_for_an_hour(seed: u64, nodes: usize, every: u64) {
     for (number, member) in members.iter().enumerate() {
         sides[number % 2].push(*member);
     }
+    let mut joins = Vec::new();
     for round in 0..3_600 / every {
         sim.partition(&[&sides[0], &sides[1]]);
         sim.run_for(Duration::from_secs(every));
@@ -115,8 +116,15 @@ fn split_for_an_hour(seed: u64, nodes: usize, every: u64) {
             sim.kill(gone);
             let new = sim.add(crate::rings::node(&config));
             let by = at(&sim, *rng.choose(side).unwrap());
-            sim.ask(new, Command::Join(vec![by]));
+            joins.push((new, sim.ask(new, Command::Join(vec![by]))));
             side.push(new);
+            // Who found no way in while others came and went was told so, and tries again by somebody else.
+            for (node, op) in joins.iter_mut().filter(|(node, _)| side.contains(node)) {
+                if sim.outcome(*op).is_some_and(Result::is_err) && sim.is_alive(*node) {
+                    println!("{node:?} tries again to join");
+                    *op = sim.ask(*node, Command::Join(vec![by]));
+                }
+            }
         }
         if round == 3_600 / every / 2 {
             for side in &sides {
