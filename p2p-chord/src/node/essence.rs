@@ -72,7 +72,7 @@ impl Chord {
                 Purpose::Other => "nearer",
                 Purpose::Told => "others",
                 Purpose::Reach => "greet",
-                Purpose::Route(_) => "step",
+                Purpose::Way(_) => "step",
                 Purpose::Replica(_) => "record",
             };
             (question.transaction, question.to, what)

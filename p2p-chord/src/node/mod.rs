@@ -114,7 +114,7 @@ enum Purpose {
     /// To compare what both hold.
     Compare(u32),
     /// A step on one of several ways.
-    Route(u32),
+    Way(u32),
     /// To get something from one of those that several ways led to.
     Replica(u32),
     /// Would a member of what may be another ring be our successor?
@@ -408,7 +408,7 @@ impl Chord {
             Purpose::Keep(placing) => self.copied_to(placing, answer, cx),
             Purpose::Hand => self.handed(contact.peer, cx),
             Purpose::Compare(session) => self.reconciled(session, answer, cx),
-            Purpose::Route(task) => self.way_told(task, contact, answer, cx),
+            Purpose::Way(task) => self.way_told(task, contact, answer, cx),
             Purpose::Replica(task) => self.replica_told(task, contact, answer, cx),
         }
         if is_member {
@@ -496,7 +496,7 @@ impl Chord {
             Purpose::Keep(placing) => self.not_copied(placing, cx),
             Purpose::Hand => self.not_handed(peer, cx),
             Purpose::Compare(session) => self.not_reconciled(session, cx),
-            Purpose::Route(task) => self.way_failed(task, peer, cx),
+            Purpose::Way(task) => self.way_failed(task, peer, cx),
             Purpose::Replica(task) => self.replica_failed(task, peer, cx),
         }
     }

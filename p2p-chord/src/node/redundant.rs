@@ -97,7 +97,7 @@ impl Chord {
                         Kind::Value => Ask::Get { key, kind, routed: true },
                         _ => Ask::Step(key),
                     };
-                    self.ask(contact, ask, Insistence::Once, Purpose::Route(number), cx);
+                    self.ask(contact, ask, Insistence::Once, Purpose::Way(number), cx);
                 }
                 Next::Replica(contact, _) if Some(contact.peer) == me => {
                     let records = self.records(key, kind, cx).into_iter().map(|(record, _)| record);

@@ -86,7 +86,7 @@ impl Chord {
         cx.clear_timer(Timer::Again(number));
         self.drop_lookup(Goal::Get(number), cx);
         self.drop_lookup(Goal::Put(number), cx);
-        let is_its = |purpose: &Purpose| matches!(purpose, Purpose::Get(of) | Purpose::Put(of) | Purpose::Route(of) | Purpose::Replica(of) if *of == number);
+        let is_its = |purpose: &Purpose| matches!(purpose, Purpose::Get(of) | Purpose::Put(of) | Purpose::Way(of) | Purpose::Replica(of) if *of == number);
         self.pending.forget(is_its);
         self.hang_up(is_its, cx);
         Some(*task)
