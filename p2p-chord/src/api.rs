@@ -79,13 +79,17 @@ pub struct Get {
     /// How many replicas are to be heard before the newest version counts; replicas that have an older one or none are
     /// then given it ("read repair"). 1: the first one that has it.
     pub quorum: u8,
+    /// By how many ways it is looked for, each of which begins at another node ("redundant routing"), should some of
+    /// those on the way lie; 0: as [`Config::ways`](crate::Config::ways) says. The second way is only taken where the
+    /// first one led to nothing.
+    pub ways: u8,
 }
 
 impl Get {
     /// The first record of a key and kind.
     #[must_use]
     pub const fn new(key: RingId, kind: Kind) -> Self {
-        Self { key, kind, quorum: 1 }
+        Self { key, kind, quorum: 1, ways: 0 }
     }
 }
 
@@ -106,6 +110,9 @@ pub enum Event {
         /// What it cost.
         report: Report,
     },
+    /// Others cannot reach it where those that it joins by see it: it is behind a NAT or a firewall, say. It is a guest
+    /// now, which asks, puts and gets, and is no member; it may be asked to join again.
+    Unreachable(SocketAddr),
     /// Nobody it knows answers. It goes on asking.
     Isolated,
     /// These records are stored under the key; all of them were verified.
@@ -180,4 +187,8 @@ pub enum Timer {
     Route(u32),
     /// To tell others who came and who went.
     News,
+    /// To look for rings of the same network that are apart from ours.
+    Merge,
+    /// Nobody has called yet to show that others can reach it.
+    Reach,
 }

@@ -56,6 +56,25 @@ pub struct Config {
     pub proximity: bool,
     /// Whether it takes part in the ring. A node that others cannot reach only asks.
     pub routes: bool,
+    /// By how many ways a get looks for a record that says nothing else: 1. With 24, 999 gets of 1,000 succeed where a
+    /// quarter of 10,000 nodes lie about what they are asked on the way; what is found by the first way costs no more
+    /// than otherwise, and what is stored nowhere several times as much.
+    pub ways: u8,
+    /// How often it asks an address of somebody that it does not hear from any more, or by which it joined, whether
+    /// there is another ring of the network: every minute, in rings of more than 64 as many times more rarely, so that
+    /// the ring as a whole asks once a second. Rings that came apart, or began apart, so become one again.
+    pub merge: Duration,
+    /// Of one block of addresses (an IPv4 /24, an IPv6 /48) it has so many fingers at most, asks so many in a lookup at
+    /// most unless they are the nearest, and lets so many name themselves as nearer: 4. Whoever has one address can be at
+    /// 65,536 places of the ring. 0: any number. Private and local addresses are of no block.
+    pub alike: usize,
+    /// A node of a block of which there are so many beside it already, itself and its predecessor included, it does not
+    /// take as predecessor, and not into a small ring: 0, any number. It is for networks that are spread over many blocks; one of which all nodes are in one
+    /// block would never grow.
+    pub neighbours_alike: usize,
+    /// Whether it has somebody call it before it becomes a member, to see whether others can reach it; where
+    /// [`Self::advertised`] says where, it is believed.
+    pub dial_back: bool,
     /// For tests: the rules of 2001, by which a ring can come apart for ever. It shows that those tests would see it.
     #[doc(hidden)]
     pub classic: bool,
@@ -111,6 +130,11 @@ impl Default for Config {
             wants: |_, _| true,
             proximity: true,
             routes: true,
+            ways: 1,
+            dial_back: true,
+            alike: 4,
+            neighbours_alike: 0,
+            merge: Duration::from_secs(60),
             classic: false,
             routing: Routing::Iterative,
             passing: 256,

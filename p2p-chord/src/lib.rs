@@ -6,6 +6,7 @@
 extern crate alloc;
 
 mod api;
+mod block;
 mod config;
 mod contact;
 mod error;
@@ -22,6 +23,7 @@ mod roster;
 pub mod store;
 #[cfg(feature = "node")]
 mod system;
+mod ways;
 pub mod wire;
 
 pub use api::{Command, Event, Get, Provide, Put, Timer};
@@ -29,7 +31,7 @@ pub use config::{Config, Routing};
 pub use error::Error;
 pub use id::{NetworkId, RingId};
 pub use lookup::Report;
-pub use node::{Chord, Handed};
+pub use node::{Chord, Handed, Strays};
 pub use peer::{Peer, Place};
 pub use primitives::{Bootstrap, Hit, Item};
 pub use ring::Broken;

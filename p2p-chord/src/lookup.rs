@@ -4,6 +4,7 @@
 //! gave it: a node that would lead a lookup astray can only end its own branch (the progress check of Sit and Morris
 //! 2002).
 
+use crate::block::Block;
 use crate::contact::Contact;
 use crate::id::RingId;
 use crate::peer::Peer;
@@ -65,6 +66,8 @@ pub(crate) struct Lookup {
     parallel: usize,
     /// Who is asked may well be responsible: nobody else is until it has answered.
     is_guessed: bool,
+    /// Of one block of addresses, so many that are yet to be asked; 0: any number.
+    alike: usize,
     /// Those that were named as responsible and are dead.
     dead: Vec<Peer>,
     pub(crate) report: Report,
@@ -78,6 +81,7 @@ impl Lookup {
             candidates: Vec::new(),
             parallel,
             is_guessed: false,
+            alike: 0,
             dead: Vec::new(),
             report: Report::default(),
         };
@@ -85,6 +89,29 @@ impl Lookup {
             lookup.add(contact, 1);
         }
         lookup
+    }
+
+    /// Keeps so many of one block of addresses in mind, the nearest; 0: any number.
+    pub(crate) const fn alike(mut self, most: usize) -> Self {
+        self.alike = most;
+        self
+    }
+
+    /// Makes room for one more of its block, at so great a distance, or says that there is none: others are nearer.
+    fn make_room(&mut self, contact: Contact, distance: RingId) -> bool {
+        let Some(block) = Block::of(contact.peer.addr()).filter(|_| self.alike > 0) else { return true };
+        let is_alike =
+            |at: &Candidate| at.state == State::New && Block::of(at.contact.peer.addr()) == Some(block);
+        if self.candidates.iter().filter(|at| is_alike(at)).count() < self.alike {
+            return true;
+        }
+        match self.candidates.iter().rposition(is_alike) {
+            Some(at) if self.candidates[at].distance > distance => {
+                self.candidates.remove(at);
+                true
+            }
+            _ => false,
+        }
     }
 
     pub(crate) const fn target(&self) -> RingId {
@@ -95,7 +122,8 @@ impl Lookup {
         let distance = contact.peer.id().distance_to(self.target);
         match self.candidates.binary_search_by_key(&distance, |candidate| candidate.distance) {
             Ok(_) => {}
-            Err(at) if at < CANDIDATES => {
+            // Who gives way is farther away: the place stays.
+            Err(at) if at < CANDIDATES && self.make_room(contact, distance) => {
                 self.candidates.insert(at, Candidate { contact, distance, depth, state: State::New });
                 self.candidates.truncate(CANDIDATES);
             }
@@ -122,13 +150,28 @@ impl Lookup {
         self.candidates.iter().filter(|candidate| candidate.state == State::Asked).count()
     }
 
+    /// Of those that are yet to be asked the nearest, if not too many of its block of addresses were; else the nearest.
+    fn foremost(&self) -> Option<usize> {
+        let is_new = |candidate: &&Candidate| candidate.state == State::New;
+        let block = |candidate: &Candidate| Block::of(candidate.contact.peer.addr());
+        let has_room = |new: &Candidate| {
+            let Some(of) = block(new).filter(|_| self.alike > 0) else { return true };
+            let asked = self.candidates.iter().filter(|at| !is_new(at) && block(at) == Some(of));
+            asked.count() < self.alike
+        };
+        let mut new = self.candidates.iter().enumerate().filter(|(_, candidate)| is_new(candidate));
+        let first = new.clone().next().map(|(at, _)| at);
+        new.find(|(_, candidate)| has_room(candidate)).map(|(at, _)| at).or(first)
+    }
+
     /// The next node to ask, if it is time to ask one.
     pub(crate) fn next(&mut self) -> Option<Contact> {
         let parallel = if self.is_guessed { 1 } else { self.parallel };
         if self.asked() >= parallel {
             return None;
         }
-        let next = self.candidates.iter_mut().find(|candidate| candidate.state == State::New)?;
+        let next = self.foremost()?;
+        let next = self.candidates.get_mut(next)?;
         next.state = State::Asked;
         self.report.messages += 1;
         Some(next.contact)

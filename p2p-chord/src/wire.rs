@@ -181,6 +181,27 @@ pub enum Ask {
         #[serde(with = "postcard::fixint::le")]
         known: u32,
     },
+    /// These are members of what may be another ring of the same network: the receiver looks up its own place there. Up to
+    /// four are heeded. [`Answer::Pong`].
+    Others(Vec<Place>),
+    /// Have somebody else call the asker back with this number: it wants to know whether others can reach it.
+    /// [`Answer::Pong`], or [`Answer::Absent`] if there is nobody else.
+    Reach {
+        /// Drawn by the asker.
+        number: u32,
+    },
+    /// Call somebody who joins by the asker. [`Answer::Pong`], [`Answer::Absent`].
+    Call {
+        /// Where.
+        to: Place,
+        /// The number to be called with.
+        number: u32,
+    },
+    /// The call. [`Answer::Absent`]: whoever is called is no member yet.
+    Called {
+        /// As in [`Ask::Reach`].
+        number: u32,
+    },
 }
 
 /// A question that is passed on from node to node ("recursive" routing).
@@ -230,7 +251,7 @@ pub enum Role {
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// To [`Ask::Ping`] and [`Ask::Leave`]: here, and this is where the question came from.
+    /// To [`Ask::Ping`], [`Ask::Leave`], [`Ask::Others`], [`Ask::Reach`] and [`Ask::Call`]: here, and this is where the question came from.
     Pong(Place),
     /// To [`Ask::Neighbours`] and [`Ask::Enter`].
     Neighbours {

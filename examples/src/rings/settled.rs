@@ -95,7 +95,7 @@ impl Settled {
 }
 
 /// The fingers of a member: of each slot that begins behind its successors the first node, or the nearest of some.
-fn fingers(
+pub(super) fn fingers(
     members: &[(Peer, NodeIx)],
     place: usize,
     profile: &Profile,

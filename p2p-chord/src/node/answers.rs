@@ -41,13 +41,20 @@ impl Chord {
         let answer = match ask {
             Ask::Ping => Answer::Pong(Place::from(asked.from)),
             Ask::Neighbours { notify, known } => {
-                let answer = self.neighbours(known);
-                if notify && asked.member && answer != Answer::Absent {
-                    self.notified(asked, cx);
+                let is_notice = notify && asked.member;
+                if is_notice && self.is_news(asked.from) && !asked.is_proven {
+                    // Asking it whether it is there would send it more than it sent.
+                    Answer::Prove
+                } else {
+                    let answer = self.neighbours(known);
+                    if is_notice && answer != Answer::Absent {
+                        self.notified(asked, cx);
+                    }
+                    answer
                 }
-                answer
             }
-            Ask::Enter => return self.enters(asked, cx),
+            Ask::Enter if !asked.is_proven => Answer::Prove,
+            Ask::Enter => self.enters(asked),
             Ask::Step(target) => self.step(target),
             Ask::Leave { predecessor } => {
                 if asked.member && asked.is_proven {
@@ -60,6 +67,15 @@ impl Chord {
                 return self.asked_to_put(asked, storage::Wish { record, ttl, swap, heir }, cx);
             }
             Ask::Keep(copies) => return self.asked_to_keep(asked, copies, cx),
+            Ask::Reach { .. } | Ask::Call { .. } if !asked.is_proven => Answer::Prove,
+            Ask::Reach { number } => self.asked_for_call(asked, number, cx),
+            Ask::Call { to, number } => self.asked_to_call(asked, to, number, cx),
+            Ask::Called { number } => {
+                self.called(asked.from, number, cx);
+                Answer::Absent
+            }
+            Ask::Others(_) if !asked.is_proven => Answer::Prove,
+            Ask::Others(places) => self.told_of_others(asked, places, cx),
             Ask::Compare { .. } | Ask::Exchange { .. } if !asked.is_proven => Answer::Prove,
             Ask::Compare { key, from, arcs } => self.compared(key, from, &arcs, cx),
             Ask::Exchange { key, from, to, both, have } => {
@@ -97,7 +113,10 @@ impl Chord {
     pub(super) fn step(&self, target: RingId) -> Answer {
         let Some(ring) = self.ring() else { return Answer::Absent };
         match ring.owners(target) {
-            Some(owners) => Answer::Owners(owners.take(OWNERS).map(Peer::place).collect()),
+            Some(owners) => {
+                let owners = self.with_unheard(target, owners.take(OWNERS).copied().collect());
+                Answer::Owners(owners.iter().take(OWNERS).map(Peer::place).collect())
+            }
             None => {
                 let mut closer: Vec<Peer> = self.members_before(target, CLOSER).collect();
                 if closer.len() < CLOSER {

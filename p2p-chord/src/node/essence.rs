@@ -24,7 +24,7 @@ impl Chord {
             contact.hash(into);
         }
         self.everybody.hash(into);
-        (self.finger, self.resort, self.lookups.len()).hash(into);
+        (self.finger, self.resort, &self.unheard, self.lookups.len()).hash(into);
         for running in self.lookups.values() {
             running.essence(into);
         }
@@ -46,7 +46,6 @@ impl Chord {
             | Purpose::Widen(lookup)
             | Purpose::Owner(lookup)
             | Purpose::Route(lookup) => self.lookups.keys().position(|number| number == lookup).hash(into),
-            Purpose::Newcomer { .. } => {}
             other => other.hash(into),
         }
     }
@@ -64,11 +63,9 @@ impl Chord {
                 Purpose::Stabilise(0) => "stabilise",
                 Purpose::Stabilise(_) => "next",
                 Purpose::Nearer => "nearer",
-                Purpose::Rectify => "rectify",
                 Purpose::Predecessor(_) => "predecessor",
                 Purpose::Heir(_) => "heir",
                 Purpose::Farewell => "farewell",
-                Purpose::Newcomer { .. } => "newcomer",
                 Purpose::Member => "member",
                 Purpose::Finger => "finger",
                 Purpose::Get(_) | Purpose::Put(_) => "record",
@@ -77,6 +74,11 @@ impl Chord {
                 Purpose::Route(_) | Purpose::Pass => "route",
                 Purpose::Sample(..) => "sample",
                 Purpose::News | Purpose::Members => "members",
+                Purpose::Other => "nearer",
+                Purpose::Told => "others",
+                Purpose::Reach => "greet",
+                Purpose::Way(_) => "step",
+                Purpose::Replica(_) => "record",
             };
             (question.transaction, question.to, what)
         })

@@ -3,6 +3,7 @@
 use super::{Chord, Context, Goal, Purpose, peers};
 use crate::api::Timer;
 use crate::config::Routing;
+use crate::block::Block;
 use crate::contact::Contact;
 use crate::fingers::{Fingers, Slot};
 use crate::peer::Peer;
@@ -127,6 +128,15 @@ impl Chord {
             let last = ring.successors().last();
             ring.is_small() || last.is_none_or(|last| distance <= me.id().distance_to(last.peer.id()))
         });
-        !within && contact.peer != me
+        !within && contact.peer != me && self.has_room_for(contact.peer)
+    }
+
+    /// Whether there are not too many fingers of its block of addresses in other slots.
+    fn has_room_for(&self, peer: Peer) -> bool {
+        let Some(me) = self.peer() else { return false };
+        let slot = |of: Peer| self.fingers.slot(me.id().distance_to(of.id()));
+        let others = self.fingers.contacts().map(|contact| contact.peer);
+        let others = others.filter(|other| slot(*other) != slot(peer)).map(|other| other.addr());
+        Block::has_room(peer.addr(), self.config.alike, others)
     }
 }

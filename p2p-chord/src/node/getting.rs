@@ -58,6 +58,10 @@ const fn version(record: &Record) -> u64 {
 
 impl Chord {
     pub(super) fn get(&mut self, op: OpId, get: Get, cx: &mut Context<'_>) {
+        let ways = if get.ways == 0 { self.config.ways } else { get.ways };
+        if ways > 1 && !(get.kind == Kind::Value && self.has_value(get.key, cx)) {
+            return self.get_redundantly(op, get, usize::from(ways), cx);
+        }
         let key = get.key;
         let may_be_here = get.kind == Kind::Value || get.quorum <= 1 && self.owns(key);
         let work = Work::Get(Getting {
@@ -81,10 +85,14 @@ impl Chord {
         self.look_up(key, Goal::Get(task), cx);
     }
 
+    fn has_value(&self, key: RingId, cx: &mut Context<'_>) -> bool {
+        !self.records(key, Kind::Value, cx).is_empty()
+    }
+
     fn getting(&mut self, number: u32) -> Option<&mut Getting> {
         match &mut self.task(number)?.work {
             Work::Get(getting) => Some(getting),
-            Work::Put(_) => None,
+            Work::Put(_) | Work::Redundant(_) => None,
         }
     }
 
@@ -330,7 +338,7 @@ impl Chord {
         }
     }
 
-    fn found(&mut self, number: u32, records: Vec<Record>, cx: &mut Context<'_>) {
+    pub(super) fn found(&mut self, number: u32, records: Vec<Record>, cx: &mut Context<'_>) {
         let Some(task) = self.end_task(number, cx) else { return };
         let event = Event::Found { key: task.key, records, report: task.report };
         self.end_op(task.op, event, Ok(()), cx);

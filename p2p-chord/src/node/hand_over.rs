@@ -78,6 +78,7 @@ impl Chord {
     pub(super) fn look_after_copies(&mut self, cx: &mut Context<'_>) {
         let now = cx.now();
         self.storage.store.expire(cx.unix_now());
+        self.bring_home(cx);
         let replicas = self.config.replicas.saturating_sub(1);
         let Some(ring) = self.ring() else { return };
         let Some(before) = ring.predecessor().copied() else { return };
@@ -107,6 +108,7 @@ impl Chord {
         self.storage.copies.predecessor = peer;
         // Who is responsible for more than before has all replicas look whether they have it.
         self.storage.copies.replicas.clear();
+        self.begin_homing(cx);
         if let Some(before) = before
             && let Some(me) = self.peer()
             && !self.storage.store.is_empty()

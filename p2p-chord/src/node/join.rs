@@ -25,10 +25,16 @@ const SLOWEST: u32 = 30;
 #[derive(Clone, Debug)]
 pub(super) struct Joining {
     /// Who waits for it; nobody if the node lost its ring.
-    op: Option<OpId>,
+    pub(super) op: Option<OpId>,
     /// Nodes to join by that were not asked in this attempt.
-    left: Vec<SocketAddr>,
+    pub(super) left: Vec<SocketAddr>,
     attempts: u32,
+    /// Somebody is to call us, to see whether others can.
+    pub(super) awaited: Option<super::reach::Awaited>,
+    /// Somebody to join by answered, whatever became of it.
+    was_greeted: bool,
+    /// Who may be our successor, should the one that is asked for its list not answer: the next last.
+    heirs: Vec<Peer>,
     /// Members of a small ring that were asked to let us in.
     entering: Vec<Peer>,
     /// And those that did.
@@ -41,13 +47,14 @@ pub(super) struct Joining {
 impl Joining {
     /// All that its later course depends on, but for how often it was tried: nobody explores five attempts.
     pub(super) fn essence(&self, into: &mut impl Hasher) {
-        (self.op.is_some(), &self.left, &self.entering, &self.met, &self.knocked).hash(into);
+        (self.op.is_some(), self.awaited, &self.left, &self.heirs, &self.entering, &self.met, &self.knocked)
+            .hash(into);
     }
 }
 
 impl Chord {
     pub(super) fn join(&mut self, op: OpId, bootstrap: Vec<SocketAddr>, cx: &mut Context<'_>) {
-        if !matches!(self.state, State::Outside) {
+        if !matches!(self.state, State::Outside | State::Guest) {
             return cx.finish(op, Err(Error::Joined));
         }
         self.bootstrap.clone_from(&bootstrap);
@@ -67,12 +74,21 @@ impl Chord {
 
     fn set_out(&mut self, op: Option<OpId>, mut left: Vec<SocketAddr>) {
         left.reverse();
-        let (entering, met, knocked) = (Vec::new(), Vec::new(), Vec::new());
-        let joining = Joining { op, left, attempts: 0, entering, met, knocked };
+        let joining = Joining {
+            op,
+            left,
+            attempts: 0,
+            awaited: None,
+            was_greeted: false,
+            heirs: Vec::new(),
+            entering: Vec::new(),
+            met: Vec::new(),
+            knocked: Vec::new(),
+        };
         self.state = State::Joining(Box::new(joining));
     }
 
-    fn joining(&mut self) -> Option<&mut Joining> {
+    pub(super) fn joining(&mut self) -> Option<&mut Joining> {
         match &mut self.state {
             State::Joining(joining) => Some(joining),
             _ => None,
@@ -84,6 +100,7 @@ impl Chord {
         let network = self.config.network;
         let Some(joining) = self.joining() else { return };
         (joining.entering, joining.met) = (Vec::new(), Vec::new());
+        joining.awaited = None;
         let Some(addr) = joining.left.pop() else { return self.join_again(cx) };
         self.ping(Contact::unmet(Peer::new(network, addr)), Purpose::Greet, cx);
     }
@@ -94,20 +111,21 @@ impl Chord {
 
     pub(super) fn greeted(&mut self, contact: Contact, answer: &Answer, cx: &mut Context<'_>) {
         let Answer::Pong(place) = answer else { return };
-        if self.joining().is_none() {
-            return;
+        let Some(joining) = self.joining() else { return };
+        joining.was_greeted = true;
+        if self.config.advertised.is_none() {
+            // Where it is heard of, whatever its own machine calls that.
+            self.addr = Some(SocketAddr::from(*place));
         }
-        let addr = *self.addr.get_or_insert_with(|| SocketAddr::from(*place));
-        let me = Peer::new(self.config.network, addr);
-        if !self.config.routes {
-            self.fingers.consider(me, contact);
-            let op = self.joining().and_then(|joining| joining.op);
-            self.state = State::Guest;
-            if let Some(op) = op {
-                cx.finish(op, Ok(()));
-            }
-            return;
+        match self.config.routes {
+            true => self.have_us_called(contact, cx),
+            false => self.be_guest(contact, cx),
         }
+    }
+
+    /// Looks for our place by way of somebody who is in.
+    pub(super) fn look_for_place(&mut self, contact: Contact, cx: &mut Context<'_>) {
+        let Some(me) = self.peer() else { return };
         // Behind us, not at us: some may not know yet that we were gone.
         self.look_up_from(me.id().plus_power(0), Goal::Join, [contact], cx);
     }
@@ -115,14 +133,25 @@ impl Chord {
     /// The lookup of our own place ended: the first that is not ourselves is our successor.
     pub(super) fn found_place(&mut self, owners: &[Peer], cx: &mut Context<'_>) {
         let me = self.peer();
-        let Some(successor) = owners.iter().find(|peer| Some(**peer) != me) else {
-            return self.join_again(cx);
-        };
+        let mut heirs: Vec<Peer> = owners.iter().copied().filter(|peer| Some(*peer) != me).collect();
         if let Some(me) = me.filter(|_| self.config.classic) {
+            let Some(successor) = heirs.first() else { return self.join_again(cx) };
             return self.become_member(Ring::classic_joined(me, self.config.successors, *successor), cx);
         }
+        heirs.reverse();
+        let Some(joining) = self.joining() else { return };
+        joining.heirs = heirs;
+        self.copy_next(cx);
+    }
+
+    /// Asks the first of those behind our place for its list that was not asked. Whoever named them may not know yet
+    /// that the ones before it are dead: then it is our successor.
+    pub(super) fn copy_next(&mut self, cx: &mut Context<'_>) {
+        let Some(successor) = self.joining().and_then(|joining| joining.heirs.pop()) else {
+            return self.join_again(cx);
+        };
         let ask = Ask::Neighbours { notify: false, known: 0 };
-        self.ask(Contact::unmet(*successor), ask, Insistence::Thrice, Purpose::Copy, cx);
+        self.ask(Contact::unmet(successor), ask, Insistence::Thrice, Purpose::Copy, cx);
     }
 
     /// Our successor gave us its list.
@@ -130,7 +159,7 @@ impl Chord {
         let (network, r, me) = (self.config.network, self.config.successors, self.peer());
         let Some(joining) = self.joining() else { return };
         let (Answer::Neighbours { small, successors: Some(list), .. }, Some(me)) = (answer, me) else {
-            return self.join_again(cx);
+            return self.copy_next(cx);
         };
         let mut list = peers(network, list);
         // It may not know yet that we were gone.
@@ -237,7 +266,8 @@ impl Chord {
         }
         joining.attempts += 1;
         if joining.op.is_some() && joining.attempts >= ATTEMPTS {
-            return self.fail_join(Error::NoBootstrap, cx);
+            let error = if joining.was_greeted { Error::NoRoute } else { Error::NoBootstrap };
+            return self.fail_join(error, cx);
         }
         joining.left = bootstrap;
         joining.left.reverse();
@@ -252,6 +282,7 @@ impl Chord {
         }
         self.state = State::Outside;
         cx.clear_timer(Timer::Join);
+        cx.clear_timer(Timer::Reach);
     }
 
     /// Whoever asked to join does not want to any more.

@@ -32,6 +32,10 @@ pub(super) enum Goal {
     Get(u32),
     /// To put something.
     Put(u32),
+    /// To see whether there is another ring.
+    Merge,
+    /// To bring records to whom they belong.
+    Home,
 }
 
 /// A lookup and what it is for.
@@ -66,6 +70,7 @@ impl Chord {
                 let is_sure = ring.is_small() || ring.predecessor().is_some();
                 let owners = ring.owners(target).filter(|_| is_sure);
                 let owners: Vec<Peer> = owners.into_iter().flatten().copied().collect();
+                let owners = self.with_unheard(target, owners);
                 let seeds: Vec<Contact> = self.closest(ring, target, SEEDS).copied().collect();
                 if !owners.is_empty() {
                     let hops = u16::from(owners.first() != Some(&ring.me()));
@@ -126,9 +131,9 @@ impl Chord {
         self.next_lookup = number.wrapping_add(1);
         let parallel = match goal {
             Goal::Get(_) | Goal::Put(_) => self.config.careful,
-            Goal::Join | Goal::Op(_) | Goal::Finger(_) => self.config.parallel,
+            Goal::Join | Goal::Op(_) | Goal::Finger(_) | Goal::Merge | Goal::Home => self.config.parallel,
         };
-        let lookup = Lookup::new(target, parallel, seeds.into_iter());
+        let lookup = Lookup::new(target, parallel, seeds.into_iter()).alike(self.config.alike);
         self.lookups.insert(
             number,
             Box::new(Running {
@@ -269,13 +274,29 @@ impl Chord {
             let Some(running) = self.lookups.get_mut(&number) else { return };
             if !self.pending.iter().any(is_asked) && !running.alive.contains(&owner) {
                 running.lookup.report.messages += 1;
-                self.ask(Contact::unmet(owner), Ask::Ping, Insistence::Twice, Purpose::Owner(number), cx);
+                let ask = Ask::Neighbours { notify: false, known: 0 };
+                self.ask(Contact::unmet(owner), ask, Insistence::Twice, Purpose::Owner(number), cx);
             }
         }
     }
 
-    pub(super) fn owner_answered(&mut self, number: u32, owner: Peer, cx: &mut Context<'_>) {
+    /// Who was named as responsible lives. Somebody before it may be: whoever named it did not know yet, or does not
+    /// hear that one.
+    pub(super) fn owner_answered(&mut self, number: u32, owner: Peer, answer: &Answer, cx: &mut Context<'_>) {
+        let network = self.config.network;
         let Some(running) = self.lookups.get_mut(&number) else { return };
+        let Answer::Neighbours { predecessor, .. } = answer else {
+            return self.not_owner(number, owner, cx);
+        };
+        let from = running.lookup.target();
+        let is_nearer = |peer: &Peer| from.distance_to(peer.id()) < from.distance_to(owner.id());
+        let before = predecessor.and_then(|place| place.peer(network)).filter(is_nearer);
+        let before = before.filter(|peer| !running.lookup.is_buried(*peer) && !running.owners.contains(peer));
+        if let Some(before) = before
+            && let Some(at) = running.owners.iter().position(|named| *named == owner)
+        {
+            running.owners.insert(at, before);
+        }
         running.alive.push(owner);
         self.ask_owner(number, cx);
     }
@@ -288,6 +309,11 @@ impl Chord {
             running.waited = cx.now();
             running.lookup.report.stalls = running.lookup.report.stalls.saturating_add(1);
         }
+        self.not_owner(number, owner, cx);
+    }
+
+    fn not_owner(&mut self, number: u32, owner: Peer, cx: &mut Context<'_>) {
+        let Some(running) = self.lookups.get_mut(&number) else { return };
         running.owners.retain(|named| *named != owner);
         running.lookup.buried(owner);
         self.ask_owner(number, cx);
@@ -358,6 +384,8 @@ impl Chord {
         match goal {
             Goal::Join => self.found_place(&owners, cx),
             Goal::Finger(slot) => self.finger_found(slot, &owners, cx),
+            Goal::Merge => self.others_found(&owners, cx),
+            Goal::Home => self.home_found(&owners, cx),
             Goal::Get(task) => self.get_from(task, owners, report, cx),
             Goal::Put(task) => self.put_at(task, owners, report, cx),
             Goal::Op(op) => {
@@ -370,7 +398,7 @@ impl Chord {
     fn not_reached(&mut self, goal: Goal, error: Error, cx: &mut Context<'_>) {
         match goal {
             Goal::Join => self.join_again(cx),
-            Goal::Finger(_) => {}
+            Goal::Finger(_) | Goal::Merge | Goal::Home => {}
             Goal::Get(task) | Goal::Put(task) => self.no_way(task, error, cx),
             Goal::Op(op) => cx.finish(op, Err(error)),
         }
@@ -382,6 +410,11 @@ impl Chord {
         if let Goal::Get(task) = running.goal {
             self.met_holder(task, contact, answer, running.lookup.report, cx);
         }
+    }
+
+    /// Whether a lookup is under way for this.
+    pub(super) fn is_looking_for(&self, goal: Goal) -> bool {
+        self.lookups.values().any(|running| running.goal == goal)
     }
 
     /// Ends the lookup of a task that is over.

@@ -17,21 +17,28 @@ mod everybody;
 mod finger;
 mod getting;
 mod hand_over;
+mod homing;
 mod join;
 mod lookups;
+mod merge;
 mod placing;
 mod putting;
+mod reach;
 mod reconcile;
 mod recursive;
+mod redundant;
 mod republish;
 mod small;
 mod stabilise;
 mod storage;
+mod strays;
 mod streams;
 mod tasks;
 mod token;
+mod unheard;
 
 use crate::api::{Command, Event, Timer};
+use crate::block::is_local;
 use crate::config::Config;
 use crate::contact::{Contact, RoundTrip};
 use crate::error::Error;
@@ -51,13 +58,16 @@ use core::net::SocketAddr;
 use everybody::Everybody;
 use join::Joining;
 use lookups::{Goal, Running};
+use merge::Merging;
 use p2p_core::{Cx, Datagram, Input, Machine, OpId, OpInput, SocketId};
 use recursive::Routed;
 use storage::Storage;
 use streams::Streams;
 use token::Tokens;
+use unheard::Unheard;
 
 pub use hand_over::Handed;
+pub use strays::Strays;
 
 type Context<'a> = Cx<'a, Chord>;
 
@@ -85,16 +95,12 @@ enum Purpose {
     Stabilise(u8),
     /// Would a node that is said to be nearer be our successor?
     Nearer,
-    /// Does a node that notified us answer?
-    Rectify,
     /// Is our predecessor alive, now that this node claims to be it?
     Predecessor(Contact),
     /// Does the node answer that is to be our predecessor in place of this one, which is gone?
     Heir(Peer),
     /// That we leave.
     Farewell,
-    /// Does a node that wants to enter a small ring answer? It waits for the answer of this number.
-    Newcomer { transaction: u32 },
     /// Does a node answer that others hold for a member of our small ring?
     Member,
     /// Is a finger alive?
@@ -121,6 +127,16 @@ enum Purpose {
     News,
     /// To learn who is there, where everybody is to know everybody.
     Members,
+    /// A step on one of several ways.
+    Way(u32),
+    /// To get something from one of those that several ways led to.
+    Replica(u32),
+    /// Would a member of what may be another ring be our successor?
+    Other,
+    /// To tell of another ring, or of somebody to be called.
+    Told,
+    /// To be called by somebody else than the node that we join by.
+    Reach,
 }
 
 impl Purpose {
@@ -166,6 +182,11 @@ pub struct Chord {
     streams: Streams,
     /// Everybody on the ring, if it is to know them.
     everybody: Option<Box<Everybody>>,
+    strays: Strays,
+    /// Where others of the network may be; nowhere, mostly.
+    merging: Option<Box<Merging>>,
+    /// Whom our successor hears before itself, and we do not.
+    unheard: Option<Box<Unheard>>,
 }
 
 #[derive(Clone, Debug)]
@@ -188,6 +209,9 @@ impl Chord {
             storage: Box::new(Storage::new(config.limits.clone(), config.store.clone())),
             streams: Streams::default(),
             everybody: Everybody::new(config.everybody),
+            strays: Strays::default(),
+            merging: None,
+            unheard: None,
             config,
             socket: None,
             state: State::Outside,
@@ -299,6 +323,8 @@ impl Chord {
         let least = match (to.token, &ask) {
             (_, Ask::Route(_)) => Route::LEAST,
             (0, Ask::Ping) => FIRST_PING,
+            // Whoever is called sent nothing to us.
+            (0, Ask::Called { .. }) => 0,
             // A record may be as long as a datagram.
             (0, Ask::Get { routed: false, .. }) => LARGEST,
             (0, _) => FIRST_WORD,
@@ -306,7 +332,9 @@ impl Chord {
         };
         let packet = Packet::Ask { transaction, token: to.token, member, ask };
         let datagram = packet.encode(self.config.network, least, &mut self.scratch);
-        cx.send_to(socket, to.peer.addr(), datagram.clone());
+        if self.is_within_reach(to.peer) {
+            cx.send_to(socket, to.peer.addr(), datagram.clone());
+        }
         let patience = match to.round_trip.mean() {
             Some(_) => to.round_trip.patience(),
             None => self.typical.patience_with_new(),
@@ -317,6 +345,14 @@ impl Chord {
         if let Some(at) = self.pending.ask(question) {
             cx.set_timer_at(Timer::Due, at);
         }
+    }
+
+    /// Whether it can be asked at all. Who is in the world at large asks nobody in its own network because a stranger named
+    /// it: what listens there may be anything.
+    fn is_within_reach(&self, peer: Peer) -> bool {
+        let addr = peer.addr();
+        let is_abroad = self.addr.is_some_and(|me| !is_local(me.ip()) && !me.ip().is_unspecified());
+        !is_abroad || !is_local(addr.ip()) || self.bootstrap.contains(&addr)
     }
 
     fn answer(&mut self, to: SocketAddr, transaction: u32, answer: Answer, cx: &mut Context<'_>) {
@@ -335,7 +371,10 @@ impl Chord {
     }
 
     fn datagram(&mut self, datagram: Datagram, cx: &mut Context<'_>) {
-        let Ok(packet) = Packet::decode(&datagram.data, self.config.network) else { return };
+        let packet = match Packet::decode(&datagram.data, self.config.network) {
+            Ok(packet) => packet,
+            Err(why) => return self.strays.count(why),
+        };
         match packet {
             // What could be answered with more than there is of it.
             Packet::Ask { ask: Ask::Route(_), .. } if datagram.data.len() < Route::LEAST => {}
@@ -390,7 +429,7 @@ impl Chord {
             Purpose::Greet => self.greeted(contact, &answer, cx),
             Purpose::Step(lookup) => self.stepped(lookup, contact, answer, cx),
             Purpose::Widen(lookup) => self.widened(lookup, contact, answer, cx),
-            Purpose::Owner(lookup) => self.owner_answered(lookup, contact.peer, cx),
+            Purpose::Owner(lookup) => self.owner_answered(lookup, contact.peer, &answer, cx),
             Purpose::Copy => self.copied(contact, answer, cx),
             Purpose::Enter => self.entered(contact, answer, cx),
             Purpose::Stabilise(number) => self.stabilised(number, contact, answer, cx),
@@ -398,11 +437,11 @@ impl Chord {
             Purpose::Predecessor(new) if !is_member => {
                 self.predecessor_failed(contact.peer, new, cx);
             }
-            Purpose::Rectify | Purpose::Heir(_) | Purpose::Member if !is_member => {}
-            Purpose::Rectify => self.rectify(contact),
+            Purpose::Heir(_) | Purpose::Member | Purpose::Other if !is_member => {}
+            Purpose::Other => self.other_answered(contact, answer, cx),
+            Purpose::Reach => self.call_is_coming(contact, &answer, cx),
             Purpose::Heir(gone) => self.inherits(contact, gone),
-            Purpose::Predecessor(_) | Purpose::Farewell => {}
-            Purpose::Newcomer { transaction } => self.newcomer_answered(contact, transaction, cx),
+            Purpose::Predecessor(_) | Purpose::Farewell | Purpose::Told => {}
             Purpose::Member => self.member_answered(contact),
             Purpose::Finger => self.finger_answered(contact),
             Purpose::Repair => {}
@@ -416,6 +455,8 @@ impl Chord {
             Purpose::Sample(slot, left) => self.sampled(slot, left, answer, cx),
             Purpose::News => {}
             Purpose::Members => self.told_members(&question, answer, cx),
+            Purpose::Way(task) => self.way_told(task, contact, answer, cx),
+            Purpose::Replica(task) => self.replica_told(task, contact, answer, cx),
         }
         if is_member {
             self.learn(contact);
@@ -442,7 +483,14 @@ impl Chord {
         if let Ask::Route(route) = &mut ask {
             route.messages = route.messages.saturating_add(2);
         }
-        self.ask(contact, ask, Insistence::Once, question.purpose, cx);
+        // As patiently as before: a lost datagram is no more a death than it was.
+        let insistence = match question.repeats {
+            _ if matches!(question.purpose, Purpose::Put(_)) => Insistence::Slowly,
+            0 => Insistence::Once,
+            1 => Insistence::Twice,
+            _ => Insistence::Thrice,
+        };
+        self.ask(contact, ask, insistence, question.purpose, cx);
     }
 
     /// Keeps what was learnt of a contact wherever it stands.
@@ -461,7 +509,9 @@ impl Chord {
         let due = self.pending.due(cx.now());
         if let Some(socket) = self.socket {
             for (peer, datagram) in due.again {
-                cx.send_to(socket, peer.addr(), datagram);
+                if self.is_within_reach(peer) {
+                    cx.send_to(socket, peer.addr(), datagram);
+                }
             }
         }
         if let Some(next) = due.next {
@@ -475,25 +525,26 @@ impl Chord {
     /// A question was not answered, however often it was asked.
     fn failed(&mut self, question: Question<Purpose>, cx: &mut Context<'_>) {
         let peer = question.to;
+        self.keep_in_mind(peer, cx);
         self.fingers.lose(peer);
         self.miss(peer);
         match question.purpose {
-            Purpose::Greet => self.not_greeted(cx),
+            Purpose::Greet | Purpose::Reach => self.not_greeted(cx),
             Purpose::Step(lookup) => self.step_failed(lookup, peer, cx),
             Purpose::Widen(lookup) => self.step_failed(lookup, peer, cx),
             Purpose::Owner(lookup) => self.owner_failed(lookup, peer, question.asked, cx),
-            Purpose::Copy => self.join_again(cx),
+            Purpose::Copy => self.copy_next(cx),
             Purpose::Enter => self.enter_failed(peer, cx),
             Purpose::Stabilise(number) => self.successor_failed(number, peer, cx),
             Purpose::Predecessor(new) => self.predecessor_failed(peer, new, cx),
-            Purpose::Nearer
-            | Purpose::Rectify
-            | Purpose::Heir(_)
+            Purpose::Nearer => self.is_not_heard(peer),
+            Purpose::Heir(_)
             | Purpose::Farewell
-            | Purpose::Newcomer { .. }
             | Purpose::Member
             | Purpose::Finger
             | Purpose::Sample(..)
+            | Purpose::Other
+            | Purpose::Told
             | Purpose::Repair => {}
             Purpose::Route(_) | Purpose::Pass => self.pass_by(&question, true, cx),
             Purpose::News => self.news_failed(&question, cx),
@@ -503,6 +554,8 @@ impl Chord {
             Purpose::Keep(placing) => self.not_copied(placing, cx),
             Purpose::Hand => self.not_handed(peer, cx),
             Purpose::Compare(session) => self.not_reconciled(session, cx),
+            Purpose::Way(task) => self.way_failed(task, peer, cx),
+            Purpose::Replica(task) => self.replica_failed(task, peer, cx),
         }
     }
 
@@ -543,6 +596,9 @@ impl Chord {
             let phase = cx.rng().phase(self.config.stabilise);
             cx.set_timer(Timer::News, phase);
         }
+        // Soon at first: who just joined may have been told of more than one ring.
+        let phase = cx.rng().phase(self.config.merge);
+        cx.set_timer(Timer::Merge, phase);
     }
 
     fn bound(&mut self, at: SocketAddr, cx: &mut Context<'_>) {
@@ -582,6 +638,8 @@ impl Machine for Chord {
             Input::Timer(Timer::Stabilise) => self.stabilise(cx),
             Input::Timer(Timer::Finger) => self.fix_finger(cx),
             Input::Timer(Timer::Join) => self.begin_join(cx),
+            Input::Timer(Timer::Reach) => self.not_called(cx),
+            Input::Timer(Timer::Merge) => self.look_for_others(cx),
             Input::Timer(Timer::Lookup(lookup)) => self.lookup_late(lookup, cx),
             Input::Timer(Timer::Republish) => self.republish(cx),
             Input::Timer(Timer::Leave) => self.depart(cx),

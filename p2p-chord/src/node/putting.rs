@@ -54,7 +54,7 @@ impl Chord {
     fn putting(&mut self, number: u32) -> Option<&mut Putting> {
         match &mut self.task(number)?.work {
             Work::Put(putting) => Some(putting),
-            Work::Get(_) => None,
+            Work::Get(_) | Work::Redundant(_) => None,
         }
     }
 
@@ -129,7 +129,8 @@ impl Chord {
     /// Who was asked is not the owner: who is?
     fn owner_changed(&mut self, number: u32, cx: &mut Context<'_>) {
         let Some(putting) = self.putting(number) else { return };
-        putting.heir = false;
+        // Who named it may not hear who is responsible, and never will: then it stands in.
+        putting.heir = putting.lookups > 2;
         let (key, is_first) = (putting.put.record.key(), putting.lookups == 1);
         let refused = Error::Refused(Refusal::NotResponsible);
         if is_first {

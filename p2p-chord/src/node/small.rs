@@ -44,7 +44,7 @@ impl Chord {
     }
 
     fn is_meeting(&self, question: &crate::pending::Question<Purpose>, peer: Peer) -> bool {
-        question.to == peer && matches!(question.purpose, Purpose::Member | Purpose::Newcomer { .. })
+        question.to == peer && question.purpose == Purpose::Member
     }
 
     /// Who others hold for a member answers.
@@ -54,29 +54,17 @@ impl Chord {
         }
     }
 
-    /// Somebody would be a member: it is one once it has answered us.
-    pub(super) fn enters(&mut self, asked: Asked, cx: &mut Context<'_>) {
+    /// Somebody would be a member, and has shown that it hears us: it is one.
+    pub(super) fn enters(&mut self, asked: Asked) -> Answer {
         let peer = Peer::new(self.config.network, asked.from);
-        let is_new = self.ring().is_some_and(|ring| {
-            ring.is_small() && !ring.successors().iter().any(|contact| contact.peer == peer)
-        });
-        let transaction = asked.transaction;
-        let newcomer = Purpose::Newcomer { transaction };
-        if !is_new {
-            self.knocks(peer);
-            let answer = self.neighbours(0);
-            self.answer(asked.from, transaction, answer, cx);
-        } else if !self.is_asking(|purpose| *purpose == newcomer)
-            && peer != self.ring().map_or(peer, |ring| ring.me())
-        {
-            self.ping(Contact::unmet(peer), newcomer, cx);
+        if !self.has_room_beside(peer) {
+            return Answer::Absent;
         }
-    }
-
-    pub(super) fn newcomer_answered(&mut self, contact: Contact, transaction: u32, cx: &mut Context<'_>) {
-        self.member_answered(contact);
-        let answer = self.neighbours(0);
-        self.answer(contact.peer.addr(), transaction, answer, cx);
+        match self.ring_mut() {
+            Some(ring) => ring.enter(Contact::unmet(peer)),
+            None => self.knocks(peer),
+        }
+        self.neighbours(0)
     }
 
     /// Asks a member of a small ring to be let in.

@@ -3,6 +3,7 @@
 use super::hand_over::Leaving;
 use super::{Chord, Context, Purpose, State, answers::Asked, peers};
 use crate::api::{Event, Timer};
+use crate::block::Block;
 use crate::contact::Contact;
 use crate::peer::{Peer, Place};
 use crate::pending::Insistence;
@@ -47,7 +48,13 @@ impl Chord {
             return self.classic_stabilised(contact, answer, cx);
         }
         if self.is_small() {
-            return self.member_told(answer, cx);
+            let is_large = matches!(answer, Answer::Neighbours { small: false, .. });
+            self.member_told(answer, cx);
+            if is_large && self.is_small() {
+                // It went into a large ring, of which we know too few.
+                self.look_by([contact], cx);
+            }
+            return;
         }
         let Answer::Neighbours { predecessor, successors, .. } = answer else {
             return self.successor_failed(number, contact.peer, cx);
@@ -71,7 +78,7 @@ impl Chord {
     }
 
     /// Our list is this node and what follows it.
-    fn follow(&mut self, contact: Contact, list: Vec<Place>, cx: &mut Context<'_>) {
+    pub(super) fn follow(&mut self, contact: Contact, list: Vec<Place>, cx: &mut Context<'_>) {
         let list = peers(self.config.network, list);
         let Some(ring) = self.ring_mut() else { return };
         if ring.is_small() || ring.follow(contact, &list) {
@@ -86,10 +93,12 @@ impl Chord {
     }
 
     /// Asks our successor's predecessor, if it is between us.
-    fn look_between(&mut self, predecessor: Option<Place>, cx: &mut Context<'_>) {
+    pub(super) fn look_between(&mut self, predecessor: Option<Place>, cx: &mut Context<'_>) {
         let Some(ring) = self.ring().filter(|ring| !ring.is_small()) else { return };
-        let Some(peer) = predecessor.and_then(|place| place.peer(self.config.network)) else { return };
-        if ring.is_nearer_successor(peer) {
+        let peer = predecessor.and_then(|place| place.peer(self.config.network));
+        let nearer = peer.filter(|peer| ring.is_nearer_successor(*peer));
+        self.is_named_between(nearer);
+        if let Some(peer) = nearer {
             let ask = Ask::Neighbours { notify: true, known: 0 };
             self.ask(Contact::unmet(peer), ask, Insistence::Thrice, Purpose::Nearer, cx);
         }
@@ -127,38 +136,43 @@ impl Chord {
         all.get(turn).copied().map(Contact::unmet)
     }
 
-    /// A member holds itself for our predecessor.
+    /// Whether it changes anything that a member there holds itself for our predecessor.
+    pub(super) fn is_news(&self, from: SocketAddr) -> bool {
+        let new = Peer::new(self.config.network, from);
+        let ring = self.ring().filter(|ring| !ring.is_small() && !self.config.classic);
+        ring.is_some_and(|ring| {
+            new != ring.me() && ring.predecessor().is_none_or(|before| before.peer != new)
+        })
+    }
+
+    /// Whether there are not too many of its block of addresses beside us already.
+    pub(super) fn has_room_beside(&self, new: Peer) -> bool {
+        let beside = self.successors().chain(self.predecessor()).chain(self.peer());
+        let beside = beside.filter(|peer| *peer != new).map(|peer| peer.addr());
+        Block::has_room(new.addr(), self.config.neighbours_alike, beside)
+    }
+
+    /// A member holds itself for our predecessor ("rectify"). Its token says that it hears us: nobody enters our state who
+    /// did not answer.
     pub(super) fn notified(&mut self, asked: Asked, cx: &mut Context<'_>) {
         let new = Contact::unmet(Peer::new(self.config.network, asked.from));
         let new = new.or_met(self.known(new.peer));
         if self.config.classic {
             return self.classic_notified(new);
         }
-        let Some(ring) = self.ring_mut().filter(|ring| !ring.is_small()) else { return };
-        let before = ring.predecessor().copied();
-        if before.is_some_and(|before| before.peer == new.peer) || new.peer == ring.me() {
+        if !self.is_news(asked.from) || !asked.is_proven {
             return;
         }
+        if !self.has_room_beside(new.peer) {
+            return;
+        }
+        let Some(ring) = self.ring_mut() else { return };
         if ring.is_nearer_predecessor(new.peer) {
-            // Its token says that it hears us: nobody enters our state who did not answer.
-            if asked.is_proven {
-                ring.precede(new);
-            } else if !self.is_asking(|purpose| *purpose == Purpose::Rectify) {
-                self.ask_member(new, Purpose::Rectify, cx);
-            }
-        } else if let Some(before) = before
+            ring.precede(new);
+        } else if let Some(before) = ring.predecessor().copied()
             && !self.is_asking(|purpose| matches!(purpose, Purpose::Predecessor(_)))
         {
             self.ask_member(before, Purpose::Predecessor(new), cx);
-        }
-    }
-
-    /// Who notified us answers.
-    pub(super) fn rectify(&mut self, contact: Contact) {
-        if let Some(ring) = self.ring_mut().filter(|ring| !ring.is_small())
-            && ring.is_nearer_predecessor(contact.peer)
-        {
-            ring.precede(contact);
         }
     }
 
@@ -222,6 +236,7 @@ impl Chord {
         cx.clear_timer(Timer::Stabilise);
         cx.clear_timer(Timer::Finger);
         cx.clear_timer(Timer::News);
+        cx.clear_timer(Timer::Merge);
     }
 
     pub(super) fn say_farewell(&mut self, cx: &mut Context<'_>) {

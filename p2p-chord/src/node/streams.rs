@@ -173,6 +173,7 @@ impl Chord {
                 let contact = self.known(call.peer).copied().unwrap_or_else(|| Contact::unmet(call.peer));
                 match call.purpose {
                     Purpose::Get(task) => self.got(task, contact, answer, cx),
+                    Purpose::Replica(task) => self.replica_told(task, contact, answer, cx),
                     Purpose::Put(task) => self.put_answered(task, answer, cx),
                     Purpose::Keep(placing) => self.copied_to(placing, answer, cx),
                     Purpose::Hand => self.handed(call.peer, cx),
@@ -203,6 +204,7 @@ impl Chord {
         let Some(call) = self.streams.calls.remove(&conn) else { return };
         match call.purpose {
             Purpose::Get(task) => self.not_got(task, call.peer, cx),
+            Purpose::Replica(task) => self.replica_failed(task, call.peer, cx),
             Purpose::Put(task) => self.not_put(task, cx),
             Purpose::Keep(placing) => self.not_copied(placing, cx),
             Purpose::Hand => self.not_handed(call.peer, cx),

@@ -13,6 +13,7 @@
 use super::getting::Getting;
 use super::lookups::Goal;
 use super::putting::Putting;
+use super::redundant::Redundant;
 use super::{Chord, Context, Purpose};
 use crate::api::{Event, Timer};
 use crate::error::Error;
@@ -38,6 +39,8 @@ pub(super) struct Task {
 pub(super) enum Work {
     Get(Getting),
     Put(Putting),
+    /// A get by several ways.
+    Redundant(Box<Redundant>),
 }
 
 impl Report {
@@ -83,8 +86,7 @@ impl Chord {
         cx.clear_timer(Timer::Again(number));
         self.drop_lookup(Goal::Get(number), cx);
         self.drop_lookup(Goal::Put(number), cx);
-        let is_its =
-            |purpose: &Purpose| matches!(purpose, Purpose::Get(of) | Purpose::Put(of) if *of == number);
+        let is_its = |purpose: &Purpose| matches!(purpose, Purpose::Get(of) | Purpose::Put(of) | Purpose::Way(of) | Purpose::Replica(of) if *of == number);
         self.pending.forget(is_its);
         self.hang_up(is_its, cx);
         Some(*task)
@@ -119,7 +121,7 @@ impl Chord {
             && match self.task(number).map(|task| &task.work) {
                 Some(Work::Get(_)) => self.get_again(number),
                 Some(Work::Put(_)) => self.put_anew(number),
-                None => false,
+                Some(Work::Redundant(_)) | None => false,
             };
         if again {
             cx.set_timer(Timer::Again(number), AGAIN);
@@ -133,6 +135,7 @@ impl Chord {
         let goal = match task.work {
             Work::Get(_) => Goal::Get(number),
             Work::Put(_) => Goal::Put(number),
+            Work::Redundant(_) => return,
         };
         let key = task.key;
         self.look_up(key, goal, cx);

@@ -117,6 +117,13 @@ impl Store {
         range.map(|(_, held)| held).filter(move |held| held.expires > now.as_secs())
     }
 
+    /// The first key behind a place, around the ring.
+    pub(crate) fn first_behind(&self, place: RingId) -> Option<RingId> {
+        let behind = (Bound::Excluded(Name::last_of(place)), Bound::Unbounded);
+        let next = self.entries.range(behind).next().or_else(|| self.entries.first_key_value());
+        next.map(|(name, _)| name.key())
+    }
+
     /// At most so many providers of a key, chosen by dice: whoever publishes most often is not named first.
     pub fn providers(&self, key: RingId, most: usize, now: UnixTime, rng: &mut Rng) -> Vec<Record> {
         let mut all: Vec<&Held> = self.find(key, Kind::Provider, now).collect();

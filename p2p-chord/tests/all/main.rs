@@ -5,12 +5,21 @@
     reason = "a test may fail by panicking, and says what it counted"
 )]
 
+#[path = "../alone/mod.rs"]
+mod alone;
+mod amplification;
 mod copies;
 mod disk;
 mod everybody;
 mod explorer;
 mod fingers;
+mod eclipse;
+mod joining;
 mod limits;
+mod links;
+mod merge;
+mod nat;
+mod networks;
 mod primitives;
 mod publishing;
 mod recursive;

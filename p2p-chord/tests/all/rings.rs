@@ -132,10 +132,17 @@ pub(crate) fn lookups_are_right(sim: &mut World, members: &[NodeIx], seed: u64, 
 /// A ring of so many nodes that is right from the beginning, and fingers with it.
 pub(crate) fn drawn_up(seed: u64, nodes: usize, config: &Config) -> (World, Vec<NodeIx>) {
     let mut sim = Sim::new(seed, Uniform::ms(10..60));
+    let members = draw(&mut sim, 0..nodes, config);
+    (sim, members)
+}
+
+/// One more ring like that, of the nodes with these numbers.
+pub(crate) fn draw(sim: &mut World, numbers: core::ops::Range<usize>, config: &Config) -> Vec<NodeIx> {
+    let nodes = numbers.len();
     let at = |index: usize| {
         SocketAddr::from(([10, (index >> 16) as u8 + 1, (index >> 8) as u8, index as u8], PORT))
     };
-    let mut peers: Vec<Peer> = (0..nodes).map(|index| Peer::new(config.network, at(index))).collect();
+    let mut peers: Vec<Peer> = numbers.map(|index| Peer::new(config.network, at(index))).collect();
     peers.sort_by_key(Peer::id);
     let around = |at: usize| peers[at % nodes];
     let mut members = Vec::new();
@@ -145,7 +152,7 @@ pub(crate) fn drawn_up(seed: u64, nodes: usize, config: &Config) -> (World, Vec<
         let node = Chord::settled(config.clone(), *me, around(place + nodes - 1), &successors, fingers);
         members.push(sim.add_with(p2p_sim::Setup::new().addr(me.addr().ip()), Audit::new(node)));
     }
-    (sim, members)
+    members
 }
 
 /// The members from the one responsible for a place on.

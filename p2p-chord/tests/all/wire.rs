@@ -107,6 +107,11 @@ fn asks() -> impl Strategy<Value = Ask> {
         1 => Just(Ask::Enter),
         1 => (any::<bool>(), any::<u32>()).prop_map(|(notify, known)| Ask::Neighbours { notify, known }),
         1 => any::<[u8; 20]>().prop_map(|id| Ask::Step(RingId::new(id))),
+        1 => places().prop_map(Ask::Others),
+        1 => any::<u32>().prop_map(|number| Ask::Reach { number }),
+        1 => any::<u32>().prop_map(|number| Ask::Called { number }),
+        1 => (any::<[u8; 4]>(), any::<u32>(), any::<u16>())
+            .prop_map(|(ip, number, port)| Ask::Call { to: Place::V4(ip, port), number }),
         1 => places().prop_map(|places| Ask::Leave { predecessor: places.first().copied() }),
     ]
 }
@@ -129,7 +134,7 @@ fn answers() -> impl Strategy<Value = Answer> {
     ]
 }
 
-fn packets() -> impl Strategy<Value = Packet> {
+pub(crate) fn packets() -> impl Strategy<Value = Packet> {
     let ask = (any::<u32>(), any::<u32>(), any::<bool>(), asks())
         .prop_map(|(transaction, token, member, ask)| Packet::Ask { transaction, token, member, ask });
     let answer = (any::<u32>(), any::<u32>(), answers())

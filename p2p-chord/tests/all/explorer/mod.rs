@@ -4,6 +4,11 @@
 //! 2015), another member in the beginning, or a node that is not in yet. Within the numbers of crashes and joins that a
 //! test gives, any node that is not of the base may crash at any time, also while it joins, and any that is down may
 //! join, also again, by the first node of the base. Fingers are not looked after, and lookups ask one node at a time.
+//!
+//! Nor does anybody look for other rings (`Timer::Merge`): in one ring that is a lookup of a node's own place, and what comes
+//! of it is the step that is explored here as `nearer`, of a member that answers and lies between a node and its successor.
+//! Zave's proof asks no more of it, whoever named it. Rings that are two are none of her rules' until they are one, so the
+//! tests of `merge` look at those.
 
 mod classic;
 mod rules;
@@ -92,7 +97,7 @@ fn nodes_join_and_crash_in_the_smallest_ring() {
 
 #[test]
 fn two_join_at_once() {
-    assert!(Ring::new("BB..B", 0, 2, 2).explore_all().states > 1_000);
+    assert!(Ring::new("BB..B", 0, 2, 2).explore_all().states > 400);
 }
 
 /// Explores these one after the other, and tells how much that was.
@@ -149,7 +154,7 @@ fn what_is_left_out_leads_nowhere_else() {
         ring.detail = Detail::Full;
         let full = ring.explore_all();
         assert_eq!((short.rests, short.rests_sum), (full.rests, full.rests_sum), "where it comes to rest");
-        assert!(full.states > 20 * short.states);
+        assert!(full.states > 15 * short.states);
     }
 }
 

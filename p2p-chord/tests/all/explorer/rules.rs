@@ -67,6 +67,7 @@ impl Zave {
         config.listen = self.peers[number].addr();
         // Nothing is stored, so copies need no comparing.
         config.replicas = 1;
+        // So nobody calls it back before it joins, which would only put off the join.
         config.advertised = Some(config.listen);
         Chord::new(config)
     }
@@ -190,15 +191,9 @@ impl Rules<Chord> for Zave {
             // Nobody sees anything of who joins.
             (true, Some("greet" | "step" | "owner" | "copy")) | (false, Some("greet")) => true,
             // Who is a member and cannot crash says the same at any time, as far as it matters.
-            (true, Some("rectify" | "predecessor" | "heir" | "member")) => {
+            (true, Some("predecessor" | "heir" | "member")) => {
                 self.stays(letter.to, world) && Self::is_member(world, letter.to)
             }
-            (true, Some("newcomer")) => self.stays(letter.to, world),
-            (false, Some("newcomer")) if self.answers(letter, &Answer::Prove) => {
-                self.stays(letter.from, world)
-            }
-            // As if the newcomer had asked later.
-            (false, Some("newcomer")) => self.stays(letter.from, world),
             // Nobody waits for it, or it changes nothing.
             (false, None) => true,
             (false, Some("predecessor")) => !self.answers(letter, &Answer::Absent),
@@ -215,7 +210,7 @@ impl Rules<Chord> for Zave {
             // Nobody sees whether it waits.
             Some("stabilise" | "next") => lost.unprompted,
             // Nothing comes of it.
-            Some("nearer" | "rectify" | "heir") => true,
+            Some("nearer" | "heir") => true,
             _ => false,
         };
         let nudge = Nudge { timer: Timer::Due, why: "gives up", about: Some(lost.to), periodic: false };
@@ -246,16 +241,11 @@ impl Rules<Chord> for Zave {
         for (number, to, _) in chord.questions() {
             let about = self.number(to);
             let is_on_its_way = || {
-                // Who lets us in asks first whether we are there.
-                let asks_back = world.machine(about).is_some_and(|chord| {
-                    chord.questions().any(|(_, to, what)| to == self.peers[node] && what == "newcomer")
-                });
-                asks_back
-                    || world.letters().iter().any(|letter| {
-                        let is_between = (letter.from, letter.to) == (node, about)
-                            || (letter.from, letter.to) == (about, node);
-                        is_between && head(letter).1 == number
-                    })
+                world.letters().iter().any(|letter| {
+                    let is_between = (letter.from, letter.to) == (node, about)
+                        || (letter.from, letter.to) == (about, node);
+                    is_between && head(letter).1 == number
+                })
             };
             let why = match world.is_up(about) {
                 false if world.letters().iter().any(|letter| letter.from == about) => continue,
