@@ -11,6 +11,7 @@ pub mod bitfield;
 pub mod chunk;
 mod cx;
 mod effect;
+pub mod erasure;
 pub mod frames;
 pub mod hash;
 pub mod http;
