@@ -32,8 +32,8 @@ pub const VERSION: u8 = 1;
 /// No datagram is longer: what passes everywhere without being cut (RFC 8085, section 3.2, with room for tunnels).
 pub const LARGEST: usize = 1_200;
 
-/// No packet in a stream is longer: the largest record, and what stands around it.
-pub const LARGEST_FRAME: usize = MAX_VALUE + 1_024;
+/// No packet in a stream is longer: the largest record, or seven fragments of it, and what stands around them.
+pub const LARGEST_FRAME: usize = MAX_VALUE + 4_096;
 
 /// Bytes of head before the packet.
 const HEAD: usize = 5;
@@ -157,6 +157,8 @@ pub enum Ask {
         /// Fingerprints of what the asker holds in it, little-endian.
         have: Vec<[u8; 8]>,
     },
+    /// Which fragments of the value with this key do you have? [`Answer::Numbers`].
+    Numbers(RingId),
 }
 
 /// An answer.
@@ -201,6 +203,8 @@ pub enum Answer {
     Differ(Vec<(u8, u32)>),
     /// To [`Ask::Exchange`]: the numbers of the fingerprints of which the answerer has no record.
     Lacking(Vec<u8>),
+    /// To [`Ask::Numbers`]: the key, and a bit for each fragment that is there, the lowest for number 0.
+    Numbers(RingId, u16),
 }
 
 /// Of a list of places, to compare lists without sending them: FNV-1a over the identifiers, never 0.

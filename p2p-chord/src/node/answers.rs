@@ -60,6 +60,8 @@ impl Chord {
                 return self.asked_to_put(asked, storage::Wish { record, ttl, swap, heir }, cx);
             }
             Ask::Keep(copies) => return self.asked_to_keep(asked, copies, cx),
+            Ask::Numbers(_) if !self.is_member() => Answer::Absent,
+            Ask::Numbers(key) => Answer::Numbers(key, self.fragments_of(key, cx)),
             Ask::Compare { .. } | Ask::Exchange { .. } if !asked.is_proven => Answer::Prove,
             Ask::Compare { key, from, arcs } => self.compared(key, from, &arcs, cx),
             Ask::Exchange { key, from, to, both, have } => {
@@ -146,6 +148,7 @@ fn most(answer: &Answer) -> usize {
             Answer::Refused(_) => 11,
             Answer::Differ(arcs) => 6 * arcs.len(),
             Answer::Lacking(numbers) => numbers.len(),
+            Answer::Numbers(..) => 23,
             Answer::Kept(refusals) => 12 * refusals.len(),
             Answer::Prove | Answer::Absent | Answer::Large => 0,
         }

@@ -14,8 +14,8 @@ use p2p_core::{IoError, JobDone, JobId};
 pub(super) enum Waiting {
     /// The answer to somebody who handed over copies.
     Kept(Asked, Vec<Option<Refusal>>),
-    /// Our own copy of a record that is being placed.
-    Placing(u32),
+    /// Our own copy of a record that is being placed, or so many fragments.
+    Placing(u32, usize),
 }
 
 impl Chord {
@@ -106,8 +106,7 @@ impl Chord {
                     let _ = self.storage.store.put(held, None, now);
                 }
                 Entry::Held(_) => {}
-                Entry::Longer { key, kind, at, expires } => {
-                    let name = Name::said(key, kind, at);
+                Entry::Longer(name, expires) => {
                     let longer = self.storage.store.get(&name).cloned();
                     if let Some(held) = longer {
                         let _ = self.storage.store.put(Held { expires, ..held }, None, now);
@@ -126,7 +125,9 @@ impl Chord {
                 }
                 self.reply(asked, Answer::Kept(kept), cx);
             }
-            Waiting::Placing(number) => self.own_copy(number, result.is_ok(), cx),
+            Waiting::Placing(number, own) => {
+                self.own_copy(number, if result.is_ok() { own } else { 0 }, cx);
+            }
         }
     }
 

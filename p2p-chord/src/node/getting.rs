@@ -10,9 +10,10 @@ use crate::id::RingId;
 use crate::lookup::Report;
 use crate::peer::Peer;
 use crate::pending::Insistence;
-use crate::record::{Kind, Record};
+use crate::record::{Coded, ENOUGH, Fragment, Kind, Record};
 use crate::store::{Held, Prefix};
 use crate::wire::{Answer, Ask};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use p2p_core::OpId;
 
@@ -34,6 +35,8 @@ pub(super) struct Getting {
     heard: Vec<(Contact, Option<u64>)>,
     /// The newest.
     best: Option<(Record, u32)>,
+    /// Fragments, by their numbers.
+    parts: BTreeMap<usize, Fragment>,
     /// Replicas that did not answer in time.
     silent: Vec<Peer>,
     /// They are asked again, patiently: nobody else has it.
@@ -43,6 +46,24 @@ pub(super) struct Getting {
 }
 
 impl Getting {
+    /// How many are to be heard.
+    fn want(&self) -> usize {
+        if self.get.kind == Kind::Coded { ENOUGH } else { usize::from(self.get.quorum.max(1)) }
+    }
+
+    fn is_enough(&self) -> bool {
+        match self.get.kind {
+            Kind::Coded => self.parts.len() >= ENOUGH,
+            _ => self.best.is_some() && self.heard.len() >= self.want(),
+        }
+    }
+
+    /// Whether nobody has it, as far as can be told.
+    fn is_absent(&self) -> bool {
+        let few = if self.get.kind == Kind::Coded { LACKING } else { LACKING.max(self.want()) };
+        self.best.is_none() && self.parts.is_empty() && !self.patient && self.lacking() >= few
+    }
+
     fn lacking(&self) -> usize {
         self.heard.iter().filter(|(_, version)| version.is_none()).count()
     }
@@ -52,14 +73,14 @@ impl Getting {
 const fn version(record: &Record) -> u64 {
     match record {
         Record::Signed(signed) => signed.seq,
-        Record::Value(_) | Record::Provider(_) => 0,
+        Record::Value(_) | Record::Provider(_) | Record::Coded(_) | Record::Fragment(_) => 0,
     }
 }
 
 impl Chord {
     pub(super) fn get(&mut self, op: OpId, get: Get, cx: &mut Context<'_>) {
         let key = get.key;
-        let may_be_here = get.kind == Kind::Value || get.quorum <= 1 && self.owns(key);
+        let may_be_here = get.kind == Kind::Value || get.kind != Kind::Coded && get.quorum <= 1 && self.owns(key);
         let work = Work::Get(Getting {
             get,
             owners: Vec::new(),
@@ -67,6 +88,7 @@ impl Chord {
             outstanding: 0,
             heard: Vec::new(),
             best: None,
+            parts: BTreeMap::new(),
             silent: Vec::new(),
             patient: false,
             lookups: 1,
@@ -95,6 +117,8 @@ impl Chord {
             && let Work::Get(getting) = &task.work
             // With a quorum, a version found on the way is one of several.
             && getting.get.quorum <= 1
+            // Nobody has all of what is in fragments.
+            && getting.get.kind != Kind::Coded
             && getting.lookups == 1
         {
             return Ask::Get { key: target, kind: getting.get.kind, routed: true };
@@ -105,7 +129,9 @@ impl Chord {
     /// Who named the owners has nothing; it may be one itself, and need not be asked again.
     pub(super) fn has_nothing(&mut self, goal: Goal, contact: Contact) {
         let Goal::Get(number) = goal else { return };
-        let is_asked = |getting: &&mut Getting| getting.get.quorum <= 1 && getting.lookups == 1;
+        let is_asked = |getting: &&mut Getting| {
+            getting.get.quorum <= 1 && getting.get.kind != Kind::Coded && getting.lookups == 1
+        };
         if let Some(getting) = self.getting(number).filter(is_asked) {
             getting.heard.push((contact, None));
         }
@@ -164,15 +190,11 @@ impl Chord {
     fn get_on(&mut self, number: u32, cx: &mut Context<'_>) {
         loop {
             let Some(getting) = self.getting(number) else { return };
-            let want = usize::from(getting.get.quorum.max(1));
-            let heard = getting.heard.len();
-            let is_enough = getting.best.is_some() && heard >= want;
-            let is_absent =
-                getting.best.is_none() && !getting.patient && getting.lacking() >= LACKING.max(want);
-            if is_enough || is_absent {
+            if getting.is_enough() || getting.is_absent() {
                 return self.settle_get(number, cx);
             }
-            if getting.outstanding > 0 && heard + getting.outstanding >= want {
+            let has = if getting.get.kind == Kind::Coded { getting.parts.len() } else { getting.heard.len() };
+            if getting.outstanding > 0 && has + getting.outstanding >= getting.want() {
                 return;
             }
             let Some(owner) = getting.owners.pop() else {
@@ -194,7 +216,11 @@ impl Chord {
 
     /// Nobody is left to ask of those that were named: who is behind the last of them?
     fn look_behind(&mut self, number: u32, cx: &mut Context<'_>) {
-        let replicas = self.config.replicas;
+        let replicas = match self.getting(number) {
+            Some(getting) => getting.get.kind,
+            None => return,
+        };
+        let replicas = self.replicas(replicas);
         let Some(getting) = self.getting(number) else { return };
         if getting.patient
             || getting.lookups >= LOOKUPS
@@ -252,6 +278,14 @@ impl Chord {
         if getting.get.kind == Kind::Provider && !records.is_empty() {
             return self.found(number, records.into_iter().map(|(record, _)| record).collect(), cx);
         }
+        if getting.get.kind == Kind::Coded {
+            getting.heard.push((contact, records.first().map(|_| 0)));
+            getting.parts.extend(records.into_iter().filter_map(|(record, _)| match record {
+                Record::Fragment(fragment) => Some((fragment.number(), fragment)),
+                _ => None,
+            }));
+            return self.get_on(number, cx);
+        }
         let has = records.into_iter().next();
         getting.heard.push((contact, has.as_ref().map(|(record, _)| version(record))));
         if let Some((record, left)) = has
@@ -288,6 +322,13 @@ impl Chord {
     /// Everybody was heard who was to be.
     fn settle_get(&mut self, number: u32, cx: &mut Context<'_>) {
         let Some(getting) = self.getting(number) else { return };
+        if getting.parts.len() >= ENOUGH {
+            // All fragments were checked: only who published it can have made them not fit together.
+            return match Coded::rebuild(getting.parts.values()) {
+                Ok(coded) => self.found(number, Vec::from([Record::Coded(coded)]), cx),
+                Err(error) => self.task_failed(number, Error::Record(error), cx),
+            };
+        }
         match getting.best.clone() {
             Some((record, left)) => {
                 let heard = core::mem::take(&mut getting.heard);

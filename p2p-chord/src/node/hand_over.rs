@@ -3,7 +3,7 @@
 //! A node compares what it is responsible for with the nodes behind it: with a new one at once, with the others in turn.
 //! A new predecessor is given what it is to hold. Who leaves first sees to it that there are enough copies without it.
 
-use super::reconcile::Session;
+use super::reconcile::{Session, Why};
 use super::{Chord, Context, Purpose};
 use crate::api::Timer;
 use crate::contact::Contact;
@@ -92,8 +92,9 @@ impl Chord {
             copies.turn = (copies.turn + 1) % targets.len();
             due.push(targets[copies.turn]);
         }
+        self.sweep(cx);
         for target in due {
-            self.reconcile(target, (from, to), true, cx);
+            self.reconcile(target, (from, to), Why::Own, cx);
         }
     }
 
@@ -111,7 +112,7 @@ impl Chord {
             && let Some(me) = self.peer()
             && !self.storage.store.is_empty()
         {
-            self.reconcile(before, (me.id(), before.peer.id()), false, cx);
+            self.reconcile(before, (me.id(), before.peer.id()), Why::Newcomer, cx);
         }
     }
 
@@ -156,9 +157,7 @@ impl Chord {
             }
             hand.outstanding += 1;
             let to = hand.to;
-            let handed = &mut self.storage.copies.handed;
-            handed.records += held.len() as u64;
-            handed.bytes += bytes as u64;
+            self.count_handed(&held);
             self.ask_or_dial(to, Ask::Keep(held), Insistence::Thrice, Purpose::Hand, cx);
         }
     }
@@ -192,15 +191,26 @@ impl Chord {
         let first = successors.first().copied();
         let last = successors.get(replicas.saturating_sub(1)).copied();
         for target in first.into_iter().chain(last.filter(|last| Some(*last) != first)) {
-            self.reconcile(target, (before, me), true, cx);
+            self.reconcile(target, (before, me), Why::Leaving, cx);
         }
         cx.set_timer(Timer::Leave, PARTING);
-        self.storage.copies.sessions.is_empty() && self.storage.copies.hands.is_empty()
+        self.has_handed()
+    }
+
+    fn has_handed(&self) -> bool {
+        let copies = &self.storage.copies;
+        copies.sessions.is_empty() && copies.hands.is_empty() && !self.is_mending()
+    }
+
+    /// Counts what is given to somebody.
+    pub(super) fn count_handed(&mut self, held: &[Held]) {
+        let handed = &mut self.storage.copies.handed;
+        handed.records += held.len() as u64;
+        handed.bytes += held.iter().map(|held| held.record.wire_len() as u64 + 20).sum::<u64>();
     }
 
     pub(super) fn depart_if_handed(&mut self, cx: &mut Context<'_>) {
-        let copies = &self.storage.copies;
-        if copies.leaving.is_some() && copies.sessions.is_empty() && copies.hands.is_empty() {
+        if self.storage.copies.leaving.is_some() && self.has_handed() {
             self.depart(cx);
         }
     }

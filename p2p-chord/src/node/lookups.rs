@@ -31,6 +31,8 @@ pub(super) enum Goal {
     Get(u32),
     /// To put something.
     Put(u32),
+    /// To learn who is responsible for what may be here no more.
+    Sweep,
 }
 
 /// A lookup and what it is for.
@@ -105,7 +107,7 @@ impl Chord {
         let number = self.next_lookup;
         self.next_lookup = number.wrapping_add(1);
         let parallel = match goal {
-            Goal::Get(_) | Goal::Put(_) => self.config.careful,
+            Goal::Get(_) | Goal::Put(_) | Goal::Sweep => self.config.careful,
             Goal::Join | Goal::Op(_) | Goal::Finger(_) => self.config.parallel,
         };
         let lookup = Lookup::new(target, parallel, seeds.into_iter());
@@ -272,6 +274,7 @@ impl Chord {
             Goal::Finger(slot) => self.finger_found(slot, &owners, cx),
             Goal::Get(task) => self.get_from(task, owners, report, cx),
             Goal::Put(task) => self.put_at(task, owners, report, cx),
+            Goal::Sweep => self.sweep_found(&owners, cx),
             Goal::Op(op) => {
                 cx.answer(op, Event::Owners { target, owners, report });
                 cx.finish(op, Ok(()));
@@ -283,6 +286,7 @@ impl Chord {
         match goal {
             Goal::Join => self.join_again(cx),
             Goal::Finger(_) => {}
+            Goal::Sweep => self.sweep_ends(),
             Goal::Get(task) | Goal::Put(task) => self.no_way(task, error, cx),
             Goal::Op(op) => cx.finish(op, Err(error)),
         }

@@ -18,6 +18,7 @@ mod getting;
 mod hand_over;
 mod join;
 mod lookups;
+mod mending;
 mod placing;
 mod putting;
 mod reconcile;
@@ -26,6 +27,7 @@ mod small;
 mod stabilise;
 mod storage;
 mod streams;
+mod sweep;
 mod tasks;
 mod token;
 
@@ -107,6 +109,10 @@ enum Purpose {
     Hand,
     /// To compare what both hold.
     Compare(u32),
+    /// To make a fragment that somebody lacks.
+    Mend,
+    /// To learn who is to have copies of what this node may have no more business with.
+    Sweep,
 }
 
 impl Purpose {
@@ -366,9 +372,11 @@ impl Chord {
             Purpose::Finger | Purpose::Repair => {}
             Purpose::Get(task) => self.got(task, contact, answer, cx),
             Purpose::Put(task) => self.put_answered(task, answer, cx),
-            Purpose::Keep(placing) => self.copied_to(placing, answer, cx),
+            Purpose::Keep(placing) => self.copied_to(placing, contact.peer, answer, cx),
             Purpose::Hand => self.handed(contact.peer, cx),
             Purpose::Compare(session) => self.reconciled(session, answer, cx),
+            Purpose::Mend => self.mend_answered(contact, answer, cx),
+            Purpose::Sweep => self.sweep_answered(answer, cx),
         }
         if is_member {
             self.learn(contact);
@@ -442,9 +450,11 @@ impl Chord {
             | Purpose::Repair => {}
             Purpose::Get(task) => self.not_got(task, peer, cx),
             Purpose::Put(task) => self.not_put(task, cx),
-            Purpose::Keep(placing) => self.not_copied(placing, cx),
+            Purpose::Keep(placing) => self.not_copied(placing, peer, cx),
             Purpose::Hand => self.not_handed(peer, cx),
             Purpose::Compare(session) => self.not_reconciled(session, cx),
+            Purpose::Mend => self.mend_unanswered(peer, cx),
+            Purpose::Sweep => self.sweep_ends(),
         }
     }
 

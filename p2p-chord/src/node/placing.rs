@@ -5,6 +5,7 @@ use super::disk::Waiting;
 use super::storage::DATAGRAM;
 use super::{Chord, Context, Purpose};
 use crate::contact::Contact;
+use crate::peer::Peer;
 use crate::pending::Insistence;
 use crate::store::{Held, Refusal};
 use crate::wire::{Answer, Ask};
@@ -21,12 +22,17 @@ pub(super) enum Client {
     Task(u32),
 }
 
+/// What one node is to keep of a record: a copy, or its fragments.
+type Parcel = Vec<Held>;
+
 /// A record that is being copied.
 #[derive(Clone, Debug)]
 pub(super) struct Placing {
     client: Client,
     is_told: bool,
-    held: Held,
+    /// Who was asked to keep what.
+    parcels: Vec<(Peer, Parcel)>,
+    /// Copies, or fragments, that are to be kept before it counts as stored.
     need: usize,
     copies: usize,
     outstanding: usize,
@@ -36,6 +42,15 @@ pub(super) struct Placing {
     refusal: Option<Refusal>,
 }
 
+impl Placing {
+    /// What this node was asked to keep, if it was.
+    fn take_parcel(&mut self, peer: Peer) -> Option<Parcel> {
+        let at = self.parcels.iter().position(|(to, _)| *to == peer)?;
+        self.outstanding -= 1;
+        Some(self.parcels.swap_remove(at).1)
+    }
+}
+
 impl Chord {
     pub(super) fn is_placing(&self, asked: &Asked) -> bool {
         self.storage.placings.values().any(|placing| placing.client == Client::Remote(*asked))
@@ -43,17 +58,36 @@ impl Chord {
 
     /// Has copies made of a record that was stored here.
     pub(super) fn place(&mut self, held: Held, client: Client, cx: &mut Context<'_>) {
-        let Some(ring) = self.ring() else { return };
-        let mut targets: Vec<Contact> = ring.successors().to_vec();
-        let copies = targets.len().min(self.config.replicas.saturating_sub(1));
-        let mut spare = targets.split_off(copies);
+        let copies = self.config.replicas.saturating_sub(1);
+        let Some((targets, spare)) = self.replicas_behind(copies) else { return };
+        let need = self.config.quorum.clamp(1, targets.len() + 1);
+        let parcels = targets.into_iter().map(|contact| (contact, Vec::from([held.clone()]))).collect();
+        self.place_parcels(parcels, spare, (need, 1), client, cx);
+    }
+
+    /// The next so many nodes, and those behind them, the last first.
+    pub(super) fn replicas_behind(&self, count: usize) -> Option<(Vec<Contact>, Vec<Contact>)> {
+        let mut targets: Vec<Contact> = self.ring()?.successors().to_vec();
+        let mut spare = targets.split_off(count.min(targets.len()));
         spare.reverse();
+        Some((targets, spare))
+    }
+
+    /// Has something kept by others that was stored here: `need` of it in all, of which `own` are here.
+    pub(super) fn place_parcels(
+        &mut self,
+        parcels: Vec<(Contact, Parcel)>,
+        spare: Vec<Contact>,
+        (need, own): (usize, usize),
+        client: Client,
+        cx: &mut Context<'_>,
+    ) {
         let number = self.storage.draw();
         let placing = Placing {
             client,
             is_told: false,
-            held,
-            need: self.config.quorum.clamp(1, copies + 1),
+            parcels: Vec::new(),
+            need,
             copies: 0,
             // Our own, until it is on the disk.
             outstanding: 1,
@@ -65,56 +99,53 @@ impl Chord {
             return self.tell_client(&placing, Err(Refusal::Busy), cx);
         }
         self.storage.placings.insert(number, Box::new(placing));
-        for contact in targets {
-            self.copy_to(contact, number, cx);
+        for (contact, parcel) in parcels {
+            self.copy_to(contact, parcel, number, cx);
         }
-        self.when_safe(Waiting::Placing(number), cx);
+        self.when_safe(Waiting::Placing(number, own), cx);
     }
 
-    /// Our own copy is safe, or cannot be.
-    pub(super) fn own_copy(&mut self, number: u32, is_safe: bool, cx: &mut Context<'_>) {
+    /// What is ours to keep is safe, or cannot be.
+    pub(super) fn own_copy(&mut self, number: u32, safe: usize, cx: &mut Context<'_>) {
         let Some(placing) = self.storage.placings.get_mut(&number) else { return };
         placing.outstanding -= 1;
-        placing.copies += usize::from(is_safe);
+        placing.copies += safe;
         self.placed(number, cx);
     }
 
-    fn copy_to(&mut self, contact: Contact, number: u32, cx: &mut Context<'_>) {
+    fn copy_to(&mut self, contact: Contact, parcel: Parcel, number: u32, cx: &mut Context<'_>) {
         let Some(placing) = self.storage.placings.get_mut(&number) else { return };
         placing.outstanding += 1;
         placing.messages += 1;
-        let ask = Ask::Keep(Vec::from([placing.held.clone()]));
+        let ask = Ask::Keep(parcel.clone());
+        placing.parcels.push((contact.peer, parcel));
         self.ask_or_dial(contact, ask, Insistence::Thrice, Purpose::Keep(number), cx);
     }
 
     /// A node keeps a copy, or says why not.
-    pub(super) fn copied_to(&mut self, number: u32, answer: Answer, cx: &mut Context<'_>) {
+    pub(super) fn copied_to(&mut self, number: u32, peer: Peer, answer: Answer, cx: &mut Context<'_>) {
         let Some(placing) = self.storage.placings.get_mut(&number) else { return };
-        placing.outstanding -= 1;
+        let Some(parcel) = placing.take_parcel(peer) else { return };
         placing.messages += 1;
-        match answer {
-            Answer::Kept(kept) => match kept.first() {
-                Some(None) => placing.copies += 1,
-                Some(Some(refusal)) => placing.refusal = Some(*refusal),
-                None => {}
-            },
-            _ => return self.not_kept(number, cx),
-        }
+        let Answer::Kept(kept) = answer else { return self.not_kept(number, parcel, cx) };
+        placing.copies += kept.iter().take(parcel.len()).filter(|refusal| refusal.is_none()).count();
+        placing.refusal = kept.into_iter().flatten().next().or(placing.refusal);
         self.placed(number, cx);
     }
 
-    pub(super) fn not_copied(&mut self, number: u32, cx: &mut Context<'_>) {
-        if let Some(placing) = self.storage.placings.get_mut(&number) {
-            placing.outstanding -= 1;
-            self.not_kept(number, cx);
+    pub(super) fn not_copied(&mut self, number: u32, peer: Peer, cx: &mut Context<'_>) {
+        if let Some(placing) = self.storage.placings.get_mut(&number)
+            && let Some(parcel) = placing.take_parcel(peer)
+        {
+            self.not_kept(number, parcel, cx);
         }
     }
 
     /// A node is of no use: the next one is asked.
-    fn not_kept(&mut self, number: u32, cx: &mut Context<'_>) {
+    fn not_kept(&mut self, number: u32, parcel: Parcel, cx: &mut Context<'_>) {
         let spare = self.storage.placings.get_mut(&number).and_then(|placing| placing.spare.pop());
         if let Some(contact) = spare {
-            self.copy_to(contact, number, cx);
+            self.copy_to(contact, parcel, number, cx);
         }
         self.placed(number, cx);
     }

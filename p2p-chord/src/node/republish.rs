@@ -79,7 +79,7 @@ impl Chord {
     pub(super) fn not_again(&mut self, key: RingId, error: Error, cx: &mut Context<'_>) {
         let soon = cx.now() + RETRY;
         let published = &mut self.storage.published;
-        for kind in [Kind::Value, Kind::Signed, Kind::Provider] {
+        for kind in [Kind::Value, Kind::Signed, Kind::Provider, Kind::Coded] {
             if let Some(put) = published.remove((key, kind)) {
                 published.set((key, kind), put, soon);
             }

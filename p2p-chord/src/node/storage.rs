@@ -3,12 +3,15 @@
 use super::answers::Asked;
 use super::disk::Waiting;
 use super::hand_over::Copies;
-use super::placing::Placing;
+use super::mending::Mending;
+use super::placing::{Client, Placing};
 use super::republish::Published;
+use super::sweep::Sweep;
 use super::tasks::Task;
 use super::{Chord, Context};
+use crate::contact::Contact;
 use crate::id::RingId;
-use crate::record::{Kind, Record};
+use crate::record::{ENOUGH, Kind, Record};
 use crate::store::{Held, Journal, Limits, Name, Prefix, Refusal, Store};
 use crate::wire::{Answer, LARGEST};
 use alloc::boxed::Box;
@@ -24,11 +27,6 @@ const PROVIDERS: usize = 12;
 const AROUND: usize = 32;
 /// The longest record that goes by datagram, as it is written.
 pub(super) const DATAGRAM: usize = LARGEST - AROUND;
-/// Replicas away from a place within which a node takes copies for it: it only guesses where those before it are, by
-/// how close those behind it lie to each other. What is refused wrongly is made later; with 8 replicas somebody may so
-/// place copies on up to half of a ring of 256.
-const NEAR: u64 = 16;
-
 /// Blocks of addresses of which a node knows how much they handed over.
 const BLOCKS: usize = 4_096;
 
@@ -42,6 +40,8 @@ pub(super) struct Storage {
     /// How much more each block of addresses may hand over.
     handed: Option<Box<PerKey<Prefix>>>,
     pub(super) published: Published,
+    pub(super) mending: Option<Box<Mending>>,
+    pub(super) sweep: Sweep,
     /// If what it stores is to be on the disk.
     pub(super) journal: Option<Box<Journal<Waiting>>>,
     /// It halts once everything is on the disk.
@@ -69,6 +69,8 @@ impl Storage {
             placings: BTreeMap::new(),
             copies: Copies::default(),
             published: Published::default(),
+            mending: None,
+            sweep: Sweep::default(),
             journal: file.map(|file| Box::new(Journal::new(Some(file)))),
             stopping: false,
             next: 0,
@@ -99,7 +101,7 @@ impl Chord {
     ) -> Answer {
         let Some(ring) = self.ring() else { return Answer::Absent };
         // Who is not responsible may have an old version.
-        let may_be_old = routed && kind != Kind::Value && !ring.owns(key);
+        let may_be_old = routed && kind != Kind::Value && !ring.owns(key) || routed && kind == Kind::Coded;
         if !may_be_old {
             let records = self.records(key, kind, cx);
             if !records.is_empty() {
@@ -115,7 +117,9 @@ impl Chord {
     pub(super) fn records(&self, key: RingId, kind: Kind, cx: &mut Context<'_>) -> Vec<(Record, u32)> {
         let now = cx.unix_now();
         let mut held: Vec<&Held> = self.storage.store.find(key, kind, now).collect();
-        if held.len() > PROVIDERS {
+        if kind == Kind::Coded {
+            held.truncate(ENOUGH);
+        } else if held.len() > PROVIDERS {
             // Whoever publishes first is not named first.
             cx.rng().shuffle(&mut held);
             held.truncate(PROVIDERS);
@@ -131,38 +135,45 @@ impl Chord {
         let is_ours = match self.ring() {
             None => return self.reply(asked, Answer::Absent, cx),
             Some(_) if !asked.is_proven => return self.reply(asked, Answer::Prove, cx),
-            Some(ring) => ring.owns(key) || wish.heir && self.is_near(key),
+            Some(ring) => ring.owns(key) || wish.heir && self.is_near(key, wish.record.kind()),
         };
         if self.is_placing(&asked) {
             return;
         }
-        let held = if is_ours { self.take(wish, asked.from, cx) } else { Err(Refusal::NotResponsible) };
-        match held {
-            Ok(held) => self.place(held, super::placing::Client::Remote(asked), cx),
-            Err(refusal) => self.reply(asked, Answer::Refused(refusal), cx),
+        let taken = match is_ours {
+            true => self.take(wish, asked.from, Client::Remote(asked), cx),
+            false => Err(Refusal::NotResponsible),
+        };
+        if let Err(refusal) = taken {
+            self.reply(asked, Answer::Refused(refusal), cx);
         }
     }
 
-    /// Stores what somebody at this address wants stored.
+    /// Stores what somebody at this address wants stored, and has copies made.
     pub(super) fn take(
         &mut self,
         wish: Wish,
         from: SocketAddr,
+        client: Client,
         cx: &mut Context<'_>,
-    ) -> Result<Held, Refusal> {
-        let record = wish.record;
-        if let Record::Provider(provider) = &record
-            && SocketAddr::from(provider.at).ip() != from.ip().to_canonical()
-        {
-            return Err(Refusal::Address);
-        }
+    ) -> Result<(), Refusal> {
         let expires = cx.unix_now().as_secs() + u64::from(wish.ttl);
-        let held = Held { record, expires, publisher: Prefix::of(from.ip()) };
+        let held = Held { record: wish.record, expires, publisher: Prefix::of(from.ip()) };
+        match &held.record {
+            Record::Provider(provider) if SocketAddr::from(provider.at).ip() != from.ip().to_canonical() => {
+                return Err(Refusal::Address);
+            }
+            // Nodes hand them to each other; who puts says the value.
+            Record::Fragment(_) => return Err(Refusal::Invalid),
+            Record::Coded(_) => return self.take_coded(held, from, client, cx),
+            _ => {}
+        }
         self.keep(held.clone(), wish.swap, from, cx)?;
-        Ok(held)
+        self.place(held, client, cx);
+        Ok(())
     }
 
-    fn keep(
+    pub(super) fn keep(
         &mut self,
         held: Held,
         swap: Option<u64>,
@@ -202,36 +213,30 @@ impl Chord {
         let new = || Box::new(PerKey::new(BLOCKS, rate, limits.copies_bytes as u64));
         // Away while the records are looked at.
         let mut handed = self.storage.handed.take().unwrap_or_else(new);
+        let mut lacking = Vec::new();
         let mut keep = |held: Held| {
             let cost = held.cost() as u64;
-            if !self.is_near(held.record.key()) {
+            if !self.is_near(held.record.key(), held.record.kind()) {
                 return Some(Refusal::NotResponsible);
             }
+            let lacked = self.lacks_own_fragment(&held.record);
             // What is here already costs nothing.
             if !self.storage.store.has(&held) && !handed.take(cx.now(), &from, cost) {
                 return Some(Refusal::Quota);
             }
-            self.keep(held, None, asked.from, cx).err()
+            let key = held.record.key();
+            let refusal = self.keep(held, None, asked.from, cx).err();
+            if lacked && refusal.is_none() {
+                lacking.push(key);
+            }
+            refusal
         };
         let kept = copies.into_iter().map(&mut keep).collect();
         self.storage.handed = Some(handed);
+        if let Some(me) = self.peer().filter(|_| !lacking.is_empty()) {
+            self.mend(Contact::unmet(me), lacking, cx);
+        }
         self.when_safe(Waiting::Kept(asked, kept), cx);
-    }
-
-    /// Whether this node may be among the replicas of a place, as far as it can tell.
-    pub(super) fn is_near(&self, key: RingId) -> bool {
-        let Some(ring) = self.ring() else { return false };
-        let Some(last) = ring.successors().last().filter(|_| !ring.is_small() && !ring.owns(key)) else {
-            return true;
-        };
-        let high = |distance: RingId| {
-            let [a, b, c, d, e, f, g, h, ..] = *distance.as_bytes();
-            u64::from_be_bytes([a, b, c, d, e, f, g, h])
-        };
-        let me = ring.me().id();
-        let gap = high(me.distance_to(last.peer.id())) / ring.successors().len() as u64;
-        let reach = gap.saturating_mul(NEAR * self.config.replicas as u64);
-        high(key.distance_to(me)) <= reach
     }
 }
 

@@ -174,8 +174,9 @@ impl Chord {
                 match call.purpose {
                     Purpose::Get(task) => self.got(task, contact, answer, cx),
                     Purpose::Put(task) => self.put_answered(task, answer, cx),
-                    Purpose::Keep(placing) => self.copied_to(placing, answer, cx),
+                    Purpose::Keep(placing) => self.copied_to(placing, call.peer, answer, cx),
                     Purpose::Hand => self.handed(call.peer, cx),
+                    Purpose::Mend => self.mend_answered(contact, answer, cx),
                     _ => {}
                 }
             }
@@ -204,8 +205,9 @@ impl Chord {
         match call.purpose {
             Purpose::Get(task) => self.not_got(task, call.peer, cx),
             Purpose::Put(task) => self.not_put(task, cx),
-            Purpose::Keep(placing) => self.not_copied(placing, cx),
+            Purpose::Keep(placing) => self.not_copied(placing, call.peer, cx),
             Purpose::Hand => self.not_handed(call.peer, cx),
+            Purpose::Mend => self.mend_unanswered(call.peer, cx),
             _ => {}
         }
     }

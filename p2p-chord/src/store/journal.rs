@@ -13,9 +13,6 @@
 //! nobody was told that it is stored. The file is then written anew.
 
 use super::{Held, Name};
-use crate::id::RingId;
-use crate::peer::Place;
-use crate::record::{Kind, Record};
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use core::hash::Hasher as _;
@@ -33,24 +30,14 @@ const HEAD: usize = 12;
 pub(crate) enum Entry {
     /// A record is new, or in place of another version.
     Held(Held),
-    /// A record stays longer.
-    Longer {
-        key: RingId,
-        kind: Kind,
-        /// Of a provider.
-        at: Option<Place>,
-        expires: u64,
-    },
+    /// A record stays longer, until then.
+    Longer(Name, u64),
 }
 
 impl Entry {
     /// That what is held stays longer.
     pub(crate) fn longer(held: &Held) -> Self {
-        let at = match &held.record {
-            Record::Provider(provider) => Some(provider.at),
-            Record::Value(_) | Record::Signed(_) => None,
-        };
-        Self::Longer { key: held.record.key(), kind: held.record.kind(), at, expires: held.expires }
+        Self::Longer(Name::of(&held.record), held.expires)
     }
 
     pub(crate) fn encode(&self, to: &mut BytesMut) {
@@ -59,18 +46,6 @@ impl Entry {
         to.extend_from_slice(&(body.len() as u32).to_le_bytes());
         to.extend_from_slice(&checksum(&body).to_le_bytes());
         to.extend_from_slice(&body);
-    }
-}
-
-impl Name {
-    /// The name that [`Entry::Longer`] says.
-    pub(crate) fn said(key: RingId, kind: Kind, at: Option<Place>) -> Self {
-        match at {
-            Some(at) => {
-                Self::of(&Record::Provider(crate::record::Provider { key, at, sha256: [0; 32], size: 0 }))
-            }
-            None => Self::range(key, kind).0,
-        }
     }
 }
 
@@ -287,6 +262,7 @@ impl<W> Journal<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Record;
     use crate::store::Prefix;
     use proptest::prelude::*;
 

@@ -110,6 +110,11 @@ impl Store {
         self.entries.get(name)
     }
 
+    /// Whether there is anything from one name to another.
+    pub(crate) fn has_between(&self, from: &Name, to: &Name) -> bool {
+        self.entries.range((Bound::Included(*from), Bound::Included(*to))).next().is_some()
+    }
+
     /// The records of a key and kind that are not past their time: one, or all providers.
     pub fn find(&self, key: RingId, kind: Kind, now: UnixTime) -> impl Iterator<Item = &Held> {
         let (from, to) = Name::range(key, kind);
@@ -135,6 +140,10 @@ impl Store {
     /// Why it is not taken. Nothing is changed then.
     pub fn put(&mut self, held: Held, swap: Option<u64>, now: UnixTime) -> Result<Taken, Refusal> {
         let most = now.as_secs().saturating_add(self.limits.ttl.as_secs());
+        // What is kept in fragments is not kept whole.
+        if matches!(held.record, Record::Coded(_)) {
+            return Err(Refusal::Invalid);
+        }
         if held.expires <= now.as_secs() {
             return Err(Refusal::Expired);
         }
@@ -231,6 +240,16 @@ impl Store {
             gone += 1;
         }
         gone
+    }
+
+    /// Forgets all records of a key and kind.
+    pub(crate) fn remove_key(&mut self, key: RingId, kind: Kind) {
+        let (from, to) = Name::range(key, kind);
+        let range = self.entries.range((Bound::Included(from), Bound::Included(to)));
+        let names: Vec<Name> = range.map(|(name, _)| *name).collect();
+        for name in names {
+            self.remove(&name);
+        }
     }
 
     pub(crate) fn remove(&mut self, name: &Name) -> Option<Held> {

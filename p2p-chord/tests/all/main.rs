@@ -5,6 +5,7 @@
     reason = "a test may fail by panicking, and says what it counted"
 )]
 
+mod coded;
 mod copies;
 mod disk;
 mod explorer;
@@ -15,4 +16,5 @@ mod refused;
 mod ring;
 mod rings;
 mod storing;
+mod strays;
 mod wire;

@@ -1,7 +1,7 @@
 //! The wire format: packets come back as they went, and nothing that is not one is taken for one.
 
 use bytes::Bytes;
-use p2p_chord::record::{Kind, Provider, PublicKey, Record, SecretKey, Signed};
+use p2p_chord::record::{Coded, FRAGMENTS, Kind, Provider, PublicKey, Record, SecretKey, Signed};
 use p2p_chord::store::{Digest, Held, Prefix, Refusal};
 use p2p_chord::wire::{Answer, Ask, LARGEST, Packet, VERSION, WireError};
 use p2p_chord::{NetworkId, Place, RingId};
@@ -29,11 +29,15 @@ pub(crate) fn records() -> impl Strategy<Value = Record> {
     let provider = provider.prop_map(|(key, ip, sha256, size)| {
         Record::Provider(Provider { key: RingId::new(key), at: Place::V4(ip, 80), sha256, size })
     });
-    prop_oneof![bytes(500).prop_map(Record::Value), signed, provider]
+    let coded = (bytes(500), 0..FRAGMENTS).prop_map(|(value, number)| {
+        Record::Fragment(Coded::new(value).unwrap().fragments().swap_remove(number))
+    });
+    let whole = bytes(300).prop_map(|value| Record::Coded(Coded::new(value).unwrap()));
+    prop_oneof![bytes(500).prop_map(Record::Value), signed, provider, coded, whole]
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
-    prop_oneof![Just(Kind::Value), Just(Kind::Signed), Just(Kind::Provider)]
+    prop_oneof![Just(Kind::Value), Just(Kind::Signed), Just(Kind::Provider), Just(Kind::Coded)]
 }
 
 fn refusals() -> impl Strategy<Value = Refusal> {
@@ -69,6 +73,7 @@ fn of_storage() -> impl Strategy<Value = Ask> {
         (records(), any::<u32>(), any::<Option<u64>>(), any::<bool>())
             .prop_map(|(record, ttl, swap, heir)| Ask::Put { record, ttl, swap, heir }),
         prop::collection::vec(held(), 0..2).prop_map(Ask::Keep),
+        ids().prop_map(Ask::Numbers),
         (any::<u64>(), ids(), arcs()).prop_map(|(key, from, arcs)| Ask::Compare { key, from, arcs }),
         (any::<u64>(), ids(), ids(), any::<bool>(), prop::collection::vec(any::<[u8; 8]>(), 0..132))
             .prop_map(|(key, from, to, both, have)| Ask::Exchange { key, from, to, both, have }),
@@ -84,6 +89,7 @@ fn about_storage() -> impl Strategy<Value = Answer> {
         prop::collection::vec(prop::option::of(refusals()), 0..20).prop_map(Answer::Kept),
         prop::collection::vec(any::<(u8, u32)>(), 0..16).prop_map(Answer::Differ),
         prop::collection::vec(any::<u8>(), 0..132).prop_map(Answer::Lacking),
+        (ids(), any::<u16>()).prop_map(|(key, numbers)| Answer::Numbers(key, numbers)),
     ]
 }
 
