@@ -76,13 +76,17 @@ pub struct Get {
     /// How many replicas are to be heard before the newest version counts; replicas that have an older one or none are
     /// then given it ("read repair"). 1: the first one that has it.
     pub quorum: u8,
+    /// Whether only who is responsible is asked. Else, with a quorum of 1, somebody on the way may answer who was asked for
+    /// the same often: with a version that was true half a minute ago, or less
+    /// ([`Limits::cache_mutable`](crate::store::Limits::cache_mutable)).
+    pub fresh: bool,
 }
 
 impl Get {
     /// The first record of a key and kind.
     #[must_use]
     pub const fn new(key: RingId, kind: Kind) -> Self {
-        Self { key, kind, quorum: 1 }
+        Self { key, kind, quorum: 1, fresh: false }
     }
 }
 
@@ -111,6 +115,8 @@ pub enum Event {
         key: RingId,
         /// One, or providers.
         records: Vec<Record>,
+        /// Whether somebody gave it who is not responsible for it and keeps it because many ask.
+        cached: bool,
         /// What it cost.
         report: Report,
     },

@@ -134,7 +134,9 @@ impl From<Hit> for Found {
                 }
             }
             // A get never ends with one.
-            Some(Record::Fragment(_)) | None => Self { title: String::new(), len: None, locator: text(String::new()) },
+            Some(Record::Fragment(_)) | None => {
+                Self { title: String::new(), len: None, locator: text(String::new()) }
+            }
         }
     }
 }

@@ -141,6 +141,8 @@ pub enum Ask {
         from: RingId,
         /// Where each arc ends and the next one begins, and the digest of what the asker holds in it; at most 16.
         arcs: Vec<(RingId, Digest)>,
+        /// Whether only what is kept in fragments counts.
+        coded: bool,
     },
     /// What of this arc lacks one of us? [`Answer::Lacking`]. The receiver gives the asker what it lacks, with
     /// [`Ask::Keep`].
@@ -156,6 +158,8 @@ pub enum Ask {
         both: bool,
         /// Fingerprints of what the asker holds in it, little-endian.
         have: Vec<[u8; 8]>,
+        /// Whether only what is kept in fragments counts.
+        coded: bool,
     },
     /// Which fragments of the value with this key do you have? [`Answer::Numbers`].
     Numbers(RingId),
@@ -205,6 +209,9 @@ pub enum Answer {
     Lacking(Vec<u8>),
     /// To [`Ask::Numbers`]: the key, and a bit for each fragment that is there, the lowest for number 0.
     Numbers(RingId, u16),
+    /// To [`Ask::Get`] on the way, or by a stream: as [`Self::Records`], by somebody who is not responsible and was asked for
+    /// the same often. Nothing is kept like this longer than where it came from.
+    Cached(Vec<(Record, u32)>),
 }
 
 /// Of a list of places, to compare lists without sending them: FNV-1a over the identifiers, never 0.

@@ -63,9 +63,9 @@ impl Chord {
             Ask::Numbers(_) if !self.is_member() => Answer::Absent,
             Ask::Numbers(key) => Answer::Numbers(key, self.fragments_of(key, cx)),
             Ask::Compare { .. } | Ask::Exchange { .. } if !asked.is_proven => Answer::Prove,
-            Ask::Compare { key, from, arcs } => self.compared(key, from, &arcs, cx),
-            Ask::Exchange { key, from, to, both, have } => {
-                self.exchanged(&asked, reconcile::Arc { key, from, to }, both, &have, cx)
+            Ask::Compare { key, from, arcs, coded } => self.compared(key, from, &arcs, coded, cx),
+            Ask::Exchange { key, from, to, both, have, coded } => {
+                self.exchanged(&asked, reconcile::Arc { key, from, to, coded }, both, &have, cx)
             }
         };
         self.reply(asked, answer, cx);
@@ -143,7 +143,9 @@ fn most(answer: &Answer) -> usize {
             Answer::Pong(_) => PLACE_V6,
             Answer::Neighbours { successors, .. } => PLACE_V6 + successors.as_ref().map_or(0, places),
             Answer::Owners(list) | Answer::Closer(list) => places(list),
-            Answer::Records(records) => records.iter().map(|(record, _)| record.wire_len() + 5).sum(),
+            Answer::Records(records) | Answer::Cached(records) => {
+                records.iter().map(|(record, _)| record.wire_len() + 5).sum()
+            }
             Answer::Stored { .. } => 4,
             Answer::Refused(_) => 11,
             Answer::Differ(arcs) => 6 * arcs.len(),

@@ -35,6 +35,10 @@ pub(super) struct Getting {
     heard: Vec<(Contact, Option<u64>)>,
     /// The newest.
     best: Option<(Record, u32)>,
+    /// Somebody gave it who keeps it because many ask.
+    cached: bool,
+    /// Nobody waits for it: it is to be kept here, because many ask.
+    for_others: bool,
     /// Fragments, by their numbers.
     parts: BTreeMap<usize, Fragment>,
     /// Replicas that did not answer in time.
@@ -79,9 +83,21 @@ const fn version(record: &Record) -> u64 {
 
 impl Chord {
     pub(super) fn get(&mut self, op: OpId, get: Get, cx: &mut Context<'_>) {
+        let may_be_here =
+            get.kind == Kind::Value || get.kind != Kind::Coded && get.quorum <= 1 && self.owns(get.key);
+        self.begin_get(Some(op), get, may_be_here, cx);
+    }
+
+    /// Gets what many ask for here.
+    pub(super) fn get_to_cache(&mut self, key: RingId, kind: Kind, cx: &mut Context<'_>) {
+        self.begin_get(None, Get { fresh: true, ..Get::new(key, kind) }, false, cx);
+    }
+
+    fn begin_get(&mut self, op: Option<OpId>, get: Get, may_be_here: bool, cx: &mut Context<'_>) {
         let key = get.key;
-        let may_be_here = get.kind == Kind::Value || get.kind != Kind::Coded && get.quorum <= 1 && self.owns(key);
         let work = Work::Get(Getting {
+            cached: false,
+            for_others: op.is_none(),
             get,
             owners: Vec::new(),
             named: Vec::new(),
@@ -93,11 +109,11 @@ impl Chord {
             patient: false,
             lookups: 1,
         });
-        let Some(task) = self.begin_task(Some(op), key, work, cx) else { return };
+        let Some(task) = self.begin_task(op, key, work, cx) else { return };
         if may_be_here {
             let records = self.records(key, get.kind, cx);
             if !records.is_empty() {
-                return self.found(task, records.into_iter().map(|(record, _)| record).collect(), cx);
+                return self.found(task, records, cx);
             }
         }
         self.look_up(key, Goal::Get(task), cx);
@@ -117,6 +133,7 @@ impl Chord {
             && let Work::Get(getting) = &task.work
             // With a quorum, a version found on the way is one of several.
             && getting.get.quorum <= 1
+            && !getting.get.fresh
             // Nobody has all of what is in fragments.
             && getting.get.kind != Kind::Coded
             && getting.lookups == 1
@@ -130,7 +147,10 @@ impl Chord {
     pub(super) fn has_nothing(&mut self, goal: Goal, contact: Contact) {
         let Goal::Get(number) = goal else { return };
         let is_asked = |getting: &&mut Getting| {
-            getting.get.quorum <= 1 && getting.get.kind != Kind::Coded && getting.lookups == 1
+            getting.get.quorum <= 1
+                && !getting.get.fresh
+                && getting.get.kind != Kind::Coded
+                && getting.lookups == 1
         };
         if let Some(getting) = self.getting(number).filter(is_asked) {
             getting.heard.push((contact, None));
@@ -244,8 +264,13 @@ impl Chord {
     fn take_answer(&mut self, number: u32, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
         let Some(getting) = self.getting(number) else { return };
         let Get { key, kind, .. } = getting.get;
+        let is_cached = matches!(answer, Answer::Cached(_));
         match answer {
-            Answer::Records(mut records) => {
+            Answer::Cached(_) if getting.get.fresh || getting.get.quorum > 1 => {
+                self.no_help(number, contact, cx)
+            }
+            Answer::Records(mut records) | Answer::Cached(mut records) => {
+                getting.cached = is_cached;
                 getting.outstanding -= 1;
                 let was_empty = records.is_empty();
                 let is_sound =
@@ -264,11 +289,15 @@ impl Chord {
                 self.dial(contact, Ask::Get { key, kind, routed: false }, Purpose::Get(number), cx);
             }
             // It has left, say.
-            _ => {
-                getting.outstanding -= 1;
-                getting.silent.push(contact.peer);
-                self.get_on(number, cx);
-            }
+            _ => self.no_help(number, contact, cx),
+        }
+    }
+
+    fn no_help(&mut self, number: u32, contact: Contact, cx: &mut Context<'_>) {
+        if let Some(getting) = self.getting(number) {
+            getting.outstanding -= 1;
+            getting.silent.push(contact.peer);
+            self.get_on(number, cx);
         }
     }
 
@@ -276,7 +305,7 @@ impl Chord {
     fn heard_of(&mut self, number: u32, contact: Contact, records: Vec<(Record, u32)>, cx: &mut Context<'_>) {
         let Some(getting) = self.getting(number) else { return };
         if getting.get.kind == Kind::Provider && !records.is_empty() {
-            return self.found(number, records.into_iter().map(|(record, _)| record).collect(), cx);
+            return self.found(number, records, cx);
         }
         if getting.get.kind == Kind::Coded {
             getting.heard.push((contact, records.first().map(|_| 0)));
@@ -325,7 +354,7 @@ impl Chord {
         if getting.parts.len() >= ENOUGH {
             // All fragments were checked: only who published it can have made them not fit together.
             return match Coded::rebuild(getting.parts.values()) {
-                Ok(coded) => self.found(number, Vec::from([Record::Coded(coded)]), cx),
+                Ok(coded) => self.found(number, Vec::from([(Record::Coded(coded), 0)]), cx),
                 Err(error) => self.task_failed(number, Error::Record(error), cx),
             };
         }
@@ -335,7 +364,7 @@ impl Chord {
                 if getting.get.quorum > 1 {
                     self.repair(&record, left, heard, cx);
                 }
-                self.found(number, Vec::from([record]), cx);
+                self.found(number, Vec::from([(record, left)]), cx);
             }
             None if !getting.patient && !getting.silent.is_empty() => {
                 // One of them may be the only one that has it.
@@ -371,9 +400,18 @@ impl Chord {
         }
     }
 
-    fn found(&mut self, number: u32, records: Vec<Record>, cx: &mut Context<'_>) {
+    /// The records, and for how many seconds each is kept where it came from.
+    fn found(&mut self, number: u32, records: Vec<(Record, u32)>, cx: &mut Context<'_>) {
         let Some(task) = self.end_task(number, cx) else { return };
-        let event = Event::Found { key: task.key, records, report: task.report };
+        let Work::Get(getting) = &task.work else { return };
+        if getting.for_others {
+            let name = (getting.get.key, getting.get.kind);
+            let cache = self.storage.cache.get_or_insert_default();
+            return cache.keep(name, records, &self.config.limits, cx.now());
+        }
+        let cached = getting.cached;
+        let records = records.into_iter().map(|(record, _)| record).collect();
+        let event = Event::Found { key: task.key, records, cached, report: task.report };
         self.end_op(task.op, event, Ok(()), cx);
     }
 }

@@ -9,6 +9,7 @@ use crate::api::Timer;
 use crate::contact::Contact;
 use crate::peer::Peer;
 use crate::pending::Insistence;
+use crate::record::FRAGMENTS;
 use crate::store::{Held, Name};
 use crate::wire::{Ask, LARGEST};
 use alloc::boxed::Box;
@@ -82,7 +83,10 @@ impl Chord {
         let Some(ring) = self.ring() else { return };
         let Some(before) = ring.predecessor().copied() else { return };
         let (from, to) = (before.peer.id(), ring.me().id());
-        let targets: Vec<Contact> = ring.successors().iter().take(replicas).copied().collect();
+        // Values in fragments have more nodes.
+        let has_coded = self.storage.store.arc(from, to, true, cx.unix_now()).next().is_some();
+        let nodes = if has_coded { replicas.max(FRAGMENTS - 1) } else { replicas };
+        let targets: Vec<Contact> = ring.successors().iter().take(nodes).copied().collect();
         let copies = &mut self.storage.copies;
         let mut due: Vec<Contact> =
             targets.iter().filter(|target| !copies.replicas.contains(&target.peer)).copied().collect();
@@ -94,7 +98,9 @@ impl Chord {
         }
         self.sweep(cx);
         for target in due {
-            self.reconcile(target, (from, to), Why::Own, cx);
+            let place = targets.iter().position(|other| other.peer == target.peer);
+            let why = if place.is_some_and(|place| place >= replicas) { Why::Fragments } else { Why::Own };
+            self.reconcile(target, (from, to), why, cx);
         }
     }
 

@@ -151,7 +151,7 @@ impl Chord {
                 let closer = peers(network, list).into_iter().map(Contact::unmet);
                 running.lookup.closer(contact.peer, closer);
             }
-            Answer::Records(_) | Answer::Large if matches!(goal, Goal::Get(_)) => {
+            Answer::Records(_) | Answer::Cached(_) | Answer::Large if matches!(goal, Goal::Get(_)) => {
                 running.lookup.holder(contact.peer);
                 return self.end_at_holder(number, contact, answer, cx);
             }

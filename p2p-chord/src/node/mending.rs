@@ -250,7 +250,9 @@ impl Chord {
         missing.truncate(share);
         if missing.is_empty() {
             // Everybody has one more than is needed: the last has it no more for long.
-            missing.extend(mend.others.iter().rev().find_map(|(_, has)| has.checked_ilog2()).map(|bit| bit as usize));
+            missing.extend(
+                mend.others.iter().rev().find_map(|(_, has)| has.checked_ilog2()).map(|bit| bit as usize),
+            );
         }
         let Ok(coded) = Coded::rebuild(mend.parts.values()) else { return };
         let fragments = coded.fragments().into_iter().filter(|fragment| missing.contains(&fragment.number()));

@@ -39,6 +39,8 @@ pub(super) struct Arc {
     pub(super) key: u64,
     pub(super) from: RingId,
     pub(super) to: RingId,
+    /// Only what is kept in fragments.
+    pub(super) coded: bool,
 }
 
 /// A comparison under way.
@@ -58,20 +60,24 @@ pub(super) struct Session {
 pub(super) enum Why {
     /// The asker is responsible for the arc, and the other is to have copies of it.
     Own,
+    /// The same, but the other is to have fragments only.
+    Fragments,
     /// The asker was, and leaves: the other is to have what it has.
     Leaving,
     /// The other is to have copies of all of it, as the asker has.
     Newcomer,
     /// The asker has no more business with the arc: once the other has something, it goes. What is in fragments too?
-    Sweep {
-        coded: bool,
-    },
+    Sweep { coded: bool },
 }
 
 impl Why {
     /// Whether the asker is to have from the other what it lacks itself.
     const fn is_mutual(self) -> bool {
-        matches!(self, Self::Own | Self::Leaving)
+        matches!(self, Self::Own | Self::Fragments | Self::Leaving)
+    }
+
+    const fn is_coded(self) -> bool {
+        matches!(self, Self::Fragments)
     }
 }
 
@@ -112,14 +118,16 @@ impl Chord {
         let now = cx.unix_now();
         let Some(session) = self.storage.copies.sessions.get_mut(&number) else { return };
         let (key, with, mut begin) = (session.key, session.with, from);
+        let coded = session.why.is_coded();
         let mut digest = |to: RingId| {
-            let digest = self.storage.store.digest(key, begin, to, now);
+            let digest = self.storage.store.digest(key, (begin, to), coded, now);
             begin = to;
             (to, digest)
         };
         let arcs: Vec<(RingId, Digest)> = ends.into_iter().map(&mut digest).collect();
         session.asked = Asking::Compare(from, arcs.clone());
-        self.ask(with, Ask::Compare { key, from, arcs }, Insistence::Thrice, Purpose::Compare(number), cx);
+        let ask = Ask::Compare { key, from, arcs, coded };
+        self.ask(with, ask, Insistence::Thrice, Purpose::Compare(number), cx);
     }
 
     /// The other node answered.
@@ -150,8 +158,7 @@ impl Chord {
                 let lacks = lacking.iter().filter_map(|at| names.get(usize::from(*at)));
                 let lacks = lacks.map(|(name, _)| *name).collect();
                 if let Why::Sweep { coded } = why {
-                    let is_lacking =
-                        |at: &usize| lacking.iter().any(|other| usize::from(*other) == *at);
+                    let is_lacking = |at: &usize| lacking.iter().any(|other| usize::from(*other) == *at);
                     let there = (0..names.len()).filter(|at| !is_lacking(at)).map(|at| names[at]);
                     self.drop_names(key, there, coded);
                 }
@@ -165,7 +172,7 @@ impl Chord {
     /// Gives a node what it lacks. Fragments that it is to have are made for it, for each node has another one.
     fn hand_what_lacks(&mut self, with: Contact, mut names: Vec<Name>, why: Why, cx: &mut Context<'_>) {
         match why {
-            Why::Own => {
+            Why::Own | Why::Fragments => {
                 let fragments = names.extract_if(.., |name| name.kind() == Kind::Coded);
                 let keys: Vec<RingId> = fragments.map(|name| name.key()).collect();
                 self.mend(with, keys, cx);
@@ -182,8 +189,8 @@ impl Chord {
         let Some(session) = self.storage.copies.sessions.get_mut(&number) else { return };
         let Some((from, to, theirs)) = session.left.pop() else { return self.not_reconciled(number, cx) };
         let store = &self.storage.store;
-        let ours = store.arc(from, to, now).count();
-        let (key, both) = (session.key, session.why.is_mutual());
+        let (key, both, coded) = (session.key, session.why.is_mutual(), session.why.is_coded());
+        let ours = store.arc(from, to, coded, now).count();
         let theirs = if both { theirs } else { 0 };
         if ours > FEW as usize || theirs > FEW {
             let ends = cut(from, to);
@@ -191,13 +198,13 @@ impl Chord {
                 return self.ask_to_compare(number, from, ends, cx);
             }
         }
-        let few = store.arc(from, to, now).take(FINGERPRINTS);
+        let few = store.arc(from, to, coded, now).take(FINGERPRINTS);
         let names: Vec<(Name, [u8; 8])> =
             few.map(|(name, held)| (*name, fingerprint(key, name, held).to_le_bytes())).collect();
         let have = names.iter().map(|(_, fingerprint)| *fingerprint).collect();
         session.asked = Asking::Exchange(names);
         let with = session.with;
-        let ask = Ask::Exchange { key, from, to, both, have };
+        let ask = Ask::Exchange { key, from, to, both, have, coded };
         self.ask(with, ask, Insistence::Thrice, Purpose::Compare(number), cx);
     }
 
@@ -216,6 +223,7 @@ impl Chord {
         key: u64,
         from: RingId,
         arcs: &[(RingId, Digest)],
+        coded: bool,
         cx: &Context<'_>,
     ) -> Answer {
         if !self.is_member() {
@@ -224,7 +232,7 @@ impl Chord {
         let (now, mut begin) = (cx.unix_now(), from);
         let mut differing = Vec::new();
         for (number, (to, theirs)) in (0..).zip(arcs.iter().take(CUT)) {
-            let ours = self.storage.store.digest(key, begin, *to, now);
+            let ours = self.storage.store.digest(key, (begin, *to), coded, now);
             if ours != *theirs {
                 differing.push((number, ours.records));
             }
@@ -245,9 +253,9 @@ impl Chord {
         if !self.is_member() {
             return Answer::Absent;
         }
-        let Arc { key, from, to } = arc;
+        let Arc { key, from, to, coded } = arc;
         let store = &self.storage.store;
-        let here = store.arc(from, to, cx.unix_now());
+        let here = store.arc(from, to, coded, cx.unix_now());
         let here: Vec<(Name, [u8; 8])> =
             here.map(|(name, held)| (*name, fingerprint(key, name, held).to_le_bytes())).collect();
         let ours: BTreeSet<&[u8; 8]> = here.iter().map(|(_, fingerprint)| fingerprint).collect();

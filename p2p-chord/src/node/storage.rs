@@ -12,7 +12,7 @@ use super::{Chord, Context};
 use crate::contact::Contact;
 use crate::id::RingId;
 use crate::record::{ENOUGH, Kind, Record};
-use crate::store::{Held, Journal, Limits, Name, Prefix, Refusal, Store};
+use crate::store::{Cache, Held, Journal, Limits, Name, Prefix, Refusal, Store};
 use crate::wire::{Answer, LARGEST};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -40,6 +40,7 @@ pub(super) struct Storage {
     /// How much more each block of addresses may hand over.
     handed: Option<Box<PerKey<Prefix>>>,
     pub(super) published: Published,
+    pub(super) cache: Option<Box<Cache>>,
     pub(super) mending: Option<Box<Mending>>,
     pub(super) sweep: Sweep,
     /// If what it stores is to be on the disk.
@@ -69,6 +70,7 @@ impl Storage {
             placings: BTreeMap::new(),
             copies: Copies::default(),
             published: Published::default(),
+            cache: None,
             mending: None,
             sweep: Sweep::default(),
             journal: file.map(|file| Box::new(Journal::new(Some(file)))),
@@ -105,12 +107,34 @@ impl Chord {
         if !may_be_old {
             let records = self.records(key, kind, cx);
             if !records.is_empty() {
-                let len: usize = records.iter().map(|(record, _)| record.wire_len() + 5).sum();
-                let is_large = asked.conn.is_none() && len > DATAGRAM;
+                let is_large = asked.conn.is_none() && is_large(&records);
                 return if is_large { Answer::Large } else { Answer::Records(records) };
             }
         }
+        if (routed || asked.conn.is_some())
+            && let Some(answer) = self.cached(asked, (key, kind), cx)
+        {
+            return answer;
+        }
         if routed { self.step(key) } else { Answer::Records(Vec::new()) }
+    }
+
+    /// What is asked for, if many ask for it here and it was fetched for them.
+    fn cached(&mut self, asked: &Asked, (key, kind): (RingId, Kind), cx: &mut Context<'_>) -> Option<Answer> {
+        let now = cx.now();
+        if self.config.limits.cache_bytes == 0 || kind == Kind::Coded || self.owns(key) {
+            return None;
+        }
+        let cache = self.storage.cache.get_or_insert_default();
+        let records = cache.find((key, kind), now);
+        if !records.is_empty() {
+            let is_large = asked.conn.is_none() && is_large(&records);
+            return Some(if is_large { Answer::Large } else { Answer::Cached(records) });
+        }
+        if asked.conn.is_none() && cache.is_hot((key, kind), now) {
+            self.get_to_cache(key, kind, cx);
+        }
+        None
     }
 
     /// What is stored under a key, and for how many seconds.
@@ -238,6 +262,11 @@ impl Chord {
         }
         self.when_safe(Waiting::Kept(asked, kept), cx);
     }
+}
+
+/// Whether these go by a stream only.
+fn is_large(records: &[(Record, u32)]) -> bool {
+    records.iter().map(|(record, _)| record.wire_len() + 5).sum::<usize>() > DATAGRAM
 }
 
 #[cfg(test)]

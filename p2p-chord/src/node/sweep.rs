@@ -89,7 +89,8 @@ impl Chord {
         let every = self.config.compare * ROUND;
         // Not all nodes at the same time.
         let phase = cx.rng().phase(every);
-        self.storage.sweep = Sweep { next: now + every / 2 + phase, at: self.peer().map(|me| me.id()), owner: None };
+        self.storage.sweep =
+            Sweep { next: now + every / 2 + phase, at: self.peer().map(|me| me.id()), owner: None };
         self.sweep_on(cx);
     }
 
@@ -98,10 +99,12 @@ impl Chord {
         let Some(ring) = self.ring() else { return self.sweep_ends() };
         let me = ring.me().id();
         let Some(at) = self.storage.sweep.at else { return };
-        let first = self.storage.store.arc(at, me, cx.unix_now()).next().map(|(name, _)| name.key());
+        let first = self.storage.store.arc(at, me, false, cx.unix_now()).next().map(|(name, _)| name.key());
         let Some(key) = first.filter(|key| self.may_be_far(*key)) else { return self.sweep_ends() };
-        let members: Vec<Peer> = ring.owners(key).into_iter().flatten().copied().collect();
         if ring.is_small() {
+            let mut members: Vec<Peer> = ring.successors().iter().map(|contact| contact.peer).collect();
+            members.push(ring.me());
+            members.sort_by_key(|member| key.distance_to(member.id()));
             let Some(before) = members.last().map(Peer::id) else { return self.sweep_ends() };
             self.storage.sweep.owner = members.first().copied();
             return self.sweep_arc(before, &members, cx);
@@ -135,7 +138,9 @@ impl Chord {
 
     /// The nodes that have copies of an arc, which ends at the first of them, are known.
     fn sweep_arc(&mut self, before: RingId, members: &[Peer], cx: &mut Context<'_>) {
-        let (Some(me), Some(owner)) = (self.peer(), members.first().copied()) else { return self.sweep_ends() };
+        let (Some(me), Some(owner)) = (self.peer(), members.first().copied()) else {
+            return self.sweep_ends();
+        };
         let place = members.iter().position(|member| *member == me);
         if owner == me || place.is_some_and(|place| place < self.config.replicas) {
             // Of what is nearer it is to have copies too.
@@ -163,23 +168,18 @@ impl Chord {
         cx: &Context<'_>,
     ) {
         let (store, now) = (&self.storage.store, cx.unix_now());
-        if store.digest(key, from, to, now) != digest {
+        if store.digest(key, (from, to), false, now) != digest {
             return;
         }
         let names: Vec<(Name, [u8; 8])> = store
-            .arc(from, to, now)
+            .arc(from, to, false, now)
             .map(|(name, held)| (*name, fingerprint(key, name, held).to_le_bytes()))
             .collect();
         self.drop_names(key, names.into_iter(), coded);
     }
 
     /// The other node has these, in these versions: they go, if they are the same still.
-    pub(super) fn drop_names(
-        &mut self,
-        key: u64,
-        names: impl Iterator<Item = (Name, [u8; 8])>,
-        coded: bool,
-    ) {
+    pub(super) fn drop_names(&mut self, key: u64, names: impl Iterator<Item = (Name, [u8; 8])>, coded: bool) {
         for (name, version) in names {
             let store = &mut self.storage.store;
             let is_same =

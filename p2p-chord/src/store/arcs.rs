@@ -43,11 +43,12 @@ pub(crate) fn fingerprint(key: u64, name: &Name, held: &Held) -> u64 {
 
 impl Store {
     /// What lies behind `from` and not behind `to`, clockwise; everything if they are the same. Of a value in fragments
-    /// one.
+    /// one; with `coded` only those.
     pub(crate) fn arc(
         &self,
         from: RingId,
         to: RingId,
+        coded: bool,
         now: UnixTime,
     ) -> impl Iterator<Item = (&Name, &Held)> {
         let behind = Bound::Excluded(Name::last_of(from));
@@ -62,7 +63,7 @@ impl Store {
         let all = range(first).chain(second.into_iter().flat_map(range));
         let mut last = None;
         all.filter(move |(name, held)| {
-            if held.expires <= now.as_secs() {
+            if held.expires <= now.as_secs() || coded && name.kind() != Kind::Coded {
                 return false;
             }
             let whose = (name.key(), name.kind());
@@ -71,8 +72,14 @@ impl Store {
     }
 
     /// The digest of an arc.
-    pub(crate) fn digest(&self, key: u64, from: RingId, to: RingId, now: UnixTime) -> Digest {
-        self.arc(from, to, now).fold(Digest::default(), |digest, (name, held)| Digest {
+    pub(crate) fn digest(
+        &self,
+        key: u64,
+        (from, to): (RingId, RingId),
+        coded: bool,
+        now: UnixTime,
+    ) -> Digest {
+        self.arc(from, to, coded, now).fold(Digest::default(), |digest, (name, held)| Digest {
             records: digest.records + 1,
             sum: digest.sum.wrapping_add(fingerprint(key, name, held)),
         })

@@ -5,6 +5,7 @@
 //! block holds more than twice what the newcomer's does. So a flood crowds out itself, and never those who store little.
 
 mod arcs;
+mod cache;
 mod journal;
 mod limits;
 mod name;
@@ -17,6 +18,7 @@ pub use name::Prefix;
 pub use refusal::Refusal;
 
 pub(crate) use arcs::fingerprint;
+pub(crate) use cache::Cache;
 pub(crate) use journal::{Entry, Journal, Progress, entries};
 pub(crate) use name::Name;
 

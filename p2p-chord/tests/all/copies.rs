@@ -59,7 +59,13 @@ fn are_in_place(sim: &World, members: &[NodeIx], records: &[Record], copies: usi
     Ok(())
 }
 
-pub(crate) fn settle_copies(sim: &mut World, members: &[NodeIx], records: &[Record], copies: usize, seconds: u64) {
+pub(crate) fn settle_copies(
+    sim: &mut World,
+    members: &[NodeIx],
+    records: &[Record],
+    copies: usize,
+    seconds: u64,
+) {
     let mut wrong = Ok(());
     for second in (0..seconds).step_by(5) {
         wrong = are_in_place(sim, members, records, copies);

@@ -229,8 +229,13 @@ fn nobody_is_sent_more_than_it_sent_before_it_proved_its_address() {
         Ask::Get { key, kind: Kind::Signed, routed: true },
         Ask::Get { key, kind: Kind::Signed, routed: false },
         Ask::Get { key, kind: Kind::Value, routed: true },
-        Ask::Compare { key: 1, from: key, arcs: vec![(key, p2p_chord::store::Digest::default())] },
-        Ask::Exchange { key: 1, from: key, to: key, both: true, have: vec![[0; 8]] },
+        Ask::Compare {
+            key: 1,
+            from: key,
+            arcs: vec![(key, p2p_chord::store::Digest::default())],
+            coded: false,
+        },
+        Ask::Exchange { key: 1, from: key, to: key, both: true, have: vec![[0; 8]], coded: false },
         Ask::Keep(Vec::new()),
     ];
     for ask in asks {
@@ -246,6 +251,8 @@ fn nobody_is_sent_more_than_it_sent_before_it_proved_its_address() {
 fn who_hands_over_too_many_copies_is_refused() {
     let mut member = Member::new(|config| {
         (config.limits.bytes, config.limits.copies_bytes) = (1 << 20, 1 << 19);
+        // Everything is near.
+        config.replicas = 64;
     });
     let mut refused = 0;
     for number in 0..1_000_u32 {

@@ -74,15 +74,28 @@ fn of_storage() -> impl Strategy<Value = Ask> {
             .prop_map(|(record, ttl, swap, heir)| Ask::Put { record, ttl, swap, heir }),
         prop::collection::vec(held(), 0..2).prop_map(Ask::Keep),
         ids().prop_map(Ask::Numbers),
-        (any::<u64>(), ids(), arcs()).prop_map(|(key, from, arcs)| Ask::Compare { key, from, arcs }),
-        (any::<u64>(), ids(), ids(), any::<bool>(), prop::collection::vec(any::<[u8; 8]>(), 0..132))
-            .prop_map(|(key, from, to, both, have)| Ask::Exchange { key, from, to, both, have }),
+        (any::<u64>(), ids(), arcs(), any::<bool>()).prop_map(|(key, from, arcs, coded)| Ask::Compare {
+            key,
+            from,
+            arcs,
+            coded
+        }),
+        (any::<u64>(), ids(), ids(), any::<[bool; 2]>(), prop::collection::vec(any::<[u8; 8]>(), 0..132))
+            .prop_map(|(key, from, to, [both, coded], have)| Ask::Exchange {
+                key,
+                from,
+                to,
+                both,
+                have,
+                coded
+            }),
     ]
 }
 
 fn about_storage() -> impl Strategy<Value = Answer> {
     prop_oneof![
         prop::collection::vec((records(), any::<u32>()), 0..2).prop_map(Answer::Records),
+        prop::collection::vec((records(), any::<u32>()), 0..2).prop_map(Answer::Cached),
         Just(Answer::Large),
         (any::<u8>(), any::<u16>()).prop_map(|(copies, messages)| Answer::Stored { copies, messages }),
         refusals().prop_map(Answer::Refused),
