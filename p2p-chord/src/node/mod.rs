@@ -56,6 +56,7 @@ use streams::Streams;
 use token::Tokens;
 
 pub use hand_over::Handed;
+pub(crate) use storage::Shared;
 
 type Context<'a> = Cx<'a, Chord>;
 

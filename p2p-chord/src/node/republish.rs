@@ -58,6 +58,11 @@ impl Chord {
         self.put(op, put, cx);
     }
 
+    /// Whether it puts this again and again.
+    pub(crate) fn publishes(&self, key: RingId, kind: Kind) -> bool {
+        self.storage.published.records.contains_key(&(key, kind))
+    }
+
     pub(super) fn withdraw(&mut self, op: OpId, key: RingId, kind: Kind, cx: &mut Context<'_>) {
         let had = self.storage.published.remove((key, kind)).is_some();
         cx.finish(op, if had { Ok(()) } else { Err(Error::Absent) });

@@ -12,7 +12,7 @@ use super::{Chord, Context};
 use crate::contact::Contact;
 use crate::id::RingId;
 use crate::record::{ENOUGH, Kind, Record};
-use crate::store::{Cache, Held, Journal, Limits, Name, Prefix, Refusal, Store};
+use crate::store::{Account, Cache, Held, Journal, Limits, Name, Prefix, Refusal, Store};
 use crate::wire::{Answer, LARGEST};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -49,6 +49,19 @@ pub(super) struct Storage {
     pub(super) stopping: bool,
     /// Numbers tasks and placings.
     next: u32,
+}
+
+/// What several nodes on one machine hold together, and may.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    account: Option<Box<Account>>,
+    handed: Option<Box<PerKey<Prefix>>>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { account: Some(Box::default()), handed: None }
+    }
 }
 
 /// What somebody wants stored.
@@ -91,6 +104,18 @@ impl Chord {
     #[must_use]
     pub const fn store(&self) -> &Store {
         &self.storage.store
+    }
+
+    /// Bytes of records that it has because many ask it for them on their way.
+    #[must_use]
+    pub fn cached_bytes(&self) -> usize {
+        self.storage.cache.as_ref().map_or(0, |cache| cache.bytes())
+    }
+
+    /// Takes what it shares with other nodes on the same machine, or gives it back.
+    pub(crate) const fn share(&mut self, shared: &mut Shared) {
+        core::mem::swap(&mut self.storage.store.shared, &mut shared.account);
+        core::mem::swap(&mut self.storage.handed, &mut shared.handed);
     }
 
     /// What is asked for, if it is here; else, on the way, who is nearer to it.

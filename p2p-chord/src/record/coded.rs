@@ -226,7 +226,7 @@ mod tests {
             let all = coded.fragments();
             prop_assert!(all.iter().all(|fragment| fragment.check().is_ok() && fragment.key() == coded.key()));
             let some: Vec<&Fragment> = order.iter().take(ENOUGH).map(|number| &all[*number]).collect();
-            prop_assert_eq!(Coded::rebuild(some.iter().copied()).unwrap(), coded);
+            prop_assert_eq!(&Coded::rebuild(some.iter().copied()).unwrap(), &coded);
             prop_assert_eq!(Coded::rebuild(some[1..].iter().copied()), Err(RecordError::Fragment));
             let mut wrong = postcard::to_allocvec(&all[order[0]]).unwrap();
             let bit = flip.index(8 * wrong.len());

@@ -4,6 +4,7 @@
 //! is no room, what is past its time goes first; then, of the block that holds most, what would go soonest, if that
 //! block holds more than twice what the newcomer's does. So a flood crowds out itself, and never those who store little.
 
+mod account;
 mod arcs;
 mod cache;
 mod journal;
@@ -17,6 +18,7 @@ pub use limits::Limits;
 pub use name::Prefix;
 pub use refusal::Refusal;
 
+pub(crate) use account::Account;
 pub(crate) use arcs::fingerprint;
 pub(crate) use cache::Cache;
 pub(crate) use journal::{Entry, Journal, Progress, entries};
@@ -24,6 +26,7 @@ pub(crate) use name::Name;
 
 use crate::id::RingId;
 use crate::record::{Kind, Record};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::ops::Bound;
@@ -51,6 +54,8 @@ pub struct Store {
     expiring: BTreeSet<(u64, Name)>,
     usages: Usages,
     bytes: usize,
+    /// If the limits are those of several stores: what they hold together.
+    pub(crate) shared: Option<Box<Account>>,
 }
 
 /// What became of a record that was taken.
@@ -181,6 +186,9 @@ impl Store {
         self.make_room(&name, &held, now)?;
         self.remove(&name);
         self.bytes += held.cost();
+        if let Some(shared) = &mut self.shared {
+            shared.add(held.publisher, held.cost());
+        }
         self.usages.add(held.publisher, held.cost(), (held.expires, name));
         self.expiring.insert((held.expires, name));
         self.entries.insert(name, held);
@@ -216,12 +224,19 @@ impl Store {
         self.expire(now);
         let old = self.entries.get(name).map_or((0, 0), |old| (1, old.cost()));
         let cost = held.cost();
-        let (records, bytes) = self.usages.of(held.publisher);
+        let (records, bytes) = match &self.shared {
+            Some(shared) => shared.of(held.publisher),
+            None => self.usages.of(held.publisher),
+        };
         let limits = self.limits.clone();
         if records + 1 - old.0 > limits.publisher_records || bytes + cost - old.1 > limits.publisher_bytes {
             return Err(Refusal::Quota);
         }
-        while self.bytes + cost - old.1 > limits.bytes || self.entries.len() + 1 - old.0 > limits.records {
+        let all = |store: &Self| match &store.shared {
+            Some(shared) => (shared.records, shared.bytes),
+            None => (store.entries.len(), store.bytes),
+        };
+        while all(self).1 + cost - old.1 > limits.bytes || all(self).0 + 1 - old.0 > limits.records {
             let Some((heaviest, most)) = self.usages.heaviest() else { return Err(Refusal::Full) };
             if heaviest == held.publisher || most / 2 < bytes + cost {
                 return Err(Refusal::Full);
@@ -257,6 +272,9 @@ impl Store {
     pub(crate) fn remove(&mut self, name: &Name) -> Option<Held> {
         let held = self.entries.remove(name)?;
         self.bytes -= held.cost();
+        if let Some(shared) = &mut self.shared {
+            shared.take(held.publisher, held.cost());
+        }
         self.expiring.remove(&(held.expires, *name));
         self.usages.take(held.publisher, held.cost(), (held.expires, *name));
         Some(held)

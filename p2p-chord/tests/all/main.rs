@@ -10,6 +10,7 @@ mod coded;
 mod copies;
 mod disk;
 mod explorer;
+mod host;
 mod limits;
 mod primitives;
 mod publishing;
