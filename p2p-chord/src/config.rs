@@ -59,6 +59,10 @@ pub struct Config {
     /// For tests: the rules of 2001, by which a ring can come apart for ever. It shows that those tests would see it.
     #[doc(hidden)]
     pub classic: bool,
+    /// Whether a record is kept by those of a node's list that have least, rather than by the first of them, with a pointer
+    /// at its place. With lists of 20 ([`Self::successors`]) none of 10,000 nodes has more than 1.25 times the mean then,
+    /// which is ten times else; a get costs two messages more, a put four. All nodes of a ring are to have the same.
+    pub bounded: bool,
 }
 
 impl Default for Config {
@@ -85,6 +89,7 @@ impl Default for Config {
             proximity: true,
             routes: true,
             classic: false,
+            bounded: false,
         }
     }
 }

@@ -74,8 +74,9 @@ impl Host {
     /// # Panics
     /// If there is none, or there are more than 255.
     #[must_use]
-    pub fn of(places: Vec<Chord>) -> Self {
+    pub fn of(mut places: Vec<Chord>) -> Self {
         assert!((1..=255).contains(&places.len()), "from 1 to 255 places");
+        places.iter_mut().for_each(|place| place.share(&mut Shared::none()));
         Self {
             places,
             shared: Shared::default(),

@@ -30,7 +30,7 @@ pub use error::Error;
 pub use host::{Host, HostTimer};
 pub use id::{NetworkId, RingId};
 pub use lookup::Report;
-pub use node::{Chord, Handed};
+pub use node::{Chord, Handed, least_laden};
 pub use peer::{Peer, Place};
 pub use primitives::{Bootstrap, Hit, Item};
 pub use ring::Broken;

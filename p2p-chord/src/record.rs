@@ -17,11 +17,15 @@
 //! | 2, provider | place on the ring (20 bytes), address ([`Place`]), SHA-256 of the content (32 bytes), its size in bytes |
 //! | 3, coded | root of the tree (32 bytes), the value: on its way only, it is kept in fragments |
 //! | 4, fragment | root of the tree (32 bytes), length of the value, number of the fragment (1 byte), its bytes, proof (a list of 32 bytes each) |
+//! | 5, pointer | key (20 bytes), kind (a number), sequence number, when it was written (seconds since 1970), who has it ([`Place`]s) |
 
 mod coded;
+mod pointer;
 mod signed;
 
 pub use coded::{Coded, ENOUGH, FRAGMENTS, Fragment};
+pub(crate) use pointer::MOST as POINTED;
+pub use pointer::Pointer;
 pub use signed::{PublicKey, SecretKey, Signed};
 
 use crate::id::RingId;
@@ -61,6 +65,8 @@ pub enum Record {
     Coded(Coded),
     /// One of the fragments of such bytes: what nodes keep. It cannot be put.
     Fragment(Fragment),
+    /// Who has it. It cannot be put.
+    Pointer(Pointer),
 }
 
 /// "I have this, here": one for each key and address.
@@ -131,6 +137,7 @@ impl Record {
             Self::Signed(_) => Kind::Signed,
             Self::Provider(_) => Kind::Provider,
             Self::Coded(_) | Self::Fragment(_) => Kind::Coded,
+            Self::Pointer(pointer) => pointer.kind,
         }
     }
 
@@ -143,6 +150,7 @@ impl Record {
             Self::Provider(provider) => provider.key,
             Self::Coded(coded) => coded.key(),
             Self::Fragment(fragment) => fragment.key(),
+            Self::Pointer(pointer) => pointer.key,
         }
     }
 
@@ -153,7 +161,7 @@ impl Record {
             Self::Value(value) => Some(value),
             Self::Signed(signed) => Some(&signed.value),
             Self::Coded(coded) => Some(coded.value()),
-            Self::Provider(_) | Self::Fragment(_) => None,
+            Self::Provider(_) | Self::Fragment(_) | Self::Pointer(_) => None,
         }
     }
 
@@ -177,6 +185,7 @@ impl Record {
             }
             Self::Coded(coded) => coded.check(),
             Self::Fragment(fragment) => fragment.check(),
+            Self::Pointer(pointer) => pointer.check(),
         }
     }
 
@@ -190,6 +199,7 @@ impl Record {
             Self::Provider(_) => 1 + 20 + 20 + 32 + 10,
             Self::Coded(coded) => 1 + 32 + 3 + coded.value().len(),
             Self::Fragment(fragment) => 1 + fragment.wire_len(),
+            Self::Pointer(pointer) => 1 + 20 + 1 + 10 + 10 + 1 + 20 * pointer.at.len(),
         }
     }
 

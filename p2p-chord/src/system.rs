@@ -134,7 +134,7 @@ impl From<Hit> for Found {
                 }
             }
             // A get never ends with one.
-            Some(Record::Fragment(_)) | None => {
+            Some(Record::Fragment(_) | Record::Pointer(_)) | None => {
                 Self { title: String::new(), len: None, locator: text(String::new()) }
             }
         }

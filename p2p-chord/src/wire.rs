@@ -8,7 +8,7 @@
 //!
 //! What is longer than [`LARGEST`] goes by a stream to the same port: a question and its answer, each as its length (4
 //! bytes, big-endian) and then as in a datagram, up to [`LARGEST_FRAME`]. Only questions about records go that way
-//! ([`Ask::Get`], [`Ask::Put`], [`Ask::Keep`]).
+//! ([`Ask::Get`], [`Ask::Put`], [`Ask::Keep`], [`Ask::Lodge`]).
 //!
 //! Numbers are varints, unless they are said to be little-endian; a [`RingId`] is 20 bytes; a [`Record`] is written as
 //! its [module](crate::record) says; a [`Held`] is a record, the second since 1970 at which it is forgotten, and the
@@ -163,6 +163,15 @@ pub enum Ask {
     },
     /// Which fragments of the value with this key do you have? [`Answer::Numbers`].
     Numbers(RingId),
+    /// Keep this in the stead of the asker, if you have no more than so many records. [`Answer::Lodged`].
+    Lodge {
+        /// The record.
+        held: Held,
+        /// How many.
+        most: u32,
+    },
+    /// How many records do you have? [`Answer::Lodged`].
+    Load,
 }
 
 /// An answer.
@@ -212,6 +221,13 @@ pub enum Answer {
     /// To [`Ask::Get`] on the way, or by a stream: as [`Self::Records`], by somebody who is not responsible and was asked for
     /// the same often. Nothing is kept like this longer than where it came from.
     Cached(Vec<(Record, u32)>),
+    /// To [`Ask::Lodge`] and [`Ask::Load`].
+    Lodged {
+        /// How many records it has, pointers apart.
+        load: u32,
+        /// Why it does not keep it.
+        refusal: Option<Refusal>,
+    },
 }
 
 /// Of a list of places, to compare lists without sending them: FNV-1a over the identifiers, never 0.

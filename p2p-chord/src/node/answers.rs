@@ -60,6 +60,9 @@ impl Chord {
                 return self.asked_to_put(asked, storage::Wish { record, ttl, swap, heir }, cx);
             }
             Ask::Keep(copies) => return self.asked_to_keep(asked, copies, cx),
+            Ask::Lodge { held, most } => return self.asked_to_lodge(asked, held, most, cx),
+            Ask::Load if !self.is_member() => Answer::Absent,
+            Ask::Load => Answer::Lodged { load: self.load(), refusal: None },
             Ask::Numbers(_) if !self.is_member() => Answer::Absent,
             Ask::Numbers(key) => Answer::Numbers(key, self.fragments_of(key, cx)),
             Ask::Compare { .. } | Ask::Exchange { .. } if !asked.is_proven => Answer::Prove,
@@ -151,6 +154,7 @@ fn most(answer: &Answer) -> usize {
             Answer::Differ(arcs) => 6 * arcs.len(),
             Answer::Lacking(numbers) => numbers.len(),
             Answer::Numbers(..) => 23,
+            Answer::Lodged { .. } => 18,
             Answer::Kept(refusals) => 12 * refusals.len(),
             Answer::Prove | Answer::Absent | Answer::Large => 0,
         }

@@ -16,6 +16,8 @@ pub(super) enum Waiting {
     Kept(Asked, Vec<Option<Refusal>>),
     /// Our own copy of a record that is being placed, or so many fragments.
     Placing(u32, usize),
+    /// The answer to somebody who had something kept in its stead.
+    Lodged(Asked, u32, Option<Refusal>),
 }
 
 impl Chord {
@@ -41,6 +43,15 @@ impl Chord {
         journal.append(&entry);
     }
 
+    /// Notes what was taken in the stead of others.
+    pub(super) fn write_lodged(&mut self, held: &Held, taken: Taken) {
+        if taken != Taken::Again
+            && let Some(journal) = &mut self.storage.journal
+        {
+            journal.append(&Entry::Lodged(held.clone()));
+        }
+    }
+
     /// Tells somebody when what was written down is safe.
     pub(super) fn when_safe(&mut self, waiting: Waiting, cx: &mut Context<'_>) {
         let at_once = match &mut self.storage.journal {
@@ -55,11 +66,14 @@ impl Chord {
 
     pub(super) fn write_store(&mut self, cx: &mut Context<'_>) {
         let Some(journal) = &mut self.storage.journal else { return };
-        let store = &self.storage.store;
+        let (store, lodgings) = (&self.storage.store, &self.storage.lodgings);
+        let lodged = lodgings.iter().flat_map(|lodgings| lodgings.kept.iter());
+        let bytes = store.bytes() + lodgings.as_ref().map_or(0, |lodgings| lodgings.kept.bytes());
         let whole = |out: &mut BytesMut| {
             store.iter().for_each(|held| Entry::Held(held.clone()).encode(out));
+            lodged.for_each(|held| Entry::Lodged(held.clone()).encode(out));
         };
-        if let Some(job) = journal.work(store.bytes() as u64, whole) {
+        if let Some(job) = journal.work(bytes as u64, whole) {
             journal.asked(cx.run(job));
         }
     }
@@ -105,7 +119,10 @@ impl Chord {
                     // What is past its time, or came in newer in the meantime, is not wanted any more.
                     let _ = self.storage.store.put(held, None, now);
                 }
-                Entry::Held(_) => {}
+                Entry::Lodged(held) if held.record.check().is_ok() => {
+                    let _ = self.with_lodged(|kept| kept.put(held, None, now));
+                }
+                Entry::Held(_) | Entry::Lodged(_) => {}
                 Entry::Longer(name, expires) => {
                     let longer = self.storage.store.get(&name).cloned();
                     if let Some(held) = longer {
@@ -124,6 +141,10 @@ impl Chord {
                     kept.iter_mut().for_each(|refusal| *refusal = refusal.or(Some(Refusal::Full)));
                 }
                 self.reply(asked, Answer::Kept(kept), cx);
+            }
+            Waiting::Lodged(asked, load, refusal) => {
+                let refusal = refusal.or(result.is_err().then_some(Refusal::Full));
+                self.reply(asked, Answer::Lodged { load, refusal }, cx);
             }
             Waiting::Placing(number, own) => {
                 self.own_copy(number, if result.is_ok() { own } else { 0 }, cx);

@@ -72,6 +72,8 @@ impl Chord {
                 Purpose::Get(_) | Purpose::Put(_) => "record",
                 Purpose::Keep(_) | Purpose::Repair | Purpose::Hand => "copy of a record",
                 Purpose::Compare(_) => "compare",
+                Purpose::Lodge(_) => "lodge",
+                Purpose::Load => "load",
                 Purpose::Mend => "fragment",
                 Purpose::Sweep => "sweep",
             };

@@ -8,7 +8,7 @@ use crate::contact::Contact;
 use crate::error::Error;
 use crate::id::RingId;
 use crate::lookup::Report;
-use crate::peer::Peer;
+use crate::peer::{Peer, Place};
 use crate::pending::Insistence;
 use crate::record::{Coded, ENOUGH, Fragment, Kind, Record};
 use crate::store::{Held, Prefix};
@@ -21,6 +21,20 @@ use p2p_core::OpId;
 const LACKING: usize = 3;
 /// Lookups of one get: a list of replicas that is named may end within them.
 const LOOKUPS: u8 = 8;
+
+/// Pointers of one get that are followed: each node may name other places.
+const FOLLOWED: u8 = 4;
+
+/// What becomes of what is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// Somebody waits for it.
+    Tell,
+    /// It is kept here, because many ask.
+    Cache,
+    /// It is kept by one more.
+    Lodge,
+}
 
 /// A get under way.
 #[derive(Clone, Debug)]
@@ -37,8 +51,9 @@ pub(super) struct Getting {
     best: Option<(Record, u32)>,
     /// Somebody gave it who keeps it because many ask.
     cached: bool,
-    /// Nobody waits for it: it is to be kept here, because many ask.
-    for_others: bool,
+    then: Then,
+    /// Pointers that were followed.
+    followed: u8,
     /// Fragments, by their numbers.
     parts: BTreeMap<usize, Fragment>,
     /// Replicas that did not answer in time.
@@ -74,9 +89,10 @@ impl Getting {
 }
 
 /// What tells versions of a record apart.
-const fn version(record: &Record) -> u64 {
+pub(super) const fn version(record: &Record) -> u64 {
     match record {
         Record::Signed(signed) => signed.seq,
+        Record::Pointer(pointer) => pointer.seq,
         Record::Value(_) | Record::Provider(_) | Record::Coded(_) | Record::Fragment(_) => 0,
     }
 }
@@ -85,19 +101,25 @@ impl Chord {
     pub(super) fn get(&mut self, op: OpId, get: Get, cx: &mut Context<'_>) {
         let may_be_here =
             get.kind == Kind::Value || get.kind != Kind::Coded && get.quorum <= 1 && self.owns(get.key);
-        self.begin_get(Some(op), get, may_be_here, cx);
+        self.begin_get(Some(op), get, Then::Tell, may_be_here, cx);
     }
 
     /// Gets what many ask for here.
     pub(super) fn get_to_cache(&mut self, key: RingId, kind: Kind, cx: &mut Context<'_>) {
-        self.begin_get(None, Get { fresh: true, ..Get::new(key, kind) }, false, cx);
+        self.begin_get(None, Get { fresh: true, ..Get::new(key, kind) }, Then::Cache, false, cx);
     }
 
-    fn begin_get(&mut self, op: Option<OpId>, get: Get, may_be_here: bool, cx: &mut Context<'_>) {
+    /// Gets what is to be kept by one more.
+    pub(super) fn get_to_lodge(&mut self, key: RingId, kind: Kind, cx: &mut Context<'_>) {
+        self.begin_get(None, Get { fresh: true, ..Get::new(key, kind) }, Then::Lodge, false, cx);
+    }
+
+    fn begin_get(&mut self, op: Option<OpId>, get: Get, then: Then, may_be_here: bool, cx: &mut Context<'_>) {
         let key = get.key;
         let work = Work::Get(Getting {
             cached: false,
-            for_others: op.is_none(),
+            then,
+            followed: 0,
             get,
             owners: Vec::new(),
             named: Vec::new(),
@@ -112,7 +134,7 @@ impl Chord {
         let Some(task) = self.begin_task(op, key, work, cx) else { return };
         if may_be_here {
             let records = self.records(key, get.kind, cx);
-            if !records.is_empty() {
+            if !records.is_empty() && !matches!(records[0].0, Record::Pointer(_)) {
                 return self.found(task, records, cx);
             }
         }
@@ -315,12 +337,43 @@ impl Chord {
             }));
             return self.get_on(number, cx);
         }
+        if let Some((Record::Pointer(pointer), _)) = records.first() {
+            let places: Vec<Place> = pointer.at.clone();
+            return self.follow_pointer(number, contact, places, cx);
+        }
         let has = records.into_iter().next();
         getting.heard.push((contact, has.as_ref().map(|(record, _)| version(record))));
         if let Some((record, left)) = has
             && getting.best.as_ref().is_none_or(|(best, _)| version(best) < version(&record))
         {
             getting.best = Some((record, left));
+        }
+        self.get_on(number, cx);
+    }
+
+    /// A replica knows who has it.
+    fn follow_pointer(&mut self, number: u32, contact: Contact, places: Vec<Place>, cx: &mut Context<'_>) {
+        let (network, me) = (self.config.network, self.peer());
+        let Some(getting) = self.getting(number) else { return };
+        let mut next: Vec<Peer> = places.into_iter().filter_map(|place| place.peer(network)).collect();
+        next.retain(|peer| {
+            *peer != contact.peer && !getting.heard.iter().any(|(heard, _)| heard.peer == *peer)
+        });
+        if getting.followed >= FOLLOWED || next.is_empty() {
+            getting.heard.push((contact, None));
+            return self.get_on(number, cx);
+        }
+        getting.followed += 1;
+        let is_ours = next.iter().any(|peer| Some(*peer) == me);
+        next.retain(|peer| Some(*peer) != me);
+        getting.owners.retain(|owner| !next.contains(owner));
+        // Before all who have a pointer too, at best.
+        getting.owners.extend(next.into_iter().rev());
+        let Get { key, kind, .. } = getting.get;
+        if let Some(me) = me.filter(|_| is_ours) {
+            let mut records = self.records(key, kind, cx);
+            records.retain(|(record, _)| !matches!(record, Record::Pointer(_)));
+            return self.heard_of(number, Contact::unmet(me), records, cx);
         }
         self.get_on(number, cx);
     }
@@ -404,10 +457,19 @@ impl Chord {
     fn found(&mut self, number: u32, records: Vec<(Record, u32)>, cx: &mut Context<'_>) {
         let Some(task) = self.end_task(number, cx) else { return };
         let Work::Get(getting) = &task.work else { return };
-        if getting.for_others {
-            let name = (getting.get.key, getting.get.kind);
-            let cache = self.storage.cache.get_or_insert_default();
-            return cache.keep(name, records, &self.config.limits, cx.now());
+        match getting.then {
+            Then::Tell => {}
+            Then::Cache => {
+                let name = (getting.get.key, getting.get.kind);
+                let cache = self.storage.cache.get_or_insert_default();
+                return cache.keep(name, records, &self.config.limits, cx.now());
+            }
+            Then::Lodge => {
+                for (record, left) in records {
+                    self.lodge_again(record, left, cx);
+                }
+                return;
+            }
         }
         let cached = getting.cached;
         let records = records.into_iter().map(|(record, _)| record).collect();

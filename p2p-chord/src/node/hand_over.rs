@@ -97,6 +97,7 @@ impl Chord {
             due.push(targets[copies.turn]);
         }
         self.sweep(cx);
+        self.look_after_lodgings(cx);
         for target in due {
             let place = targets.iter().position(|other| other.peer == target.peer);
             let why = if place.is_some_and(|place| place >= replicas) { Why::Fragments } else { Why::Own };

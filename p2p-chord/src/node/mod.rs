@@ -17,6 +17,7 @@ mod finger;
 mod getting;
 mod hand_over;
 mod join;
+mod lodging;
 mod lookups;
 mod mending;
 mod placing;
@@ -56,6 +57,7 @@ use streams::Streams;
 use token::Tokens;
 
 pub use hand_over::Handed;
+pub use lodging::least_laden;
 pub(crate) use storage::Shared;
 
 type Context<'a> = Cx<'a, Chord>;
@@ -110,6 +112,10 @@ enum Purpose {
     Hand,
     /// To compare what both hold.
     Compare(u32),
+    /// To have a record kept by somebody who has little.
+    Lodge(u32),
+    /// How much somebody has.
+    Load,
     /// To make a fragment that somebody lacks.
     Mend,
     /// To learn who is to have copies of what this node may have no more business with.
@@ -119,7 +125,7 @@ enum Purpose {
 impl Purpose {
     /// Whether an answer tells how far a node is, and not how long it takes to ask others or to write to the disk.
     const fn is_answered_at_once(self) -> bool {
-        !matches!(self, Self::Put(_) | Self::Keep(_) | Self::Repair | Self::Hand)
+        !matches!(self, Self::Put(_) | Self::Keep(_) | Self::Lodge(_) | Self::Repair | Self::Hand)
     }
 }
 
@@ -166,7 +172,7 @@ impl Chord {
         Self {
             fingers: Fingers::new(config.base_bits),
             addr: config.advertised,
-            storage: Box::new(Storage::new(config.limits.clone(), config.store.clone())),
+            storage: Box::new(Storage::new(&config)),
             streams: Streams::default(),
             config,
             socket: None,
@@ -376,6 +382,8 @@ impl Chord {
             Purpose::Keep(placing) => self.copied_to(placing, contact.peer, answer, cx),
             Purpose::Hand => self.handed(contact.peer, cx),
             Purpose::Compare(session) => self.reconciled(session, answer, cx),
+            Purpose::Lodge(number) => self.lodge_answered(number, contact.peer, answer, cx),
+            Purpose::Load => self.load_answered(contact.peer, &answer, cx),
             Purpose::Mend => self.mend_answered(contact, answer, cx),
             Purpose::Sweep => self.sweep_answered(answer, cx),
         }
@@ -454,6 +462,8 @@ impl Chord {
             Purpose::Keep(placing) => self.not_copied(placing, peer, cx),
             Purpose::Hand => self.not_handed(peer, cx),
             Purpose::Compare(session) => self.not_reconciled(session, cx),
+            Purpose::Lodge(number) => self.lodge_unanswered(number, peer, cx),
+            Purpose::Load => {}
             Purpose::Mend => self.mend_unanswered(peer, cx),
             Purpose::Sweep => self.sweep_ends(),
         }

@@ -20,6 +20,8 @@ const MOST: usize = 1_024;
 pub(super) enum Client {
     Remote(Asked),
     Task(u32),
+    /// It is done for the record's sake.
+    Nobody,
 }
 
 /// What one node is to keep of a record: a copy, or its fragments.
@@ -96,7 +98,7 @@ impl Chord {
             refusal: None,
         };
         if self.storage.placings.len() >= MOST {
-            return self.tell_client(&placing, Err(Refusal::Busy), cx);
+            return self.refuse_client(client, Refusal::Busy, cx);
         }
         self.storage.placings.insert(number, Box::new(placing));
         for (contact, parcel) in parcels {
@@ -155,7 +157,9 @@ impl Chord {
         let Some(mut placing) = self.storage.placings.remove(&number) else { return };
         if !placing.is_told && placing.copies >= placing.need {
             placing.is_told = true;
-            self.tell_client(&placing, Ok(()), cx);
+            let copies = u8::try_from(placing.copies).unwrap_or(u8::MAX);
+            let stored = Answer::Stored { copies, messages: placing.messages };
+            self.tell_client(placing.client, stored, cx);
         }
         if placing.outstanding > 0 {
             self.storage.placings.insert(number, placing);
@@ -163,19 +167,19 @@ impl Chord {
             let too_few = Refusal::TooFew { copies: u8::try_from(placing.copies).unwrap_or(u8::MAX) };
             // A replica that has a newer version knows better than we do.
             let newer = placing.refusal.filter(|why| matches!(why, Refusal::Older { .. }));
-            self.tell_client(&placing, Err(newer.unwrap_or(too_few)), cx);
+            self.refuse_client(placing.client, newer.unwrap_or(too_few), cx);
         }
     }
 
-    fn tell_client(&mut self, placing: &Placing, result: Result<(), Refusal>, cx: &mut Context<'_>) {
-        let copies = u8::try_from(placing.copies).unwrap_or(u8::MAX);
-        let answer = match result {
-            Ok(()) => Answer::Stored { copies, messages: placing.messages },
-            Err(refusal) => Answer::Refused(refusal),
-        };
-        match placing.client {
+    pub(super) fn refuse_client(&mut self, client: Client, why: Refusal, cx: &mut Context<'_>) {
+        self.tell_client(client, Answer::Refused(why), cx);
+    }
+
+    fn tell_client(&mut self, client: Client, answer: Answer, cx: &mut Context<'_>) {
+        match client {
             Client::Remote(asked) => self.reply(asked, answer, cx),
             Client::Task(task) => self.put_done(task, answer, cx),
+            Client::Nobody => {}
         }
     }
 
@@ -190,6 +194,7 @@ impl Chord {
     ) {
         let len = match &ask {
             Ask::Put { record, .. } => record.wire_len() + 18,
+            Ask::Lodge { held, .. } => held.record.wire_len() + 25,
             Ask::Keep(copies) => copies.iter().map(|held| held.record.wire_len() + 20).sum(),
             _ => 0,
         };

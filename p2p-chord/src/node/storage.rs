@@ -3,22 +3,23 @@
 use super::answers::Asked;
 use super::disk::Waiting;
 use super::hand_over::Copies;
+use super::lodging::Lodgings;
 use super::mending::Mending;
 use super::placing::{Client, Placing};
 use super::republish::Published;
 use super::sweep::Sweep;
 use super::tasks::Task;
 use super::{Chord, Context};
+use crate::config::Config;
 use crate::contact::Contact;
 use crate::id::RingId;
 use crate::record::{ENOUGH, Kind, Record};
-use crate::store::{Account, Cache, Held, Journal, Limits, Name, Prefix, Refusal, Store};
+use crate::store::{Account, Cache, Held, Journal, Name, Prefix, Refusal, Store};
 use crate::wire::{Answer, LARGEST};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
-use p2p_core::FileId;
 use p2p_core::limit::PerKey;
 
 /// Providers named at a time: as many as fit into a datagram.
@@ -43,6 +44,7 @@ pub(super) struct Storage {
     pub(super) cache: Option<Box<Cache>>,
     pub(super) mending: Option<Box<Mending>>,
     pub(super) sweep: Sweep,
+    pub(super) lodgings: Option<Box<Lodgings>>,
     /// If what it stores is to be on the disk.
     pub(super) journal: Option<Box<Journal<Waiting>>>,
     /// It halts once everything is on the disk.
@@ -56,6 +58,13 @@ pub(super) struct Storage {
 pub(crate) struct Shared {
     account: Option<Box<Account>>,
     handed: Option<Box<PerKey<Prefix>>>,
+}
+
+impl Shared {
+    /// Of a node that shares nothing.
+    pub(crate) const fn none() -> Self {
+        Self { account: None, handed: None }
+    }
 }
 
 impl Default for Shared {
@@ -75,10 +84,14 @@ pub(super) struct Wish {
 }
 
 impl Storage {
-    pub(super) fn new(limits: Limits, file: Option<FileId>) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
+        let mut store = Store::new(config.limits.clone());
+        // It has two stores.
+        store.shared = config.bounded.then(Box::default);
+        let file = config.store.clone();
         Self {
             handed: None,
-            store: Store::new(limits),
+            store,
             tasks: BTreeMap::new(),
             placings: BTreeMap::new(),
             copies: Copies::default(),
@@ -86,6 +99,7 @@ impl Storage {
             cache: None,
             mending: None,
             sweep: Sweep::default(),
+            lodgings: None,
             journal: file.map(|file| Box::new(Journal::new(Some(file)))),
             stopping: false,
             next: 0,
@@ -166,7 +180,16 @@ impl Chord {
     pub(super) fn records(&self, key: RingId, kind: Kind, cx: &mut Context<'_>) -> Vec<(Record, u32)> {
         let now = cx.unix_now();
         let mut held: Vec<&Held> = self.storage.store.find(key, kind, now).collect();
-        if kind == Kind::Coded {
+        if let Some(lodgings) = &self.storage.lodgings {
+            held.extend(lodgings.kept.find(key, kind, now));
+        }
+        if self.is_bounded(kind) && held.len() > 1 {
+            // The record itself, unless it is known that there is a newer one.
+            let newest = held.iter().map(|held| super::getting::version(&held.record)).max();
+            held.retain(|held| Some(super::getting::version(&held.record)) == newest);
+            held.sort_by_key(|held| matches!(held.record, Record::Pointer(_)));
+            held.truncate(1);
+        } else if kind == Kind::Coded {
             held.truncate(ENOUGH);
         } else if held.len() > PROVIDERS {
             // Whoever publishes first is not named first.
@@ -186,7 +209,7 @@ impl Chord {
             Some(_) if !asked.is_proven => return self.reply(asked, Answer::Prove, cx),
             Some(ring) => ring.owns(key) || wish.heir && self.is_near(key, wish.record.kind()),
         };
-        if self.is_placing(&asked) {
+        if self.is_placing(&asked) || self.is_lodging(&asked) {
             return;
         }
         let taken = match is_ours {
@@ -213,9 +236,12 @@ impl Chord {
                 return Err(Refusal::Address);
             }
             // Nodes hand them to each other; who puts says the value.
-            Record::Fragment(_) => return Err(Refusal::Invalid),
+            Record::Fragment(_) | Record::Pointer(_) => return Err(Refusal::Invalid),
             Record::Coded(_) => return self.take_coded(held, from, client, cx),
             _ => {}
+        }
+        if self.is_bounded(held.record.kind()) {
+            return self.take_bounded(held, wish.swap, from, client, cx);
         }
         self.keep(held.clone(), wish.swap, from, cx)?;
         self.place(held, client, cx);
@@ -248,6 +274,20 @@ impl Chord {
         }
     }
 
+    /// Whether a block of addresses may hand over so many bytes more.
+    pub(super) fn may_hand_over(
+        &mut self,
+        from: Prefix,
+        bytes: u64,
+        cx: &Context<'_>,
+    ) -> Result<(), Refusal> {
+        let limits = &self.config.limits;
+        let rate = limits.copies_bytes as u64 / limits.copies_time.as_secs().max(1);
+        let new = || Box::new(PerKey::new(BLOCKS, rate, limits.copies_bytes as u64));
+        let handed = self.storage.handed.get_or_insert_with(new);
+        if handed.take(cx.now(), &from, bytes) { Ok(()) } else { Err(Refusal::Quota) }
+    }
+
     /// Somebody hands over copies.
     pub(super) fn asked_to_keep(&mut self, asked: Asked, copies: Vec<Held>, cx: &mut Context<'_>) {
         if !self.is_member() {
@@ -257,31 +297,24 @@ impl Chord {
             return self.reply(asked, Answer::Prove, cx);
         }
         let from = Prefix::of(asked.from.ip());
-        let limits = &self.config.limits;
-        let rate = limits.copies_bytes as u64 / limits.copies_time.as_secs().max(1);
-        let new = || Box::new(PerKey::new(BLOCKS, rate, limits.copies_bytes as u64));
-        // Away while the records are looked at.
-        let mut handed = self.storage.handed.take().unwrap_or_else(new);
         let mut lacking = Vec::new();
         let mut keep = |held: Held| {
-            let cost = held.cost() as u64;
-            if !self.is_near(held.record.key(), held.record.kind()) {
-                return Some(Refusal::NotResponsible);
+            let (key, kind) = (held.record.key(), held.record.kind());
+            if !self.is_near(key, kind) {
+                return Err(Refusal::NotResponsible);
             }
             let lacked = self.lacks_own_fragment(&held.record);
             // What is here already costs nothing.
-            if !self.storage.store.has(&held) && !handed.take(cx.now(), &from, cost) {
-                return Some(Refusal::Quota);
+            if !self.storage.store.has(&held) {
+                self.may_hand_over(from, held.cost() as u64, cx)?;
             }
-            let key = held.record.key();
-            let refusal = self.keep(held, None, asked.from, cx).err();
-            if lacked && refusal.is_none() {
+            self.keep(held, None, asked.from, cx)?;
+            if lacked {
                 lacking.push(key);
             }
-            refusal
+            Ok(())
         };
-        let kept = copies.into_iter().map(&mut keep).collect();
-        self.storage.handed = Some(handed);
+        let kept = copies.into_iter().map(|held| keep(held).err()).collect();
         if let Some(me) = self.peer().filter(|_| !lacking.is_empty()) {
             self.mend(Contact::unmet(me), lacking, cx);
         }

@@ -21,6 +21,7 @@ use crate::record::{FRAGMENTS, Kind};
 use crate::ring::Ring;
 use crate::store::{Digest, Name, fingerprint};
 use crate::wire::{Answer, Ask};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use p2p_core::Instant;
 
@@ -32,8 +33,14 @@ const ROUND: u32 = 8;
 pub(super) struct Sweep {
     /// When the next round begins.
     next: Instant,
-    /// Up to where this round has come.
-    at: Option<RingId>,
+    round: Option<Box<Round>>,
+}
+
+/// A round.
+#[derive(Clone, Debug)]
+struct Round {
+    /// Up to where it has come.
+    at: RingId,
     /// Who is responsible for what is looked at.
     owner: Option<Peer>,
 }
@@ -62,10 +69,15 @@ impl Chord {
     /// Of two sums of eight exponential distances one is six times the other once in 2,500 times, and of four eight times
     /// once in 130; that is how often the last replica refuses wrongly, and the record has one copy less.
     pub(super) fn is_near(&self, key: RingId, kind: Kind) -> bool {
+        self.is_within(key, self.replicas(kind))
+    }
+
+    /// Whether this node may be among so many from a place on.
+    pub(super) fn is_within(&self, key: RingId, nodes: usize) -> bool {
         let Some(ring) = self.ring() else { return false };
         let Some(gap) = self.gap(ring).filter(|_| !ring.owns(key)) else { return true };
         let width = 4 + 16 / ring.successors().len() as u64;
-        let reach = gap.saturating_mul(width * self.replicas(kind) as u64);
+        let reach = gap.saturating_mul(width * nodes as u64);
         high(key.distance_to(ring.me().id())) <= reach
     }
 
@@ -89,8 +101,8 @@ impl Chord {
         let every = self.config.compare * ROUND;
         // Not all nodes at the same time.
         let phase = cx.rng().phase(every);
-        self.storage.sweep =
-            Sweep { next: now + every / 2 + phase, at: self.peer().map(|me| me.id()), owner: None };
+        let round = self.peer().map(|me| Box::new(Round { at: me.id(), owner: None }));
+        self.storage.sweep = Sweep { next: now + every / 2 + phase, round };
         self.sweep_on(cx);
     }
 
@@ -98,7 +110,7 @@ impl Chord {
     pub(super) fn sweep_on(&mut self, cx: &mut Context<'_>) {
         let Some(ring) = self.ring() else { return self.sweep_ends() };
         let me = ring.me().id();
-        let Some(at) = self.storage.sweep.at else { return };
+        let Some(at) = self.storage.sweep.round.as_ref().map(|round| round.at) else { return };
         let first = self.storage.store.arc(at, me, false, cx.unix_now()).next().map(|(name, _)| name.key());
         let Some(key) = first.filter(|key| self.may_be_far(*key)) else { return self.sweep_ends() };
         if ring.is_small() {
@@ -106,7 +118,6 @@ impl Chord {
             members.push(ring.me());
             members.sort_by_key(|member| key.distance_to(member.id()));
             let Some(before) = members.last().map(Peer::id) else { return self.sweep_ends() };
-            self.storage.sweep.owner = members.first().copied();
             return self.sweep_arc(before, &members, cx);
         }
         self.look_up(key, Goal::Sweep, cx);
@@ -118,7 +129,8 @@ impl Chord {
         let Some(owner) = owners.first().copied().filter(|owner| Some(*owner) != me) else {
             return self.sweep_ends();
         };
-        self.storage.sweep.owner = Some(owner);
+        let Some(round) = &mut self.storage.sweep.round else { return };
+        round.owner = Some(owner);
         let ask = Ask::Neighbours { notify: false, known: 0 };
         self.ask(Contact::unmet(owner), ask, Insistence::Twice, Purpose::Sweep, cx);
     }
@@ -128,7 +140,8 @@ impl Chord {
         let Answer::Neighbours { predecessor: Some(before), successors: Some(list), .. } = answer else {
             return self.sweep_ends();
         };
-        let (Some(owner), Some(before)) = (self.storage.sweep.owner, before.peer(network)) else {
+        let owner = self.storage.sweep.round.as_ref().and_then(|round| round.owner);
+        let (Some(owner), Some(before)) = (owner, before.peer(network)) else {
             return self.sweep_ends();
         };
         let mut members = Vec::from([owner]);
@@ -146,16 +159,16 @@ impl Chord {
             // Of what is nearer it is to have copies too.
             return self.sweep_ends();
         }
-        self.storage.sweep.at = Some(owner.id());
+        let Some(round) = &mut self.storage.sweep.round else { return };
+        round.at = owner.id();
         let coded = place.is_none_or(|place| place >= FRAGMENTS);
         if !self.reconcile(Contact::unmet(owner), (before, owner.id()), Why::Sweep { coded }, cx) {
             self.sweep_ends();
         }
     }
 
-    pub(super) const fn sweep_ends(&mut self) {
-        self.storage.sweep.at = None;
-        self.storage.sweep.owner = None;
+    pub(super) fn sweep_ends(&mut self) {
+        self.storage.sweep.round = None;
     }
 
     /// The other node has all that is in an arc, and it was this: it goes, if it is that still.

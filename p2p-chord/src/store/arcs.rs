@@ -31,6 +31,11 @@ pub(crate) fn fingerprint(key: u64, name: &Name, held: &Held) -> u64 {
     match &held.record {
         // Each node has another fragment: what counts is that it has one.
         Record::Value(_) | Record::Coded(_) | Record::Fragment(_) => {}
+        Record::Pointer(pointer) => {
+            hasher.write_u8(1);
+            hasher.write_u64(pointer.seq);
+            hasher.write_u64(pointer.written);
+        }
         Record::Signed(signed) => hasher.write_u64(signed.seq),
         Record::Provider(provider) => {
             hasher.write(name.at());

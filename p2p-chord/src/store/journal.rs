@@ -32,6 +32,8 @@ pub(crate) enum Entry {
     Held(Held),
     /// A record stays longer, until then.
     Longer(Name, u64),
+    /// A record is new that is kept in the stead of others, or stays longer.
+    Lodged(Held),
 }
 
 impl Entry {

@@ -54,6 +54,8 @@ pub struct Store {
     expiring: BTreeSet<(u64, Name)>,
     usages: Usages,
     bytes: usize,
+    /// How many of them are pointers.
+    pointers: usize,
     /// If the limits are those of several stores: what they hold together.
     pub(crate) shared: Option<Box<Account>>,
 }
@@ -89,6 +91,10 @@ impl Store {
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    pub(crate) const fn pointers(&self) -> usize {
+        self.pointers
     }
 
     /// Whether it holds none.
@@ -166,6 +172,11 @@ impl Store {
                     return Err(Refusal::Swap { has: Some(old.seq) });
                 }
             }
+            if let (Record::Pointer(new), Record::Pointer(old)) = (&held.record, &old.record)
+                && (new.version() < old.version() || new.version() == old.version() && new.at != old.at)
+            {
+                return Err(Refusal::Older { has: old.seq });
+            }
             if old.record == held.record {
                 if old.expires >= held.expires {
                     return Ok(Taken::Again);
@@ -174,7 +185,7 @@ impl Store {
                 self.extend(name, expires);
                 return Ok(Taken::Longer);
             }
-        } else if swap.is_some() && name.kind() == Kind::Signed {
+        } else if swap.is_some() && matches!(held.record, Record::Signed(_)) {
             return Err(Refusal::Swap { has: None });
         } else if name.kind() == Kind::Provider {
             self.check_providers(&name, &held)?;
@@ -186,6 +197,7 @@ impl Store {
         self.make_room(&name, &held, now)?;
         self.remove(&name);
         self.bytes += held.cost();
+        self.pointers += usize::from(matches!(held.record, Record::Pointer(_)));
         if let Some(shared) = &mut self.shared {
             shared.add(held.publisher, held.cost());
         }
@@ -272,6 +284,7 @@ impl Store {
     pub(crate) fn remove(&mut self, name: &Name) -> Option<Held> {
         let held = self.entries.remove(name)?;
         self.bytes -= held.cost();
+        self.pointers -= usize::from(matches!(held.record, Record::Pointer(_)));
         if let Some(shared) = &mut self.shared {
             shared.take(held.publisher, held.cost());
         }

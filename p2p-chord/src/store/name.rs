@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Name {
     key: RingId,
     kind: Kind,
-    /// Address and port of a provider, IPv4 mapped into IPv6; the number of a fragment behind zeros; zeros else.
+    /// Address and port of a provider, IPv4 mapped into IPv6; the number of a fragment behind zeros; ones of a pointer, zeros else.
     at: [u8; 18],
 }
 
@@ -24,6 +24,7 @@ impl Name {
                 at[17] = fragment.number() as u8;
                 at
             }
+            Record::Pointer(_) => [1; 18],
             Record::Value(_) | Record::Signed(_) | Record::Coded(_) => [0; 18],
         };
         Self { key: record.key(), kind: record.kind(), at }

@@ -5,6 +5,7 @@
     reason = "a test may fail by panicking, and says what it counted"
 )]
 
+mod bounded;
 mod caching;
 mod coded;
 mod copies;

@@ -1,7 +1,7 @@
 //! The wire format: packets come back as they went, and nothing that is not one is taken for one.
 
 use bytes::Bytes;
-use p2p_chord::record::{Coded, FRAGMENTS, Kind, Provider, PublicKey, Record, SecretKey, Signed};
+use p2p_chord::record::{Coded, FRAGMENTS, Kind, Pointer, Provider, PublicKey, Record, SecretKey, Signed};
 use p2p_chord::store::{Digest, Held, Prefix, Refusal};
 use p2p_chord::wire::{Answer, Ask, LARGEST, Packet, VERSION, WireError};
 use p2p_chord::{NetworkId, Place, RingId};
@@ -33,7 +33,11 @@ pub(crate) fn records() -> impl Strategy<Value = Record> {
         Record::Fragment(Coded::new(value).unwrap().fragments().swap_remove(number))
     });
     let whole = bytes(300).prop_map(|value| Record::Coded(Coded::new(value).unwrap()));
-    prop_oneof![bytes(500).prop_map(Record::Value), signed, provider, coded, whole]
+    let pointer =
+        (any::<[u8; 20]>(), any::<u64>(), any::<u64>(), places()).prop_map(|(key, seq, written, at)| {
+            Record::Pointer(Pointer { key: RingId::new(key), kind: Kind::Signed, seq, written, at })
+        });
+    prop_oneof![bytes(500).prop_map(Record::Value), signed, provider, coded, whole, pointer]
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
@@ -74,6 +78,8 @@ fn of_storage() -> impl Strategy<Value = Ask> {
             .prop_map(|(record, ttl, swap, heir)| Ask::Put { record, ttl, swap, heir }),
         prop::collection::vec(held(), 0..2).prop_map(Ask::Keep),
         ids().prop_map(Ask::Numbers),
+        Just(Ask::Load),
+        (held(), any::<u32>()).prop_map(|(held, most)| Ask::Lodge { held, most }),
         (any::<u64>(), ids(), arcs(), any::<bool>()).prop_map(|(key, from, arcs, coded)| Ask::Compare {
             key,
             from,
@@ -103,6 +109,8 @@ fn about_storage() -> impl Strategy<Value = Answer> {
         prop::collection::vec(any::<(u8, u32)>(), 0..16).prop_map(Answer::Differ),
         prop::collection::vec(any::<u8>(), 0..132).prop_map(Answer::Lacking),
         (ids(), any::<u16>()).prop_map(|(key, numbers)| Answer::Numbers(key, numbers)),
+        (any::<u32>(), prop::option::of(refusals()))
+            .prop_map(|(load, refusal)| Answer::Lodged { load, refusal }),
     ]
 }
 
