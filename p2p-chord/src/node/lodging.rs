@@ -183,7 +183,8 @@ impl Chord {
         let (me, list) = (ring.me(), ring.successors());
         let is_known = peer == me || list.iter().any(|contact| contact.peer == peer);
         let reaches = list.last().is_some_and(|last| peer.id().between(me.id(), last.peer.id()));
-        !is_known && (reaches || ring.is_small())
+        // Who was responsible before may have died: nobody else lives where this node is responsible now.
+        !is_known && (reaches || ring.owns(peer.id()) || ring.is_small())
     }
 
     /// Asks as many as are still needed.

@@ -406,7 +406,10 @@ impl Chord {
         }
         contact.token = token;
         self.note(contact);
-        self.ask(contact, ask, Insistence::Once, question.purpose, cx);
+        // Who has to ask others first, or to write, is given the time for it again.
+        let is_quick = question.purpose.is_answered_at_once();
+        let insistence = if is_quick { Insistence::Once } else { Insistence::Slowly };
+        self.ask(contact, ask, insistence, question.purpose, cx);
     }
 
     /// Keeps what was learnt of a contact wherever it stands.
