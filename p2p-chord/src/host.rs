@@ -268,8 +268,7 @@ fn of_place(config: &Config, number: u8, places: u8) -> Config {
         0 => addr,
         port => SocketAddr::new(addr.ip(), port.wrapping_add(u16::from(number))),
     };
-    config.listen = next(config.listen);
-    config.advertised = config.advertised.map(next);
+    (config.listen, config.advertised) = (next(config.listen), config.advertised.map(next));
     config.limits.cache_bytes /= usize::from(places);
     config.store = config.store.and_then(|file| numbered(&file, number));
     config

@@ -2,12 +2,14 @@
 
 mod failures;
 mod hops;
+mod load;
 mod profile;
 mod settled;
 mod spread;
 
 pub use failures::{Failures, failures};
 pub use hops::{Hops, hops};
+pub use load::{Placement, load};
 pub use profile::Profile;
 pub use settled::Settled;
 pub use spread::Spread;

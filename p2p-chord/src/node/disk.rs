@@ -143,7 +143,7 @@ impl Chord {
                 self.reply(asked, Answer::Kept(kept), cx);
             }
             Waiting::Lodged(asked, load, refusal) => {
-                let refusal = refusal.or(result.is_err().then_some(Refusal::Full));
+                let refusal = refusal.or_else(|| result.is_err().then_some(Refusal::Full));
                 self.reply(asked, Answer::Lodged { load, refusal }, cx);
             }
             Waiting::Placing(number, own) => {

@@ -37,7 +37,7 @@ pub(super) struct Putting {
 
 impl Chord {
     pub(super) fn put(&mut self, op: OpId, put: Put, cx: &mut Context<'_>) {
-        if let Err(error) = put.record.check() {
+        if let Err(error) = put.record.check_form() {
             return cx.finish(op, Err(Error::Record(error)));
         }
         self.begin_put(Some(op), put, cx);

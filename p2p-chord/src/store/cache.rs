@@ -155,8 +155,7 @@ mod tests {
 
     #[test]
     fn what_was_not_asked_for_makes_room() {
-        let mut limits = Limits::default();
-        limits.cache_bytes = 2_000;
+        let limits = Limits { cache_bytes: 2_000, ..Limits::default() };
         let mut cache = Cache::default();
         for number in 0..100 {
             let record = value(number);

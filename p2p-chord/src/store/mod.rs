@@ -161,22 +161,10 @@ impl Store {
             return Err(Refusal::Expired);
         }
         let mut held = Held { expires: held.expires.min(most), ..held };
+        self.check_version(&held.record, swap, now)?;
         let name = Name::of(&held.record);
         let old = self.entries.get(&name).filter(|old| old.expires > now.as_secs());
         if let Some(old) = old {
-            if let (Record::Signed(new), Record::Signed(old)) = (&held.record, &old.record) {
-                if new.seq < old.seq || new.seq == old.seq && new.value != old.value {
-                    return Err(Refusal::Older { has: old.seq });
-                }
-                if swap.is_some_and(|swap| swap != old.seq) && new.seq != old.seq {
-                    return Err(Refusal::Swap { has: Some(old.seq) });
-                }
-            }
-            if let (Record::Pointer(new), Record::Pointer(old)) = (&held.record, &old.record)
-                && (new.version() < old.version() || new.version() == old.version() && new.at != old.at)
-            {
-                return Err(Refusal::Older { has: old.seq });
-            }
             if old.record == held.record {
                 if old.expires >= held.expires {
                     return Ok(Taken::Again);
@@ -185,8 +173,6 @@ impl Store {
                 self.extend(name, expires);
                 return Ok(Taken::Longer);
             }
-        } else if swap.is_some() && matches!(held.record, Record::Signed(_)) {
-            return Err(Refusal::Swap { has: None });
         } else if name.kind() == Kind::Provider {
             self.check_providers(&name, &held)?;
         }
@@ -205,6 +191,34 @@ impl Store {
         self.expiring.insert((held.expires, name));
         self.entries.insert(name, held);
         Ok(Taken::New)
+    }
+
+    /// Whether a record is not older than what is there, which costs less to know than whether it is sound.
+    pub(crate) fn check_version(
+        &self,
+        record: &Record,
+        swap: Option<u64>,
+        now: UnixTime,
+    ) -> Result<(), Refusal> {
+        let old = self.get(&Name::of(record)).filter(|old| old.expires > now.as_secs());
+        match (record, old.map(|old| &old.record)) {
+            (Record::Signed(new), Some(Record::Signed(old))) => {
+                if new.seq < old.seq || new.seq == old.seq && new.value != old.value {
+                    return Err(Refusal::Older { has: old.seq });
+                }
+                if swap.is_some_and(|swap| swap != old.seq) && new.seq != old.seq {
+                    return Err(Refusal::Swap { has: Some(old.seq) });
+                }
+            }
+            (Record::Signed(_), _) if swap.is_some() => return Err(Refusal::Swap { has: None }),
+            (Record::Pointer(new), Some(Record::Pointer(old)))
+                if new.version() < old.version() || new.version() == old.version() && new.at != old.at =>
+            {
+                return Err(Refusal::Older { has: old.seq });
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn extend(&mut self, name: Name, expires: u64) {

@@ -1,7 +1,7 @@
 //! `sim chord`: rings of real nodes beside the papers' figures.
 
 use clap::{Args as Arguments, ValueEnum};
-use p2p_examples::rings::{Profile, failures, hops};
+use p2p_examples::rings::{Placement, Profile, failures, hops, load};
 use p2p_examples::{Line, Output, Table};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -10,6 +10,8 @@ pub(crate) enum What {
     Hops,
     /// A share of 1,000 nodes dies at once, and nothing is repaired
     Failures,
+    /// Records of each of 10,000 machines, of a million, by how many places each has on the ring
+    Load,
 }
 
 #[derive(Debug, Arguments)]
@@ -36,6 +38,7 @@ impl Chord {
         match self.what {
             What::Hops => self.hops(out),
             What::Failures => self.failures(out),
+            What::Load => self.load(out),
         }
     }
 
@@ -104,6 +107,53 @@ impl Chord {
                     run.dead.to_string(),
                 ]);
             }
+        }
+        out.say(&table);
+        kept
+    }
+
+    fn load(&self, out: &mut Output) -> bool {
+        let (machines, keys, seeds) = (10_000, 1_000_000, 10);
+        let mut table =
+            Table::new(["places", "bounded", "p1", "p50", "p99", "max", "the paper's p99", "re-simulated"]);
+        let mut kept = true;
+        // Stoica et al. 2003, figures 8 and 9; a re-simulation: p1, p50, p99, max.
+        let rows = [
+            (1, None, "4.8", "0, .69, 4.58, 10.7"),
+            (2, None, "", ".07, .84, 3.32, 6.2"),
+            (5, None, "", ".24, .93, 2.35, 3.6"),
+            (10, None, "", ".38, .96, 1.93, 2.7"),
+            (20, None, "1.6", ".51, .98, 1.65, 2.07"),
+            (1, Some(20), "", ""),
+            (20, Some(20), "", ""),
+        ];
+        for (places, bounded, paper, again) in rows {
+            let placement = Placement { machines, places, bounded };
+            let runs: Vec<_> =
+                (self.seed..self.seed + seeds).map(|seed| load(seed, &placement, keys)).collect();
+            // The mean of so many seeds.
+            let mean = |share: f64| runs.iter().map(|run| run.at(share)).sum::<f64>() / runs.len() as f64;
+            let [p1, p50, p99, max] = [0.01, 0.5, 0.99, 1.0].map(mean);
+            kept &= match (places, bounded) {
+                (20, None) => p99 <= 1.70,
+                (_, Some(_)) => max <= 1.25,
+                _ => true,
+            };
+            let mut row =
+                vec![places.to_string(), bounded.map_or("no".into(), |list| format!("list of {list}"))];
+            row.extend([p1, p50, p99, max].map(|figure| format!("{figure:.2}")));
+            row.extend([paper.to_owned(), again.to_owned()]);
+            table = table.row(row);
+            let milli = |figure: f64| (figure * 1e3) as i128;
+            out.event(
+                Line::new("load")
+                    .number("places", places as i128)
+                    .number("bounded", bounded.unwrap_or(0) as i128)
+                    .number("p1_milli", milli(p1))
+                    .number("p50_milli", milli(p50))
+                    .number("p99_milli", milli(p99))
+                    .number("max_milli", milli(max)),
+            );
         }
         out.say(&table);
         kept
