@@ -1,4 +1,5 @@
-//! Chord for programs that choose their systems while they run: a node of [`Chord`] is a [`System`](p2p_core::System).
+//! Chord for programs that choose their systems while they run: a node of [`Chord`] or of [`Host`] is a
+//! [`System`](p2p_core::System).
 //!
 //! | argument | what it is here |
 //! | --- | --- |
@@ -7,6 +8,7 @@
 //! | what is searched for, a locator | 40 hexadecimal digits: a value; `signed` and 40 digits; `coded` and 40 digits; `provider` and 40 digits; `name` and a name |
 
 use crate::api::{Get, Provide, Put};
+use crate::host::Host;
 use crate::id::RingId;
 use crate::node::Chord;
 use crate::primitives::{Bootstrap, Hit, Item};
@@ -22,6 +24,11 @@ use p2p_core::Id;
 use p2p_core::system::{self, Described, Faces, Found, Locator};
 
 impl Described for Chord {
+    const NAME: &'static str = "chord";
+    const FACES: Faces<Self> = Faces::NONE.with_join().with_publish().with_search().with_fetch();
+}
+
+impl Described for Host {
     const NAME: &'static str = "chord";
     const FACES: Faces<Self> = Faces::NONE.with_join().with_publish().with_search().with_fetch();
 }

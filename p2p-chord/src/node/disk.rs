@@ -3,10 +3,9 @@
 use super::answers::Asked;
 use super::{Chord, Context};
 use crate::api::Event;
-use crate::store::{Entry, Held, Name, Progress, Refusal, Taken, entries};
+use crate::store::{Entry, Held, Name, Progress, Refusal, Store, Taken, entries, piece};
 use crate::wire::Answer;
 use alloc::vec::Vec;
-use bytes::BytesMut;
 use p2p_core::{IoError, JobDone, JobId};
 
 /// Who waits until what was stored is safe.
@@ -67,13 +66,9 @@ impl Chord {
     pub(super) fn write_store(&mut self, cx: &mut Context<'_>) {
         let Some(journal) = &mut self.storage.journal else { return };
         let (store, lodgings) = (&self.storage.store, &self.storage.lodgings);
-        let lodged = lodgings.iter().flat_map(|lodgings| lodgings.kept.iter());
-        let bytes = store.bytes() + lodgings.as_ref().map_or(0, |lodgings| lodgings.kept.bytes());
-        let whole = |out: &mut BytesMut| {
-            store.iter().for_each(|held| Entry::Held(held.clone()).encode(out));
-            lodged.for_each(|held| Entry::Lodged(held.clone()).encode(out));
-        };
-        if let Some(job) = journal.work(bytes as u64, whole) {
+        let lodged = lodgings.as_ref().map(|lodgings| &lodgings.kept);
+        let bytes = store.bytes() + lodged.map_or(0, Store::bytes);
+        if let Some(job) = journal.work(bytes as u64, |from, to| piece(from, store, lodged, to)) {
             journal.asked(cx.run(job));
         }
     }
@@ -85,7 +80,8 @@ impl Chord {
             journal.asked(cx.run(next));
         }
         match progress {
-            Progress::NotMine | Progress::Under => {}
+            Progress::NotMine => {}
+            Progress::Under => self.write_store(cx),
             Progress::Loaded(data) => {
                 let (entries, whole) = entries(&data);
                 journal.set_whole(whole, data.len());

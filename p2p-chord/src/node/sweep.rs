@@ -66,8 +66,10 @@ impl Chord {
     /// Whether this node may be among the replicas of a place, as far as it can tell: it only guesses where those before
     /// it are, by how close those behind it lie to each other.
     ///
-    /// Of two sums of eight exponential distances one is six times the other once in 2,500 times, and of four eight times
-    /// once in 130; that is how often the last replica refuses wrongly, and the record has one copy less.
+    /// Of two sums of eight exponential distances one is twelve times the other once in 300,000 times, and of four sixteen
+    /// times once in 2,000; that is how often the last replica refuses wrongly, and the record has one copy less. Somebody
+    /// may so place copies on three eighths of a ring of 256; what he may place at all is limited by
+    /// [`Limits::copies_bytes`](crate::store::Limits::copies_bytes).
     pub(super) fn is_near(&self, key: RingId, kind: Kind) -> bool {
         self.is_within(key, self.replicas(kind))
     }
@@ -76,7 +78,7 @@ impl Chord {
     pub(super) fn is_within(&self, key: RingId, nodes: usize) -> bool {
         let Some(ring) = self.ring() else { return false };
         let Some(gap) = self.gap(ring).filter(|_| !ring.owns(key)) else { return true };
-        let width = 4 + 16 / ring.successors().len() as u64;
+        let width = 8 + 32 / ring.successors().len() as u64;
         let reach = gap.saturating_mul(width * nodes as u64);
         high(key.distance_to(ring.me().id())) <= reach
     }

@@ -74,7 +74,7 @@ fn leaf(shard: &[u8]) -> Sha256Hash {
 }
 
 /// All shards of a value, one after the other, and the tree above them.
-fn cut(value: &[u8]) -> (Bytes, Tree<Rule>) {
+fn cut(value: &[u8]) -> (Vec<u8>, Tree<Rule>) {
     let len = shard_len(value.len());
     let mut all = vec![0; FRAGMENTS * len];
     all[..value.len()].copy_from_slice(value);
@@ -84,7 +84,7 @@ fn cut(value: &[u8]) -> (Bytes, Tree<Rule>) {
         to.copy_from_slice(&shard);
     }
     let tree = Tree::from_leaves(all.chunks(len).map(leaf).collect());
-    (all.into(), tree)
+    (all, tree)
 }
 
 impl Coded {
@@ -128,7 +128,8 @@ impl Coded {
                 root: self.root,
                 len: self.value.len() as u32,
                 number: number as u8,
-                data: all.slice(number * len..(number + 1) * len),
+                // Of its own: who keeps one does not keep them all in memory.
+                data: Bytes::copy_from_slice(&all[number * len..(number + 1) * len]),
                 proof: proof.into_iter().map(|node| node.0).collect(),
             }
         };

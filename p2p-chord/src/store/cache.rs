@@ -86,7 +86,7 @@ impl Cache {
     pub(crate) fn keep(&mut self, name: Name, records: Vec<(Record, u32)>, limits: &Limits, now: Instant) {
         self.remove(name);
         let until = |(record, left): (Record, u32)| {
-            let left = Duration::from_secs(u64::from(left));
+            let left = Duration::from_secs(u64::from(left)).min(limits.ttl);
             let most = if record.kind() == Kind::Value { left } else { limits.cache_mutable };
             (record, now + left.min(most))
         };

@@ -21,7 +21,7 @@ pub use refusal::Refusal;
 pub(crate) use account::Account;
 pub(crate) use arcs::fingerprint;
 pub(crate) use cache::Cache;
-pub(crate) use journal::{Entry, Journal, Progress, entries};
+pub(crate) use journal::{Entry, Journal, Progress, entries, piece};
 pub(crate) use name::Name;
 
 use crate::id::RingId;
@@ -112,6 +112,12 @@ impl Store {
     /// All records, in order of their places.
     pub fn iter(&self) -> impl Iterator<Item = &Held> {
         self.entries.values()
+    }
+
+    /// All behind a name, in order.
+    fn behind(&self, name: Option<Name>) -> impl Iterator<Item = (&Name, &Held)> {
+        let from = name.map_or(Bound::Unbounded, Bound::Excluded);
+        self.entries.range((from, Bound::Unbounded))
     }
 
     /// Whether the same record is here.
