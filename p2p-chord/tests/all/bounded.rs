@@ -37,10 +37,10 @@ fn most(loads: &[u32]) -> f64 {
 #[test]
 fn nobody_has_much_more_than_others() {
     let loads = |config: &Config| {
-        let (mut sim, members) = drawn_up(1, 60, config);
+        let (mut sim, members) = drawn_up(1, 45, config);
         let mut rng = Rng::fast_from(1);
-        let records = fill(&mut sim, &members, &mut rng, 1_200);
-        all_are_found(&mut sim, &members, &mut rng, &records[..100]);
+        let records = fill(&mut sim, &members, &mut rng, 700);
+        all_are_found(&mut sim, &members, &mut rng, &records[..50]);
         members.iter().map(|node| chord(&sim, *node).load()).collect::<Vec<u32>>()
     };
     let mut as_usual = bounded(1);
@@ -48,24 +48,24 @@ fn nobody_has_much_more_than_others() {
     let plain = loads(&as_usual);
     let even = loads(&bounded(1));
     println!("{:.2} times the mean, and {:.2} with bounded loads: {even:?}", most(&plain), most(&even));
-    assert_eq!(plain.iter().sum::<u32>(), 1_200);
-    assert!((1_200..1_220).contains(&even.iter().sum::<u32>()));
+    assert_eq!(plain.iter().sum::<u32>(), 700);
+    assert!((700..715).contains(&even.iter().sum::<u32>()));
     assert!(most(&even) <= 1.25 && most(&plain) > 2.0);
 }
 
 #[test]
 fn copies_are_spread_and_found_after_half_of_who_has_them_died() {
-    for seed in 1..=2 {
+    for seed in [1] {
         println!("seed {seed}");
         let config = bounded(4);
-        let (mut sim, mut members) = drawn_up(seed, 70, &config);
+        let (mut sim, mut members) = drawn_up(seed, 45, &config);
         let mut rng = Rng::fast_from(seed);
-        let records = fill(&mut sim, &members, &mut rng, 120);
+        let records = fill(&mut sim, &members, &mut rng, 60);
         let loads: Vec<u32> = members.iter().map(|node| chord(&sim, *node).load()).collect();
-        assert!((480..490).contains(&loads.iter().sum::<u32>()));
+        assert!((240..248).contains(&loads.iter().sum::<u32>()));
         all_are_found(&mut sim, &members, &mut rng, &records);
         // One after the other, with time in between to find somebody else.
-        for _ in 0..25 {
+        for _ in 0..14 {
             let dead = members.swap_remove(rng.index(members.len()));
             sim.kill(dead);
             sim.run_for(Duration::from_secs(90));
@@ -75,7 +75,7 @@ fn copies_are_spread_and_found_after_half_of_who_has_them_died() {
         all_are_found(&mut sim, &members, &mut rng, &records);
         let loads: Vec<u32> = members.iter().map(|node| chord(&sim, *node).load()).collect();
         println!("{} copies of {} records: {loads:?}", loads.iter().sum::<u32>(), records.len());
-        assert!(loads.iter().sum::<u32>() >= 4 * 120, "as many as before");
+        assert!(loads.iter().sum::<u32>() >= 4 * 60, "as many as before");
     }
 }
 

@@ -105,23 +105,23 @@ fn any_seven_may_be_lost() {
     }
 }
 
-/// In ten steps three nodes of ten die, with time to make fragments again in between.
+/// In six steps three nodes of ten die, with time to make fragments again in between.
 #[test]
 fn lost_fragments_are_made_again() {
     let config = long();
-    let (mut sim, mut members) = drawn_up(3, 80, &config);
+    let (mut sim, mut members) = drawn_up(3, 60, &config);
     let mut rng = Rng::fast_from(3);
-    let records: Vec<Record> = (0..12).map(|at| coded(&mut rng, 300 * at)).collect();
+    let records: Vec<Record> = (0..8).map(|at| coded(&mut rng, 400 * at)).collect();
     for record in &records {
         put(&mut sim, members[0], Put::new(record.clone())).unwrap();
     }
     sim.run_for(Duration::from_secs(3));
-    for step in 0..10 {
+    for step in 0..6 {
         for _ in 0..3 {
             let dead = members.swap_remove(rng.index(members.len()));
             sim.kill(dead);
         }
-        sim.run_for(Duration::from_secs(240));
+        sim.run_for(Duration::from_secs(180));
         let record = &records[step % records.len()];
         is_found(&mut sim, members[step], record);
     }
@@ -141,7 +141,7 @@ fn lost_fragments_are_made_again() {
 fn who_joins_and_who_leaves() {
     let mut config = config(13);
     config.base_bits = 4;
-    let (mut sim, mut members) = joined(1, 45, &config);
+    let (mut sim, mut members) = joined(1, 43, &config);
     settle(&mut sim, &members, 13, 300);
     let mut rng = Rng::fast_from(4);
     let records: Vec<Record> = (0..10).map(|at| coded(&mut rng, 900 * at)).collect();
@@ -149,7 +149,7 @@ fn who_joins_and_who_leaves() {
         put(&mut sim, members[0], Put::new(record.clone())).unwrap();
     }
     sim.run_for(Duration::from_secs(3));
-    for _ in 0..8 {
+    for _ in 0..4 {
         let new = add(&mut sim, &members, &config);
         members.push(new);
         for record in &records {

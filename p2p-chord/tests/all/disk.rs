@@ -126,7 +126,7 @@ fn the_file_is_written_anew_when_most_of_it_is_past() {
 #[test]
 fn whenever_it_is_killed_while_the_file_is_written_anew_nothing_is_lost() {
     let mut under_way = 0;
-    for seed in 1..=8 {
+    for seed in 1..=5 {
         println!("seed {seed}");
         let (mut sim, nodes, storing) = pair(seed);
         let mut rng = Rng::fast_from(seed);
@@ -135,7 +135,7 @@ fn whenever_it_is_killed_while_the_file_is_written_anew_nothing_is_lost() {
                 .find(|record| chord(sim, nodes[0]).owns(record.key()))
                 .unwrap()
         };
-        let safe: Vec<Record> = (0..35).map(|_| own(&sim, 60_000)).collect();
+        let safe: Vec<Record> = (0..20).map(|_| own(&sim, 60_000)).collect();
         for record in &safe {
             put(&mut sim, nodes[1], Put::new(record.clone())).unwrap();
         }
@@ -154,7 +154,7 @@ fn whenever_it_is_killed_while_the_file_is_written_anew_nothing_is_lost() {
             sim.run_for(Duration::from_millis(200));
         }
         assert!(is_being_written(&mut sim));
-        sim.run_for(Duration::from_millis(400 * (seed - 1)));
+        sim.run_for(Duration::from_millis(450 * (seed - 1)));
         under_way += u32::from(is_being_written(&mut sim));
         asked.into_iter().for_each(|op| sim.cancel(op));
         sim.kill(nodes[0]);
@@ -166,7 +166,7 @@ fn whenever_it_is_killed_while_the_file_is_written_anew_nothing_is_lost() {
         }
     }
     println!("{under_way} times the new file was being written");
-    assert!((3..8).contains(&under_way), "before and after it is in place");
+    assert!((2..5).contains(&under_way), "before and after it is in place");
 }
 
 #[test]

@@ -191,12 +191,11 @@ fn a_bit_flipped_fragment_is_refused() {
         let mut bytes = bytes.to_vec();
         bytes[bit / 8] ^= 1 << (bit % 8);
         let Ok(record) = postcard_of(&bytes) else { continue };
-        // One of another key says nothing about this one.
+        // One of another key says nothing about this one, even if it is sound: a value that ends with a zero has the same
+        // fragments as the one without it.
         if record.kind() == Kind::Coded && record.key() == good.key() {
             assert_eq!(member.keep(record.clone()), Answer::Kept(vec![Some(Refusal::Invalid)]), "bit {bit}");
             refused += 1;
-        } else if record.kind() == Kind::Coded {
-            assert!(record.check().is_err(), "bit {bit}");
         }
     }
     assert!(refused > 1_000, "{refused} bits");

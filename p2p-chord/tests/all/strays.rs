@@ -6,17 +6,17 @@ use crate::storing::holders;
 use p2p_chord::record::Kind;
 use p2p_core::{Duration, Rng};
 
-/// The ring grows to four times its size: what each of the first nodes had for half of the ring is not kept for ever.
+/// The ring grows to three times its size: what each of the first nodes had for half of the ring is not kept for ever.
 #[test]
 fn who_is_not_responsible_any_more_forgets() {
-    for seed in 1..=2 {
+    for seed in [1] {
         println!("seed {seed}");
         let config = thrice();
-        let (mut sim, mut members) = joined(seed, 20, &config);
+        let (mut sim, mut members) = joined(seed, 16, &config);
         settle(&mut sim, &members, 4, 300);
         let mut rng = Rng::fast_from(seed);
-        let records = fill(&mut sim, &members, &mut rng, 60);
-        for _ in 0..60 {
+        let records = fill(&mut sim, &members, &mut rng, 40);
+        for _ in 0..34 {
             let new = add(&mut sim, &members, &config);
             members.push(new);
         }
@@ -26,7 +26,7 @@ fn who_is_not_responsible_any_more_forgets() {
         };
         let before = copies(&sim);
         let mut after = before;
-        for _ in 0..12 {
+        for _ in 0..8 {
             sim.run_for(Duration::from_secs(300));
             after = copies(&sim);
             for record in &records {
@@ -34,8 +34,8 @@ fn who_is_not_responsible_any_more_forgets() {
                 assert!(holders(&sim, right, record.key(), Kind::Value) > 0, "never the last one");
             }
         }
-        println!("{before} copies of {} records, {after} an hour later", records.len());
-        assert!(before > 5 * records.len() / 2 && after < 4 * records.len());
+        println!("{before} copies of {} records, {after} 40 minutes later", records.len());
+        assert!(before > 5 * records.len() && after < 4 * records.len());
         all_are_found(&mut sim, &members, &mut rng, &records);
         for record in &records {
             let right = &owners(&sim, &members, record.key())[..3];
