@@ -49,7 +49,8 @@ pub struct Config {
     /// Where it keeps what it stores, so that it is there when it starts again; `None`: in memory only.
     pub store: Option<FileId>,
     /// Whether it stores a record that somebody puts from this address; by default each one that is sound. A copy is
-    /// asked about with the address of whoever hands it over.
+    /// asked about with the address of whoever hands it over. A value in fragments is asked about whole by who cuts it, and
+    /// fragment by fragment by who is to keep one; pointers are asked about too, where loads are bounded.
     pub wants: fn(&Record, SocketAddr) -> bool,
     /// Whether near nodes are preferred as fingers, and fingers are learnt from all that answers. Without, a finger is
     /// the first node of its slot, as in the paper.
