@@ -139,8 +139,10 @@ impl Chord {
                 (_, Some(_)) => max <= 1.25,
                 _ => true,
             };
-            let mut row =
-                vec![places.to_string(), bounded.map_or("no".into(), |list| format!("list of {list}"))];
+            let mut row = vec![
+                places.to_string(),
+                bounded.map_or_else(|| "no".into(), |list| format!("list of {list}")),
+            ];
             row.extend([p1, p50, p99, max].map(|figure| format!("{figure:.2}")));
             row.extend([paper.to_owned(), again.to_owned()]);
             table = table.row(row);
