@@ -2,7 +2,7 @@
 //! handed from one to the other without sockets or simulated time. `cargo bench -p p2p-chord`; `-- --check` fails when a
 //! goal is missed.
 
-use p2p_chord::record::{Kind, Record, SecretKey, Signed};
+use p2p_chord::record::{Coded, Kind, Record, SecretKey, Signed};
 use p2p_chord::{Chord, Command, Config, Get, Peer, Put, RingId};
 use p2p_core::{
     Cx, Datagram, Duration, Effect, Input, Instant, Machine as _, OpId, OpInput, Rng, SocketId, Source,
@@ -128,14 +128,36 @@ fn main() -> ExitCode {
     });
     let signed: Vec<Record> = signed.collect();
     let keys: Vec<RingId> = signed.iter().map(Record::key).collect();
-    let (put_signed, _) = world.measure(&mut rng, puts(signed));
+    let (put_signed, signed_messages) = world.measure(&mut rng, puts(signed.clone()));
+    let (put_again, _) = world.measure(&mut rng, puts(signed));
+    // What fits into a datagram, in copies and in fragments.
+    let mut dice = Rng::fast_from(3);
+    let mut large = |count: usize| -> Vec<Vec<u8>> {
+        (0..count)
+            .map(|_| std::iter::repeat_with(|| dice.bytes::<64>()).take(16).flatten().collect())
+            .collect()
+    };
+    let (copies, _) = world.measure(
+        &mut rng,
+        puts(large(ops / 10).into_iter().map(|value| Record::Value(value.into())).collect()),
+    );
+    let coded =
+        large(ops / 10).into_iter().map(|value| Coded::new(value).unwrap_or_else(|why| panic!("{why}")));
+    let coded: Vec<Record> = coded.map(Record::Coded).collect();
+    let coded_keys: Vec<RingId> = coded.iter().map(Record::key).collect();
+    let (fragments, fragment_messages) = world.measure(&mut rng, puts(coded));
+    let gets = coded_keys.iter().map(|key| Command::Get(Get::new(*key, Kind::Coded)));
+    let (get_coded, coded_messages) = world.measure(&mut rng, gets);
     let gets = keys.iter().map(|key| Command::Get(Get::new(*key, Kind::Signed)));
     let (get_signed, _) = world.measure(&mut rng, gets);
     let mut out = std::io::stdout();
     let _ = writeln!(
         out,
         "values: {get:.4} ms and {get_messages:.1} messages a get, {put:.4} ms and {put_messages:.1} messages a put \
-         (goals {GET} and {PUT} ms)\nsigned: {get_signed:.4} ms a get, {put_signed:.4} ms a put, which 9 nodes verify"
+         (goals {GET} and {PUT} ms)\nsigned: {get_signed:.4} ms a get, {put_signed:.4} ms and {signed_messages:.1} messages a put, which 8 nodes verify; \
+         {put_again:.4} ms to put it again\nof 1,000 bytes: {copies:.4} ms a put in 8 copies, {fragments:.4} ms and \
+         {fragment_messages:.1} messages in 14 fragments (lists of 8: 9 nodes), {get_coded:.4} ms and \
+         {coded_messages:.1} messages a get"
     );
     let met = get <= GET && put <= PUT;
     if has("--check") && !met { ExitCode::FAILURE } else { ExitCode::SUCCESS }

@@ -83,13 +83,17 @@ pub struct Get {
     /// those on the way lie; 0: as [`Config::ways`](crate::Config::ways) says. The second way is only taken where the
     /// first one led to nothing.
     pub ways: u8,
+    /// Whether only who is responsible is asked. Else, with a quorum of 1, somebody on the way may answer who was asked for
+    /// the same often: with a version that was true half a minute ago, or less
+    /// ([`Limits::cache_mutable`](crate::store::Limits::cache_mutable)).
+    pub fresh: bool,
 }
 
 impl Get {
     /// The first record of a key and kind.
     #[must_use]
     pub const fn new(key: RingId, kind: Kind) -> Self {
-        Self { key, kind, quorum: 1, ways: 0 }
+        Self { key, kind, quorum: 1, ways: 0, fresh: false }
     }
 }
 
@@ -121,6 +125,8 @@ pub enum Event {
         key: RingId,
         /// One, or providers.
         records: Vec<Record>,
+        /// Whether somebody gave it who is not responsible for it and keeps it because many ask.
+        cached: bool,
         /// What it cost.
         report: Report,
     },

@@ -49,7 +49,8 @@ pub struct Config {
     /// Where it keeps what it stores, so that it is there when it starts again; `None`: in memory only.
     pub store: Option<FileId>,
     /// Whether it stores a record that somebody puts from this address; by default each one that is sound. A copy is
-    /// asked about with the address of whoever hands it over.
+    /// asked about with the address of whoever hands it over. A value in fragments is asked about whole by who cuts it, and
+    /// fragment by fragment by who is to keep one; pointers are asked about too, where loads are bounded.
     pub wants: fn(&Record, SocketAddr) -> bool,
     /// Whether near nodes are preferred as fingers, and fingers are learnt from all that answers. Without, a finger is
     /// the first node of its slot, as in the paper.
@@ -91,6 +92,10 @@ pub struct Config {
     /// time that it comes and goes; good for up to some thousands. All members of a ring should have it alike; where
     /// there are more, those that do not fit are found by fingers.
     pub everybody: usize,
+    /// Whether a record is kept by those of a node's list that have least, rather than by the first of them, with a pointer
+    /// at its place. With lists of 20 ([`Self::successors`]) none of 10,000 nodes has more than 1.25 times the mean then,
+    /// which is ten times else; a get costs two messages more, a put four. All nodes of a ring are to have the same.
+    pub bounded: bool,
 }
 
 /// How a lookup finds its way.
@@ -140,6 +145,7 @@ impl Default for Config {
             passing: 256,
             sample: 16,
             everybody: 0,
+            bounded: false,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | [`Value`](Record::Value) | SHA-256 of the value, its first 160 bits | nobody | the hash |
 //! | [`Signed`] | SHA-256 of public key and salt, joined, its first 160 bits | who has the secret key | the signature (BEP 44) |
+//! | [`Coded`] | SHA-256 of a tree over its [`Fragment`]s | nobody | the hash, each fragment by itself |
 //! | [`Provider`] | what the publisher chose, [`Provider::place_of`] for a file | one for each address | the address it came from, by who is responsible |
 //!
 //! A record is written in [postcard](https://postcard.jamesmunns.com/wire-format): numbers as varints, byte strings
@@ -14,9 +15,17 @@
 //! | 0, value | the bytes |
 //! | 1, signed | public key (32 bytes), salt (at most [`MAX_SALT`] bytes), sequence number (below 2^63), value, signature (64 bytes) |
 //! | 2, provider | place on the ring (20 bytes), address ([`Place`]), SHA-256 of the content (32 bytes), its size in bytes |
+//! | 3, coded | root of the tree (32 bytes), the value: on its way only, it is kept in fragments |
+//! | 4, fragment | root of the tree (32 bytes), length of the value, number of the fragment (1 byte), its bytes, proof (a list of 32 bytes each) |
+//! | 5, pointer | key (20 bytes), kind (a number), sequence number, when it was written (seconds since 1970), who has it ([`Place`]s) |
 
+mod coded;
+mod pointer;
 mod signed;
 
+pub use coded::{Coded, ENOUGH, FRAGMENTS, Fragment};
+pub(crate) use pointer::MOST as POINTED;
+pub use pointer::Pointer;
 pub use signed::{PublicKey, SecretKey, Signed};
 
 use crate::id::RingId;
@@ -39,6 +48,8 @@ pub enum Kind {
     Signed,
     /// Who has something; many for each key.
     Provider,
+    /// Bytes that are kept in fragments.
+    Coded,
 }
 
 /// Something stored.
@@ -50,6 +61,12 @@ pub enum Record {
     Signed(Signed),
     /// Somebody has something.
     Provider(Provider),
+    /// Bytes to be kept in fragments, whole.
+    Coded(Coded),
+    /// One of the fragments of such bytes: what nodes keep. It cannot be put.
+    Fragment(Fragment),
+    /// Who has it. It cannot be put.
+    Pointer(Pointer),
 }
 
 /// "I have this, here": one for each key and address.
@@ -100,6 +117,9 @@ pub enum RecordError {
     /// The public key is none, or the signature is not of it and this content.
     #[error("the signature is not right")]
     Signature,
+    /// The fragment is not one of the value with its key, or fragments do not fit together.
+    #[error("not a fragment of this value")]
+    Fragment,
     /// Nobody can be at the address of a provider.
     #[error("no address where anything could be fetched")]
     Address,
@@ -116,6 +136,8 @@ impl Record {
             Self::Value(_) => Kind::Value,
             Self::Signed(_) => Kind::Signed,
             Self::Provider(_) => Kind::Provider,
+            Self::Coded(_) | Self::Fragment(_) => Kind::Coded,
+            Self::Pointer(pointer) => pointer.kind,
         }
     }
 
@@ -126,16 +148,20 @@ impl Record {
             Self::Value(value) => RingId::of(value),
             Self::Signed(signed) => signed.key(),
             Self::Provider(provider) => provider.key,
+            Self::Coded(coded) => coded.key(),
+            Self::Fragment(fragment) => fragment.key(),
+            Self::Pointer(pointer) => pointer.key,
         }
     }
 
-    /// The bytes that somebody stored; none of a provider.
+    /// The bytes that somebody stored; none of a provider or a fragment.
     #[must_use]
     pub const fn value(&self) -> Option<&Bytes> {
         match self {
             Self::Value(value) => Some(value),
             Self::Signed(signed) => Some(&signed.value),
-            Self::Provider(_) => None,
+            Self::Coded(coded) => Some(coded.value()),
+            Self::Provider(_) | Self::Fragment(_) | Self::Pointer(_) => None,
         }
     }
 
@@ -144,6 +170,12 @@ impl Record {
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self) -> Result<(), RecordError> {
+        self.check_form()?;
+        if let Self::Signed(signed) = self { signed.check() } else { Ok(()) }
+    }
+
+    /// The same, but for the signature: who put it knows that it is right, and who stores it checks.
+    pub(crate) fn check_form(&self) -> Result<(), RecordError> {
         if let Some(value) = self.value()
             && value.len() > MAX_VALUE
         {
@@ -151,12 +183,15 @@ impl Record {
         }
         match self {
             Self::Value(_) => Ok(()),
-            Self::Signed(signed) => signed.check(),
+            Self::Signed(signed) => signed.check_lengths(),
             Self::Provider(provider) => {
                 let addr = SocketAddr::from(provider.at);
                 let nobody = addr.port() == 0 || addr.ip().is_unspecified() || addr.ip().is_multicast();
                 if nobody { Err(RecordError::Address) } else { Ok(()) }
             }
+            Self::Coded(coded) => coded.check(),
+            Self::Fragment(fragment) => fragment.check(),
+            Self::Pointer(pointer) => pointer.check(),
         }
     }
 
@@ -168,6 +203,9 @@ impl Record {
             Self::Value(value) => 1 + 3 + value.len(),
             Self::Signed(signed) => 1 + 32 + 1 + signed.salt.len() + 9 + 3 + signed.value.len() + 64,
             Self::Provider(_) => 1 + 20 + 20 + 32 + 10,
+            Self::Coded(coded) => 1 + 32 + 3 + coded.value().len(),
+            Self::Fragment(fragment) => 1 + fragment.wire_len(),
+            Self::Pointer(pointer) => 1 + 20 + 1 + 10 + 10 + 1 + 20 * pointer.at.len(),
         }
     }
 

@@ -1,12 +1,14 @@
-//! Chord for programs that choose their systems while they run: a node of [`Chord`] is a [`System`](p2p_core::System).
+//! Chord for programs that choose their systems while they run: a node of [`Chord`] or of [`Host`] is a
+//! [`System`](p2p_core::System).
 //!
 //! | argument | what it is here |
 //! | --- | --- |
 //! | whom to join | addresses with ports, apart by white space or commas; none begins a new ring |
 //! | an item | without a name, `data` is a value; with one, `data` is `port size sha256` of a file that can be had here |
-//! | what is searched for, a locator | 40 hexadecimal digits: a value; `signed` and 40 digits; `provider` and 40 digits; `name` and a name |
+//! | what is searched for, a locator | 40 hexadecimal digits: a value; `signed` and 40 digits; `coded` and 40 digits; `provider` and 40 digits; `name` and a name |
 
 use crate::api::{Get, Provide, Put};
+use crate::host::Host;
 use crate::id::RingId;
 use crate::node::Chord;
 use crate::primitives::{Bootstrap, Hit, Item};
@@ -26,6 +28,11 @@ impl Described for Chord {
     const FACES: Faces<Self> = Faces::NONE.with_join().with_publish().with_search().with_fetch();
 }
 
+impl Described for Host {
+    const NAME: &'static str = "chord";
+    const FACES: Faces<Self> = Faces::NONE.with_join().with_publish().with_search().with_fetch();
+}
+
 /// Something is not written as it has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -36,7 +43,7 @@ pub enum TextError {
         /// Which of the words, counted from 1.
         word: usize,
     },
-    /// Neither a key of 40 hexadecimal digits nor `signed`, `provider` or `name` with what belongs to it.
+    /// Neither a key of 40 hexadecimal digits nor `signed`, `coded`, `provider` or `name` with what belongs to it.
     #[error("not a key of 40 hexadecimal digits, and not `signed KEY`, `provider KEY` or `name NAME`")]
     Key,
     /// Not `port size sha256`.
@@ -63,6 +70,7 @@ impl FromStr for Get {
         match text.trim().split_once(' ') {
             None => Ok(Self::new(key(text)?, Kind::Value)),
             Some(("signed", digits)) => Ok(Self::new(key(digits)?, Kind::Signed)),
+            Some(("coded", digits)) => Ok(Self::new(key(digits)?, Kind::Coded)),
             Some(("provider", digits)) => Ok(Self::new(key(digits)?, Kind::Provider)),
             Some(("name", name)) => Ok(Self::new(Provider::place_of_name(name.trim()), Kind::Provider)),
             Some(_) => Err(TextError::Key),
@@ -105,6 +113,11 @@ impl From<Hit> for Found {
     fn from(hit: Hit) -> Self {
         let text = |locator: String| Locator::from(locator.into_bytes());
         match hit.0.into_iter().next() {
+            Some(record @ Record::Coded(_)) => {
+                let key = record.key().to_string();
+                let len = record.value().map(|value| value.len() as u64);
+                Self { title: key.clone(), len, locator: text(format!("coded {key}")) }
+            }
             Some(record @ Record::Value(_)) => {
                 let key = record.key().to_string();
                 Self {
@@ -127,7 +140,10 @@ impl From<Hit> for Found {
                     locator: text(format!("provider {key}")),
                 }
             }
-            None => Self { title: String::new(), len: None, locator: text(String::new()) },
+            // A get never ends with one.
+            Some(Record::Fragment(_) | Record::Pointer(_)) | None => {
+                Self { title: String::new(), len: None, locator: text(String::new()) }
+            }
         }
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! What is longer than [`LARGEST`] goes by a stream to the same port: a question and its answer, each as its length (4
 //! bytes, big-endian) and then as in a datagram, up to [`LARGEST_FRAME`]. Only questions about records go that way
-//! ([`Ask::Get`], [`Ask::Put`], [`Ask::Keep`]).
+//! ([`Ask::Get`], [`Ask::Put`], [`Ask::Keep`], [`Ask::Lodge`]).
 //!
 //! Numbers are varints, unless they are said to be little-endian; a [`RingId`] is 20 bytes; a [`Record`] is written as
 //! its [module](crate::record) says; a [`Held`] is a record, the second since 1970 at which it is forgotten, and the
@@ -32,8 +32,8 @@ pub const VERSION: u8 = 1;
 /// No datagram is longer: what passes everywhere without being cut (RFC 8085, section 3.2, with room for tunnels).
 pub const LARGEST: usize = 1_200;
 
-/// No packet in a stream is longer: the largest record, and what stands around it.
-pub const LARGEST_FRAME: usize = MAX_VALUE + 1_024;
+/// No packet in a stream is longer: the largest record, or seven fragments of it, and what stands around them.
+pub const LARGEST_FRAME: usize = MAX_VALUE + 4_096;
 
 /// Bytes of head before the packet.
 const HEAD: usize = 5;
@@ -141,6 +141,8 @@ pub enum Ask {
         from: RingId,
         /// Where each arc ends and the next one begins, and the digest of what the asker holds in it; at most 16.
         arcs: Vec<(RingId, Digest)>,
+        /// Whether only what is kept in fragments counts.
+        coded: bool,
     },
     /// What of this arc lacks one of us? [`Answer::Lacking`]. The receiver gives the asker what it lacks, with
     /// [`Ask::Keep`].
@@ -156,6 +158,8 @@ pub enum Ask {
         both: bool,
         /// Fingerprints of what the asker holds in it, little-endian.
         have: Vec<[u8; 8]>,
+        /// Whether only what is kept in fragments counts.
+        coded: bool,
     },
     /// Find who is responsible for a place, and let that one tell the asker: [`Answer::Passed`] at once, or
     /// [`Answer::Routed`] where the receiver is responsible itself. Nobody passes it on for a sender that has not proved
@@ -202,6 +206,17 @@ pub enum Ask {
         /// As in [`Ask::Reach`].
         number: u32,
     },
+    /// Which fragments of the value with this key do you have? [`Answer::Numbers`].
+    Numbers(RingId),
+    /// Keep this in the stead of the asker, if you have no more than so many records. [`Answer::Lodged`].
+    Lodge {
+        /// The record.
+        held: Held,
+        /// How many.
+        most: u32,
+    },
+    /// How many records do you have? [`Answer::Lodged`].
+    Load,
 }
 
 /// A question that is passed on from node to node ("recursive" routing).
@@ -309,6 +324,18 @@ pub enum Answer {
     /// To [`Ask::Members`]: those that the answerer knows, itself included and the asker not, in order from the arc's
     /// beginning, as far as they fit. `None`: as the asker does.
     Members(Option<Vec<Place>>),
+    /// To [`Ask::Numbers`]: the key, and a bit for each fragment that is there, the lowest for number 0.
+    Numbers(RingId, u16),
+    /// To [`Ask::Get`] on the way, or by a stream: as [`Self::Records`], by somebody who is not responsible and was asked for
+    /// the same often. Nothing is kept like this longer than where it came from.
+    Cached(Vec<(Record, u32)>),
+    /// To [`Ask::Lodge`] and [`Ask::Load`].
+    Lodged {
+        /// How many records it has, pointers apart.
+        load: u32,
+        /// Why it does not keep it.
+        refusal: Option<Refusal>,
+    },
 }
 
 /// Of a list of places, to compare lists without sending them: FNV-1a over the identifiers, never 0.

@@ -13,6 +13,7 @@ mod cx;
 #[cfg(feature = "zlib")]
 pub mod deflate;
 mod effect;
+pub mod erasure;
 pub mod frames;
 pub mod hash;
 pub mod http;

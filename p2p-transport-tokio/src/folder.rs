@@ -335,7 +335,9 @@ impl Storage for Folder {
         let (to_dir, to_name) = self.parent(to, true)?;
         self.forget(from);
         self.forget(to);
-        renameat(&from_dir, from_name, &to_dir, to_name).map_err(errno)
+        renameat(&from_dir, from_name, &to_dir, to_name).map_err(errno)?;
+        // Else a crash could bring the old name back, as it could not for `replace`.
+        nix::unistd::fsync(&to_dir).map_err(errno)
     }
 
     fn truncate(&self, file: &FileId, len: u64) -> Result<(), IoError> {

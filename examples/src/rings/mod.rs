@@ -3,6 +3,7 @@
 mod failures;
 mod hops;
 mod one_hop;
+mod load;
 mod profile;
 mod routers;
 mod settled;
@@ -13,6 +14,7 @@ mod stretch;
 pub use failures::{Failures, failures};
 pub use hops::{Hops, hops};
 pub use one_hop::{OneHop, one_hop};
+pub use load::{Placement, load};
 pub use profile::Profile;
 pub use routers::{Hostile, Lie, Router, Routers, routers};
 pub use settled::Settled;

@@ -76,10 +76,15 @@ impl Chord {
             }
             Ask::Others(_) if !asked.is_proven => Answer::Prove,
             Ask::Others(places) => self.told_of_others(asked, places, cx),
+            Ask::Lodge { held, most } => return self.asked_to_lodge(asked, held, most, cx),
+            Ask::Load if !self.is_member() => Answer::Absent,
+            Ask::Load => Answer::Lodged { load: self.load(), refusal: None },
+            Ask::Numbers(_) if !self.is_member() => Answer::Absent,
+            Ask::Numbers(key) => Answer::Numbers(key, self.fragments_of(key, cx)),
             Ask::Compare { .. } | Ask::Exchange { .. } if !asked.is_proven => Answer::Prove,
-            Ask::Compare { key, from, arcs } => self.compared(key, from, &arcs, cx),
-            Ask::Exchange { key, from, to, both, have } => {
-                self.exchanged(&asked, reconcile::Arc { key, from, to }, both, &have, cx)
+            Ask::Compare { key, from, arcs, coded } => self.compared(key, from, &arcs, coded, cx),
+            Ask::Exchange { key, from, to, both, have, coded } => {
+                self.exchanged(&asked, reconcile::Arc { key, from, to, coded }, both, &have, cx)
             }
             Ask::Route(route) => return self.asked_to_route(asked, route, cx),
             Ask::News { level, came, gone } => return self.told_news(asked, level, (came, gone), cx),
@@ -172,11 +177,15 @@ fn most(answer: &Answer) -> usize {
             Answer::Neighbours { successors, .. } => PLACE_V6 + successors.as_ref().map_or(0, places),
             Answer::Owners(list) | Answer::Closer(list) => places(list),
             Answer::Members(list) => list.as_ref().map_or(0, places),
-            Answer::Records(records) => records.iter().map(|(record, _)| record.wire_len() + 5).sum(),
+            Answer::Records(records) | Answer::Cached(records) => {
+                records.iter().map(|(record, _)| record.wire_len() + 5).sum()
+            }
             Answer::Stored { .. } => 4,
             Answer::Refused(_) => 11,
             Answer::Differ(arcs) => 6 * arcs.len(),
             Answer::Lacking(numbers) => numbers.len(),
+            Answer::Numbers(..) => 23,
+            Answer::Lodged { .. } => 18,
             Answer::Kept(refusals) => 12 * refusals.len(),
             // It does not go to whoever asked, and is as long as the question at most.
             Answer::Routed { .. } => 0,

@@ -3,10 +3,9 @@
 use super::answers::Asked;
 use super::{Chord, Context};
 use crate::api::Event;
-use crate::store::{Entry, Held, Name, Progress, Refusal, Taken, entries};
+use crate::store::{Entry, Held, Name, Progress, Refusal, Store, Taken, entries, piece};
 use crate::wire::Answer;
 use alloc::vec::Vec;
-use bytes::BytesMut;
 use p2p_core::{IoError, JobDone, JobId};
 
 /// Who waits until what was stored is safe.
@@ -14,8 +13,10 @@ use p2p_core::{IoError, JobDone, JobId};
 pub(super) enum Waiting {
     /// The answer to somebody who handed over copies.
     Kept(Asked, Vec<Option<Refusal>>),
-    /// Our own copy of a record that is being placed.
-    Placing(u32),
+    /// Our own copy of a record that is being placed, or so many fragments.
+    Placing(u32, usize),
+    /// The answer to somebody who had something kept in its stead.
+    Lodged(Asked, u32, Option<Refusal>),
 }
 
 impl Chord {
@@ -41,6 +42,15 @@ impl Chord {
         journal.append(&entry);
     }
 
+    /// Notes what was taken in the stead of others.
+    pub(super) fn write_lodged(&mut self, held: &Held, taken: Taken) {
+        if taken != Taken::Again
+            && let Some(journal) = &mut self.storage.journal
+        {
+            journal.append(&Entry::Lodged(held.clone()));
+        }
+    }
+
     /// Tells somebody when what was written down is safe.
     pub(super) fn when_safe(&mut self, waiting: Waiting, cx: &mut Context<'_>) {
         let at_once = match &mut self.storage.journal {
@@ -55,11 +65,10 @@ impl Chord {
 
     pub(super) fn write_store(&mut self, cx: &mut Context<'_>) {
         let Some(journal) = &mut self.storage.journal else { return };
-        let store = &self.storage.store;
-        let whole = |out: &mut BytesMut| {
-            store.iter().for_each(|held| Entry::Held(held.clone()).encode(out));
-        };
-        if let Some(job) = journal.work(store.bytes() as u64, whole) {
+        let (store, lodgings) = (&self.storage.store, &self.storage.lodgings);
+        let lodged = lodgings.as_ref().map(|lodgings| &lodgings.kept);
+        let bytes = store.bytes() + lodged.map_or(0, Store::bytes);
+        if let Some(job) = journal.work(bytes as u64, |from, to| piece(from, store, lodged, to)) {
             journal.asked(cx.run(job));
         }
     }
@@ -71,7 +80,8 @@ impl Chord {
             journal.asked(cx.run(next));
         }
         match progress {
-            Progress::NotMine | Progress::Under => {}
+            Progress::NotMine => {}
+            Progress::Under => self.write_store(cx),
             Progress::Loaded(data) => {
                 let (entries, whole) = entries(&data);
                 journal.set_whole(whole, data.len());
@@ -105,9 +115,11 @@ impl Chord {
                     // What is past its time, or came in newer in the meantime, is not wanted any more.
                     let _ = self.storage.store.put(held, None, now);
                 }
-                Entry::Held(_) => {}
-                Entry::Longer { key, kind, at, expires } => {
-                    let name = Name::said(key, kind, at);
+                Entry::Lodged(held) if held.record.check().is_ok() => {
+                    let _ = self.with_lodged(|kept| kept.put(held, None, now));
+                }
+                Entry::Held(_) | Entry::Lodged(_) => {}
+                Entry::Longer(name, expires) => {
                     let longer = self.storage.store.get(&name).cloned();
                     if let Some(held) = longer {
                         let _ = self.storage.store.put(Held { expires, ..held }, None, now);
@@ -126,7 +138,13 @@ impl Chord {
                 }
                 self.reply(asked, Answer::Kept(kept), cx);
             }
-            Waiting::Placing(number) => self.own_copy(number, result.is_ok(), cx),
+            Waiting::Lodged(asked, load, refusal) => {
+                let refusal = refusal.or_else(|| result.is_err().then_some(Refusal::Full));
+                self.reply(asked, Answer::Lodged { load, refusal }, cx);
+            }
+            Waiting::Placing(number, own) => {
+                self.own_copy(number, if result.is_ok() { own } else { 0 }, cx);
+            }
         }
     }
 

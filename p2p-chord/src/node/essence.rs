@@ -79,6 +79,10 @@ impl Chord {
                 Purpose::Reach => "greet",
                 Purpose::Way(_) => "step",
                 Purpose::Replica(_) => "record",
+                Purpose::Lodge(_) => "lodge",
+                Purpose::Load => "load",
+                Purpose::Mend => "fragment",
+                Purpose::Sweep => "sweep",
             };
             (question.transaction, question.to, what)
         })

@@ -3,12 +3,13 @@
 //! A node compares what it is responsible for with the nodes behind it: with a new one at once, with the others in turn.
 //! A new predecessor is given what it is to hold. Who leaves first sees to it that there are enough copies without it.
 
-use super::reconcile::Session;
+use super::reconcile::{Session, Why};
 use super::{Chord, Context, Purpose};
 use crate::api::Timer;
 use crate::contact::Contact;
 use crate::peer::Peer;
 use crate::pending::Insistence;
+use crate::record::FRAGMENTS;
 use crate::store::{Held, Name};
 use crate::wire::{Ask, LARGEST};
 use alloc::boxed::Box;
@@ -83,7 +84,10 @@ impl Chord {
         let Some(ring) = self.ring() else { return };
         let Some(before) = ring.predecessor().copied() else { return };
         let (from, to) = (before.peer.id(), ring.me().id());
-        let targets: Vec<Contact> = ring.successors().iter().take(replicas).copied().collect();
+        // Values in fragments have more nodes.
+        let has_coded = self.storage.store.arc(from, to, true, cx.unix_now()).next().is_some();
+        let nodes = if has_coded { replicas.max(FRAGMENTS - 1) } else { replicas };
+        let targets: Vec<Contact> = ring.successors().iter().take(nodes).copied().collect();
         let copies = &mut self.storage.copies;
         let mut due: Vec<Contact> =
             targets.iter().filter(|target| !copies.replicas.contains(&target.peer)).copied().collect();
@@ -93,8 +97,12 @@ impl Chord {
             copies.turn = (copies.turn + 1) % targets.len();
             due.push(targets[copies.turn]);
         }
+        self.sweep(cx);
+        self.look_after_lodgings(cx);
         for target in due {
-            self.reconcile(target, (from, to), true, cx);
+            let place = targets.iter().position(|other| other.peer == target.peer);
+            let why = if place.is_some_and(|place| place >= replicas) { Why::Fragments } else { Why::Own };
+            self.reconcile(target, (from, to), why, cx);
         }
     }
 
@@ -113,7 +121,7 @@ impl Chord {
             && let Some(me) = self.peer()
             && !self.storage.store.is_empty()
         {
-            self.reconcile(before, (me.id(), before.peer.id()), false, cx);
+            self.reconcile(before, (me.id(), before.peer.id()), Why::Newcomer, cx);
         }
     }
 
@@ -158,9 +166,7 @@ impl Chord {
             }
             hand.outstanding += 1;
             let to = hand.to;
-            let handed = &mut self.storage.copies.handed;
-            handed.records += held.len() as u64;
-            handed.bytes += bytes as u64;
+            self.count_handed(&held);
             self.ask_or_dial(to, Ask::Keep(held), Insistence::Thrice, Purpose::Hand, cx);
         }
     }
@@ -194,15 +200,26 @@ impl Chord {
         let first = successors.first().copied();
         let last = successors.get(replicas.saturating_sub(1)).copied();
         for target in first.into_iter().chain(last.filter(|last| Some(*last) != first)) {
-            self.reconcile(target, (before, me), true, cx);
+            self.reconcile(target, (before, me), Why::Leaving, cx);
         }
         cx.set_timer(Timer::Leave, PARTING);
-        self.storage.copies.sessions.is_empty() && self.storage.copies.hands.is_empty()
+        self.has_handed()
+    }
+
+    fn has_handed(&self) -> bool {
+        let copies = &self.storage.copies;
+        copies.sessions.is_empty() && copies.hands.is_empty() && !self.is_mending()
+    }
+
+    /// Counts what is given to somebody.
+    pub(super) fn count_handed(&mut self, held: &[Held]) {
+        let handed = &mut self.storage.copies.handed;
+        handed.records += held.len() as u64;
+        handed.bytes += held.iter().map(|held| held.record.wire_len() as u64 + 20).sum::<u64>();
     }
 
     pub(super) fn depart_if_handed(&mut self, cx: &mut Context<'_>) {
-        let copies = &self.storage.copies;
-        if copies.leaving.is_some() && copies.sessions.is_empty() && copies.hands.is_empty() {
+        if self.storage.copies.leaving.is_some() && self.has_handed() {
             self.depart(cx);
         }
     }

@@ -5,6 +5,7 @@
 //! it has a record on, who is responsible there, and compares with that one, until it comes to places of which it is a
 //! replica itself. Where one node joined that is one lookup.
 
+use super::reconcile::Why;
 use super::{Chord, Context, Goal};
 use crate::contact::Contact;
 use crate::id::RingId;
@@ -68,7 +69,7 @@ impl Chord {
         };
         let behind = core::mem::replace(&mut homing.behind, owner.id());
         homing.steps += 1;
-        self.reconcile(Contact::unmet(*owner), (behind, owner.id()), false, cx);
+        self.reconcile(Contact::unmet(*owner), (behind, owner.id()), Why::Leaving, cx);
         self.bring_home(cx);
     }
 }

@@ -36,6 +36,8 @@ pub(super) enum Goal {
     Merge,
     /// To bring records to whom they belong.
     Home,
+    /// To learn who is responsible for what may be here no more.
+    Sweep,
 }
 
 /// A lookup and what it is for.
@@ -130,7 +132,7 @@ impl Chord {
         let number = self.next_lookup;
         self.next_lookup = number.wrapping_add(1);
         let parallel = match goal {
-            Goal::Get(_) | Goal::Put(_) => self.config.careful,
+            Goal::Get(_) | Goal::Put(_) | Goal::Sweep => self.config.careful,
             Goal::Join | Goal::Op(_) | Goal::Finger(_) | Goal::Merge | Goal::Home => self.config.parallel,
         };
         let lookup = Lookup::new(target, parallel, seeds.into_iter()).alike(self.config.alike);
@@ -186,7 +188,7 @@ impl Chord {
                 let closer = peers(network, list).into_iter().map(Contact::unmet);
                 running.lookup.closer(contact.peer, closer);
             }
-            Answer::Records(_) | Answer::Large if matches!(goal, Goal::Get(_)) => {
+            Answer::Records(_) | Answer::Cached(_) | Answer::Large if matches!(goal, Goal::Get(_)) => {
                 running.lookup.holder(contact.peer);
                 return self.end_at_holder(number, contact, answer, cx);
             }
@@ -388,6 +390,7 @@ impl Chord {
             Goal::Home => self.home_found(&owners, cx),
             Goal::Get(task) => self.get_from(task, owners, report, cx),
             Goal::Put(task) => self.put_at(task, owners, report, cx),
+            Goal::Sweep => self.sweep_found(&owners, cx),
             Goal::Op(op) => {
                 cx.answer(op, Event::Owners { target, owners, report });
                 cx.finish(op, Ok(()));
@@ -399,6 +402,7 @@ impl Chord {
         match goal {
             Goal::Join => self.join_again(cx),
             Goal::Finger(_) | Goal::Merge | Goal::Home => {}
+            Goal::Sweep => self.sweep_ends(),
             Goal::Get(task) | Goal::Put(task) => self.no_way(task, error, cx),
             Goal::Op(op) => cx.finish(op, Err(error)),
         }

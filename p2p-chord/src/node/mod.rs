@@ -19,8 +19,10 @@ mod getting;
 mod hand_over;
 mod homing;
 mod join;
+mod lodging;
 mod lookups;
 mod merge;
+mod mending;
 mod placing;
 mod putting;
 mod reach;
@@ -33,6 +35,7 @@ mod stabilise;
 mod storage;
 mod strays;
 mod streams;
+mod sweep;
 mod tasks;
 mod token;
 mod unheard;
@@ -67,6 +70,8 @@ use token::Tokens;
 use unheard::Unheard;
 
 pub use hand_over::Handed;
+pub use lodging::least_laden;
+pub(crate) use storage::Shared;
 pub use strays::Strays;
 
 type Context<'a> = Cx<'a, Chord>;
@@ -137,12 +142,20 @@ enum Purpose {
     Told,
     /// To be called by somebody else than the node that we join by.
     Reach,
+    /// To have a record kept by somebody who has little.
+    Lodge(u32),
+    /// How much somebody has.
+    Load,
+    /// To make a fragment that somebody lacks.
+    Mend,
+    /// To learn who is to have copies of what this node may have no more business with.
+    Sweep,
 }
 
 impl Purpose {
     /// Whether an answer tells how far a node is, and not how long it takes to ask others or to write to the disk.
     const fn is_answered_at_once(self) -> bool {
-        !matches!(self, Self::Put(_) | Self::Keep(_) | Self::Repair | Self::Hand)
+        !matches!(self, Self::Put(_) | Self::Keep(_) | Self::Lodge(_) | Self::Repair | Self::Hand)
     }
 
     /// The lookup that it is part of.
@@ -206,7 +219,7 @@ impl Chord {
         Self {
             fingers: Fingers::new(config.base_bits),
             addr: config.advertised,
-            storage: Box::new(Storage::new(config.limits.clone(), config.store.clone())),
+            storage: Box::new(Storage::new(&config)),
             streams: Streams::default(),
             everybody: Everybody::new(config.everybody),
             strays: Strays::default(),
@@ -447,7 +460,7 @@ impl Chord {
             Purpose::Repair => {}
             Purpose::Get(task) => self.got(task, contact, answer, cx),
             Purpose::Put(task) => self.put_answered(task, answer, cx),
-            Purpose::Keep(placing) => self.copied_to(placing, answer, cx),
+            Purpose::Keep(placing) => self.copied_to(placing, contact.peer, answer, cx),
             Purpose::Hand => self.handed(contact.peer, cx),
             Purpose::Compare(session) => self.reconciled(session, answer, cx),
             Purpose::Route(_) | Purpose::Pass if answer == Answer::Passed => {}
@@ -457,6 +470,10 @@ impl Chord {
             Purpose::Members => self.told_members(&question, answer, cx),
             Purpose::Way(task) => self.way_told(task, contact, answer, cx),
             Purpose::Replica(task) => self.replica_told(task, contact, answer, cx),
+            Purpose::Lodge(number) => self.lodge_answered(number, contact.peer, answer, cx),
+            Purpose::Load => self.load_answered(contact.peer, &answer, cx),
+            Purpose::Mend => self.mend_answered(contact, answer, cx),
+            Purpose::Sweep => self.sweep_answered(answer, cx),
         }
         if is_member {
             self.learn(contact);
@@ -551,11 +568,15 @@ impl Chord {
             Purpose::Members => {}
             Purpose::Get(task) => self.not_got(task, peer, cx),
             Purpose::Put(task) => self.not_put(task, cx),
-            Purpose::Keep(placing) => self.not_copied(placing, cx),
+            Purpose::Keep(placing) => self.not_copied(placing, peer, cx),
             Purpose::Hand => self.not_handed(peer, cx),
             Purpose::Compare(session) => self.not_reconciled(session, cx),
             Purpose::Way(task) => self.way_failed(task, peer, cx),
             Purpose::Replica(task) => self.replica_failed(task, peer, cx),
+            Purpose::Lodge(number) => self.lodge_unanswered(number, peer, cx),
+            Purpose::Load => {}
+            Purpose::Mend => self.mend_unanswered(peer, cx),
+            Purpose::Sweep => self.sweep_ends(),
         }
     }
 

@@ -37,7 +37,7 @@ pub(super) struct Putting {
 
 impl Chord {
     pub(super) fn put(&mut self, op: OpId, put: Put, cx: &mut Context<'_>) {
-        if let Err(error) = put.record.check() {
+        if let Err(error) = put.record.check_form() {
             return cx.finish(op, Err(Error::Record(error)));
         }
         self.begin_put(Some(op), put, cx);
@@ -89,10 +89,11 @@ impl Chord {
         let heir = putting.heir;
         let ttl = u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX);
         if Some(owner) == me {
-            return match self.take(Wish { record, ttl, swap, heir }, owner.addr(), cx) {
-                Ok(held) => self.place(held, Client::Task(number), cx),
-                Err(refusal) => self.task_failed(number, Error::Refused(refusal), cx),
-            };
+            let wish = Wish { record, ttl, swap, heir };
+            if let Err(refusal) = self.take(wish, owner.addr(), Client::Task(number), cx) {
+                self.task_failed(number, Error::Refused(refusal), cx);
+            }
+            return;
         }
         if let Some(task) = self.task(number) {
             task.report.messages += 1;

@@ -5,7 +5,7 @@
 
 use super::tasks::Work;
 use super::{Chord, Context, Purpose, State, peers};
-use crate::api::Get;
+use crate::api::{Event, Get};
 use crate::contact::Contact;
 use crate::error::Error;
 use crate::peer::Peer;
@@ -143,7 +143,8 @@ impl Chord {
                 let ask = Ask::Get { key: get.key, kind: get.kind, routed: false };
                 return self.dial(contact, ask, Purpose::Replica(number), cx);
             }
-            Answer::Records(records) => {
+            // A value is its key's, or it is none, whoever keeps it.
+            Answer::Records(records) | Answer::Cached(records) => {
                 let sound = Self::sound(get, records);
                 if sound.is_empty() {
                     redundant.ways.no_help(peer, true);
@@ -203,7 +204,11 @@ impl Chord {
         let found = core::mem::take(&mut redundant.found);
         let was_answered = redundant.ways.was_answered();
         match found.is_empty() {
-            false => self.found(number, found, cx),
+            false => {
+                let Some(task) = self.end_task(number, cx) else { return };
+                let event = Event::Found { key: task.key, records: found, cached: false, report: task.report };
+                self.end_op(task.op, event, Ok(()), cx);
+            }
             true if was_answered => self.task_failed(number, Error::Absent, cx),
             true => self.task_failed(number, Error::NoRoute, cx),
         }

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::id::RingId;
 use crate::peer::Place;
 use crate::record::{Kind, Provider, Record};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::SocketAddr;
 use p2p_core::{Duration, Instant, OpId};
@@ -28,7 +29,10 @@ fn half(ttl: Duration) -> Duration {
 
 /// What is put again, and when.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Published {
+pub(super) struct Published(Option<Box<Puts>>);
+
+#[derive(Clone, Debug, Default)]
+struct Puts {
     records: BTreeMap<Name, (Put, Instant)>,
     due: BTreeSet<(Instant, Name)>,
 }
@@ -36,14 +40,21 @@ pub(super) struct Published {
 impl Published {
     fn set(&mut self, name: Name, put: Put, due: Instant) {
         self.remove(name);
-        self.due.insert((due, name));
-        self.records.insert(name, (put, due));
+        let puts = self.0.get_or_insert_default();
+        puts.due.insert((due, name));
+        puts.records.insert(name, (put, due));
     }
 
     fn remove(&mut self, name: Name) -> Option<Put> {
-        let (put, due) = self.records.remove(&name)?;
-        self.due.remove(&(due, name));
+        let puts = self.0.as_mut()?;
+        let (put, due) = puts.records.remove(&name)?;
+        puts.due.remove(&(due, name));
         Some(put)
+    }
+
+    /// What is due first.
+    fn first(&self) -> Option<(Instant, Name)> {
+        self.0.as_ref()?.due.first().copied()
     }
 }
 
@@ -56,6 +67,11 @@ impl Chord {
         let record = Record::Provider(Provider { key, at, sha256, size });
         let put = Put { ttl: self.config.provide, again: true, ..Put::new(record) };
         self.put(op, put, cx);
+    }
+
+    /// Whether it puts this again and again.
+    pub(crate) fn publishes(&self, key: RingId, kind: Kind) -> bool {
+        self.storage.published.0.as_ref().is_some_and(|puts| puts.records.contains_key(&(key, kind)))
     }
 
     pub(super) fn withdraw(&mut self, op: OpId, key: RingId, kind: Kind, cx: &mut Context<'_>) {
@@ -79,7 +95,7 @@ impl Chord {
     pub(super) fn not_again(&mut self, key: RingId, error: Error, cx: &mut Context<'_>) {
         let soon = cx.now() + RETRY;
         let published = &mut self.storage.published;
-        for kind in [Kind::Value, Kind::Signed, Kind::Provider] {
+        for kind in [Kind::Value, Kind::Signed, Kind::Provider, Kind::Coded] {
             if let Some(put) = published.remove((key, kind)) {
                 published.set((key, kind), put, soon);
             }
@@ -89,8 +105,8 @@ impl Chord {
     }
 
     fn wake_to_republish(&self, cx: &mut Context<'_>) {
-        if let Some((due, _)) = self.storage.published.due.first() {
-            cx.set_timer_at(Timer::Republish, *due);
+        if let Some((due, _)) = self.storage.published.first() {
+            cx.set_timer_at(Timer::Republish, due);
         }
     }
 
@@ -99,12 +115,12 @@ impl Chord {
         let now = cx.now();
         for _ in 0..AT_A_TIME {
             let published = &mut self.storage.published;
-            let Some(&(_, name)) = published.due.first().filter(|(due, _)| *due <= now) else { break };
+            let Some((_, name)) = published.first().filter(|(due, _)| *due <= now) else { break };
             let Some(put) = published.remove(name) else { break };
             published.set(name, put.clone(), now + half(put.ttl));
             self.begin_put(None, put, cx);
         }
-        let Some(&(due, _)) = self.storage.published.due.first() else { return };
+        let Some((due, _)) = self.storage.published.first() else { return };
         cx.set_timer_at(Timer::Republish, due.max(now + PAUSE));
     }
 }

@@ -155,7 +155,7 @@ impl Chord {
                 let Some(guest) = self.streams.guests.get_mut(&conn) else { return self.cut(conn, cx) };
                 guest.asked = true;
                 let from = guest.from;
-                if !matches!(ask, Ask::Get { .. } | Ask::Put { .. } | Ask::Keep(_)) {
+                if !matches!(ask, Ask::Get { .. } | Ask::Put { .. } | Ask::Keep(_) | Ask::Lodge { .. }) {
                     return self.cut(conn, cx);
                 }
                 let (is_proven, room) = (true, usize::MAX);
@@ -175,8 +175,10 @@ impl Chord {
                     Purpose::Get(task) => self.got(task, contact, answer, cx),
                     Purpose::Replica(task) => self.replica_told(task, contact, answer, cx),
                     Purpose::Put(task) => self.put_answered(task, answer, cx),
-                    Purpose::Keep(placing) => self.copied_to(placing, answer, cx),
+                    Purpose::Keep(placing) => self.copied_to(placing, call.peer, answer, cx),
                     Purpose::Hand => self.handed(call.peer, cx),
+                    Purpose::Lodge(number) => self.lodge_answered(number, call.peer, answer, cx),
+                    Purpose::Mend => self.mend_answered(contact, answer, cx),
                     _ => {}
                 }
             }
@@ -206,8 +208,10 @@ impl Chord {
             Purpose::Get(task) => self.not_got(task, call.peer, cx),
             Purpose::Replica(task) => self.replica_failed(task, call.peer, cx),
             Purpose::Put(task) => self.not_put(task, cx),
-            Purpose::Keep(placing) => self.not_copied(placing, cx),
+            Purpose::Keep(placing) => self.not_copied(placing, call.peer, cx),
             Purpose::Hand => self.not_handed(call.peer, cx),
+            Purpose::Lodge(number) => self.lodge_unanswered(number, call.peer, cx),
+            Purpose::Mend => self.mend_unanswered(call.peer, cx),
             _ => {}
         }
     }

@@ -96,7 +96,7 @@ impl Chord {
         let Some(task) = self.end_task(number, cx) else { return };
         let (key, report) = (task.key, task.report);
         self.end_op(task.op, Event::Failed { key, report }, Err(error), cx);
-        if task.op.is_none() {
+        if task.op.is_none() && matches!(task.work, Work::Put(_)) {
             self.not_again(key, error, cx);
         }
     }

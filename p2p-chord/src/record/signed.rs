@@ -104,7 +104,7 @@ impl Signed {
         self.public.place(&self.salt)
     }
 
-    fn check_lengths(&self) -> Result<(), RecordError> {
+    pub(super) fn check_lengths(&self) -> Result<(), RecordError> {
         if self.value.len() > MAX_VALUE {
             return Err(RecordError::TooLarge(self.value.len()));
         }

@@ -7,7 +7,7 @@
 
 use super::{Held, Name, Store};
 use crate::id::RingId;
-use crate::record::Record;
+use crate::record::{Kind, Record};
 use core::hash::Hasher as _;
 use core::ops::Bound;
 use p2p_core::UnixTime;
@@ -29,7 +29,13 @@ pub(crate) fn fingerprint(key: u64, name: &Name, held: &Held) -> u64 {
     hasher.write(name.key().as_bytes());
     hasher.write_u8(name.kind() as u8);
     match &held.record {
-        Record::Value(_) => {}
+        // Each node has another fragment: what counts is that it has one.
+        Record::Value(_) | Record::Coded(_) | Record::Fragment(_) => {}
+        Record::Pointer(pointer) => {
+            hasher.write_u8(1);
+            hasher.write_u64(pointer.seq);
+            hasher.write_u64(pointer.written);
+        }
         Record::Signed(signed) => hasher.write_u64(signed.seq),
         Record::Provider(provider) => {
             hasher.write(name.at());
@@ -41,11 +47,13 @@ pub(crate) fn fingerprint(key: u64, name: &Name, held: &Held) -> u64 {
 }
 
 impl Store {
-    /// What lies behind `from` and not behind `to`, clockwise; everything if they are the same.
+    /// What lies behind `from` and not behind `to`, clockwise; everything if they are the same. Of a value in fragments
+    /// one; with `coded` only those.
     pub(crate) fn arc(
         &self,
         from: RingId,
         to: RingId,
+        coded: bool,
         now: UnixTime,
     ) -> impl Iterator<Item = (&Name, &Held)> {
         let behind = Bound::Excluded(Name::last_of(from));
@@ -58,12 +66,25 @@ impl Store {
         };
         let range = |bounds| self.entries.range::<Name, (Bound<Name>, Bound<Name>)>(bounds);
         let all = range(first).chain(second.into_iter().flat_map(range));
-        all.filter(move |(_, held)| held.expires > now.as_secs())
+        let mut last = None;
+        all.filter(move |(name, held)| {
+            if held.expires <= now.as_secs() || coded && name.kind() != Kind::Coded {
+                return false;
+            }
+            let whose = (name.key(), name.kind());
+            name.kind() != Kind::Coded || last.replace(whose) != Some(whose)
+        })
     }
 
     /// The digest of an arc.
-    pub(crate) fn digest(&self, key: u64, from: RingId, to: RingId, now: UnixTime) -> Digest {
-        self.arc(from, to, now).fold(Digest::default(), |digest, (name, held)| Digest {
+    pub(crate) fn digest(
+        &self,
+        key: u64,
+        (from, to): (RingId, RingId),
+        coded: bool,
+        now: UnixTime,
+    ) -> Digest {
+        self.arc(from, to, coded, now).fold(Digest::default(), |digest, (name, held)| Digest {
             records: digest.records + 1,
             sum: digest.sum.wrapping_add(fingerprint(key, name, held)),
         })

@@ -4,27 +4,29 @@
 //!            load             entries                written           synced
 //!  Loading ────────► Idle ────────────► Writing ───────────► Syncing ──────────► Idle: whoever waited is told
 //!     │                │ much is past                                              ▲
-//!     │                └─────────────► Replacing (the whole file, put in place) ───┘
+//!     │                └─► a new file: Emptying ──► Copying, Copying, … ──► Syncing ──► Renaming ┘
 //!     └─► the file cannot be read: it is left as it is, and nothing is written
 //! ```
+//!
+//! The new file is written a piece at a time, so that a large store is not in memory twice; what is appended meanwhile
+//! comes behind the last piece, and so counts.
 //!
 //! An entry is its length (4 bytes, little-endian), a checksum (8 bytes, SipHash-1-3 with the key 0, little-endian) and a
 //! [`Held`] or a new time of one, in postcard. What follows an entry that is not whole is not read: it was never synced, so
 //! nobody was told that it is stored. The file is then written anew.
 
-use super::{Held, Name};
-use crate::id::RingId;
-use crate::peer::Place;
-use crate::record::{Kind, Record};
+use super::{Held, Name, Store};
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use core::hash::Hasher as _;
-use p2p_core::{FileId, IoError, Job, JobDone, JobId, Span};
+use p2p_core::{FileId, IoError, Job, JobDone, JobId, RelPath, Span};
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
 /// Bytes of the file that may be past before it is written anew, beyond as many as are of use.
 const SLACK: u64 = 1 << 20;
+/// Bytes of the new file that are written at a time, or one entry.
+const PIECE: usize = 1 << 20;
 /// Bytes before an entry.
 const HEAD: usize = 12;
 
@@ -33,24 +35,16 @@ const HEAD: usize = 12;
 pub(crate) enum Entry {
     /// A record is new, or in place of another version.
     Held(Held),
-    /// A record stays longer.
-    Longer {
-        key: RingId,
-        kind: Kind,
-        /// Of a provider.
-        at: Option<Place>,
-        expires: u64,
-    },
+    /// A record stays longer, until then.
+    Longer(Name, u64),
+    /// A record is new that is kept in the stead of others, or stays longer.
+    Lodged(Held),
 }
 
 impl Entry {
     /// That what is held stays longer.
     pub(crate) fn longer(held: &Held) -> Self {
-        let at = match &held.record {
-            Record::Provider(provider) => Some(provider.at),
-            Record::Value(_) | Record::Signed(_) => None,
-        };
-        Self::Longer { key: held.record.key(), kind: held.record.kind(), at, expires: held.expires }
+        Self::Longer(Name::of(&held.record), held.expires)
     }
 
     pub(crate) fn encode(&self, to: &mut BytesMut) {
@@ -62,16 +56,10 @@ impl Entry {
     }
 }
 
-impl Name {
-    /// The name that [`Entry::Longer`] says.
-    pub(crate) fn said(key: RingId, kind: Kind, at: Option<Place>) -> Self {
-        match at {
-            Some(at) => {
-                Self::of(&Record::Provider(crate::record::Provider { key, at, sha256: [0; 32], size: 0 }))
-            }
-            None => Self::range(key, kind).0,
-        }
-    }
+/// The file that takes the place of this one.
+fn new_of(file: &FileId) -> Option<FileId> {
+    let path = RelPath::local(alloc::format!("{}.new", file.path()).split('/')).ok()?;
+    Some(FileId::new(file.root(), path))
 }
 
 fn checksum(body: &[u8]) -> u64 {
@@ -115,14 +103,75 @@ enum State<W> {
     /// The file cannot be read. Nothing is written over it.
     Unreadable,
     Idle,
+    /// A new file is written: the next piece is to be made.
+    Copying(Copying),
     Busy(JobId, Step, Vec<W>),
+}
+
+/// How far the new file is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Copying {
+    /// Where the last piece ended.
+    from: Option<Place>,
+    len: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Writing { len: u64 },
-    Syncing { len: u64 },
-    Replacing { len: u64 },
+    Writing {
+        len: u64,
+    },
+    Syncing {
+        len: u64,
+    },
+    /// What was left of an earlier attempt goes.
+    Emptying,
+    /// A piece of the new file, so many bytes; the last one if `next` says nothing.
+    Piece {
+        next: Option<Place>,
+        before: u64,
+        len: u64,
+    },
+    SyncingNew {
+        len: u64,
+    },
+    Renaming {
+        len: u64,
+    },
+}
+
+/// Which entry comes first of those that a piece begins with: the first behind this name, in the store or in what is kept in
+/// the stead of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) lodged: bool,
+    pub(crate) behind: Option<Name>,
+}
+
+/// Writes entries from a place on until there are enough, and says where it stopped; `None` at the end.
+pub(crate) fn piece(
+    from: Option<Place>,
+    store: &Store,
+    lodged: Option<&Store>,
+    to: &mut BytesMut,
+) -> Option<Place> {
+    let from = from.unwrap_or(Place { lodged: false, behind: None });
+    if !from.lodged {
+        for (name, held) in store.behind(from.behind) {
+            Entry::Held(held.clone()).encode(to);
+            if to.len() >= PIECE {
+                return Some(Place { lodged: false, behind: Some(*name) });
+            }
+        }
+    }
+    for (name, held) in lodged.into_iter().flat_map(|store| store.behind(from.behind.filter(|_| from.lodged)))
+    {
+        Entry::Lodged(held.clone()).encode(to);
+        if to.len() >= PIECE {
+            return Some(Place { lodged: true, behind: Some(*name) });
+        }
+    }
+    None
 }
 
 /// What an answered job means.
@@ -166,7 +215,7 @@ impl<W> Journal<W> {
         match &mut self.state {
             State::Loading(id) => *id = Some(job),
             State::Busy(id, ..) => *id = job,
-            State::Idle | State::Unreadable => {}
+            State::Idle | State::Copying(_) | State::Unreadable => {}
         }
     }
 
@@ -177,7 +226,7 @@ impl<W> Journal<W> {
 
     /// Whether nothing is under way and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
-        !matches!(self.state, State::Busy(..)) && self.next.is_empty()
+        !matches!(self.state, State::Busy(..) | State::Copying(_)) && self.next.is_empty()
     }
 
     /// Appends an entry. Without a file, whoever waits is given back: there is nothing to wait for.
@@ -196,27 +245,47 @@ impl<W> Journal<W> {
         None
     }
 
-    /// The next job, if one is needed and none is under way. `live` is how many bytes are of use, `whole` writes them.
-    pub(crate) fn work(&mut self, live: u64, whole: impl FnOnce(&mut BytesMut)) -> Option<Job> {
-        let (Some(file), State::Idle) = (self.file.clone(), &self.state) else { return None };
-        if self.next.is_empty() {
-            return None;
-        }
-        let waiting = core::mem::take(&mut self.next_waiting);
+    /// The next job, if one is needed and none is under way. `live` is how many bytes are of use, `piece` writes some of
+    /// them from a place on and says where it stopped, if not at the end.
+    pub(crate) fn work(
+        &mut self,
+        live: u64,
+        piece: impl FnOnce(Option<Place>, &mut BytesMut) -> Option<Place>,
+    ) -> Option<Job> {
+        let file = self.file.clone()?;
         let none = JobId::from_raw(0);
-        if self.behind || self.end > live.saturating_mul(2).saturating_add(SLACK) {
-            self.next.clear();
-            let mut all = BytesMut::new();
-            whole(&mut all);
-            let len = all.len() as u64;
-            self.state = State::Busy(none, Step::Replacing { len }, waiting);
-            return Some(Job::Replace { file, data: all.freeze() });
+        match self.state {
+            State::Idle if self.next.is_empty() => None,
+            State::Idle => {
+                let is_past = self.end > live.saturating_mul(2).saturating_add(SLACK);
+                if let Some(new) = new_of(&file).filter(|_| self.behind || is_past) {
+                    self.state = State::Busy(none, Step::Emptying, Vec::new());
+                    return Some(Job::Truncate { file: new, len: 0 });
+                }
+                let data = self.next.split().freeze();
+                let len = data.len() as u64;
+                let waiting = core::mem::take(&mut self.next_waiting);
+                self.state = State::Busy(none, Step::Writing { len }, waiting);
+                let spans = Vec::from([Span { file, offset: self.end, len }]);
+                Some(Job::Write { spans, data: Vec::from([data]), digest: None })
+            }
+            State::Copying(Copying { from, len: before }) => {
+                let new = new_of(&file)?;
+                let mut data = BytesMut::new();
+                let next = piece(from, &mut data);
+                let mut waiting = Vec::new();
+                if next.is_none() {
+                    // What came in the meantime, in its newest state.
+                    data.extend_from_slice(&self.next.split());
+                    waiting = core::mem::take(&mut self.next_waiting);
+                }
+                let len = data.len() as u64;
+                self.state = State::Busy(none, Step::Piece { next, before, len }, waiting);
+                let spans = Vec::from([Span { file: new, offset: before, len }]);
+                Some(Job::Write { spans, data: Vec::from([data.freeze()]), digest: None })
+            }
+            State::Loading(_) | State::Unreadable | State::Busy(..) => None,
         }
-        let data = self.next.split().freeze();
-        let len = data.len() as u64;
-        self.state = State::Busy(none, Step::Writing { len }, waiting);
-        let spans = Vec::from([Span { file, offset: self.end, len }]);
-        Some(Job::Write { spans, data: Vec::from([data]), digest: None })
     }
 
     /// A job is done; and the next step of the same write, if there is one.
@@ -276,7 +345,26 @@ impl<W> Journal<W> {
                 self.end += len;
                 (Progress::Settled(waiting, Ok(())), None)
             }
-            (Step::Replacing { len }, Ok(())) => {
+            (Step::Emptying, Ok(())) => {
+                self.state = State::Copying(Copying::default());
+                (Progress::Under, None)
+            }
+            (Step::Piece { next: Some(next), before, len }, Ok(())) => {
+                self.state = State::Copying(Copying { from: Some(next), len: before + len });
+                (Progress::Under, None)
+            }
+            (Step::Piece { next: None, before, len }, Ok(())) => {
+                let job = self.file.as_ref().and_then(new_of).map(|file| Job::Sync { file });
+                let step = Step::SyncingNew { len: before + len };
+                self.state = State::Busy(JobId::from_raw(0), step, waiting);
+                (Progress::Under, job)
+            }
+            (Step::SyncingNew { len }, Ok(())) => {
+                let files = self.file.clone().and_then(|to| Some((new_of(&to)?, to)));
+                self.state = State::Busy(JobId::from_raw(0), Step::Renaming { len }, waiting);
+                (Progress::Under, files.map(|(from, to)| Job::Rename { from, to }))
+            }
+            (Step::Renaming { len }, Ok(())) => {
                 (self.end, self.behind) = (len, false);
                 (Progress::Settled(waiting, Ok(())), None)
             }
@@ -287,6 +375,7 @@ impl<W> Journal<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Record;
     use crate::store::Prefix;
     use proptest::prelude::*;
 
@@ -307,6 +396,38 @@ mod tests {
     fn entries_come_back_as_they_went() {
         let (written, data) = all();
         assert_eq!(entries(&data), (written, data.len()));
+    }
+
+    #[test]
+    fn a_large_store_is_written_in_pieces() {
+        let now = p2p_core::UnixTime::from_secs(1);
+        let fill = |count: u32, len: usize| {
+            let mut store = Store::new(crate::store::Limits::default());
+            for number in 0..count {
+                let mut bytes = alloc::vec![1; len];
+                bytes[..4].copy_from_slice(&number.to_be_bytes());
+                let publisher = Prefix::of([10, 0, 0, 1].into());
+                let held = Held { record: Record::Value(bytes.into()), expires: 1_000, publisher };
+                store.put(held, None, now).unwrap();
+            }
+            store
+        };
+        let (store, kept) = (fill(60, 50_000), fill(3_000, 500));
+        let (mut from, mut all, mut pieces) = (None, Vec::new(), 0);
+        loop {
+            let mut data = BytesMut::new();
+            let next = piece(from, &store, Some(&kept), &mut data);
+            assert!(data.len() <= PIECE + 50_100);
+            let (some, whole) = entries(&data);
+            assert_eq!(whole, data.len());
+            all.extend(some);
+            pieces += 1;
+            let Some(next) = next else { break };
+            from = Some(next);
+        }
+        let right = store.iter().map(|held| Entry::Held(held.clone()));
+        let right: Vec<Entry> = right.chain(kept.iter().map(|held| Entry::Lodged(held.clone()))).collect();
+        assert_eq!((all, pieces), (right, 5));
     }
 
     proptest! {

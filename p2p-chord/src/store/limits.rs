@@ -26,6 +26,12 @@ pub struct Limits {
     pub providers_alike: usize,
     /// The longest that anything is kept after it was put last: 25 hours, so that who republishes once a day is safe.
     pub ttl: Duration,
+    /// Bytes of records that are none of its business and that many ask it for on their way: 4 MiB; 0 for none. See
+    /// [`Get::fresh`](crate::Get::fresh).
+    pub cache_bytes: usize,
+    /// How long such a record is good for if it can change: 30 s. What never changes is, for as long as it would be kept
+    /// where it came from.
+    pub cache_mutable: Duration,
 }
 
 impl Default for Limits {
@@ -40,6 +46,8 @@ impl Default for Limits {
             providers: 128,
             providers_alike: 8,
             ttl: Duration::from_secs(25 * 3_600),
+            cache_bytes: 4 << 20,
+            cache_mutable: Duration::from_secs(30),
         }
     }
 }

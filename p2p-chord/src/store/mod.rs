@@ -4,7 +4,9 @@
 //! is no room, what is past its time goes first; then, of the block that holds most, what would go soonest, if that
 //! block holds more than twice what the newcomer's does. So a flood crowds out itself, and never those who store little.
 
+mod account;
 mod arcs;
+mod cache;
 mod journal;
 mod limits;
 mod name;
@@ -16,12 +18,15 @@ pub use limits::Limits;
 pub use name::Prefix;
 pub use refusal::Refusal;
 
+pub(crate) use account::Account;
 pub(crate) use arcs::fingerprint;
-pub(crate) use journal::{Entry, Journal, Progress, entries};
+pub(crate) use cache::Cache;
+pub(crate) use journal::{Entry, Journal, Progress, entries, piece};
 pub(crate) use name::Name;
 
 use crate::id::RingId;
 use crate::record::{Kind, Record};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::ops::Bound;
@@ -49,6 +54,10 @@ pub struct Store {
     expiring: BTreeSet<(u64, Name)>,
     usages: Usages,
     bytes: usize,
+    /// How many of them are pointers.
+    pointers: usize,
+    /// If the limits are those of several stores: what they hold together.
+    pub(crate) shared: Option<Box<Account>>,
 }
 
 /// What became of a record that was taken.
@@ -84,6 +93,10 @@ impl Store {
         self.entries.len()
     }
 
+    pub(crate) const fn pointers(&self) -> usize {
+        self.pointers
+    }
+
     /// Whether it holds none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -101,6 +114,12 @@ impl Store {
         self.entries.values()
     }
 
+    /// All behind a name, in order.
+    fn behind(&self, name: Option<Name>) -> impl Iterator<Item = (&Name, &Held)> {
+        let from = name.map_or(Bound::Unbounded, Bound::Excluded);
+        self.entries.range((from, Bound::Unbounded))
+    }
+
     /// Whether the same record is here.
     pub(crate) fn has(&self, held: &Held) -> bool {
         self.get(&Name::of(&held.record)).is_some_and(|has| has.record == held.record)
@@ -108,6 +127,11 @@ impl Store {
 
     pub(crate) fn get(&self, name: &Name) -> Option<&Held> {
         self.entries.get(name)
+    }
+
+    /// Whether there is anything from one name to another.
+    pub(crate) fn has_between(&self, from: &Name, to: &Name) -> bool {
+        self.entries.range((Bound::Included(*from), Bound::Included(*to))).next().is_some()
     }
 
     /// The records of a key and kind that are not past their time: one, or all providers.
@@ -142,21 +166,18 @@ impl Store {
     /// Why it is not taken. Nothing is changed then.
     pub fn put(&mut self, held: Held, swap: Option<u64>, now: UnixTime) -> Result<Taken, Refusal> {
         let most = now.as_secs().saturating_add(self.limits.ttl.as_secs());
+        // What is kept in fragments is not kept whole.
+        if matches!(held.record, Record::Coded(_)) {
+            return Err(Refusal::Invalid);
+        }
         if held.expires <= now.as_secs() {
             return Err(Refusal::Expired);
         }
         let mut held = Held { expires: held.expires.min(most), ..held };
+        self.check_version(&held.record, swap, now)?;
         let name = Name::of(&held.record);
         let old = self.entries.get(&name).filter(|old| old.expires > now.as_secs());
         if let Some(old) = old {
-            if let (Record::Signed(new), Record::Signed(old)) = (&held.record, &old.record) {
-                if new.seq < old.seq || new.seq == old.seq && new.value != old.value {
-                    return Err(Refusal::Older { has: old.seq });
-                }
-                if swap.is_some_and(|swap| swap != old.seq) && new.seq != old.seq {
-                    return Err(Refusal::Swap { has: Some(old.seq) });
-                }
-            }
             if old.record == held.record {
                 if old.expires >= held.expires {
                     return Ok(Taken::Again);
@@ -165,8 +186,6 @@ impl Store {
                 self.extend(name, expires);
                 return Ok(Taken::Longer);
             }
-        } else if swap.is_some() && name.kind() == Kind::Signed {
-            return Err(Refusal::Swap { has: None });
         } else if name.kind() == Kind::Provider {
             self.check_providers(&name, &held)?;
         }
@@ -177,10 +196,42 @@ impl Store {
         self.make_room(&name, &held, now)?;
         self.remove(&name);
         self.bytes += held.cost();
+        self.pointers += usize::from(matches!(held.record, Record::Pointer(_)));
+        if let Some(shared) = &mut self.shared {
+            shared.add(held.publisher, held.cost());
+        }
         self.usages.add(held.publisher, held.cost(), (held.expires, name));
         self.expiring.insert((held.expires, name));
         self.entries.insert(name, held);
         Ok(Taken::New)
+    }
+
+    /// Whether a record is not older than what is there, which costs less to know than whether it is sound.
+    pub(crate) fn check_version(
+        &self,
+        record: &Record,
+        swap: Option<u64>,
+        now: UnixTime,
+    ) -> Result<(), Refusal> {
+        let old = self.get(&Name::of(record)).filter(|old| old.expires > now.as_secs());
+        match (record, old.map(|old| &old.record)) {
+            (Record::Signed(new), Some(Record::Signed(old))) => {
+                if new.seq < old.seq || new.seq == old.seq && new.value != old.value {
+                    return Err(Refusal::Older { has: old.seq });
+                }
+                if swap.is_some_and(|swap| swap != old.seq) && new.seq != old.seq {
+                    return Err(Refusal::Swap { has: Some(old.seq) });
+                }
+            }
+            (Record::Signed(_), _) if swap.is_some() => return Err(Refusal::Swap { has: None }),
+            (Record::Pointer(new), Some(Record::Pointer(old)))
+                if new.version() < old.version() || new.version() == old.version() && new.at != old.at =>
+            {
+                return Err(Refusal::Older { has: old.seq });
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn extend(&mut self, name: Name, expires: u64) {
@@ -212,12 +263,19 @@ impl Store {
         self.expire(now);
         let old = self.entries.get(name).map_or((0, 0), |old| (1, old.cost()));
         let cost = held.cost();
-        let (records, bytes) = self.usages.of(held.publisher);
+        let (records, bytes) = match &self.shared {
+            Some(shared) => shared.of(held.publisher),
+            None => self.usages.of(held.publisher),
+        };
         let limits = self.limits.clone();
         if records + 1 - old.0 > limits.publisher_records || bytes + cost - old.1 > limits.publisher_bytes {
             return Err(Refusal::Quota);
         }
-        while self.bytes + cost - old.1 > limits.bytes || self.entries.len() + 1 - old.0 > limits.records {
+        let all = |store: &Self| match &store.shared {
+            Some(shared) => (shared.records, shared.bytes),
+            None => (store.entries.len(), store.bytes),
+        };
+        while all(self).1 + cost - old.1 > limits.bytes || all(self).0 + 1 - old.0 > limits.records {
             let Some((heaviest, most)) = self.usages.heaviest() else { return Err(Refusal::Full) };
             if heaviest == held.publisher || most / 2 < bytes + cost {
                 return Err(Refusal::Full);
@@ -240,9 +298,23 @@ impl Store {
         gone
     }
 
+    /// Forgets all records of a key and kind.
+    pub(crate) fn remove_key(&mut self, key: RingId, kind: Kind) {
+        let (from, to) = Name::range(key, kind);
+        let range = self.entries.range((Bound::Included(from), Bound::Included(to)));
+        let names: Vec<Name> = range.map(|(name, _)| *name).collect();
+        for name in names {
+            self.remove(&name);
+        }
+    }
+
     pub(crate) fn remove(&mut self, name: &Name) -> Option<Held> {
         let held = self.entries.remove(name)?;
         self.bytes -= held.cost();
+        self.pointers -= usize::from(matches!(held.record, Record::Pointer(_)));
+        if let Some(shared) = &mut self.shared {
+            shared.take(held.publisher, held.cost());
+        }
         self.expiring.remove(&(held.expires, *name));
         self.usages.take(held.publisher, held.cost(), (held.expires, *name));
         Some(held)

@@ -6,12 +6,12 @@ use crate::record::{Kind, Record};
 use core::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
-/// A record's key and kind, and the address of a provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A record's key and kind, and what tells several of one key apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Name {
     key: RingId,
     kind: Kind,
-    /// Address and port of a provider, IPv4 mapped into IPv6; zeros else.
+    /// Address and port of a provider, IPv4 mapped into IPv6; the number of a fragment behind zeros; ones of a pointer, zeros else.
     at: [u8; 18],
 }
 
@@ -19,7 +19,13 @@ impl Name {
     pub(crate) fn of(record: &Record) -> Self {
         let at = match record {
             Record::Provider(provider) => written(provider.at),
-            Record::Value(_) | Record::Signed(_) => [0; 18],
+            Record::Fragment(fragment) => {
+                let mut at = [0; 18];
+                at[17] = fragment.number() as u8;
+                at
+            }
+            Record::Pointer(_) => [1; 18],
+            Record::Value(_) | Record::Signed(_) | Record::Coded(_) => [0; 18],
         };
         Self { key: record.key(), kind: record.kind(), at }
     }
@@ -36,7 +42,7 @@ impl Name {
 
     /// Nothing of this key comes behind it.
     pub(crate) const fn last_of(key: RingId) -> Self {
-        Self { key, kind: Kind::Provider, at: [0xff; 18] }
+        Self { key, kind: Kind::Coded, at: [0xff; 18] }
     }
 
     pub(crate) const fn key(&self) -> RingId {

@@ -47,4 +47,7 @@ pub enum Refusal {
     /// 10: it has too much to do.
     #[error("busy")]
     Busy,
+    /// 11: it has more already than others.
+    #[error("others have less")]
+    Laden,
 }

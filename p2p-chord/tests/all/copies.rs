@@ -8,13 +8,13 @@ use p2p_core::{Duration, Rng, UnixTime};
 use p2p_sim::{Faults, NodeIx};
 
 /// Three copies in a ring with lists of four.
-fn thrice() -> Config {
+pub(crate) fn thrice() -> Config {
     let mut config = config(4);
     (config.replicas, config.quorum) = (3, 2);
     config
 }
 
-fn fill(sim: &mut World, members: &[NodeIx], rng: &mut Rng, count: usize) -> Vec<Record> {
+pub(crate) fn fill(sim: &mut World, members: &[NodeIx], rng: &mut Rng, count: usize) -> Vec<Record> {
     let records: Vec<Record> = (0..count).map(|at| value(rng, 50 + 13 * at)).collect();
     for record in &records {
         put(sim, *rng.choose(members).unwrap(), Put::new(record.clone())).unwrap();
@@ -24,7 +24,7 @@ fn fill(sim: &mut World, members: &[NodeIx], rng: &mut Rng, count: usize) -> Vec
 }
 
 /// Everybody finds everything.
-fn all_are_found(sim: &mut World, members: &[NodeIx], rng: &mut Rng, records: &[Record]) {
+pub(crate) fn all_are_found(sim: &mut World, members: &[NodeIx], rng: &mut Rng, records: &[Record]) {
     for record in records {
         let node = *rng.choose(members).unwrap();
         let got = get(sim, node, Get::new(record.key(), Kind::Value));
@@ -59,7 +59,13 @@ fn are_in_place(sim: &World, members: &[NodeIx], records: &[Record], copies: usi
     Ok(())
 }
 
-fn settle_copies(sim: &mut World, members: &[NodeIx], records: &[Record], copies: usize, seconds: u64) {
+pub(crate) fn settle_copies(
+    sim: &mut World,
+    members: &[NodeIx],
+    records: &[Record],
+    copies: usize,
+    seconds: u64,
+) {
     let mut wrong = Ok(());
     for second in (0..seconds).step_by(5) {
         wrong = are_in_place(sim, members, records, copies);

@@ -122,6 +122,53 @@ fn the_file_is_written_anew_when_most_of_it_is_past() {
     assert!(get(&mut sim, nodes[1], Get::new(record.key(), Kind::Value)).is_ok());
 }
 
+/// A new file is written piece by piece, and whenever the node dies in between, the old one is there.
+#[test]
+fn whenever_it_is_killed_while_the_file_is_written_anew_nothing_is_lost() {
+    let mut under_way = 0;
+    for seed in 1..=5 {
+        println!("seed {seed}");
+        let (mut sim, nodes, storing) = pair(seed);
+        let mut rng = Rng::fast_from(seed);
+        let mut own = |sim: &World, len: usize| {
+            std::iter::repeat_with(|| value(&mut rng, len))
+                .find(|record| chord(sim, nodes[0]).owns(record.key()))
+                .unwrap()
+        };
+        let safe: Vec<Record> = (0..20).map(|_| own(&sim, 60_000)).collect();
+        for record in &safe {
+            put(&mut sim, nodes[1], Put::new(record.clone())).unwrap();
+        }
+        let new = FileId::new(Root(0), RelPath::local(["records.new"]).unwrap());
+        let is_being_written = |sim: &mut World| sim.disk(nodes[0]).len(&new).is_some_and(|len| len > 0);
+        // What is forgotten at once, until most of the file is past.
+        let mut asked = Vec::new();
+        for _ in 0..200 {
+            if is_being_written(&mut sim) {
+                break;
+            }
+            let record = own(&sim, 60_000);
+            asked.push(
+                sim.ask(nodes[1], Command::Put(Put { ttl: Duration::from_secs(1), ..Put::new(record) })),
+            );
+            sim.run_for(Duration::from_millis(200));
+        }
+        assert!(is_being_written(&mut sim));
+        sim.run_for(Duration::from_millis(450 * (seed - 1)));
+        under_way += u32::from(is_being_written(&mut sim));
+        asked.into_iter().for_each(|op| sim.cancel(op));
+        sim.kill(nodes[0]);
+        restart(&mut sim, nodes, &storing);
+        sim.run_for(Duration::from_secs(2));
+        for record in &safe {
+            let got = get(&mut sim, nodes[1], Get::new(record.key(), Kind::Value));
+            assert_eq!(got.map(|(found, _)| found), Ok(vec![record.clone()]));
+        }
+    }
+    println!("{under_way} times the new file was being written");
+    assert!((2..5).contains(&under_way), "before and after it is in place");
+}
+
 #[test]
 fn a_full_disk_and_an_unreadable_file_are_told() {
     let (mut sim, nodes, storing) = pair(2);

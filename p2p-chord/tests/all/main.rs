@@ -8,6 +8,9 @@
 #[path = "../alone/mod.rs"]
 mod alone;
 mod amplification;
+mod bounded;
+mod caching;
+mod coded;
 mod copies;
 mod disk;
 mod everybody;
@@ -15,6 +18,7 @@ mod explorer;
 mod fingers;
 mod eclipse;
 mod joining;
+mod host;
 mod limits;
 mod links;
 mod merge;
@@ -27,4 +31,5 @@ mod refused;
 mod ring;
 mod rings;
 mod storing;
+mod strays;
 mod wire;

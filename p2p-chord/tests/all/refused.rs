@@ -3,7 +3,7 @@
 use crate::rings::{config, drawn_up, node, owners};
 use crate::storing::{get, put, value, wide};
 use bytes::{Bytes, BytesMut};
-use p2p_chord::record::{Kind, MAX_VALUE, Provider, Record, RecordError, SecretKey, Signed};
+use p2p_chord::record::{Coded, Kind, MAX_VALUE, Pointer, Provider, Record, RecordError, SecretKey, Signed};
 use p2p_chord::store::{Held, Prefix, Refusal};
 use p2p_chord::wire::{Answer, Ask, Packet};
 use p2p_chord::{Chord, Command, Config, Error, Event, Get, Place, Put, RingId};
@@ -174,6 +174,120 @@ fn an_older_version_and_a_replayed_one_are_refused() {
     assert!(member.has(&new) && !member.has(&old));
 }
 
+/// A value in fragments of which the node is responsible.
+fn coded(member: &Member) -> Coded {
+    let values = (0_u32..).map(|number| Coded::new([&number.to_be_bytes()[..], &[7; 90]].concat()).unwrap());
+    values.into_iter().find(|coded| member.node.owns(coded.key())).unwrap()
+}
+
+#[test]
+fn a_bit_flipped_fragment_is_refused() {
+    let mut member = Member::new(|_| ());
+    let coded = coded(&member);
+    let good = Record::Fragment(coded.fragments().swap_remove(9));
+    let bytes = good.encode();
+    let mut refused = 0;
+    for bit in 0..8 * bytes.len() {
+        let mut bytes = bytes.to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let Ok(record) = postcard_of(&bytes) else { continue };
+        // One of another key says nothing about this one, even if it is sound: a value that ends with a zero has the same
+        // fragments as the one without it.
+        if record.kind() == Kind::Coded && record.key() == good.key() {
+            assert_eq!(member.keep(record.clone()), Answer::Kept(vec![Some(Refusal::Invalid)]), "bit {bit}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 1_000, "{refused} bits");
+    assert!(member.node.store().is_empty());
+    // The right one is taken, and again, and is there once.
+    for _ in 0..2 {
+        assert_eq!(member.keep(good.clone()), Answer::Kept(vec![None]));
+        assert_eq!(member.node.store().len(), 1);
+    }
+}
+
+#[test]
+fn fragments_come_from_who_cut_them_and_whole_values_are_cut() {
+    let mut member = Member::new(|config| config.quorum = 1);
+    let coded = coded(&member);
+    is_refused(&member.put(Record::Fragment(coded.fragments().swap_remove(0))), Refusal::Invalid);
+    let whole = Record::Coded(coded.clone());
+    assert_eq!(member.keep(whole.clone()), Answer::Kept(vec![Some(Refusal::Invalid)]));
+    assert!(member.node.store().is_empty());
+    // A value under the root of another one.
+    let other = Coded::new(vec![1; 94]).unwrap();
+    let mut bytes = whole.encode().to_vec();
+    let of_other = Record::Coded(other).encode();
+    bytes[33..].copy_from_slice(&of_other[33..]);
+    let forged = postcard_of(&bytes).unwrap();
+    assert_eq!(forged.key(), coded.key());
+    is_refused(&member.put(forged), Refusal::Invalid);
+    assert!(member.node.store().is_empty());
+    assert_eq!(Coded::new(vec![0; MAX_VALUE + 1]).err(), Some(RecordError::TooLarge(MAX_VALUE + 1)));
+    let unwanted = |record: &Record, _: SocketAddr| record.kind() != Kind::Coded;
+    let mut member = Member::new(|config| config.wants = unwanted);
+    is_refused(&member.put(whole), Refusal::Unwanted);
+    let fragment = Record::Fragment(coded.fragments().swap_remove(3));
+    assert_eq!(member.keep(fragment), Answer::Kept(vec![Some(Refusal::Unwanted)]));
+}
+
+#[test]
+fn a_fragment_for_far_away_is_refused() {
+    let mut member = Member::new(|config| config.successors = 4);
+    let me = member.own();
+    let values = (0_u32..).map(|number| Coded::new(number.to_be_bytes().to_vec()).unwrap());
+    let far = values.into_iter().find(|coded| me.distance_to(coded.key()).as_bytes()[0] < 8).unwrap();
+    let fragment = Record::Fragment(far.fragments().swap_remove(0));
+    assert_eq!(member.keep(fragment), Answer::Kept(vec![Some(Refusal::NotResponsible)]));
+}
+
+#[test]
+fn nobody_puts_pointers_and_an_older_one_is_refused() {
+    let mut member = Member::new(|config| config.bounded = true);
+    let key = member.own();
+    let pointer = |seq: u64, written: u64, last: u8| {
+        let at = vec![Place::V4([10, 0, 0, last], 4000)];
+        Record::Pointer(Pointer { key, kind: Kind::Signed, seq, written, at })
+    };
+    is_refused(&member.put(pointer(1, 1, 1)), Refusal::Invalid);
+    assert_eq!(member.keep(pointer(2, 5, 1)), Answer::Kept(vec![None]));
+    let older = Answer::Kept(vec![Some(Refusal::Older { has: 2 })]);
+    assert_eq!(member.keep(pointer(1, 9, 2)), older);
+    assert_eq!(member.keep(pointer(2, 4, 2)), older);
+    assert_eq!(member.keep(pointer(2, 5, 2)), older, "two of one time");
+    assert_eq!(member.keep(pointer(2, 6, 3)), Answer::Kept(vec![None]));
+    let nowhere = Record::Pointer(Pointer { key, kind: Kind::Value, seq: 0, written: 1, at: Vec::new() });
+    assert_eq!(member.keep(nowhere), Answer::Kept(vec![Some(Refusal::Invalid)]));
+}
+
+#[test]
+fn nobody_keeps_in_the_stead_of_others_what_is_not_sound() {
+    let lodge = |member: &mut Member, record: Record| {
+        let publisher = Prefix::of([192, 0, 2, 7].into());
+        let held = Held { record, expires: 1_767_225_900, publisher };
+        match member.ask(Ask::Lodge { held, most: 100 }) {
+            Answer::Lodged { refusal, .. } => refusal,
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut member = Member::new(|_| ());
+    let record = member.value(true);
+    assert_eq!(lodge(&mut member, record.clone()), Some(Refusal::NotResponsible), "loads are not bounded");
+    let mut member = Member::new(|config| config.bounded = true);
+    let [old, mut new] = [member.signed(1, "old"), member.signed(2, "new")];
+    assert_eq!(lodge(&mut member, record.clone()), None);
+    assert_eq!(lodge(&mut member, Record::Signed(new.clone())), None);
+    assert_eq!(lodge(&mut member, Record::Signed(old)), Some(Refusal::Older { has: 2 }));
+    new.seq = 3;
+    assert_eq!(lodge(&mut member, Record::Signed(new)), Some(Refusal::Invalid), "not its signature");
+    assert_eq!(member.node.load(), 2);
+    assert!(member.node.store().is_empty() && member.node.lodged().count() == 2);
+    let held = Held { record, expires: 1_767_225_900, publisher: Prefix::of([192, 0, 2, 7].into()) };
+    let laden = member.ask(Ask::Lodge { held, most: 1 });
+    assert_eq!(laden, Answer::Lodged { load: 2, refusal: Some(Refusal::Laden) });
+}
+
 #[test]
 fn two_values_of_one_version_are_refused() {
     let mut member = Member::new(|config| config.quorum = 1);
@@ -229,9 +343,16 @@ fn nobody_is_sent_more_than_it_sent_before_it_proved_its_address() {
         Ask::Get { key, kind: Kind::Signed, routed: true },
         Ask::Get { key, kind: Kind::Signed, routed: false },
         Ask::Get { key, kind: Kind::Value, routed: true },
-        Ask::Compare { key: 1, from: key, arcs: vec![(key, p2p_chord::store::Digest::default())] },
-        Ask::Exchange { key: 1, from: key, to: key, both: true, have: vec![[0; 8]] },
+        Ask::Compare {
+            key: 1,
+            from: key,
+            arcs: vec![(key, p2p_chord::store::Digest::default())],
+            coded: false,
+        },
+        Ask::Exchange { key: 1, from: key, to: key, both: true, have: vec![[0; 8]], coded: false },
         Ask::Keep(Vec::new()),
+        Ask::Numbers(key),
+        Ask::Load,
     ];
     for ask in asks {
         // `ask` compares what is sent with what was sent, and gives the answer to the proven question.
@@ -246,6 +367,8 @@ fn nobody_is_sent_more_than_it_sent_before_it_proved_its_address() {
 fn who_hands_over_too_many_copies_is_refused() {
     let mut member = Member::new(|config| {
         (config.limits.bytes, config.limits.copies_bytes) = (1 << 20, 1 << 19);
+        // Everything is near.
+        config.replicas = 64;
     });
     let mut refused = 0;
     for number in 0..1_000_u32 {

@@ -1,7 +1,7 @@
 //! The wire format: packets come back as they went, and nothing that is not one is taken for one.
 
 use bytes::Bytes;
-use p2p_chord::record::{Kind, Provider, PublicKey, Record, SecretKey, Signed};
+use p2p_chord::record::{Coded, FRAGMENTS, Kind, Pointer, Provider, PublicKey, Record, SecretKey, Signed};
 use p2p_chord::store::{Digest, Held, Prefix, Refusal};
 use p2p_chord::wire::{Answer, Ask, LARGEST, Packet, Role, Route, VERSION, WireError};
 use p2p_chord::{NetworkId, Place, RingId};
@@ -29,11 +29,19 @@ pub(crate) fn records() -> impl Strategy<Value = Record> {
     let provider = provider.prop_map(|(key, ip, sha256, size)| {
         Record::Provider(Provider { key: RingId::new(key), at: Place::V4(ip, 80), sha256, size })
     });
-    prop_oneof![bytes(500).prop_map(Record::Value), signed, provider]
+    let coded = (bytes(500), 0..FRAGMENTS).prop_map(|(value, number)| {
+        Record::Fragment(Coded::new(value).unwrap().fragments().swap_remove(number))
+    });
+    let whole = bytes(300).prop_map(|value| Record::Coded(Coded::new(value).unwrap()));
+    let pointer =
+        (any::<[u8; 20]>(), any::<u64>(), any::<u64>(), places()).prop_map(|(key, seq, written, at)| {
+            Record::Pointer(Pointer { key: RingId::new(key), kind: Kind::Signed, seq, written, at })
+        });
+    prop_oneof![bytes(500).prop_map(Record::Value), signed, provider, coded, whole, pointer]
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
-    prop_oneof![Just(Kind::Value), Just(Kind::Signed), Just(Kind::Provider)]
+    prop_oneof![Just(Kind::Value), Just(Kind::Signed), Just(Kind::Provider), Just(Kind::Coded)]
 }
 
 fn refusals() -> impl Strategy<Value = Refusal> {
@@ -69,21 +77,40 @@ fn of_storage() -> impl Strategy<Value = Ask> {
         (records(), any::<u32>(), any::<Option<u64>>(), any::<bool>())
             .prop_map(|(record, ttl, swap, heir)| Ask::Put { record, ttl, swap, heir }),
         prop::collection::vec(held(), 0..2).prop_map(Ask::Keep),
-        (any::<u64>(), ids(), arcs()).prop_map(|(key, from, arcs)| Ask::Compare { key, from, arcs }),
-        (any::<u64>(), ids(), ids(), any::<bool>(), prop::collection::vec(any::<[u8; 8]>(), 0..132))
-            .prop_map(|(key, from, to, both, have)| Ask::Exchange { key, from, to, both, have }),
+        ids().prop_map(Ask::Numbers),
+        Just(Ask::Load),
+        (held(), any::<u32>()).prop_map(|(held, most)| Ask::Lodge { held, most }),
+        (any::<u64>(), ids(), arcs(), any::<bool>()).prop_map(|(key, from, arcs, coded)| Ask::Compare {
+            key,
+            from,
+            arcs,
+            coded
+        }),
+        (any::<u64>(), ids(), ids(), any::<[bool; 2]>(), prop::collection::vec(any::<[u8; 8]>(), 0..132))
+            .prop_map(|(key, from, to, [both, coded], have)| Ask::Exchange {
+                key,
+                from,
+                to,
+                both,
+                have,
+                coded
+            }),
     ]
 }
 
 fn about_storage() -> impl Strategy<Value = Answer> {
     prop_oneof![
         prop::collection::vec((records(), any::<u32>()), 0..2).prop_map(Answer::Records),
+        prop::collection::vec((records(), any::<u32>()), 0..2).prop_map(Answer::Cached),
         Just(Answer::Large),
         (any::<u8>(), any::<u16>()).prop_map(|(copies, messages)| Answer::Stored { copies, messages }),
         refusals().prop_map(Answer::Refused),
         prop::collection::vec(prop::option::of(refusals()), 0..20).prop_map(Answer::Kept),
         prop::collection::vec(any::<(u8, u32)>(), 0..16).prop_map(Answer::Differ),
         prop::collection::vec(any::<u8>(), 0..132).prop_map(Answer::Lacking),
+        (ids(), any::<u16>()).prop_map(|(key, numbers)| Answer::Numbers(key, numbers)),
+        (any::<u32>(), prop::option::of(refusals()))
+            .prop_map(|(load, refusal)| Answer::Lodged { load, refusal }),
     ]
 }
 

@@ -1,10 +1,12 @@
 //! `sim chord`: rings of real nodes beside the papers' figures.
 
+mod load;
 mod one_hop;
+mod routers;
 mod stretch;
 
 use clap::{Args as Arguments, ValueEnum};
-use p2p_examples::rings::{Hostile, Lie, Profile, failures, hops, routers};
+use p2p_examples::rings::{Profile, failures, hops};
 use p2p_examples::{Line, Output, Table};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -19,6 +21,8 @@ pub(crate) enum What {
     OneHop,
     /// A quarter of 10,000 nodes lie about lookups; gets by one way and by several
     Routers,
+    /// Records of each of 10,000 machines, of a million, by how many places each has on the ring
+    Load,
 }
 
 #[derive(Debug, Arguments)]
@@ -48,6 +52,7 @@ impl Chord {
             What::Stretch => self.stretch(out),
             What::OneHop => self.one_hop(out),
             What::Routers => self.routers(out),
+            What::Load => self.load(out),
         }
     }
 
@@ -158,67 +163,6 @@ impl Chord {
                     run.dead.to_string(),
                 ]);
             }
-        }
-        out.say(&table);
-        kept
-    }
-
-    fn routers(&self, out: &mut Output) -> bool {
-        let mut table = Table::new([
-            "liars",
-            "they",
-            "profile",
-            "ways",
-            "gets",
-            "failed",
-            "Castro 2002",
-            "messages",
-            "p99",
-            "seconds",
-            "nothing there",
-            "messages",
-        ]);
-        let mut kept = true;
-        let runs = [
-            (0.0, Lie::Any, 4, 1),
-            (0.0, Lie::Any, 4, 24),
-            (0.25, Lie::Any, 4, 1),
-            (0.25, Lie::Any, 4, 24),
-            (0.25, Lie::Lead, 4, 24),
-            (0.25, Lie::Claim, 4, 24),
-            (0.25, Lie::Silence, 4, 24),
-            (0.25, Lie::Absent, 4, 24),
-            (0.25, Lie::Lead, 1, 24),
-        ];
-        for (share, lie, base_bits, ways) in runs {
-            let profile = Profile { base_bits, parallel: 3, ..Profile::plain(8) };
-            let gets = self.lookups;
-            let hostile = Hostile { nodes: 10_000, share, lie, ways, gets, profile };
-            let run = routers(self.seed, &hostile);
-            let failed = run.failed.len();
-            kept &= ways == 1 || failed * 1_000 <= gets;
-            table = table.row([
-                format!("{:.0} %", share * 100.0),
-                format!("{lie:?}").to_lowercase(),
-                profile.to_string(),
-                ways.to_string(),
-                gets.to_string(),
-                format!("{failed} ({:.3} %)", failed as f64 * 100.0 / gets as f64),
-                String::from("< 0.1 % of 30 %"),
-                format!("{:.1}", run.messages.mean()),
-                format!("{:.0}", run.messages.at(0.99)),
-                format!("{:.2}", run.seconds.mean()),
-                format!("{} of {}", run.absent, run.absent_of),
-                format!("{:.1}", run.absent_messages.mean()),
-            ]);
-            out.event(
-                Line::new("routers")
-                    .number("ways", i128::from(ways))
-                    .number("gets", gets as i128)
-                    .number("failed", failed as i128)
-                    .number("messages_milli", (run.messages.mean() * 1e3) as i128)
-                    .text("digest", format_args!("{:016x}", run.digest)),
-            );
         }
         out.say(&table);
         kept
