@@ -366,6 +366,12 @@ impl<M: Machine> Sim<M> {
         self.ops.get(op.raw().wrapping_sub(1) as usize)?.outcome.as_ref()
     }
 
+    /// The node that was asked for an operation.
+    #[must_use]
+    pub fn node_of(&self, op: OpId) -> Option<NodeIx> {
+        self.ops.get(op.raw().wrapping_sub(1) as usize).map(|op| NodeIx::new(op.node))
+    }
+
     /// What a node told and nobody took yet.
     #[must_use]
     pub fn events(&self, node: NodeIx) -> &[Told<M::Event>] {
