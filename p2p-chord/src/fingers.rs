@@ -76,8 +76,29 @@ impl Fingers {
         self.entries.iter().map(|(_, contact)| contact)
     }
 
-    pub(crate) fn contacts_mut(&mut self) -> impl Iterator<Item = &mut Contact> {
-        self.entries.iter_mut().map(|(_, contact)| contact)
+    fn position(&self, me: Peer, peer: Peer) -> Option<usize> {
+        let slot = self.slot(me.id().distance_to(peer.id()))?;
+        let at = self.entries.binary_search_by_key(&slot, |(at, _)| *at).ok()?;
+        (self.entries[at].1.peer == peer).then_some(at)
+    }
+
+    /// What is kept of a node, if it is a finger.
+    pub(crate) fn find(&self, me: Peer, peer: Peer) -> Option<&Contact> {
+        self.position(me, peer).map(|at| &self.entries[at].1)
+    }
+
+    /// Keeps what was learnt of a node, if it is a finger.
+    pub(crate) fn note(&mut self, me: Peer, contact: Contact) {
+        if let Some(at) = self.position(me, contact.peer) {
+            self.entries[at].1 = contact;
+        }
+    }
+
+    /// The fingers up to so far away, the farthest first.
+    pub(crate) fn before(&self, distance: RingId) -> impl Iterator<Item = &Contact> {
+        let slot = self.slot(distance);
+        let end = self.entries.partition_point(|(at, _)| slot.is_some_and(|slot| *at <= slot));
+        self.entries[..end].iter().rev().map(|(_, contact)| contact)
     }
 
     /// Takes a node that answered, if its slot is free or had by one that is farther by round trip.

@@ -128,13 +128,6 @@ impl Lookup {
         Some(nearest.contact)
     }
 
-    /// Whether this node has answered.
-    pub(crate) fn has_answered(&self, peer: Peer) -> bool {
-        let answered =
-            |at: &Candidate| at.contact.peer == peer && matches!(at.state, State::Answered | State::Widened);
-        self.candidates.iter().any(answered)
-    }
-
     fn find(&mut self, peer: Peer) -> Option<&mut Candidate> {
         self.candidates.iter_mut().find(|candidate| candidate.contact.peer == peer)
     }

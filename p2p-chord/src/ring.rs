@@ -64,8 +64,31 @@ impl Ring {
         &self.successors
     }
 
-    pub(crate) fn contacts_mut(&mut self) -> impl Iterator<Item = &mut Contact> {
-        self.successors.iter_mut().chain(&mut self.predecessor)
+    /// Where in the list a node stands. A node behind the end of the list is told by the last entry alone: a list is
+    /// several lines of memory.
+    fn position(&self, peer: Peer) -> Option<usize> {
+        let last = self.successors.last()?;
+        let from = self.me.id();
+        if from.distance_to(peer.id()) > from.distance_to(last.peer.id()) {
+            return None;
+        }
+        self.successors.iter().position(|contact| contact.peer == peer)
+    }
+
+    /// What is kept of a node, if it is in the view.
+    pub(crate) fn find(&self, peer: Peer) -> Option<&Contact> {
+        let at = self.position(peer).map(|at| &self.successors[at]);
+        at.or_else(|| self.predecessor.as_ref().filter(|before| before.peer == peer))
+    }
+
+    /// Keeps what was learnt of a node, if it is in the view.
+    pub(crate) fn note(&mut self, contact: Contact) {
+        if let Some(at) = self.position(contact.peer) {
+            self.successors[at] = contact;
+        }
+        if let Some(before) = self.predecessor.as_mut().filter(|before| before.peer == contact.peer) {
+            *before = contact;
+        }
     }
 
     /// What our successor need not tell us again.

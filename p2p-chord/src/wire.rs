@@ -35,6 +35,9 @@ pub const LARGEST: usize = 1_200;
 /// No packet in a stream is longer: the largest record, and what stands around it.
 pub const LARGEST_FRAME: usize = MAX_VALUE + 1_024;
 
+/// Nearly all datagrams are shorter.
+const SHORT: usize = 320;
+
 /// Bytes of head before the packet.
 const HEAD: usize = 5;
 
@@ -157,6 +160,9 @@ pub enum Ask {
         /// Fingerprints of what the asker holds in it, little-endian.
         have: Vec<[u8; 8]>,
     },
+    /// Who is before you? [`Answer::Neighbours`] without successors. So whoever looks for the node that is responsible
+    /// for a place learns whether the one that was named is there, and whether another one joined before it.
+    Before,
 }
 
 /// An answer.
@@ -164,7 +170,7 @@ pub enum Ask {
 pub enum Answer {
     /// To [`Ask::Ping`] and [`Ask::Leave`]: here, and this is where the question came from.
     Pong(Place),
-    /// To [`Ask::Neighbours`] and [`Ask::Enter`].
+    /// To [`Ask::Neighbours`], [`Ask::Enter`] and [`Ask::Before`].
     Neighbours {
         /// Whether the ring is small: everybody in it knows everybody.
         small: bool,
@@ -225,6 +231,28 @@ impl Packet {
             scratch.resize(least, 0);
         }
         scratch.split().freeze()
+    }
+
+    /// The same, and how much of it is not zeros behind the packet. One allocation for what is short.
+    pub(crate) fn datagram(&self, network: NetworkId, least: usize) -> (Bytes, usize) {
+        let mut room = [0; SHORT];
+        if least <= SHORT {
+            room[0] = VERSION;
+            room[1..HEAD].copy_from_slice(&network.0.to_be_bytes());
+            if let Ok(packet) = postcard::to_slice(self, &mut room[HEAD..]) {
+                let len = HEAD + packet.len();
+                return (Bytes::copy_from_slice(&room[..len.max(least)]), len);
+            }
+        }
+        let whole = self.encode(network, 0, &mut BytesMut::new());
+        let len = whole.len();
+        if len >= least {
+            return (whole, len);
+        }
+        let mut longer = Vec::with_capacity(least);
+        longer.extend_from_slice(&whole);
+        longer.resize(least, 0);
+        (longer.into(), len)
     }
 
     /// Reads a datagram.

@@ -13,11 +13,7 @@ impl<M: Machine> Sim<M> {
     pub(crate) fn bind(&mut self, node: u32, id: SocketId, at: SocketAddr) {
         let ports: Vec<u16> = self.nodes[node as usize].sockets.iter().map(|socket| socket.port).collect();
         let bound = self.local_port(node, at, |port| ports.contains(&port)).map(|(port, local)| {
-            let sockets = &mut self.nodes[node as usize].sockets;
-            if sockets.is_empty() {
-                sockets.reserve_exact(1);
-            }
-            sockets.push(Socket { id, port, local, ttl: 1, looped: true });
+            self.nodes[node as usize].sockets.push(Socket { id, port, local, ttl: 1, looped: true });
             SocketAddr::new(at.ip(), port)
         });
         self.answer(node, Duration::ZERO, Input::Bound(id, bound));

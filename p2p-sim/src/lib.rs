@@ -10,6 +10,7 @@ mod datagrams;
 pub mod either;
 pub mod explore;
 pub mod faults;
+mod few;
 mod fold;
 mod known;
 pub mod links;

@@ -1,5 +1,6 @@
 //! What the simulator keeps for one node beside its machine, made small for a million of them.
 
+use crate::few::Few;
 use crate::pipes::NO_PIPE;
 use crate::storage::Disk;
 use core::net::{IpAddr, Ipv4Addr};
@@ -54,7 +55,7 @@ pub(crate) struct Node<M: Machine> {
     pub(crate) timers: Timers<M::Timer>,
     /// Stream handles: the wire's slot times two, plus the side.
     pub(crate) conns: Handles,
-    pub(crate) sockets: Vec<Socket>,
+    pub(crate) sockets: Few<Socket>,
     pub(crate) listeners: Vec<Port>,
     pub(crate) told: Vec<Told<M::Event>>,
     pub(crate) disk: Option<Box<Disk>>,
@@ -78,7 +79,7 @@ impl<M: Machine> Node<M> {
             source,
             timers: Timers::new(),
             conns: Handles::new(),
-            sockets: Vec::new(),
+            sockets: Few::default(),
             listeners: Vec::new(),
             told: Vec::new(),
             disk: None,

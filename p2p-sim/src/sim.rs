@@ -423,6 +423,10 @@ impl<M: Machine> Sim<M> {
         }
         let IpAddr::V4(v4) = addr else { return None };
         let index = u32::from(v4).wrapping_sub(FIRST_ADDR);
+        // All have the usual ones: no need to look at a node that is far away in memory.
+        if self.addrs.is_empty() {
+            return ((index as usize) < self.nodes.len()).then_some(NodeIx::new(index));
+        }
         self.nodes.get(index as usize).filter(|node| node.addr == addr).map(|_| NodeIx::new(index))
     }
 
@@ -556,7 +560,7 @@ impl<M: Machine> Sim<M> {
         place.timers.clear_all();
         place.listeners = Vec::new();
         let sockets = std::mem::take(&mut place.sockets);
-        if !sockets.is_empty() && !self.groups.is_empty() {
+        if sockets.len() > 0 && !self.groups.is_empty() {
             self.groups.values_mut().for_each(|members| members.retain(|(member, _)| *member != node));
         }
         for pointer in self.nodes[node as usize].conns.take() {

@@ -48,6 +48,7 @@ impl Chord {
                 answer
             }
             Ask::Enter => return self.enters(asked, cx),
+            Ask::Before => self.before(),
             Ask::Step(target) => self.step(target),
             Ask::Leave { predecessor } => {
                 if asked.member && asked.is_proven {
@@ -89,6 +90,12 @@ impl Chord {
         }
     }
 
+    fn before(&self) -> Answer {
+        let Some(ring) = self.ring() else { return Answer::Absent };
+        let predecessor = ring.predecessor().map(|contact| contact.peer.place());
+        Answer::Neighbours { small: ring.is_small(), predecessor, successors: None }
+    }
+
     pub(super) fn step(&self, target: RingId) -> Answer {
         let Some(ring) = self.ring() else { return Answer::Absent };
         match ring.owners(target) {
@@ -104,13 +111,15 @@ impl Chord {
         target: RingId,
         count: usize,
     ) -> impl Iterator<Item = &'a Contact> {
-        let (me, reach) = (ring.me().id(), ring.me().id().distance_to(target));
+        let me = ring.me().id();
+        // The whole ring, if it is our own place.
+        let reach = if me == target { RingId::new([0xff; 20]) } else { me.distance_to(target) };
         let is_before = move |contact: &&Contact| me.distance_to(contact.peer.id()) < reach;
         let farthest = ring.successors().last().map(|last| me.distance_to(last.peer.id()));
         // What fingers know nearer than the list's end, the list knows better.
         let behind =
             move |contact: &&Contact| farthest.is_none_or(|far| me.distance_to(contact.peer.id()) > far);
-        let fingers = self.fingers.contacts().rev().filter(behind);
+        let fingers = self.fingers.before(reach).take_while(behind);
         fingers.chain(ring.successors().iter().rev()).filter(is_before).take(count)
     }
 

@@ -24,7 +24,7 @@ impl Chord {
         successors: &[Peer],
     ) -> Self {
         let mut node = Self::new(config);
-        node.addr = Some(me.addr());
+        node.me = Some(me);
         let ring = Ring::classic(me, node.config.successors, predecessor, successors);
         node.state = State::Member(Box::new(ring));
         node

@@ -101,6 +101,12 @@ impl Chord {
     pub(super) fn notice_predecessor(&mut self, cx: &mut Context<'_>) {
         let before = self.ring().and_then(|ring| ring.predecessor()).copied();
         let peer = before.map(|before| before.peer);
+        // Nearly always it is the same, and what is stored is far away in memory.
+        let begin = peer.map_or(0, |peer| peer.id().beginning());
+        if begin == self.noticed {
+            return;
+        }
+        self.noticed = begin;
         if self.storage.copies.predecessor == peer {
             return;
         }

@@ -97,8 +97,8 @@ impl Chord {
         if self.joining().is_none() {
             return;
         }
-        let addr = *self.addr.get_or_insert_with(|| SocketAddr::from(*place));
-        let me = Peer::new(self.config.network, addr);
+        let network = self.config.network;
+        let me = *self.me.get_or_insert_with(|| Peer::new(network, SocketAddr::from(*place)));
         if !self.config.routes {
             self.fingers.consider(me, contact);
             let op = self.joining().and_then(|joining| joining.op);

@@ -141,6 +141,9 @@ impl Chord {
             Answer::Owners(list) => {
                 let owners = peers(network, list);
                 if running.lookup.owners(contact.peer, &owners) {
+                    if owners.first() == Some(&contact.peer) {
+                        running.alive.push(contact.peer);
+                    }
                     self.has_nothing(goal, contact);
                     return self.named(number, owners, cx);
                 }
@@ -177,7 +180,7 @@ impl Chord {
         let Some(running) = self.lookups.get_mut(&number) else { return };
         // All of them are dead: somebody nearer knows who comes next.
         let Some(&owner) = running.owners.first() else { return self.go_on(number, cx) };
-        if Some(owner) == me || running.alive.contains(&owner) || running.lookup.has_answered(owner) {
+        if Some(owner) == me || running.alive.contains(&owner) {
             let owners = core::mem::take(&mut running.owners);
             return self.end(number, Ok(owners), cx);
         }
@@ -192,14 +195,37 @@ impl Chord {
             let Some(running) = self.lookups.get_mut(&number) else { return };
             if !self.pending.iter().any(is_asked) && !running.alive.contains(&owner) {
                 running.lookup.report.messages += 1;
-                self.ask(Contact::unmet(owner), Ask::Ping, Insistence::Twice, Purpose::Owner(number), cx);
+                self.ask(Contact::unmet(owner), Ask::Before, Insistence::Twice, Purpose::Owner(number), cx);
             }
         }
     }
 
-    pub(super) fn owner_answered(&mut self, number: u32, owner: Peer, cx: &mut Context<'_>) {
+    /// Who was named answers. Lists of successors are as old as the rounds of stabilising that they came through; a
+    /// predecessor is known at once, so whoever joined since then is found back from there.
+    pub(super) fn owner_answered(
+        &mut self,
+        number: u32,
+        owner: Peer,
+        answer: &Answer,
+        cx: &mut Context<'_>,
+    ) {
+        let network = self.config.network;
+        let Answer::Neighbours { predecessor, .. } = answer else {
+            return self.owner_failed(number, owner, cx);
+        };
         let Some(running) = self.lookups.get_mut(&number) else { return };
+        running.lookup.report.messages += 1;
         running.alive.push(owner);
+        let before = predecessor.and_then(|place| place.peer(network));
+        let target = running.lookup.target();
+        let is_first = |before: &Peer| target.distance_to(before.id()) < target.distance_to(owner.id());
+        let at = running.owners.iter().position(|named| *named == owner);
+        if let (Some(before), Some(at)) = (before.filter(is_first), at)
+            && !running.lookup.is_buried(before)
+            && !running.owners.contains(&before)
+        {
+            running.owners.insert(at, before);
+        }
         self.ask_owner(number, cx);
     }
 

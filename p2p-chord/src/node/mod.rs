@@ -36,7 +36,7 @@ use crate::error::Error;
 use crate::fingers::Fingers;
 use crate::id::RingId;
 use crate::peer::Peer;
-use crate::pending::{Insistence, Pending, Question};
+use crate::pending::{Insistence, Pending, Question, Sent};
 use crate::ring::{Broken, Ring};
 use crate::wire::{Answer, Ask, LARGEST, Packet};
 use alloc::boxed::Box;
@@ -71,7 +71,7 @@ enum Purpose {
     Step(u32),
     /// A lookup that came to nothing asks who answered for all whom it knows.
     Widen(u32),
-    /// Is the node alive that a lookup found?
+    /// Is the node alive that a lookup found, and is nobody before it who is responsible?
     Owner(u32),
     /// Who joins wants its successor's list.
     Copy,
@@ -121,8 +121,10 @@ impl Purpose {
 pub struct Chord {
     config: Arc<Config>,
     socket: Option<SocketId>,
-    /// Where others reach us.
-    addr: Option<SocketAddr>,
+    /// Where others reach us, and so where we are on the ring.
+    me: Option<Peer>,
+    /// Our predecessor, when it was last looked at whether it is another one: the beginning of its place.
+    noticed: u64,
     state: State,
     fingers: Fingers,
     /// The slot that is looked after next.
@@ -158,7 +160,8 @@ impl Chord {
         let config = config.into();
         Self {
             fingers: Fingers::new(config.base_bits),
-            addr: config.advertised,
+            me: config.advertised.map(|addr| Peer::new(config.network, addr)),
+            noticed: 0,
             storage: Box::new(Storage::new(config.limits.clone(), config.store.clone())),
             streams: Streams::default(),
             config,
@@ -190,7 +193,7 @@ impl Chord {
         fingers: impl IntoIterator<Item = Peer>,
     ) -> Self {
         let mut node = Self::new(config);
-        node.addr = Some(me.addr());
+        node.me = Some(me);
         let ring = Ring::settled(me, node.config.successors, predecessor, successors);
         assert_eq!(ring.check(), Ok(()), "a successor list that is full and in order");
         node.fingers.settle(me, fingers.into_iter());
@@ -200,8 +203,8 @@ impl Chord {
 
     /// Where it is on the ring; `None` before it knows its address.
     #[must_use]
-    pub fn peer(&self) -> Option<Peer> {
-        self.addr.map(|addr| Peer::new(self.config.network, addr))
+    pub const fn peer(&self) -> Option<Peer> {
+        self.me
     }
 
     /// Whether it is a member of a ring.
@@ -270,15 +273,16 @@ impl Chord {
         }
         let member = self.config.routes && self.is_member();
         let least = match (to.token, &ask) {
-            (0, Ask::Ping) => FIRST_PING,
+            (0, Ask::Ping | Ask::Before) => FIRST_PING,
             // A record may be as long as a datagram.
             (0, Ask::Get { routed: false, .. }) => LARGEST,
             (0, _) => FIRST_WORD,
             _ => 0,
         };
         let packet = Packet::Ask { transaction, token: to.token, member, ask };
-        let datagram = packet.encode(self.config.network, least, &mut self.scratch);
-        cx.send_to(socket, to.peer.addr(), datagram.clone());
+        let (datagram, len) = packet.datagram(self.config.network, least);
+        let sent = Sent::new(&datagram, len);
+        cx.send_to(socket, to.peer.addr(), datagram);
         // Somebody new is hardly much farther than most.
         let patience = match to.round_trip.mean() {
             Some(_) => to.round_trip.patience(),
@@ -286,7 +290,7 @@ impl Chord {
         };
         let patience = patience + insistence.allowance();
         let question =
-            Question::new((transaction, to.peer), cx.now(), patience, insistence, purpose, datagram);
+            Question::new((transaction, to.peer), cx.now(), patience, insistence, purpose, sent);
         if let Some(at) = self.pending.ask(question) {
             cx.set_timer_at(Timer::Due, at);
         }
@@ -296,15 +300,13 @@ impl Chord {
         let Some(socket) = self.socket else { return };
         let token = self.tokens.of(to, cx.now());
         let packet = Packet::Answer { transaction, token, answer };
-        let datagram = packet.encode(self.config.network, 0, &mut self.scratch);
-        cx.send_to(socket, to, datagram);
+        cx.send_to(socket, to, packet.datagram(self.config.network, 0).0);
     }
 
     /// What we keep of a peer, if anything.
     fn known(&self, peer: Peer) -> Option<&Contact> {
-        let ring =
-            self.ring().into_iter().flat_map(|ring| ring.successors().iter().chain(ring.predecessor()));
-        ring.chain(self.fingers.contacts()).find(|contact| contact.peer == peer)
+        let in_ring = self.ring().and_then(|ring| ring.find(peer));
+        in_ring.or_else(|| self.fingers.find(self.me?, peer))
     }
 
     fn datagram(&mut self, datagram: Datagram, cx: &mut Context<'_>) {
@@ -349,7 +351,7 @@ impl Chord {
             Purpose::Greet => self.greeted(contact, &answer, cx),
             Purpose::Step(lookup) => self.stepped(lookup, contact, answer, cx),
             Purpose::Widen(lookup) => self.widened(lookup, contact, answer, cx),
-            Purpose::Owner(lookup) => self.owner_answered(lookup, contact.peer, cx),
+            Purpose::Owner(lookup) => self.owner_answered(lookup, contact.peer, &answer, cx),
             Purpose::Copy => self.copied(contact, answer, cx),
             Purpose::Enter => self.entered(contact, answer, cx),
             Purpose::Stabilise(number) => self.stabilised(number, contact, answer, cx),
@@ -378,7 +380,7 @@ impl Chord {
     /// Repeats a question with the token that it is to prove our address with.
     fn ask_again(&mut self, question: Question<Purpose>, token: u32, cx: &mut Context<'_>) {
         let Ok(Packet::Ask { ask, token: shown, .. }) =
-            Packet::decode(&question.datagram, self.config.network)
+            Packet::decode(question.sent.packet(), self.config.network)
         else {
             return;
         };
@@ -394,13 +396,11 @@ impl Chord {
 
     /// Keeps what was learnt of a contact wherever it stands.
     fn note(&mut self, contact: Contact) {
-        let fingers = self.fingers.contacts_mut();
-        let ring = match &mut self.state {
-            State::Member(ring) => Some(ring.contacts_mut()),
-            _ => None,
-        };
-        for known in fingers.chain(ring.into_iter().flatten()).filter(|known| known.peer == contact.peer) {
-            *known = contact;
+        if let State::Member(ring) = &mut self.state {
+            ring.note(contact);
+        }
+        if let Some(me) = self.me {
+            self.fingers.note(me, contact);
         }
     }
 
@@ -480,8 +480,8 @@ impl Chord {
     }
 
     fn bound(&mut self, at: SocketAddr, cx: &mut Context<'_>) {
-        if self.addr.is_none() && !at.ip().is_unspecified() {
-            self.addr = Some(at);
+        if self.me.is_none() && !at.ip().is_unspecified() {
+            self.me = Some(Peer::new(self.config.network, at));
         }
         self.listen(at, cx);
         cx.tell(Event::Listening(at));
