@@ -95,6 +95,11 @@ impl<P> Pending<P> {
         self.questions.iter()
     }
 
+    /// See [`Chord::touch`](crate::Chord::touch).
+    pub(crate) fn touch(&self) -> u64 {
+        self.questions.iter().fold(0, |sum, question| sum ^ u64::from(question.transaction))
+    }
+
     pub(crate) fn is_pending(&self, is: impl Fn(&P) -> bool) -> bool {
         self.questions.iter().any(|question| is(&question.purpose))
     }

@@ -21,6 +21,8 @@ pub(crate) struct Ring {
     /// Entries of a list in a large ring.
     r: usize,
     small: bool,
+    /// The list goes around clockwise: always, but by the rules of 2001.
+    ordered: bool,
     /// Fingerprint of the list that our successor had when it last told us; 0 if that was another's.
     heard: u32,
     predecessor: Option<Contact>,
@@ -45,7 +47,7 @@ pub enum Broken {
 impl Ring {
     /// A small ring of one.
     pub(crate) const fn alone(me: Peer, r: usize) -> Self {
-        Self { me, r, small: true, heard: 0, predecessor: None, successors: Vec::new() }
+        Self { me, r, small: true, ordered: true, heard: 0, predecessor: None, successors: Vec::new() }
     }
 
     pub(crate) const fn me(&self) -> Peer {
@@ -64,12 +66,17 @@ impl Ring {
         &self.successors
     }
 
+    /// See [`Chord::touch`](crate::Chord::touch): each other entry, for one is not as long as a line of memory.
+    pub(crate) fn touch(&self) -> u64 {
+        self.successors.iter().step_by(2).fold(0, |sum, contact| sum ^ u64::from(contact.token))
+    }
+
     /// Where in the list a node stands. A node behind the end of the list is told by the last entry alone: a list is
     /// several lines of memory.
     fn position(&self, peer: Peer) -> Option<usize> {
         let last = self.successors.last()?;
         let from = self.me.id();
-        if from.distance_to(peer.id()) > from.distance_to(last.peer.id()) {
+        if self.ordered && from.distance_to(peer.id()) > from.distance_to(last.peer.id()) {
             return None;
         }
         self.successors.iter().position(|contact| contact.peer == peer)
@@ -120,6 +127,10 @@ impl Ring {
             0
         } else {
             let reaches = |contact: &Contact| place.in_arc_to(self.me.id(), contact.peer.id());
+            // Most places lie behind the list, which its last entry tells; no need to read all of it.
+            if self.ordered && !self.successors.last().is_some_and(reaches) {
+                return None;
+            }
             1 + self.successors.iter().position(reaches)?
         };
         Some(me.chain(self.successors.iter().map(|contact| &contact.peer)).skip(first))
@@ -137,7 +148,8 @@ impl Ring {
     /// A view that somebody else vouches for: a ring that was drawn up at once, or one that was saved.
     pub(crate) fn settled(me: Peer, r: usize, predecessor: Peer, successors: &[Peer]) -> Self {
         let successors = successors.iter().map(|peer| Contact::unmet(*peer)).collect();
-        Self { me, r, small: false, heard: 0, predecessor: Some(Contact::unmet(predecessor)), successors }
+        let predecessor = Some(Contact::unmet(predecessor));
+        Self { me, r, small: false, ordered: true, heard: 0, predecessor, successors }
     }
 
     /// The list is `head` and all but the last of its list ("stabilise"). Tells whether it was taken over: a list

@@ -95,6 +95,11 @@ impl<M: Machine> Node<M> {
         }
     }
 
+    /// Reads something of each line of memory that an input needs.
+    pub(crate) fn touch(&self) -> u64 {
+        u64::from(self.alive) ^ self.sockets.len() as u64 ^ self.timers.touch() ^ self.source.next()
+    }
+
     /// A port that the system chooses.
     pub(crate) fn free_port(&mut self) -> u16 {
         loop {
@@ -254,6 +259,10 @@ impl<T: Copy + Ord> Timers<T> {
         }
         let at = self.list.binary_search_by(|(key, _)| key.cmp(name)).ok()?;
         Some(&mut self.list[at].1)
+    }
+
+    fn touch(&self) -> u64 {
+        self.list.first().map_or(0, |(_, due)| due.at.as_nanos())
     }
 
     /// Sets a timer. `Some(mark)` if an event with this mark is to be put into the agenda.

@@ -10,7 +10,6 @@ use crate::peer::{Peer, Place};
 use crate::pending::Insistence;
 use crate::ring::Ring;
 use crate::wire::{Answer, Ask};
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 impl Chord {
@@ -26,7 +25,7 @@ impl Chord {
         let mut node = Self::new(config);
         node.me = Some(me);
         let ring = Ring::classic(me, node.config.successors, predecessor, successors);
-        node.state = State::Member(Box::new(ring));
+        node.state = State::Member(ring);
         node
     }
 

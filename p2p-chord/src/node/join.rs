@@ -218,7 +218,7 @@ impl Chord {
         let me = ring.me();
         self.pending.forget(|purpose| matches!(purpose, Purpose::Greet | Purpose::Copy | Purpose::Enter));
         cx.clear_timer(Timer::Join);
-        self.state = State::Member(Box::new(ring));
+        self.state = State::Member(ring);
         self.set_timers(cx);
         cx.tell(Event::Joined(me));
         if let Some(op) = op {
