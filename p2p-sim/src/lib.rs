@@ -12,6 +12,7 @@ pub mod explore;
 pub mod faults;
 mod few;
 mod fold;
+mod freeze;
 mod known;
 pub mod links;
 mod node;
@@ -27,8 +28,8 @@ mod world;
 
 pub use audit::Audit;
 pub use either::Either;
-pub use faults::Faults;
-pub use links::{Coordinates, Links, Matrix, Uniform};
+pub use faults::{Faults, Gaps};
+pub use links::{Coordinates, Links, Lopsided, Matrix, Uniform};
 pub use node::{NodeIx, Told};
 pub use pipes::Bandwidth;
 pub use report::Traffic;

@@ -70,6 +70,8 @@ pub(crate) struct Node<M: Machine> {
     pub(crate) lan: u32,
     pub(crate) next_port: u16,
     pub(crate) alive: bool,
+    /// It gets no inputs for a while.
+    pub(crate) frozen: bool,
 }
 
 impl<M: Machine> Node<M> {
@@ -92,6 +94,7 @@ impl<M: Machine> Node<M> {
             lan: NO_LAN,
             next_port: FIRST_PORT,
             alive: true,
+            frozen: false,
         }
     }
 
@@ -208,6 +211,14 @@ impl Handles {
         all.retain(|(_, value)| *value != GONE);
         all.sort_unstable();
         all.into_iter().map(|(_, value)| value)
+    }
+
+    /// Their numbers, in order.
+    pub(crate) fn ids(&self) -> Vec<ConnId> {
+        let held = self.table.iter().filter(|(_, value)| *value != GONE);
+        let mut ids: Vec<ConnId> = held.map(|(id, _)| ConnId::from_raw(*id)).collect();
+        ids.sort_unstable();
+        ids
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -424,6 +435,7 @@ mod tests {
             assert_eq!(handles.len(), map.len());
             assert!(handles.table.len() <= 2048);
         }
+        assert!(handles.ids().iter().map(|id| id.raw()).eq(map.keys().copied()));
         assert_eq!(handles.take().collect::<Vec<_>>(), map.into_values().collect::<Vec<_>>());
     }
 }

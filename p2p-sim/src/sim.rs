@@ -1,8 +1,9 @@
 //! The simulation: nodes, virtual time, and the loop that gives machines their inputs.
 
 use crate::agenda::Agenda;
-use crate::faults::Faults;
+use crate::faults::{Faults, Gaps};
 use crate::fold::Fold;
+use crate::freeze::Frozen;
 use crate::known::Known;
 use crate::links::Links;
 use crate::node::{FIRST_ADDR, Fired, NO_LAN, Node, NodeIx, Told};
@@ -180,6 +181,10 @@ pub(crate) enum Happening<M: Machine> {
         life: u32,
         input: Box<Input<M>>,
     },
+    /// A frozen node goes on.
+    Thaw {
+        node: u32,
+    },
     /// The grace period is over.
     Grace {
         node: u32,
@@ -224,6 +229,7 @@ pub struct Sim<M: Machine> {
     pub(crate) addrs: HashMap<IpAddr, u32>,
     pub(crate) groups: BTreeMap<IpAddr, Vec<(u32, SocketId)>>,
     pub(crate) known: Known,
+    pub(crate) frozen: BTreeMap<u32, Frozen<M>>,
     dice: Rng,
     fold: Fold,
     effects: Vec<Effect<M>>,
@@ -268,6 +274,7 @@ impl<M: Machine> Sim<M> {
             addrs: HashMap::new(),
             groups: BTreeMap::new(),
             known: Known::default(),
+            frozen: BTreeMap::new(),
             dice,
             fold: Fold::new(),
             effects: Vec::new(),
@@ -525,6 +532,11 @@ impl<M: Machine> Sim<M> {
         self.world.cut(from, to);
     }
 
+    /// Lets some pairs of nodes never hear each other, whatever else is done: see [`Gaps`].
+    pub const fn set_gaps(&mut self, gaps: Gaps) {
+        self.world.gaps = Some(gaps);
+    }
+
     /// Ends all partitions and cuts.
     pub fn heal(&mut self) {
         self.world.heal();
@@ -566,6 +578,9 @@ impl<M: Machine> Sim<M> {
     pub(crate) fn end(&mut self, node: u32, crashed: bool) {
         let place = &mut self.nodes[node as usize];
         place.alive = false;
+        if std::mem::take(&mut place.frozen) {
+            self.frozen.remove(&node);
+        }
         place.life = place.life.wrapping_add(1);
         place.timers.clear_all();
         place.listeners = Vec::new();
@@ -668,6 +683,7 @@ impl<M: Machine> Sim<M> {
                     self.give(node, *input);
                 }
             }
+            Happening::Thaw { node } => self.thaw(node),
             Happening::Grace { node, life } => {
                 let place = &self.nodes[node as usize];
                 if place.alive && place.life == life {
@@ -693,6 +709,9 @@ impl<M: Machine> Sim<M> {
         let node = &mut self.nodes[index as usize];
         if !node.alive {
             return;
+        }
+        if node.frozen {
+            return self.hold(index, input);
         }
         self.traffic.inputs += 1;
         self.batch += 1;

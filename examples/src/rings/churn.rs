@@ -89,6 +89,8 @@ impl Course {
 
 /// Heads of IPv4 and UDP.
 const HEADS: u64 = 28;
+/// How long a node runs on after it left.
+const LINGER: Duration = Duration::from_secs(1);
 /// How closely it is watched who is responsible.
 const STEP: Duration = Duration::from_millis(10);
 
@@ -120,6 +122,8 @@ struct Run<'a> {
     alive: Vec<NodeIx>,
     joining: Vec<(OpId, NodeIx)>,
     leaving: Vec<(OpId, NodeIx)>,
+    /// Those that left, and when they end: somebody may not have heard them yet.
+    left: Vec<(Instant, NodeIx)>,
     under_way: BTreeMap<OpId, Lookup>,
     agenda: BTreeMap<(Instant, u64), Happens>,
     number: u64,
@@ -152,6 +156,7 @@ impl Churn {
             sim,
             joining: Vec::new(),
             leaving: Vec::new(),
+            left: Vec::new(),
             under_way: BTreeMap::new(),
             agenda: BTreeMap::new(),
             number: 0,
@@ -250,6 +255,7 @@ impl Run<'_> {
     /// Members that are not about to leave.
     fn members(&self) -> Vec<NodeIx> {
         let leaves = |node: &NodeIx| self.leaving.iter().any(|(_, leaver)| leaver == node);
+
         self.alive.iter().copied().filter(|node| self.is_member(*node) && !leaves(node)).collect()
     }
 
@@ -285,14 +291,15 @@ impl Run<'_> {
 
     fn watch(&mut self) {
         let sim = &self.sim;
-        let mut gone = Vec::new();
+        let (now, mut gone) = (sim.now(), Vec::new());
         self.leaving.retain(|(op, node)| {
             let done = sim.outcome(*op).is_some();
             if done {
-                gone.push(*node);
+                self.left.push((now + LINGER, *node));
             }
             !done
         });
+        gone.extend(self.left.extract_if(.., |(at, _)| *at <= now).map(|(_, node)| node));
         let mut lost = Vec::new();
         let course = &mut self.course;
         self.joining.retain(|(op, node)| match sim.outcome(*op) {
@@ -321,6 +328,10 @@ impl Run<'_> {
             course.slowest = course.slowest.max(seconds);
             if !lookup.owners.iter().any(|was| Some(*was) == owner) {
                 course.wrong += 1;
+                let show = |node: NodeIx| { let m = self.sim.machine(node); format!("{node:?} {:?} alive {} member {} pred {:?} succ {:?}", m.peer(), self.sim.is_alive(node), m.is_member(), m.predecessor(), m.successors().next()) };
+                eprintln!("WRONG at {at:?} target {:?} began {:?}", lookup.target, lookup.began);
+                if let Some(owner) = owner { eprintln!("   named {}", show(owner)); }
+                for was in &lookup.owners { eprintln!("   true {}", show(*was)); }
             } else if lookup.owners.last().copied() != owner {
                 course.late += 1;
             }

@@ -50,6 +50,8 @@ impl Chord {
             Ask::Enter => return self.enters(asked, cx),
             Ask::Before => self.before(),
             Ask::Step(target) => self.step(target),
+            // Our predecessor has never asked us anything, and so has no token.
+            Ask::Leave { .. } if asked.member && !asked.is_proven => Answer::Prove,
             Ask::Leave { predecessor } => {
                 if asked.member && asked.is_proven {
                     self.leaves(asked.from, predecessor, cx);

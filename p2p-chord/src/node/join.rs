@@ -29,6 +29,8 @@ pub(super) struct Joining {
     /// Nodes to join by that were not asked in this attempt.
     left: Vec<SocketAddr>,
     attempts: u32,
+    /// Who follows the node that is to be our successor, if that is dead, the last one first.
+    next: Vec<Peer>,
     /// Members of a small ring that were asked to let us in.
     entering: Vec<Peer>,
     /// And those that did.
@@ -41,7 +43,7 @@ pub(super) struct Joining {
 impl Joining {
     /// All that its later course depends on, but for how often it was tried: nobody explores five attempts.
     pub(super) fn essence(&self, into: &mut impl Hasher) {
-        (self.op.is_some(), &self.left, &self.entering, &self.met, &self.knocked).hash(into);
+        (self.op.is_some(), &self.left, &self.next, &self.entering, &self.met, &self.knocked).hash(into);
     }
 }
 
@@ -67,8 +69,8 @@ impl Chord {
 
     fn set_out(&mut self, op: Option<OpId>, mut left: Vec<SocketAddr>) {
         left.reverse();
-        let (entering, met, knocked) = (Vec::new(), Vec::new(), Vec::new());
-        let joining = Joining { op, left, attempts: 0, entering, met, knocked };
+        let (next, entering, met, knocked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let joining = Joining { op, left, attempts: 0, next, entering, met, knocked };
         self.state = State::Joining(Box::new(joining));
     }
 
@@ -121,8 +123,26 @@ impl Chord {
         if let Some(me) = me.filter(|_| self.config.classic) {
             return self.become_member(Ring::classic_joined(me, self.config.successors, *successor), cx);
         }
+        let next = owners.iter().rev().copied().take_while(|peer| peer != successor);
+        let next = next.filter(|peer| Some(*peer) != me).collect();
+        if let Some(joining) = self.joining() {
+            joining.next = next;
+        }
+        self.ask_for_list(*successor, cx);
+    }
+
+    fn ask_for_list(&mut self, successor: Peer, cx: &mut Context<'_>) {
         let ask = Ask::Neighbours { notify: false, known: 0 };
-        self.ask(Contact::unmet(*successor), ask, Insistence::Thrice, Purpose::Copy, cx);
+        self.ask(Contact::unmet(successor), ask, Insistence::Twice, Purpose::Copy, cx);
+    }
+
+    /// Who is to be our successor does not answer: whoever named it may not know yet. The next one will do, for what is
+    /// between us is found from there.
+    pub(super) fn not_copied_list(&mut self, cx: &mut Context<'_>) {
+        match self.joining().and_then(|joining| joining.next.pop()) {
+            Some(next) => self.ask_for_list(next, cx),
+            None => self.join_again(cx),
+        }
     }
 
     /// Our successor gave us its list.
@@ -130,7 +150,7 @@ impl Chord {
         let (network, r, me) = (self.config.network, self.config.successors, self.peer());
         let Some(joining) = self.joining() else { return };
         let (Answer::Neighbours { small, successors: Some(list), .. }, Some(me)) = (answer, me) else {
-            return self.join_again(cx);
+            return self.not_copied_list(cx);
         };
         let mut list = peers(network, list);
         // It may not know yet that we were gone.

@@ -106,7 +106,9 @@ impl Chord {
         self.next_lookup = number.wrapping_add(1);
         let parallel = match goal {
             Goal::Get(_) | Goal::Put(_) => self.config.careful,
-            Goal::Join | Goal::Op(_) | Goal::Finger(_) => self.config.parallel,
+            // Nobody waits for a finger.
+            Goal::Finger(_) => 1,
+            Goal::Join | Goal::Op(_) => self.config.parallel,
         };
         let lookup = Lookup::new(target, parallel, seeds.into_iter());
         self.lookups

@@ -437,7 +437,7 @@ impl Chord {
             Purpose::Step(lookup) => self.step_failed(lookup, peer, cx),
             Purpose::Widen(lookup) => self.step_failed(lookup, peer, cx),
             Purpose::Owner(lookup) => self.owner_failed(lookup, peer, cx),
-            Purpose::Copy => self.join_again(cx),
+            Purpose::Copy => self.not_copied_list(cx),
             Purpose::Enter => self.enter_failed(peer, cx),
             Purpose::Stabilise(number) => self.successor_failed(number, peer, cx),
             Purpose::Predecessor(new) => self.predecessor_failed(peer, new, cx),

@@ -149,7 +149,10 @@ impl Chord {
         } else if let Some(before) = before
             && !self.is_asking(|purpose| matches!(purpose, Purpose::Predecessor(_)))
         {
-            self.ask_member(before, Purpose::Predecessor(new), cx);
+            // Twice, not thrice: until that is known nobody is responsible for a place before the new one that this node
+            // speaks for, and who is taken for dead wrongly notifies us again.
+            let ask = Ask::Neighbours { notify: false, known: 0 };
+            self.ask(before, ask, Insistence::Twice, Purpose::Predecessor(new), cx);
         }
     }
 

@@ -143,7 +143,9 @@ impl Chord {
         for (at, (going, upkeep, rate)) in cases.into_iter().enumerate() {
             if only.is_some_and(|only| only != at) { continue; }
             let upkeep = std::env::var("UPKEEP").ok().and_then(|case| case.parse::<u64>().ok()).unwrap_or(upkeep * 1000);
-            let profile = Profile { upkeep: Duration::from_millis(upkeep), parallel: 3, ..Profile::plain(20) };
+            let r = std::env::var("R").ok().and_then(|case| case.parse::<usize>().ok()).unwrap_or(20);
+            let nearest_of = std::env::var("PROX").ok().and_then(|case| case.parse::<usize>().ok()).unwrap_or(16);
+            let profile = Profile { upkeep: Duration::from_millis(upkeep), parallel: 3, nearest_of, ..Profile::plain(r) };
             let churn = Churn { nodes: 1_000, going, profile, lookups: self.lookups, rate, warm_up: secs(300) };
             let run = churn.run(self.seed);
             out.say(format_args!("{going:?} {upkeep} ms: bad {:.2} of 10^4, {:.2} msg/s {:.0} B/s, mean {:.2} s {:.2} hops {:.2} timeouts; {run:?}", run.bad_of_10_000(), run.messages_rate(), run.bytes_rate(), run.seconds / run.lookups as f64,run.hops as f64 / run.lookups as f64,run.timeouts as f64 / run.lookups as f64 ));
