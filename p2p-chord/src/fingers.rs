@@ -81,6 +81,11 @@ impl Fingers {
         self.entries.iter().step_by(2).fold(0, |sum, (slot, _)| sum ^ u64::from(slot.0))
     }
 
+    /// Bytes on the heap.
+    pub(crate) const fn memory(&self) -> usize {
+        self.entries.capacity() * size_of::<(Slot, Contact)>()
+    }
+
     fn position(&self, me: Peer, peer: Peer) -> Option<usize> {
         let slot = self.slot(me.id().distance_to(peer.id()))?;
         let at = self.entries.binary_search_by_key(&slot, |(at, _)| *at).ok()?;
@@ -110,7 +115,13 @@ impl Fingers {
     pub(crate) fn consider(&mut self, me: Peer, contact: Contact) {
         let Some(slot) = self.slot(me.id().distance_to(contact.peer.id())) else { return };
         match self.entries.binary_search_by_key(&slot, |(at, _)| *at) {
-            Err(at) => self.entries.insert(at, (slot, contact)),
+            Err(at) => {
+                // A table grows by few entries in its life, and there may be a million tables.
+                if self.entries.len() == self.entries.capacity() {
+                    self.entries.reserve_exact(2);
+                }
+                self.entries.insert(at, (slot, contact));
+            }
             Ok(at) => {
                 let Some((_, has)) = self.entries.get_mut(at) else { return };
                 let is_nearer = match (contact.round_trip.mean(), has.round_trip.mean()) {

@@ -128,6 +128,11 @@ impl Lookup {
         Some(nearest.contact)
     }
 
+    /// Bytes on the heap.
+    pub(crate) const fn memory(&self) -> usize {
+        self.candidates.capacity() * size_of::<Candidate>() + self.dead.capacity() * size_of::<Peer>()
+    }
+
     fn find(&mut self, peer: Peer) -> Option<&mut Candidate> {
         self.candidates.iter_mut().find(|candidate| candidate.contact.peer == peer)
     }

@@ -100,6 +100,15 @@ impl<P> Pending<P> {
         self.questions.iter().fold(0, |sum, question| sum ^ u64::from(question.transaction))
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        let long = self.questions.iter().map(|question| match &question.sent.packet {
+            Kept::Short(..) => 0,
+            Kept::Long(packet) => packet.len(),
+        });
+        self.questions.capacity() * size_of::<Question<P>>() + long.sum::<usize>()
+    }
+
     pub(crate) fn is_pending(&self, is: impl Fn(&P) -> bool) -> bool {
         self.questions.iter().any(|question| is(&question.purpose))
     }
@@ -111,6 +120,10 @@ impl<P> Pending<P> {
     /// Notes a question that was sent. Gives when to wake up, if that is earlier than was said before.
     pub(crate) fn ask(&mut self, question: Question<P>) -> Option<Instant> {
         let due = question.due;
+        // Room for one or two at first: most nodes ask no more at a time.
+        if self.questions.len() == self.questions.capacity() {
+            self.questions.reserve_exact(self.questions.len().max(1));
+        }
         self.questions.push(question);
         self.arm(due)
     }

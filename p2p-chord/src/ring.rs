@@ -71,6 +71,11 @@ impl Ring {
         self.successors.iter().step_by(2).fold(0, |sum, contact| sum ^ u64::from(contact.token))
     }
 
+    /// Bytes on the heap.
+    pub(crate) const fn memory(&self) -> usize {
+        self.successors.capacity() * size_of::<Contact>()
+    }
+
     /// Where in the list a node stands. A node behind the end of the list is told by the last entry alone: a list is
     /// several lines of memory.
     fn position(&self, peer: Peer) -> Option<usize> {

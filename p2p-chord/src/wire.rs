@@ -163,6 +163,9 @@ pub enum Ask {
     /// Who is before you? [`Answer::Neighbours`] without successors. So whoever looks for the node that is responsible
     /// for a place learns whether the one that was named is there, and whether another one joined before it.
     Before,
+    /// The asker is a member and was told that the receiver is before it, so it would be the receiver's successor.
+    /// [`Answer::Neighbours`] without successors. The receiver asks it whether that is so.
+    Follow,
 }
 
 /// An answer.
@@ -170,7 +173,7 @@ pub enum Ask {
 pub enum Answer {
     /// To [`Ask::Ping`] and [`Ask::Leave`]: here, and this is where the question came from.
     Pong(Place),
-    /// To [`Ask::Neighbours`], [`Ask::Enter`] and [`Ask::Before`].
+    /// To [`Ask::Neighbours`], [`Ask::Enter`], [`Ask::Before`] and [`Ask::Follow`].
     Neighbours {
         /// Whether the ring is small: everybody in it knows everybody.
         small: bool,

@@ -188,7 +188,8 @@ impl<L: Links> Links for Lopsided<L> {
         rng: &mut Rng,
     ) -> Option<Duration> {
         let delay = self.links.carry(from, to, bytes, now, rng)?;
-        let share = mixed(self.seed, (from.index() as u64) << 32 | to.index() as u64) as f64 / u64::MAX as f64;
+        let share =
+            mixed(self.seed, (from.index() as u64) << 32 | to.index() as u64) as f64 / u64::MAX as f64;
         Some(delay + Duration::from_nanos((delay.as_nanos() as f64 * share * self.most) as u64))
     }
 }
@@ -397,9 +398,8 @@ mod tests {
         let mut rng = Rng::fast_from(1);
         let ms = Duration::from_millis;
         let mut links = Lopsided::new(Uniform::fixed(ms(100)), 7, 0.5);
-        let mut take = |a: u32, b: u32| {
-            links.carry(NodeIx::new(a), NodeIx::new(b), 1, Instant::ZERO, &mut rng).unwrap()
-        };
+        let mut take =
+            |a: u32, b: u32| links.carry(NodeIx::new(a), NodeIx::new(b), 1, Instant::ZERO, &mut rng).unwrap();
         let mut uneven = 0;
         for (a, b) in (0..100).map(|n| (n, n + 1)) {
             let (there, back) = (take(a, b), take(b, a));

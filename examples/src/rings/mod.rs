@@ -7,6 +7,7 @@ mod profile;
 mod scale;
 mod settled;
 mod spread;
+mod state;
 
 pub use churn::{Churn, Course, Going};
 pub use failures::{Failures, failures};
@@ -15,3 +16,4 @@ pub use profile::Profile;
 pub use scale::{Scale, scale};
 pub use settled::Settled;
 pub use spread::Spread;
+pub use state::state;

@@ -2,8 +2,8 @@
 
 use super::{Profile, Settled};
 use crate::cost::Cost;
-use p2p_core::{Duration, Rng};
 use p2p_chord::{Command, RingId};
+use p2p_core::{Duration, Rng};
 use p2p_sim::Uniform;
 
 /// What a ring of so many nodes cost.

@@ -49,6 +49,12 @@ impl Chord {
             }
             Ask::Enter => return self.enters(asked, cx),
             Ask::Before => self.before(),
+            Ask::Follow => {
+                if asked.member {
+                    self.followed(asked.from, cx);
+                }
+                self.before()
+            }
             Ask::Step(target) => self.step(target),
             // Our predecessor has never asked us anything, and so has no token.
             Ask::Leave { .. } if asked.member && !asked.is_proven => Answer::Prove,

@@ -43,6 +43,21 @@ pub(super) struct Copies {
     handed: Handed,
 }
 
+impl Copies {
+    /// Bytes on the heap, about.
+    pub(super) fn memory(&self) -> usize {
+        super::memory::of_map(&self.sessions)
+            + self.sessions.len() * size_of::<Session>()
+            + super::memory::of_map(&self.hands)
+            + self
+                .hands
+                .values()
+                .map(|hand| size_of::<Hand>() + hand.names.capacity() * size_of::<Name>())
+                .sum::<usize>()
+            + self.replicas.capacity() * size_of::<Peer>()
+    }
+}
+
 /// What a node gave to others to make copies the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Handed {

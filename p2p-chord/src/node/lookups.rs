@@ -45,6 +45,13 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// Bytes on the heap, with itself.
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Self>()
+            + self.lookup.memory()
+            + (self.owners.capacity() + self.alive.capacity()) * size_of::<Peer>()
+    }
+
     /// All that its later course depends on.
     pub(super) fn essence(&self, into: &mut impl Hasher) {
         (core::mem::discriminant(&self.goal), &self.owners, &self.alive).hash(into);
@@ -204,13 +211,7 @@ impl Chord {
 
     /// Who was named answers. Lists of successors are as old as the rounds of stabilising that they came through; a
     /// predecessor is known at once, so whoever joined since then is found back from there.
-    pub(super) fn owner_answered(
-        &mut self,
-        number: u32,
-        owner: Peer,
-        answer: &Answer,
-        cx: &mut Context<'_>,
-    ) {
+    pub(super) fn owner_answered(&mut self, number: u32, owner: Peer, answer: &Answer, cx: &mut Context<'_>) {
         let network = self.config.network;
         let Answer::Neighbours { predecessor, .. } = answer else {
             return self.owner_failed(number, owner, cx);

@@ -18,6 +18,7 @@ mod getting;
 mod hand_over;
 mod join;
 mod lookups;
+mod memory;
 mod placing;
 mod putting;
 mod reconcile;
@@ -298,8 +299,7 @@ impl Chord {
             None => self.typical.patience() * 3 / 2,
         };
         let patience = patience + insistence.allowance();
-        let question =
-            Question::new((transaction, to.peer), cx.now(), patience, insistence, purpose, sent);
+        let question = Question::new((transaction, to.peer), cx.now(), patience, insistence, purpose, sent);
         if let Some(at) = self.pending.ask(question) {
             cx.set_timer_at(Timer::Due, at);
         }

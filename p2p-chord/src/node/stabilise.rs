@@ -92,6 +92,26 @@ impl Chord {
         if ring.is_nearer_successor(peer) {
             let ask = Ask::Neighbours { notify: true, known: 0 };
             self.ask(Contact::unmet(peer), ask, Insistence::Thrice, Purpose::Nearer, cx);
+        } else if ring.predecessor().is_none()
+            && peer != ring.me()
+            && !self.is_asking(|purpose| *purpose == Purpose::Rectify)
+        {
+            // We have just joined: who was before our successor is before us, and is to know of us now and not only when
+            // it asks our successor the next time.
+            self.ask(Contact::unmet(peer), Ask::Follow, Insistence::Twice, Purpose::Rectify, cx);
+        }
+    }
+
+    /// A member says that it would be our successor.
+    pub(super) fn followed(&mut self, from: SocketAddr, cx: &mut Context<'_>) {
+        let peer = Peer::new(self.config.network, from);
+        let Some(ring) = self.ring().filter(|ring| !ring.is_small()) else { return };
+        if !self.config.classic
+            && ring.is_nearer_successor(peer)
+            && !self.is_asking(|purpose| *purpose == Purpose::Nearer)
+        {
+            let ask = Ask::Neighbours { notify: true, known: 0 };
+            self.ask(Contact::unmet(peer), ask, Insistence::Twice, Purpose::Nearer, cx);
         }
     }
 

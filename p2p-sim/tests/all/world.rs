@@ -298,7 +298,8 @@ fn a_frozen_node_hears_everything_afterwards_in_its_order() {
     let at = p2p_core::Instant::from_nanos(4_000_000_000);
     assert_eq!(machine.when("Timer(7)"), Some(at), "late");
     assert_eq!(machine.when("asked"), Some(at));
-    let datagrams: Vec<_> = machine.datagrams.iter().map(|(at, datagram)| (*at, &datagram.data[..])).collect();
+    let datagrams: Vec<_> =
+        machine.datagrams.iter().map(|(at, datagram)| (*at, &datagram.data[..])).collect();
     assert_eq!(datagrams, [(at, &b"early"[..]), (at, &b"late"[..])]);
     assert_eq!(machine.total(), 1_000_000);
     // One that dies frozen hears nothing of it in its next life.

@@ -1,10 +1,13 @@
 //! `sim chord`: rings of real nodes beside the papers' figures.
 
+mod churn;
+mod scale;
+mod state;
+
 use clap::{Args as Arguments, ValueEnum};
-use p2p_core::Duration;
-use p2p_examples::rings::{Churn, Going, Profile, failures, hops, scale};
-use p2p_sim::churn::Session;
+use p2p_examples::rings::{Profile, failures, hops};
 use p2p_examples::{Line, Output, Table};
+use std::ops::RangeInclusive;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum What {
@@ -12,10 +15,14 @@ pub(crate) enum What {
     Hops,
     /// A share of 1,000 nodes dies at once, and nothing is repaired
     Failures,
-    /// A ring that is whole, its upkeep and lookups: what the simulator carries
-    Scale,
-    /// Nodes come and go
+    /// Nodes come and go: lookups that name the wrong one, and what it costs
     Churn,
+    /// 10,000 nodes come and go for an hour: what that costs to simulate
+    Hour,
+    /// A ring of --nodes: messages a CPU second, and memory
+    Scale,
+    /// What a node holds in memory
+    State,
 }
 
 #[derive(Debug, Arguments)]
@@ -28,28 +35,37 @@ pub(crate) struct Chord {
     /// Lookups of each run
     #[arg(long, default_value_t = 20_000)]
     pub(crate) lookups: usize,
-    /// Nodes
+    /// Nodes of `scale`
     #[arg(long, default_value_t = 100_000)]
     pub(crate) nodes: usize,
-    /// Virtual seconds
-    #[arg(long, default_value_t = 30)]
-    pub(crate) secs: u64,
+    /// Virtual seconds of `scale`
+    #[arg(long, default_value_t = 10)]
+    pub(crate) seconds: u64,
     /// The seed of the run
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Several runs, one for each of these seeds: A..B, B included (`churn`, `hour`, `scale`)
+    #[arg(long, value_name = "A..B", value_parser = super::args::range, conflicts_with = "seed")]
+    pub(crate) seeds: Option<RangeInclusive<u64>>,
     /// Exit code 1 if something promised is missed
     #[arg(long)]
     pub(crate) check: bool,
 }
 
 impl Chord {
+    fn seeds(&self) -> RangeInclusive<u64> {
+        self.seeds.clone().unwrap_or(self.seed..=self.seed)
+    }
+
     /// Runs; whether all that is promised was kept.
     pub(crate) fn run(&self, out: &mut Output) -> bool {
         match self.what {
             What::Hops => self.hops(out),
             What::Failures => self.failures(out),
-            What::Scale => self.scale(out),
-            What::Churn => self.churn(out),
+            What::Churn => churn::run(self, out),
+            What::Hour => scale::hour(self, out),
+            What::Scale => scale::run(self, out),
+            What::State => state::run(self, out),
         }
     }
 
@@ -121,35 +137,5 @@ impl Chord {
         }
         out.say(&table);
         kept
-    }
-
-    fn scale(&self, out: &mut Output) -> bool {
-        let profile = Profile { parallel: 1, upkeep: Duration::from_secs(10), ..Profile::plain(8) };
-        let run = scale(self.seed, self.nodes, Duration::from_secs(self.secs), Duration::from_secs(10), &profile);
-        out.say(format_args!("{run:?} {:.3} M/s", run.messages as f64 / run.cpu / 1e6));
-        true
-    }
-
-    fn churn(&self, out: &mut Output) -> bool {
-        let secs = Duration::from_secs;
-        let cases = [
-            (Going::Leave(0.4), 30, 1.0),
-            (Going::Crash(Session::Exponential { mean: secs(600) }), 10, 4.0),
-            (Going::Crash(Session::Exponential { mean: secs(120) }), 5, 10.0),
-            (Going::Crash(Session::Weibull { shape: 0.5, scale: secs(300) }), 10, 4.0),
-            (Going::Crash(Session::Weibull { shape: 0.5, scale: secs(175) }), 5, 10.0),
-        ];
-        let only = std::env::var("CASE").ok().and_then(|case| case.parse::<usize>().ok());
-        for (at, (going, upkeep, rate)) in cases.into_iter().enumerate() {
-            if only.is_some_and(|only| only != at) { continue; }
-            let upkeep = std::env::var("UPKEEP").ok().and_then(|case| case.parse::<u64>().ok()).unwrap_or(upkeep * 1000);
-            let r = std::env::var("R").ok().and_then(|case| case.parse::<usize>().ok()).unwrap_or(20);
-            let nearest_of = std::env::var("PROX").ok().and_then(|case| case.parse::<usize>().ok()).unwrap_or(16);
-            let profile = Profile { upkeep: Duration::from_millis(upkeep), parallel: 3, nearest_of, ..Profile::plain(r) };
-            let churn = Churn { nodes: 1_000, going, profile, lookups: self.lookups, rate, warm_up: secs(300) };
-            let run = churn.run(self.seed);
-            out.say(format_args!("{going:?} {upkeep} ms: bad {:.2} of 10^4, {:.2} msg/s {:.0} B/s, mean {:.2} s {:.2} hops {:.2} timeouts; {run:?}", run.bad_of_10_000(), run.messages_rate(), run.bytes_rate(), run.seconds / run.lookups as f64,run.hops as f64 / run.lookups as f64,run.timeouts as f64 / run.lookups as f64 ));
-        }
-        true
     }
 }
