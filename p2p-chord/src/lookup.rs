@@ -185,6 +185,11 @@ impl Lookup {
         self.report.stalls += 1;
     }
 
+    /// Whether somebody was named as responsible and is dead.
+    pub(crate) const fn has_buried(&self) -> bool {
+        !self.dead.is_empty()
+    }
+
     /// Whether this one was named before, and is dead.
     pub(crate) fn is_buried(&self, peer: Peer) -> bool {
         self.dead.contains(&peer)

@@ -26,6 +26,9 @@ pub(crate) struct Ring {
     /// Fingerprint of the list that our successor had when it last told us; 0 if that was another's.
     heard: u32,
     predecessor: Option<Contact>,
+    /// Who was before our successor when we joined. It is told to whoever asks as long as we have no predecessor, and
+    /// never acted upon: whoever is told asks it.
+    rumour: Option<Peer>,
     /// In a small ring: all other members. Never empty in a large one.
     successors: Vec<Contact>,
 }
@@ -47,7 +50,16 @@ pub enum Broken {
 impl Ring {
     /// A small ring of one.
     pub(crate) const fn alone(me: Peer, r: usize) -> Self {
-        Self { me, r, small: true, ordered: true, heard: 0, predecessor: None, successors: Vec::new() }
+        Self {
+            me,
+            r,
+            small: true,
+            ordered: true,
+            heard: 0,
+            predecessor: None,
+            rumour: None,
+            successors: Vec::new(),
+        }
     }
 
     pub(crate) const fn me(&self) -> Peer {
@@ -60,6 +72,16 @@ impl Ring {
 
     pub(crate) const fn predecessor(&self) -> Option<&Contact> {
         self.predecessor.as_ref()
+    }
+
+    /// Who is before us, as far as we know or were told.
+    pub(crate) fn before(&self) -> Option<Peer> {
+        self.predecessor.map(|before| before.peer).or(self.rumour)
+    }
+
+    /// Who joins is told who was before its successor.
+    pub(crate) fn was_told(&mut self, rumour: Option<Peer>) {
+        self.rumour = rumour.filter(|peer| *peer != self.me);
     }
 
     pub(crate) fn successors(&self) -> &[Contact] {
@@ -154,7 +176,7 @@ impl Ring {
     pub(crate) fn settled(me: Peer, r: usize, predecessor: Peer, successors: &[Peer]) -> Self {
         let successors = successors.iter().map(|peer| Contact::unmet(*peer)).collect();
         let predecessor = Some(Contact::unmet(predecessor));
-        Self { me, r, small: false, ordered: true, heard: 0, predecessor, successors }
+        Self { me, r, small: false, ordered: true, heard: 0, predecessor, rumour: None, successors }
     }
 
     /// The list is `head` and all but the last of its list ("stabilise"). Tells whether it was taken over: a list

@@ -41,7 +41,8 @@ pub struct Churn {
 pub struct Course {
     /// Lookups.
     pub lookups: usize,
-    /// Lookups that named a node that was not responsible for the place at any time while they were under way.
+    /// Lookups that named a node that was not responsible for the place at any time while they were under way. A node
+    /// is responsible once its successor knows of it, or, at the latest, a round trip of 120 ms after it joined.
     pub wrong: usize,
     /// Lookups that named the node that had been responsible at some time, and no longer was when they ended.
     pub late: usize,
@@ -91,6 +92,8 @@ impl Course {
 const HEADS: u64 = 28;
 /// How long a node runs on after it left.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long it takes at most to ask somebody and hear the answer.
+const ROUND_TRIP: Duration = Duration::from_millis(120);
 /// How closely it is watched who is responsible.
 const STEP: Duration = Duration::from_millis(10);
 
@@ -121,6 +124,8 @@ struct Run<'a> {
     places: BTreeMap<RingId, NodeIx>,
     alive: Vec<NodeIx>,
     joining: Vec<(OpId, NodeIx)>,
+    /// Those that have just joined, and when they count whoever knows of them.
+    new: BTreeMap<NodeIx, Instant>,
     leaving: Vec<(OpId, NodeIx)>,
     /// Those that left, and when they end: somebody may not have heard them yet.
     left: Vec<(Instant, NodeIx)>,
@@ -155,6 +160,7 @@ impl Churn {
             alive: sim.nodes().collect(),
             sim,
             joining: Vec::new(),
+            new: BTreeMap::new(),
             leaving: Vec::new(),
             left: Vec::new(),
             under_way: BTreeMap::new(),
@@ -306,6 +312,7 @@ impl Run<'_> {
             None => sim.is_alive(*node),
             Some(Ok(())) => {
                 course.joined.0 += 1;
+                self.new.insert(*node, now + ROUND_TRIP);
                 false
             }
             Some(Err(_)) => {
@@ -367,6 +374,15 @@ impl Run<'_> {
     }
 
     fn watch_owners(&mut self) {
+        let (sim, places, now) = (&self.sim, &self.places, self.sim.now());
+        self.new.retain(|node, until| {
+            let Some(me) = sim.machine(*node).peer() else { return false };
+            let around = places.range(me.id()..).chain(places.range(..me.id()));
+            let mut others = around.map(|(_, other)| *other).filter(|other| other != node);
+            let next = others.find(|other| sim.is_alive(*other) && sim.machine(*other).is_member());
+            let is_known = next.is_some_and(|next| sim.machine(next).predecessor() == Some(me));
+            !is_known && now < *until
+        });
         let mut under_way = std::mem::take(&mut self.under_way);
         for lookup in under_way.values_mut() {
             let owner = self.owner(lookup.target);
@@ -380,6 +396,9 @@ impl Run<'_> {
     /// The member responsible for a place.
     fn owner(&self, target: RingId) -> Option<NodeIx> {
         let around = self.places.range(target..).chain(self.places.range(..target));
-        around.into_iter().map(|(_, node)| *node).find(|node| self.is_member(*node))
+        around
+            .into_iter()
+            .map(|(_, node)| *node)
+            .find(|node| self.is_member(*node) && !self.new.contains_key(node))
     }
 }

@@ -100,7 +100,7 @@ impl Chord {
 
     fn before(&self) -> Answer {
         let Some(ring) = self.ring() else { return Answer::Absent };
-        let predecessor = ring.predecessor().map(|contact| contact.peer.place());
+        let predecessor = ring.before().map(|peer| peer.place());
         Answer::Neighbours { small: ring.is_small(), predecessor, successors: None }
     }
 

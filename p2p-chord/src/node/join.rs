@@ -149,7 +149,8 @@ impl Chord {
     pub(super) fn copied(&mut self, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
         let (network, r, me) = (self.config.network, self.config.successors, self.peer());
         let Some(joining) = self.joining() else { return };
-        let (Answer::Neighbours { small, successors: Some(list), .. }, Some(me)) = (answer, me) else {
+        let (Answer::Neighbours { small, predecessor, successors: Some(list) }, Some(me)) = (answer, me)
+        else {
             return self.not_copied_list(cx);
         };
         let mut list = peers(network, list);
@@ -164,7 +165,10 @@ impl Chord {
             return;
         }
         match Ring::joined(me, r, contact, &list) {
-            Some(ring) => self.become_member(ring, cx),
+            Some(mut ring) => {
+                ring.was_told(predecessor.and_then(|place| place.peer(network)));
+                self.become_member(ring, cx);
+            }
             None => self.join_again(cx),
         }
     }

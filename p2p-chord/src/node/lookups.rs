@@ -42,6 +42,17 @@ pub(super) struct Running {
     owners: Vec<Peer>,
     /// Those of them that answered.
     alive: Vec<Peer>,
+    doubt: Doubt,
+}
+
+/// Somebody was named who is dead, so whoever named it knew little of late: nodes that are nearer may know of one that
+/// joined before it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Doubt {
+    None,
+    /// They are being asked; else it is these that are responsible.
+    Open(Vec<Peer>),
+    Settled,
 }
 
 impl Running {
@@ -54,7 +65,7 @@ impl Running {
 
     /// All that its later course depends on.
     pub(super) fn essence(&self, into: &mut impl Hasher) {
-        (core::mem::discriminant(&self.goal), &self.owners, &self.alive).hash(into);
+        (core::mem::discriminant(&self.goal), &self.owners, &self.alive, &self.doubt).hash(into);
         self.lookup.essence(into);
     }
 }
@@ -118,8 +129,10 @@ impl Chord {
             Goal::Join | Goal::Op(_) => self.config.parallel,
         };
         let lookup = Lookup::new(target, parallel, seeds.into_iter());
-        self.lookups
-            .insert(number, Box::new(Running { lookup, goal, owners: Vec::new(), alive: Vec::new() }));
+        self.lookups.insert(
+            number,
+            Box::new(Running { lookup, goal, owners: Vec::new(), alive: Vec::new(), doubt: Doubt::None }),
+        );
         cx.set_timer(Timer::Lookup(number), self.config.patience);
         Some(number)
     }
@@ -128,6 +141,11 @@ impl Chord {
     fn go_on(&mut self, number: u32, cx: &mut Context<'_>) {
         loop {
             let Some(running) = self.lookups.get_mut(&number) else { return };
+            if running.lookup.is_over()
+                && let Doubt::Open(owners) = core::mem::replace(&mut running.doubt, Doubt::Settled)
+            {
+                return self.end(number, Ok(owners), cx);
+            }
             if running.lookup.is_over() {
                 let Some(contact) = running.lookup.widen() else {
                     return self.end(number, Err(Error::NoRoute), cx);
@@ -191,6 +209,15 @@ impl Chord {
         let Some(&owner) = running.owners.first() else { return self.go_on(number, cx) };
         if Some(owner) == me || running.alive.contains(&owner) {
             let owners = core::mem::take(&mut running.owners);
+            let doubt = core::mem::replace(&mut running.doubt, Doubt::Settled);
+            if doubt == Doubt::None
+                && running.lookup.has_buried()
+                && let Some(contact) = running.lookup.widen()
+            {
+                running.doubt = Doubt::Open(owners);
+                let ask = Ask::Neighbours { notify: false, known: 0 };
+                return self.ask(contact, ask, Insistence::Once, Purpose::Widen(number), cx);
+            }
             return self.end(number, Ok(owners), cx);
         }
         // One, where all is well; several, once one of them was found dead.
@@ -253,7 +280,7 @@ impl Chord {
         // More of those behind the place than it names when asked for it.
         let is_behind = |peer: &Peer| target.in_arc_to(from, peer.id()) && !running.lookup.is_buried(*peer);
         let owners: Vec<Peer> = list.into_iter().filter(is_behind).collect();
-        match owners.is_empty() {
+        match owners.is_empty() || matches!(running.doubt, Doubt::Open(_)) {
             true => self.go_on(number, cx),
             false => self.named(number, owners, cx),
         }

@@ -11,7 +11,7 @@ impl Ring {
     pub(crate) fn classic(me: Peer, r: usize, predecessor: Option<Peer>, successors: &[Peer]) -> Self {
         let successors = successors.iter().map(|peer| Contact::unmet(*peer)).collect();
         let predecessor = predecessor.map(Contact::unmet);
-        Self { me, r, small: false, ordered: false, heard: 0, predecessor, successors }
+        Self { me, r, small: false, ordered: false, heard: 0, predecessor, rumour: None, successors }
     }
 
     /// Joins, or begins as its own successor: the list is filled with copies.
