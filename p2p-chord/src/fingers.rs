@@ -118,7 +118,7 @@ impl Fingers {
             Err(at) => {
                 // A table grows by few entries in its life, and there may be a million tables.
                 if self.entries.len() == self.entries.capacity() {
-                    self.entries.reserve_exact(2);
+                    self.entries.reserve_exact(1);
                 }
                 self.entries.insert(at, (slot, contact));
             }

@@ -146,6 +146,7 @@ impl<P> Pending<P> {
         let is = |question: &Question<P>| question.transaction == transaction && question.to.addr() == from;
         let at = self.questions.iter().position(is)?;
         let question = self.questions.swap_remove(at);
+        self.rest();
         let took = (!question.repeated).then(|| now.since(question.asked));
         Some((question, took))
     }
@@ -153,6 +154,14 @@ impl<P> Pending<P> {
     /// Forgets questions that nobody wants answered any more.
     pub(crate) fn forget(&mut self, is: impl Fn(&P) -> bool) {
         self.questions.retain(|question| !is(&question.purpose));
+        self.rest();
+    }
+
+    /// Who waits for nothing holds nothing.
+    fn rest(&mut self) {
+        if self.questions.is_empty() {
+            self.questions = Vec::new();
+        }
     }
 
     /// The questions to a node are overdue, and where it is gone not to be repeated.
@@ -177,6 +186,7 @@ impl<P> Pending<P> {
             due.again.push((question.to, question.sent.whole()));
         }
         due.failed.extend(self.questions.extract_if(.., |question| question.due <= now));
+        self.rest();
         if let Some(next) = self.questions.iter().map(|question| question.due).min() {
             due.next = self.arm(next);
         }

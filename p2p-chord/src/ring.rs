@@ -12,6 +12,7 @@ use crate::contact::Contact;
 use crate::id::RingId;
 use crate::peer::Peer;
 use crate::wire::fingerprint;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// A node's view of the ring.
@@ -28,7 +29,7 @@ pub(crate) struct Ring {
     predecessor: Option<Contact>,
     /// Who was before our successor when we joined. It is told to whoever asks as long as we have no predecessor, and
     /// never acted upon: whoever is told asks it.
-    rumour: Option<Peer>,
+    rumour: Option<Box<Peer>>,
     /// In a small ring: all other members. Never empty in a large one.
     successors: Vec<Contact>,
 }
@@ -76,12 +77,12 @@ impl Ring {
 
     /// Who is before us, as far as we know or were told.
     pub(crate) fn before(&self) -> Option<Peer> {
-        self.predecessor.map(|before| before.peer).or(self.rumour)
+        self.predecessor.map(|before| before.peer).or_else(|| self.rumour.as_deref().copied())
     }
 
     /// Who joins is told who was before its successor.
     pub(crate) fn was_told(&mut self, rumour: Option<Peer>) {
-        self.rumour = rumour.filter(|peer| *peer != self.me);
+        self.rumour = rumour.filter(|peer| *peer != self.me).map(Box::new);
     }
 
     pub(crate) fn successors(&self) -> &[Contact] {
@@ -211,7 +212,8 @@ impl Ring {
     }
 
     /// Takes a node that answered as predecessor.
-    pub(crate) const fn precede(&mut self, contact: Contact) {
+    pub(crate) fn precede(&mut self, contact: Contact) {
+        self.rumour = None;
         self.predecessor = Some(contact);
     }
 

@@ -160,7 +160,8 @@ pub enum Ask {
         /// Fingerprints of what the asker holds in it, little-endian.
         have: Vec<[u8; 8]>,
     },
-    /// Who is before you? [`Answer::Neighbours`] without successors. So whoever looks for the node that is responsible
+    /// Who is before you? [`Answer::Neighbours`], with those in the successors' place who claim to be before the receiver
+    /// and are being looked into, if there are any. So whoever looks for the node that is responsible
     /// for a place learns whether the one that was named is there, and whether another one joined before it.
     Before,
     /// The asker is a member and was told that the receiver is before it, so it would be the receiver's successor.

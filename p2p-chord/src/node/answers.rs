@@ -15,6 +15,8 @@ use p2p_core::ConnId;
 const OWNERS: usize = 8;
 /// Nodes named as nearer: more than one, for some may be dead.
 const CLOSER: usize = 6;
+/// Nodes named that claim to be before this one.
+const CLAIMS: usize = 3;
 /// Bytes of an answer's head at most: version, network, kind, transaction, token, kind, length.
 const ANSWER_HEAD: usize = 18;
 /// Bytes of a place in a message at most, per family.
@@ -101,7 +103,14 @@ impl Chord {
     fn before(&self) -> Answer {
         let Some(ring) = self.ring() else { return Answer::Absent };
         let predecessor = ring.before().map(|peer| peer.place());
-        Answer::Neighbours { small: ring.is_small(), predecessor, successors: None }
+        let claims = self.pending.iter().filter_map(|question| match question.purpose {
+            Purpose::Predecessor(claimant) => Some(claimant.peer.place()),
+            Purpose::Heir(_) | Purpose::Rectify => Some(question.to.place()),
+            _ => None,
+        });
+        let claims: Vec<Place> = claims.take(CLAIMS).collect();
+        let successors = (!claims.is_empty()).then_some(claims);
+        Answer::Neighbours { small: ring.is_small(), predecessor, successors }
     }
 
     pub(super) fn step(&self, target: RingId) -> Answer {

@@ -33,8 +33,7 @@ const PARTING: Duration = Duration::from_secs(5);
 pub(super) struct Copies {
     pub(super) sessions: BTreeMap<u32, Box<Session>>,
     hands: BTreeMap<Peer, Box<Hand>>,
-    /// Who was before us, and who had copies, when that was last looked at.
-    predecessor: Option<Peer>,
+    /// Who had copies when that was last looked at.
     replicas: Vec<Peer>,
     /// Which of them is compared with next, and when.
     turn: usize,
@@ -91,6 +90,11 @@ impl Chord {
 
     /// Time to see who is to have copies.
     pub(super) fn look_after_copies(&mut self, cx: &mut Context<'_>) {
+        // Nothing to copy, and nothing to remember: the first record is compared with all replicas.
+        if self.storage.store.is_empty() {
+            self.storage.copies.replicas = Vec::new();
+            return;
+        }
         let now = cx.now();
         self.storage.store.expire(cx.unix_now());
         let replicas = self.config.replicas.saturating_sub(1);
@@ -122,10 +126,6 @@ impl Chord {
             return;
         }
         self.noticed = begin;
-        if self.storage.copies.predecessor == peer {
-            return;
-        }
-        self.storage.copies.predecessor = peer;
         // Who is responsible for more than before has all replicas look whether they have it.
         self.storage.copies.replicas.clear();
         if let Some(before) = before

@@ -240,22 +240,22 @@ impl Chord {
     /// predecessor is known at once, so whoever joined since then is found back from there.
     pub(super) fn owner_answered(&mut self, number: u32, owner: Peer, answer: &Answer, cx: &mut Context<'_>) {
         let network = self.config.network;
-        let Answer::Neighbours { predecessor, .. } = answer else {
+        let Answer::Neighbours { predecessor, successors: claims, .. } = answer else {
             return self.owner_failed(number, owner, cx);
         };
         let Some(running) = self.lookups.get_mut(&number) else { return };
         running.lookup.report.messages += 1;
         running.alive.push(owner);
-        let before = predecessor.and_then(|place| place.peer(network));
+        let before =
+            predecessor.iter().chain(claims.iter().flatten()).filter_map(|place| place.peer(network));
         let target = running.lookup.target();
         let is_first = |before: &Peer| target.distance_to(before.id()) < target.distance_to(owner.id());
-        let at = running.owners.iter().position(|named| *named == owner);
-        if let (Some(before), Some(at)) = (before.filter(is_first), at)
-            && !running.lookup.is_buried(before)
-            && !running.owners.contains(&before)
-        {
-            running.owners.insert(at, before);
+        for before in before.filter(is_first) {
+            if !running.lookup.is_buried(before) && !running.owners.contains(&before) {
+                running.owners.push(before);
+            }
         }
+        running.owners.sort_by_key(|named| target.distance_to(named.id()));
         self.ask_owner(number, cx);
     }
 
@@ -300,6 +300,10 @@ impl Chord {
     /// A lookup that is over, with its timer and its questions gone.
     fn take_lookup(&mut self, number: u32, cx: &mut Context<'_>) -> Option<Running> {
         let running = self.lookups.remove(&number)?;
+        // An empty map keeps its last node, and most nodes look up nothing most of the time.
+        if self.lookups.is_empty() {
+            self.lookups = alloc::collections::BTreeMap::new();
+        }
         cx.clear_timer(Timer::Lookup(number));
         self.pending.forget(|purpose| {
             matches!(purpose, Purpose::Step(of) | Purpose::Widen(of) | Purpose::Owner(of) if *of == number)

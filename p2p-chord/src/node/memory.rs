@@ -21,19 +21,14 @@ impl Chord {
     /// and the values of records. Exact for the ring and the routing table; within a few percent for the rest.
     #[must_use]
     pub fn memory(&self) -> usize {
-        // A map that had something in it keeps a node.
-        let map = match self.lookups.is_empty() && self.next_lookup > 0 {
-            true => 11 * size_of::<(u32, usize)>() + 16,
-            false => of_map(&self.lookups),
-        };
-        let lookups = map + self.lookups.values().map(|running| running.memory()).sum::<usize>();
+        let lookups =
+            of_map(&self.lookups) + self.lookups.values().map(|running| running.memory()).sum::<usize>();
         size_of::<Self>()
             + self.ring().map_or(0, crate::ring::Ring::memory)
             + self.fingers.memory()
             + self.pending.memory()
             + lookups
             + self.bootstrap.capacity() * size_of::<core::net::SocketAddr>()
-            + self.scratch.capacity()
             + size_of::<Storage>()
             + self.storage.memory()
     }

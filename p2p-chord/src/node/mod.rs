@@ -45,7 +45,6 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use answers::Asked;
-use bytes::BytesMut;
 use core::net::SocketAddr;
 use join::Joining;
 use lookups::{Goal, Running};
@@ -62,6 +61,8 @@ type Context<'a> = Cx<'a, Chord>;
 const FIRST_WORD: usize = 300;
 /// The same, of a ping: the answer is an address.
 const FIRST_PING: usize = 40;
+/// The same, of who asks who is before us: the answer is a few addresses.
+const FIRST_BEFORE: usize = 64;
 
 /// Why a question was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,7 +141,6 @@ pub struct Chord {
     bootstrap: Vec<SocketAddr>,
     /// How often that was the case.
     resort: u8,
-    scratch: BytesMut,
     storage: Box<Storage>,
     streams: Streams,
 }
@@ -177,7 +177,6 @@ impl Chord {
             typical: RoundTrip::default(),
             bootstrap: Vec::new(),
             resort: 0,
-            scratch: BytesMut::new(),
         }
     }
 
@@ -283,7 +282,8 @@ impl Chord {
         }
         let member = self.config.routes && self.is_member();
         let least = match (to.token, &ask) {
-            (0, Ask::Ping | Ask::Before) => FIRST_PING,
+            (0, Ask::Ping) => FIRST_PING,
+            (0, Ask::Before) => FIRST_BEFORE,
             // A record may be as long as a datagram.
             (0, Ask::Get { routed: false, .. }) => LARGEST,
             (0, _) => FIRST_WORD,
