@@ -335,26 +335,6 @@ impl Run<'_> {
             course.slowest = course.slowest.max(seconds);
             if !lookup.owners.iter().any(|was| Some(*was) == owner) {
                 course.wrong += 1;
-                if std::env::var_os("WRONG").is_some() {
-                    let show = |node: NodeIx| {
-                        let m = self.sim.machine(node);
-                        format!(
-                            "{node:?} {:?} alive {} member {} pred {:?} succ {:?}",
-                            m.peer(),
-                            self.sim.is_alive(node),
-                            m.is_member(),
-                            m.predecessor(),
-                            m.successors().next()
-                        )
-                    };
-                    eprintln!("WRONG at {at:?} target {:?} began {:?}", lookup.target, lookup.began);
-                    if let Some(owner) = owner {
-                        eprintln!("   named {}", show(owner));
-                    }
-                    for was in &lookup.owners {
-                        eprintln!("   true {}", show(*was));
-                    }
-                }
             } else if lookup.owners.last().copied() != owner {
                 course.late += 1;
             }

@@ -197,7 +197,15 @@ impl Chord {
         }
         running.lookup.recall();
         running.owners = owners;
+        // Whoever names them may not know of some that were found alive by others.
+        running.owners.extend(running.alive.iter().copied());
+        if let Doubt::Open(known) = &running.doubt {
+            running.owners.extend(known.iter().copied());
+        }
         running.owners.retain(|owner| !running.lookup.is_buried(*owner));
+        let target = running.lookup.target();
+        running.owners.sort_by_key(|owner| target.distance_to(owner.id()));
+        running.owners.dedup();
         self.ask_owner(number, cx);
     }
 

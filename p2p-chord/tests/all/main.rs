@@ -12,6 +12,7 @@ mod limits;
 mod primitives;
 mod publishing;
 mod refused;
+mod replayed;
 mod ring;
 mod rings;
 mod storing;
