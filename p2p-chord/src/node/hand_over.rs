@@ -33,8 +33,8 @@ const PARTING: Duration = Duration::from_secs(5);
 pub(super) struct Copies {
     pub(super) sessions: BTreeMap<u32, Box<Session>>,
     hands: BTreeMap<Peer, Box<Hand>>,
-    /// Who had copies when that was last looked at.
-    replicas: Vec<Peer>,
+    /// Who had copies when that was last looked at: the beginnings of their places.
+    replicas: Vec<u64>,
     /// Which of them is compared with next, and when.
     turn: usize,
     next: Instant,
@@ -53,7 +53,7 @@ impl Copies {
                 .values()
                 .map(|hand| size_of::<Hand>() + hand.names.capacity() * size_of::<Name>())
                 .sum::<usize>()
-            + self.replicas.capacity() * size_of::<Peer>()
+            + self.replicas.capacity() * size_of::<u64>()
     }
 }
 
@@ -90,11 +90,6 @@ impl Chord {
 
     /// Time to see who is to have copies.
     pub(super) fn look_after_copies(&mut self, cx: &mut Context<'_>) {
-        // Nothing to copy, and nothing to remember: the first record is compared with all replicas.
-        if self.storage.store.is_empty() {
-            self.storage.copies.replicas = Vec::new();
-            return;
-        }
         let now = cx.now();
         self.storage.store.expire(cx.unix_now());
         let replicas = self.config.replicas.saturating_sub(1);
@@ -103,9 +98,12 @@ impl Chord {
         let (from, to) = (before.peer.id(), ring.me().id());
         let targets: Vec<Contact> = ring.successors().iter().take(replicas).copied().collect();
         let copies = &mut self.storage.copies;
-        let mut due: Vec<Contact> =
-            targets.iter().filter(|target| !copies.replicas.contains(&target.peer)).copied().collect();
-        copies.replicas = targets.iter().map(|target| target.peer).collect();
+        let mut due: Vec<Contact> = targets
+            .iter()
+            .filter(|target| !copies.replicas.contains(&target.peer.id().beginning()))
+            .copied()
+            .collect();
+        copies.replicas = targets.iter().map(|target| target.peer.id().beginning()).collect();
         if due.is_empty() && copies.next <= now && !targets.is_empty() {
             copies.next = now + self.config.compare;
             copies.turn = (copies.turn + 1) % targets.len();

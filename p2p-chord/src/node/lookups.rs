@@ -50,8 +50,8 @@ pub(super) struct Running {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Doubt {
     None,
-    /// They are being asked; else it is these that are responsible.
-    Open(Vec<Peer>),
+    /// They are being asked.
+    Open,
     Settled,
 }
 
@@ -142,8 +142,9 @@ impl Chord {
         loop {
             let Some(running) = self.lookups.get_mut(&number) else { return };
             if running.lookup.is_over()
-                && let Doubt::Open(owners) = core::mem::replace(&mut running.doubt, Doubt::Settled)
+                && core::mem::replace(&mut running.doubt, Doubt::Settled) == Doubt::Open
             {
+                let owners = core::mem::take(&mut running.owners);
                 return self.end(number, Ok(owners), cx);
             }
             if running.lookup.is_over() {
@@ -196,12 +197,12 @@ impl Chord {
             return self.end(number, Ok(owners), cx);
         }
         running.lookup.recall();
-        running.owners = owners;
+        match running.doubt {
+            Doubt::Open => running.owners.extend(owners),
+            Doubt::None | Doubt::Settled => running.owners = owners,
+        }
         // Whoever names them may not know of some that were found alive by others.
         running.owners.extend(running.alive.iter().copied());
-        if let Doubt::Open(known) = &running.doubt {
-            running.owners.extend(known.iter().copied());
-        }
         running.owners.retain(|owner| !running.lookup.is_buried(*owner));
         let target = running.lookup.target();
         running.owners.sort_by_key(|owner| target.distance_to(owner.id()));
@@ -216,16 +217,16 @@ impl Chord {
         // All of them are dead: somebody nearer knows who comes next.
         let Some(&owner) = running.owners.first() else { return self.go_on(number, cx) };
         if Some(owner) == me || running.alive.contains(&owner) {
-            let owners = core::mem::take(&mut running.owners);
             let doubt = core::mem::replace(&mut running.doubt, Doubt::Settled);
             if doubt == Doubt::None
                 && running.lookup.has_buried()
                 && let Some(contact) = running.lookup.widen()
             {
-                running.doubt = Doubt::Open(owners);
+                running.doubt = Doubt::Open;
                 let ask = Ask::Neighbours { notify: false, known: 0 };
                 return self.ask(contact, ask, Insistence::Once, Purpose::Widen(number), cx);
             }
+            let owners = core::mem::take(&mut running.owners);
             return self.end(number, Ok(owners), cx);
         }
         // One, where all is well; several, once one of them was found dead.
@@ -264,6 +265,11 @@ impl Chord {
             }
         }
         running.owners.sort_by_key(|named| target.distance_to(named.id()));
+        // Those that are nearer are still being asked.
+        let is_known = running.owners.first().is_some_and(|first| running.alive.contains(first));
+        if running.doubt == Doubt::Open && is_known {
+            return;
+        }
         self.ask_owner(number, cx);
     }
 
@@ -288,7 +294,7 @@ impl Chord {
         // More of those behind the place than it names when asked for it.
         let is_behind = |peer: &Peer| target.in_arc_to(from, peer.id()) && !running.lookup.is_buried(*peer);
         let owners: Vec<Peer> = list.into_iter().filter(is_behind).collect();
-        match owners.is_empty() || matches!(running.doubt, Doubt::Open(_)) {
+        match owners.is_empty() || running.doubt == Doubt::Open {
             true => self.go_on(number, cx),
             false => self.named(number, owners, cx),
         }
