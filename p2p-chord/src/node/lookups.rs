@@ -198,7 +198,11 @@ impl Chord {
         }
         running.lookup.recall();
         match running.doubt {
-            Doubt::Open => running.owners.extend(owners),
+            // Somebody nearer has spoken: no more doubt.
+            Doubt::Open => {
+                running.doubt = Doubt::Settled;
+                running.owners.extend(owners);
+            }
             Doubt::None | Doubt::Settled => running.owners = owners,
         }
         // Whoever names them may not know of some that were found alive by others.
