@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod arguments;
+pub mod cost;
 pub mod escape;
 pub mod failure;
 #[cfg(feature = "metrics")]

@@ -76,15 +76,52 @@ impl Fingers {
         self.entries.iter().map(|(_, contact)| contact)
     }
 
-    pub(crate) fn contacts_mut(&mut self) -> impl Iterator<Item = &mut Contact> {
-        self.entries.iter_mut().map(|(_, contact)| contact)
+    /// See [`Chord::touch`](crate::Chord::touch): each other entry, for one is not as long as a line of memory.
+    pub(crate) fn touch(&self) -> u64 {
+        self.entries.iter().step_by(2).fold(0, |sum, (slot, _)| sum ^ u64::from(slot.0))
+    }
+
+    /// Bytes on the heap.
+    pub(crate) const fn memory(&self) -> usize {
+        self.entries.capacity() * size_of::<(Slot, Contact)>()
+    }
+
+    fn position(&self, me: Peer, peer: Peer) -> Option<usize> {
+        let slot = self.slot(me.id().distance_to(peer.id()))?;
+        let at = self.entries.binary_search_by_key(&slot, |(at, _)| *at).ok()?;
+        (self.entries[at].1.peer == peer).then_some(at)
+    }
+
+    /// What is kept of a node, if it is a finger.
+    pub(crate) fn find(&self, me: Peer, peer: Peer) -> Option<&Contact> {
+        self.position(me, peer).map(|at| &self.entries[at].1)
+    }
+
+    /// Keeps what was learnt of a node, if it is a finger.
+    pub(crate) fn note(&mut self, me: Peer, contact: Contact) {
+        if let Some(at) = self.position(me, contact.peer) {
+            self.entries[at].1 = contact;
+        }
+    }
+
+    /// The fingers up to so far away, the farthest first.
+    pub(crate) fn before(&self, distance: RingId) -> impl Iterator<Item = &Contact> {
+        let slot = self.slot(distance);
+        let end = self.entries.partition_point(|(at, _)| slot.is_some_and(|slot| *at <= slot));
+        self.entries[..end].iter().rev().map(|(_, contact)| contact)
     }
 
     /// Takes a node that answered, if its slot is free or had by one that is farther by round trip.
     pub(crate) fn consider(&mut self, me: Peer, contact: Contact) {
         let Some(slot) = self.slot(me.id().distance_to(contact.peer.id())) else { return };
         match self.entries.binary_search_by_key(&slot, |(at, _)| *at) {
-            Err(at) => self.entries.insert(at, (slot, contact)),
+            Err(at) => {
+                // A table grows by few entries in its life, and there may be a million tables.
+                if self.entries.len() == self.entries.capacity() {
+                    self.entries.reserve_exact(1);
+                }
+                self.entries.insert(at, (slot, contact));
+            }
             Ok(at) => {
                 let Some((_, has)) = self.entries.get_mut(at) else { return };
                 let is_nearer = match (contact.round_trip.mean(), has.round_trip.mean()) {

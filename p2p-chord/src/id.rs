@@ -1,5 +1,6 @@
 //! Places on the ring: [`RingId`], 160 bits, of nodes and of keys alike; and [`NetworkId`], which ring it is.
 
+use core::cmp::Ordering;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
@@ -11,8 +12,20 @@ use serde::{Deserialize, Serialize};
 /// A place on the ring: a number modulo 2^160 (Stoica et al. 2001, section 4.1, with SHA-256 in SHA-1's place).
 ///
 /// Who is responsible for a key is the first node at or after it, clockwise.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RingId([u8; 20]);
+
+impl Ord for RingId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.words().cmp(&other.words())
+    }
+}
+
+impl PartialOrd for RingId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl RingId {
     /// Bits of an identifier.
@@ -73,16 +86,43 @@ impl RingId {
         Id(self.0)
     }
 
+    /// The number in two parts, the greater one first: a node compares hundreds of distances for each message.
+    #[inline]
+    fn words(self) -> (u128, u32) {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, rest @ ..] = self.0;
+        let high = u128::from_be_bytes([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]);
+        (high, u32::from_be_bytes(rest))
+    }
+
+    /// The upper 64 bits.
+    pub(crate) fn beginning(self) -> u64 {
+        (self.words().0 >> 64) as u64
+    }
+
+    #[inline]
+    fn of_words(high: u128, low: u32) -> Self {
+        let mut bytes = [0; 20];
+        bytes[..16].copy_from_slice(&high.to_be_bytes());
+        bytes[16..].copy_from_slice(&low.to_be_bytes());
+        Self(bytes)
+    }
+
     /// How far it is clockwise from here to there.
     #[must_use]
+    #[inline]
     pub fn distance_to(self, to: Self) -> Self {
-        Self(self.id().clockwise_to(to.id()).0)
+        let ((high, low), (to_high, to_low)) = (self.words(), to.words());
+        let (low, borrow) = to_low.overflowing_sub(low);
+        Self::of_words(to_high.wrapping_sub(high).wrapping_sub(u128::from(borrow)), low)
     }
 
     /// The place this far clockwise.
     #[must_use]
+    #[inline]
     pub fn plus(self, distance: Self) -> Self {
-        Self(self.id().wrapping_add(distance.id()).0)
+        let ((high, low), (more_high, more_low)) = (self.words(), distance.words());
+        let (low, carry) = low.overflowing_add(more_low);
+        Self::of_words(high.wrapping_add(more_high).wrapping_add(u128::from(carry)), low)
     }
 
     /// The place 2^`k` clockwise, for `k` below 160.
@@ -93,21 +133,25 @@ impl RingId {
 
     /// Whether this lies strictly between the two, clockwise; between a place and itself that is everywhere else.
     #[must_use]
+    #[inline]
     pub fn between(self, from: Self, to: Self) -> bool {
-        self.id().between(from.id(), to.id())
+        self != from && self != to && (from == to || from.distance_to(self) < from.distance_to(to))
     }
 
     /// Whether this lies after `from` and not after `to`: a node at `to` whose predecessor is at `from` is responsible
     /// for it.
     #[must_use]
+    #[inline]
     pub fn in_arc_to(self, from: Self, to: Self) -> bool {
-        self.id().in_arc_to(from.id(), to.id())
+        from == to || (self != from && from.distance_to(self) <= from.distance_to(to))
     }
 
     /// The number of the highest bit that is set, 0 for the lowest; `None` of zero.
     #[must_use]
     pub fn highest_bit(self) -> Option<u32> {
-        (Self::BITS - 1).checked_sub(self.id().leading_zeros())
+        let (high, low) = self.words();
+        let zeros = if high == 0 { 128 + low.leading_zeros() } else { high.leading_zeros() };
+        (Self::BITS - 1).checked_sub(zeros)
     }
 }
 
@@ -142,5 +186,28 @@ impl NetworkId {
     pub fn named(name: &str) -> Self {
         let [a, b, c, d, ..] = RingId::of(name.as_bytes()).0;
         Self(u32::from_be_bytes([a, b, c, d]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn words_count_as_bytes_do(a: [u8; 20], b: [u8; 20], c: [u8; 20], near: bool) {
+            // Equal upper parts are where a borrow shows.
+            let b = if near { let mut near = a; near[15..].copy_from_slice(&b[15..]); near } else { b };
+            let (x, y, z) = (RingId(a), RingId(b), RingId(c));
+            prop_assert_eq!(x.cmp(&y), a.cmp(&b));
+            prop_assert_eq!(x.distance_to(y).0, x.id().clockwise_to(y.id()).0);
+            prop_assert_eq!(x.plus(y).0, x.id().wrapping_add(y.id()).0);
+            prop_assert_eq!(z.between(x, y), z.id().between(x.id(), y.id()));
+            prop_assert_eq!(y.between(x, x), y.id().between(x.id(), x.id()));
+            prop_assert_eq!(z.in_arc_to(x, y), z.id().in_arc_to(x.id(), y.id()));
+            prop_assert_eq!(y.in_arc_to(x, x), y.id().in_arc_to(x.id(), x.id()));
+            prop_assert_eq!(x.highest_bit(), (RingId::BITS - 1).checked_sub(x.id().leading_zeros()));
+        }
     }
 }

@@ -197,11 +197,9 @@ impl Lookup {
         Some(nearest.contact)
     }
 
-    /// Whether this node has answered.
-    pub(crate) fn has_answered(&self, peer: Peer) -> bool {
-        let answered =
-            |at: &Candidate| at.contact.peer == peer && matches!(at.state, State::Answered | State::Widened);
-        self.candidates.iter().any(answered)
+    /// Bytes on the heap.
+    pub(crate) const fn memory(&self) -> usize {
+        self.candidates.capacity() * size_of::<Candidate>() + self.dead.capacity() * size_of::<Peer>()
     }
 
     /// Who was asked answered, or will not.
@@ -255,6 +253,11 @@ impl Lookup {
     pub(crate) fn buried(&mut self, peer: Peer) {
         self.dead.push(peer);
         self.report.timeouts += 1;
+    }
+
+    /// Whether somebody was named as responsible and is dead.
+    pub(crate) const fn has_buried(&self) -> bool {
+        !self.dead.is_empty()
     }
 
     /// Whether this one was named before, and is dead.

@@ -1,6 +1,7 @@
 //! Questions that were asked and not answered yet: [`Pending`].
 
 use crate::peer::Peer;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use p2p_core::{Duration, Instant};
@@ -15,13 +16,66 @@ pub(crate) struct Question<P> {
     pub(crate) to: Peer,
     pub(crate) asked: Instant,
     pub(crate) due: Instant,
-    pub(crate) patience: Duration,
+    /// In milliseconds.
+    patience: u32,
     /// How often it is repeated yet.
     pub(crate) repeats: u8,
     /// It was repeated: its answer does not tell how long a round trip takes (Karn 1987).
     pub(crate) repeated: bool,
     pub(crate) purpose: P,
-    pub(crate) datagram: Bytes,
+    pub(crate) sent: Sent,
+}
+
+/// A datagram that may be sent again: in place if it is short, and without the zeros behind it.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    /// How long it was in all.
+    whole: u16,
+    packet: Kept,
+}
+
+#[derive(Clone, Debug)]
+enum Kept {
+    Short(u8, [u8; IN_PLACE]),
+    Long(Box<[u8]>),
+}
+
+/// A step of a lookup takes 36 bytes.
+const IN_PLACE: usize = 37;
+
+impl Sent {
+    /// Of a datagram, of which so much is not zeros.
+    pub(crate) fn new(datagram: &[u8], len: usize) -> Self {
+        let packet = &datagram[..len];
+        let mut short = [0; IN_PLACE];
+        let packet = match short.get_mut(..len) {
+            Some(room) => {
+                room.copy_from_slice(packet);
+                Kept::Short(len as u8, short)
+            }
+            None => Kept::Long(packet.into()),
+        };
+        Self { whole: datagram.len() as u16, packet }
+    }
+
+    /// Without the zeros behind it.
+    pub(crate) fn packet(&self) -> &[u8] {
+        match &self.packet {
+            Kept::Short(len, bytes) => &bytes[..usize::from(*len)],
+            Kept::Long(bytes) => bytes,
+        }
+    }
+
+    fn whole(&self) -> Bytes {
+        let packet = self.packet();
+        if packet.len() == usize::from(self.whole) {
+            return Bytes::copy_from_slice(packet);
+        }
+        let mut whole = Vec::with_capacity(usize::from(self.whole));
+        whole.extend_from_slice(packet);
+        whole.resize(usize::from(self.whole), 0);
+        whole.into()
+    }
 }
 
 /// The questions of a node; few at a time, so a list serves.
@@ -41,6 +95,20 @@ impl<P> Pending<P> {
         self.questions.iter()
     }
 
+    /// See [`Chord::touch`](crate::Chord::touch).
+    pub(crate) fn touch(&self) -> u64 {
+        self.questions.iter().fold(0, |sum, question| sum ^ u64::from(question.transaction))
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        let long = self.questions.iter().map(|question| match &question.sent.packet {
+            Kept::Short(..) => 0,
+            Kept::Long(packet) => packet.len(),
+        });
+        self.questions.capacity() * size_of::<Question<P>>() + long.sum::<usize>()
+    }
+
     pub(crate) fn is_pending(&self, is: impl Fn(&P) -> bool) -> bool {
         self.questions.iter().any(|question| is(&question.purpose))
     }
@@ -52,6 +120,10 @@ impl<P> Pending<P> {
     /// Notes a question that was sent. Gives when to wake up, if that is earlier than was said before.
     pub(crate) fn ask(&mut self, question: Question<P>) -> Option<Instant> {
         let due = question.due;
+        // Room for one or two at first: most nodes ask no more at a time.
+        if self.questions.len() == self.questions.capacity() {
+            self.questions.reserve_exact(self.questions.len().max(1));
+        }
         self.questions.push(question);
         self.arm(due)
     }
@@ -74,6 +146,7 @@ impl<P> Pending<P> {
         let is = |question: &Question<P>| question.transaction == transaction && question.to.addr() == from;
         let at = self.questions.iter().position(is)?;
         let question = self.questions.swap_remove(at);
+        self.rest();
         let took = (!question.repeated).then(|| now.since(question.asked));
         Some((question, took))
     }
@@ -81,6 +154,14 @@ impl<P> Pending<P> {
     /// Forgets questions that nobody wants answered any more.
     pub(crate) fn forget(&mut self, is: impl Fn(&P) -> bool) {
         self.questions.retain(|question| !is(&question.purpose));
+        self.rest();
+    }
+
+    /// Who waits for nothing holds nothing.
+    fn rest(&mut self) {
+        if self.questions.is_empty() {
+            self.questions = Vec::new();
+        }
     }
 
     /// The questions to a node are overdue, and where it is gone not to be repeated.
@@ -100,11 +181,12 @@ impl<P> Pending<P> {
         {
             question.repeats -= 1;
             question.repeated = true;
-            question.patience *= 2;
-            question.due = now + question.patience;
-            due.again.push((question.to, question.datagram.clone()));
+            question.patience = question.patience.saturating_mul(2);
+            question.due = now + Duration::from_millis(question.patience.into());
+            due.again.push((question.to, question.sent.whole()));
         }
         due.failed.extend(self.questions.extract_if(.., |question| question.due <= now));
+        self.rest();
         if let Some(next) = self.questions.iter().map(|question| question.due).min() {
             due.next = self.arm(next);
         }
@@ -157,18 +239,18 @@ impl<P> Question<P> {
         patience: Duration,
         insistence: Insistence,
         purpose: P,
-        datagram: Bytes,
+        sent: Sent,
     ) -> Self {
         Self {
             transaction,
             to,
             asked: now,
             due: now + patience,
-            patience,
+            patience: u32::try_from(patience.as_millis()).unwrap_or(u32::MAX),
             repeats: insistence.repeats(),
             repeated: false,
             purpose,
-            datagram,
+            sent,
         }
     }
 }

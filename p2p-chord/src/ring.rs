@@ -12,6 +12,7 @@ use crate::contact::Contact;
 use crate::id::RingId;
 use crate::peer::Peer;
 use crate::wire::fingerprint;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// A node's view of the ring.
@@ -21,9 +22,14 @@ pub(crate) struct Ring {
     /// Entries of a list in a large ring.
     r: usize,
     small: bool,
+    /// The list goes around clockwise: always, but by the rules of 2001.
+    ordered: bool,
     /// Fingerprint of the list that our successor had when it last told us; 0 if that was another's.
     heard: u32,
     predecessor: Option<Contact>,
+    /// Who was before our successor when we joined. It is told to whoever asks as long as we have no predecessor, and
+    /// never acted upon: whoever is told asks it.
+    rumour: Option<Box<Peer>>,
     /// In a small ring: all other members. Never empty in a large one.
     successors: Vec<Contact>,
 }
@@ -45,7 +51,16 @@ pub enum Broken {
 impl Ring {
     /// A small ring of one.
     pub(crate) const fn alone(me: Peer, r: usize) -> Self {
-        Self { me, r, small: true, heard: 0, predecessor: None, successors: Vec::new() }
+        Self {
+            me,
+            r,
+            small: true,
+            ordered: true,
+            heard: 0,
+            predecessor: None,
+            rumour: None,
+            successors: Vec::new(),
+        }
     }
 
     pub(crate) const fn me(&self) -> Peer {
@@ -60,12 +75,55 @@ impl Ring {
         self.predecessor.as_ref()
     }
 
+    /// Who is before us, as far as we know or were told.
+    pub(crate) fn before(&self) -> Option<Peer> {
+        self.predecessor.map(|before| before.peer).or_else(|| self.rumour.as_deref().copied())
+    }
+
+    /// Who joins is told who was before its successor.
+    pub(crate) fn was_told(&mut self, rumour: Option<Peer>) {
+        self.rumour = rumour.filter(|peer| *peer != self.me).map(Box::new);
+    }
+
     pub(crate) fn successors(&self) -> &[Contact] {
         &self.successors
     }
 
-    pub(crate) fn contacts_mut(&mut self) -> impl Iterator<Item = &mut Contact> {
-        self.successors.iter_mut().chain(&mut self.predecessor)
+    /// See [`Chord::touch`](crate::Chord::touch): each other entry, for one is not as long as a line of memory.
+    pub(crate) fn touch(&self) -> u64 {
+        self.successors.iter().step_by(2).fold(0, |sum, contact| sum ^ u64::from(contact.token))
+    }
+
+    /// Bytes on the heap.
+    pub(crate) const fn memory(&self) -> usize {
+        self.successors.capacity() * size_of::<Contact>()
+    }
+
+    /// Where in the list a node stands. A node behind the end of the list is told by the last entry alone: a list is
+    /// several lines of memory.
+    fn position(&self, peer: Peer) -> Option<usize> {
+        let last = self.successors.last()?;
+        let from = self.me.id();
+        if self.ordered && from.distance_to(peer.id()) > from.distance_to(last.peer.id()) {
+            return None;
+        }
+        self.successors.iter().position(|contact| contact.peer == peer)
+    }
+
+    /// What is kept of a node, if it is in the view.
+    pub(crate) fn find(&self, peer: Peer) -> Option<&Contact> {
+        let at = self.position(peer).map(|at| &self.successors[at]);
+        at.or_else(|| self.predecessor.as_ref().filter(|before| before.peer == peer))
+    }
+
+    /// Keeps what was learnt of a node, if it is in the view.
+    pub(crate) fn note(&mut self, contact: Contact) {
+        if let Some(at) = self.position(contact.peer) {
+            self.successors[at] = contact;
+        }
+        if let Some(before) = self.predecessor.as_mut().filter(|before| before.peer == contact.peer) {
+            *before = contact;
+        }
     }
 
     /// What our successor need not tell us again.
@@ -97,6 +155,10 @@ impl Ring {
             0
         } else {
             let reaches = |contact: &Contact| place.in_arc_to(self.me.id(), contact.peer.id());
+            // Most places lie behind the list, which its last entry tells; no need to read all of it.
+            if self.ordered && !self.successors.last().is_some_and(reaches) {
+                return None;
+            }
             1 + self.successors.iter().position(reaches)?
         };
         Some(me.chain(self.successors.iter().map(|contact| &contact.peer)).skip(first))
@@ -114,7 +176,8 @@ impl Ring {
     /// A view that somebody else vouches for: a ring that was drawn up at once, or one that was saved.
     pub(crate) fn settled(me: Peer, r: usize, predecessor: Peer, successors: &[Peer]) -> Self {
         let successors = successors.iter().map(|peer| Contact::unmet(*peer)).collect();
-        Self { me, r, small: false, heard: 0, predecessor: Some(Contact::unmet(predecessor)), successors }
+        let predecessor = Some(Contact::unmet(predecessor));
+        Self { me, r, small: false, ordered: true, heard: 0, predecessor, rumour: None, successors }
     }
 
     /// The list is `head` and all but the last of its list ("stabilise"). Tells whether it was taken over: a list
@@ -149,7 +212,8 @@ impl Ring {
     }
 
     /// Takes a node that answered as predecessor.
-    pub(crate) const fn precede(&mut self, contact: Contact) {
+    pub(crate) fn precede(&mut self, contact: Contact) {
+        self.rumour = None;
         self.predecessor = Some(contact);
     }
 

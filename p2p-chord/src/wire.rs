@@ -35,6 +35,9 @@ pub const LARGEST: usize = 1_200;
 /// No packet in a stream is longer: the largest record, or seven fragments of it, and what stands around them.
 pub const LARGEST_FRAME: usize = MAX_VALUE + 4_096;
 
+/// Nearly all datagrams are shorter.
+const SHORT: usize = 320;
+
 /// Bytes of head before the packet.
 const HEAD: usize = 5;
 
@@ -217,6 +220,13 @@ pub enum Ask {
     },
     /// How many records do you have? [`Answer::Lodged`].
     Load,
+    /// Who is before you? [`Answer::Neighbours`], with those in the successors' place who claim to be before the receiver
+    /// and are being looked into, if there are any. So whoever looks for the node that is responsible
+    /// for a place learns whether the one that was named is there, and whether another one joined before it.
+    Before,
+    /// The asker is a member and was told that the receiver is before it, so it would be the receiver's successor.
+    /// [`Answer::Neighbours`] without successors. The receiver asks it whether that is so.
+    Follow,
 }
 
 /// A question that is passed on from node to node ("recursive" routing).
@@ -268,7 +278,7 @@ pub enum Role {
 pub enum Answer {
     /// To [`Ask::Ping`], [`Ask::Leave`], [`Ask::Others`], [`Ask::Reach`] and [`Ask::Call`]: here, and this is where the question came from.
     Pong(Place),
-    /// To [`Ask::Neighbours`] and [`Ask::Enter`].
+    /// To [`Ask::Neighbours`], [`Ask::Enter`], [`Ask::Before`] and [`Ask::Follow`].
     Neighbours {
         /// Whether the ring is small: everybody in it knows everybody.
         small: bool,
@@ -360,6 +370,28 @@ impl Packet {
             scratch.resize(least, 0);
         }
         scratch.split().freeze()
+    }
+
+    /// The same, and how much of it is not zeros behind the packet. One allocation for what is short.
+    pub(crate) fn datagram(&self, network: NetworkId, least: usize) -> (Bytes, usize) {
+        let mut room = [0; SHORT];
+        if least <= SHORT {
+            room[0] = VERSION;
+            room[1..HEAD].copy_from_slice(&network.0.to_be_bytes());
+            if let Ok(packet) = postcard::to_slice(self, &mut room[HEAD..]) {
+                let len = HEAD + packet.len();
+                return (Bytes::copy_from_slice(&room[..len.max(least)]), len);
+            }
+        }
+        let whole = self.encode(network, 0, &mut BytesMut::new());
+        let len = whole.len();
+        if len >= least {
+            return (whole, len);
+        }
+        let mut longer = Vec::with_capacity(least);
+        longer.extend_from_slice(&whole);
+        longer.resize(least, 0);
+        (longer.into(), len)
     }
 
     /// Reads a datagram.

@@ -166,6 +166,11 @@ impl<E> Agenda<E> {
         std::mem::take(&mut self.opened).then(|| self.current.iter().map(|entry| &entry.what))
     }
 
+    /// What is left of what this tick began with.
+    pub(crate) fn current(&self) -> impl Iterator<Item = &E> {
+        self.current.iter().map(|entry| &entry.what)
+    }
+
     /// Goes on to the next tick that holds events, or opens a slot of a higher level; not past `limit`.
     fn advance(&mut self, limit: u64) -> bool {
         let first = &mut self.levels[0];

@@ -21,8 +21,26 @@ impl<M: Machine> Sim<M> {
                     let pipe = self.pipes.get(self.nodes[*node as usize].pipe as usize);
                     pipe.and_then(Pipe::next).map_or(0, |way| self.wires.touch(way))
                 }
+                // Nodes with the packet itself, then, in a second pass, what these point to.
+                Happening::Datagram { to, data, .. } => {
+                    self.nodes[*to as usize].touch() ^ u64::from(data.first().copied().unwrap_or(0))
+                }
+                Happening::Timer { node, .. } => self.nodes[*node as usize].touch(),
                 _ => 0,
             };
+        }
+        black_box(touched);
+        self.look_into_machines();
+    }
+
+    /// Touches what machines say that they need.
+    fn look_into_machines(&self) {
+        let Some(touch) = self.touch else { return };
+        let mut touched = 0;
+        for what in self.agenda.current() {
+            if let Happening::Datagram { to: node, .. } | Happening::Timer { node, .. } = what {
+                touched ^= touch(&self.nodes[*node as usize].machine);
+            }
         }
         black_box(touched);
     }

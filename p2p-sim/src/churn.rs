@@ -20,6 +20,15 @@ pub enum Session {
         /// The shortest.
         least: Duration,
     },
+    /// Who has stayed for long stays longer (shape below 1), or the other way round: Weibull. Sessions measured in
+    /// Gnutella, BitTorrent and Kad have shapes from 0.34 to 0.59 (Stutzbach and Rejaie 2006). With shape 1/2 the mean is
+    /// twice the scale, and the median 0.48 of it.
+    Weibull {
+        /// The exponent.
+        shape: f64,
+        /// What 63 % do not reach.
+        scale: Duration,
+    },
 }
 
 impl Session {
@@ -29,6 +38,9 @@ impl Session {
             Self::Fixed(span) => span,
             Self::Exponential { mean } => scale(mean, exponential(rng)),
             Self::Pareto { shape, least } => scale(least, exp(exponential(rng) / shape.max(1e-3))),
+            Self::Weibull { shape, scale: span } => {
+                scale(span, exp(ln(exponential(rng).max(1e-30)) / shape.max(1e-3)))
+            }
         }
     }
 }
@@ -140,6 +152,9 @@ fn exponential(rng: &mut Rng) -> f64 {
 
 /// The exponential function by its series, from sums and products alone, for the same reason.
 fn exp(x: f64) -> f64 {
+    if x < 0.0 {
+        return 1.0 / exp(-x);
+    }
     // Past this a session is longer than a century anyway.
     let x = x.min(90.0);
     let halvings = 10;
@@ -154,6 +169,22 @@ fn exp(x: f64) -> f64 {
         sum *= sum;
     }
     sum
+}
+
+/// The natural logarithm of a positive number, from sums, products and quotients alone: of its exponent, and by the
+/// series of `artanh` of its mantissa.
+fn ln(x: f64) -> f64 {
+    let bits = x.to_bits();
+    let exponent = ((bits >> 52) & 0x7ff) as i32 - 1023;
+    let mantissa = f64::from_bits(bits & ((1 << 52) - 1) | 1023 << 52);
+    let part = (mantissa - 1.0) / (mantissa + 1.0);
+    let square = part * part;
+    let (mut power, mut sum) = (part, 0.0);
+    for n in 0..20u32 {
+        sum += power / f64::from(2 * n + 1);
+        power *= square;
+    }
+    f64::from(exponent) * core::f64::consts::LN_2 + 2.0 * sum
 }
 
 #[cfg(test)]
@@ -178,6 +209,13 @@ mod tests {
         assert!((average / 1500.0 - 1.0).abs() < 0.03, "{average}");
         assert!((median / 1259.9 - 1.0).abs() < 0.03, "{median}");
         assert!(least >= 1000.0);
+        let weibull = Session::Weibull { shape: 0.5, scale: mean };
+        let (average, median, _) = draw(weibull, &mut rng);
+        assert!((average / 2000.0 - 1.0).abs() < 0.06, "{average}");
+        assert!((median / 480.5 - 1.0).abs() < 0.04, "{median}");
+        for x in [1e-20, 0.3, 1.0, 2.0, 10.0, 1e9] {
+            assert!((exp(ln(x)) / x - 1.0).abs() < 1e-8, "{x}");
+        }
         assert!((exp(1.0) / core::f64::consts::E - 1.0).abs() < 1e-9);
     }
 

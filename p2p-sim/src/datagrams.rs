@@ -13,11 +13,7 @@ impl<M: Machine> Sim<M> {
     pub(crate) fn bind(&mut self, node: u32, id: SocketId, at: SocketAddr) {
         let ports: Vec<u16> = self.nodes[node as usize].sockets.iter().map(|socket| socket.port).collect();
         let bound = self.local_port(node, at, |port| ports.contains(&port)).map(|(port, local)| {
-            let sockets = &mut self.nodes[node as usize].sockets;
-            if sockets.is_empty() {
-                sockets.reserve_exact(1);
-            }
-            sockets.push(Socket { id, port, local, ttl: 1, looped: true });
+            self.nodes[node as usize].sockets.push(Socket { id, port, local, ttl: 1, looped: true });
             SocketAddr::new(at.ip(), port)
         });
         self.answer(node, Duration::ZERO, Input::Bound(id, bound));
@@ -103,17 +99,30 @@ impl<M: Machine> Sim<M> {
         data: Bytes,
         at: Instant,
     ) {
-        let copies = if self.world.duplicates() { 2 } else { 1 };
-        for _ in 0..copies {
-            match self.world.datagram(from, to, data.len(), at) {
-                Some(delay) => {
-                    let data = data.clone();
-                    let what =
-                        Happening::Datagram { to, from, to_port, from_port, ttl, received: false, data };
-                    self.push_at(at + delay, what);
-                }
-                None => self.traffic.lost += 1,
+        if self.world.duplicates() {
+            self.launch_one(from, from_port, to, to_port, ttl, data.clone(), at);
+        }
+        // Not a clone of it: buffers that nobody shares are cheaper.
+        self.launch_one(from, from_port, to, to_port, ttl, data, at);
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn launch_one(
+        &mut self,
+        from: u32,
+        from_port: u16,
+        to: u32,
+        to_port: u16,
+        ttl: u8,
+        data: Bytes,
+        at: Instant,
+    ) {
+        match self.world.datagram(from, to, data.len(), at) {
+            Some(delay) => {
+                let what = Happening::Datagram { to, from, to_port, from_port, ttl, received: false, data };
+                self.push_at(at + delay, what);
             }
+            None => self.traffic.lost += 1,
         }
     }
 

@@ -40,6 +40,44 @@ impl Faults {
     }
 }
 
+/// Pairs of nodes that never hear each other, though others hear both: as between two networks whose operators do not
+/// agree, or past a firewall in one direction. So links are *not transitive* (measured in one pair of 20 to 100 at a
+/// time: Freedman et al. 2005), and *asymmetric*.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gaps {
+    /// Which pairs.
+    pub seed: u64,
+    /// The share of all pairs between which nothing passes in either direction, from 0 to 1.
+    pub pairs: f64,
+    /// The share of all directions, of which there are two for each pair, in which nothing passes.
+    pub directions: f64,
+}
+
+impl Gaps {
+    /// Whether nothing passes from one to the other. It follows from the numbers of both, and nothing is kept.
+    #[must_use]
+    pub fn between(&self, from: NodeIx, to: NodeIx) -> bool {
+        let (a, b) = (from.index() as u64, to.index() as u64);
+        let struck = |share: f64, kind: u64, a: u64, b: u64| {
+            share > 0.0 && mixed(self.seed ^ kind, a << 32 | b) as f64 / (u64::MAX as f64) < share
+        };
+        struck(self.pairs, 0, a.min(b), a.max(b)) || struck(self.directions, 0x5eed, a, b)
+    }
+}
+
+/// A hash of two numbers (splitmix64's finish, twice).
+pub(crate) const fn mixed(seed: u64, number: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut round = 0;
+    while round < 2 {
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z = (z ^ (z >> 31)).wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        round += 1;
+    }
+    z ^ (z >> 29)
+}
+
 /// A calamity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -50,6 +88,8 @@ pub enum Act {
     Heal,
     /// Packets from and to a node wait for so long.
     Clog(NodeIx, Duration),
+    /// A node is frozen for so long, and goes on.
+    Freeze(NodeIx, Duration),
     /// A node crashes.
     Kill(NodeIx),
     /// A crashed node starts again; the player has the machine.
@@ -109,6 +149,24 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gaps_are_as_many_as_asked_for_and_as_asked_for() {
+        let nodes = || (0..300).map(NodeIx::new);
+        let count = |gaps: Gaps| {
+            let all = nodes().flat_map(|a| nodes().map(move |b| (a, b))).filter(|(a, b)| a != b);
+            let struck: Vec<_> = all.filter(|(a, b)| gaps.between(*a, *b)).collect();
+            let both = struck.iter().filter(|(a, b)| gaps.between(*b, *a)).count();
+            (struck.len() as f64 / (300.0 * 299.0), both as f64 / struck.len().max(1) as f64)
+        };
+        let (share, both) = count(Gaps { seed: 3, pairs: 0.05, directions: 0.0 });
+        assert!((share / 0.05 - 1.0).abs() < 0.05, "{share}");
+        assert_eq!(both, 1.0);
+        let (share, both) = count(Gaps { seed: 3, pairs: 0.0, directions: 0.05 });
+        assert!((share / 0.05 - 1.0).abs() < 0.05, "{share}");
+        assert!(both < 0.1, "{both}");
+        assert_eq!(count(Gaps { seed: 3, pairs: 0.0, directions: 0.0 }), (0.0, 0.0));
+    }
 
     #[test]
     fn a_plan_mends_what_it_breaks() {

@@ -1,6 +1,8 @@
 //! How long a packet takes from one node to another: the [`Links`] trait, and three models of it.
 
 use crate::NodeIx;
+use crate::faults::mixed;
+use crate::pipes::Bandwidth;
 use core::ops::Range;
 use p2p_core::{Duration, Instant, Rng};
 
@@ -160,11 +162,46 @@ pub(crate) fn jittered(delay: Duration, share: f64, rng: &mut Rng) -> Duration {
     delay + Duration::from_nanos((delay.as_nanos() as f64 * share * rng.unit()) as u64)
 }
 
-/// Measured one-way delays between sites; node `i` is at site `i` modulo their number, unless placed.
+/// Other links, of which each direction takes a time of its own: as where packets go there and back by different ways.
+#[derive(Debug, Clone)]
+pub struct Lopsided<L> {
+    links: L,
+    seed: u64,
+    most: f64,
+}
+
+impl<L> Lopsided<L> {
+    /// Each direction between two nodes takes longer by a share of its delay, from nothing up to `most`, that is the same
+    /// for all its packets.
+    pub const fn new(links: L, seed: u64, most: f64) -> Self {
+        Self { links, seed, most }
+    }
+}
+
+impl<L: Links> Links for Lopsided<L> {
+    fn carry(
+        &mut self,
+        from: NodeIx,
+        to: NodeIx,
+        bytes: usize,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Option<Duration> {
+        let delay = self.links.carry(from, to, bytes, now, rng)?;
+        let share =
+            mixed(self.seed, (from.index() as u64) << 32 | to.index() as u64) as f64 / u64::MAX as f64;
+        Some(delay + Duration::from_nanos((delay.as_nanos() as f64 * share * self.most) as u64))
+    }
+}
+
+/// Measured one-way delays between sites, and what their hosts can send and receive; node `i` is at site `i` modulo
+/// their number, unless placed.
 #[derive(Debug, Clone)]
 pub struct Matrix {
     sites: usize,
     micros: Vec<u32>,
+    /// Per site, if measured.
+    rates: Vec<Bandwidth>,
     site_of: Vec<u32>,
     jitter: f64,
     loss: f64,
@@ -185,6 +222,20 @@ pub enum MatrixError {
         /// What it has.
         found: usize,
         /// What it needs.
+        wanted: usize,
+    },
+    /// Something that is no pair of rates.
+    #[error("row {row} holds something that is no rate up and down")]
+    NotARate {
+        /// Which row, from 0.
+        row: usize,
+    },
+    /// Rates of more or fewer sites than there are.
+    #[error("rates of {found} sites instead of {wanted}")]
+    NotAsMany {
+        /// How many lines there are.
+        found: usize,
+        /// How many there have to be.
         wanted: usize,
     },
     /// Something that is no number of milliseconds.
@@ -230,7 +281,35 @@ impl Matrix {
                 ((if here < 0.0 { there.max(0.0) } else { here }) * 1000.0) as u32
             })
             .collect();
-        Ok(Self { sites, micros, site_of: Vec::new(), jitter: 0.0, loss: 0.0 })
+        Ok(Self { sites, micros, rates: Vec::new(), site_of: Vec::new(), jitter: 0.0, loss: 0.0 })
+    }
+
+    /// Reads what a host at each site can send and receive: a line for each site, in the order of the rows, with kilobits
+    /// a second up and down. 0: no limit.
+    ///
+    /// # Errors
+    /// If it is not a pair of numbers for each site.
+    pub fn with_rates(mut self, text: &str) -> Result<Self, MatrixError> {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        self.rates.clear();
+        for (row, line) in lines.enumerate() {
+            let words = line.split([',', ' ', '\t']).filter(|word| !word.is_empty());
+            let rates: Vec<u64> =
+                words.map(str::parse).collect::<Result<_, _>>().map_err(|_| MatrixError::NotARate { row })?;
+            let &[up, down] = &rates[..] else { return Err(MatrixError::NotARate { row }) };
+            let bytes = |kbit: u64| (kbit > 0).then(|| kbit.saturating_mul(125));
+            self.rates.push(Bandwidth { up: bytes(up), down: bytes(down) });
+        }
+        match self.rates.len() {
+            found if found != self.sites => Err(MatrixError::NotAsMany { found, wanted: self.sites }),
+            _ => Ok(self),
+        }
+    }
+
+    /// What a node at its site can send and receive, for [`Setup::bandwidth`](crate::Setup::bandwidth).
+    #[must_use]
+    pub fn bandwidth(&self, node: NodeIx) -> Bandwidth {
+        self.rates.get(self.site(node)).copied().unwrap_or(Bandwidth::UNLIMITED)
     }
 
     /// The one-way delays of so many sites, from one to another.
@@ -243,7 +322,7 @@ impl Matrix {
         // A delay is at most 71 minutes.
         let micros = |delay: Duration| u32::try_from(delay.as_micros()).unwrap_or(u32::MAX);
         let micros = (0..sites * sites).map(|at| micros(one_way(at / sites, at % sites))).collect();
-        Self { sites, micros, site_of: Vec::new(), jitter: 0.0, loss: 0.0 }
+        Self { sites, micros, site_of: Vec::new(), jitter: 0.0, loss: 0.0, rates: Vec::new() }
     }
 
     /// How many sites there are.
@@ -308,6 +387,40 @@ mod tests {
         assert_eq!(Matrix::from_text("").unwrap_err(), MatrixError::Empty);
         assert!(matches!(Matrix::from_text("1 2\n3"), Err(MatrixError::NotSquare { row: 1, .. })));
         assert!(matches!(Matrix::from_text("x"), Err(MatrixError::NotADelay { row: 0 })));
+    }
+
+    #[test]
+    fn a_matrix_knows_what_its_hosts_send_and_receive() {
+        let matrix = Matrix::from_text("0 10\n10 0\n").unwrap();
+        assert_eq!(matrix.bandwidth(NodeIx::new(0)), Bandwidth::UNLIMITED);
+        let mut matrix = matrix.with_rates("# kbit/s\n400, 1500\n0 8000\n").unwrap();
+        assert_eq!(matrix.bandwidth(NodeIx::new(2)), Bandwidth::bits(400_000, 1_500_000));
+        let fast = Bandwidth { up: None, down: Some(1_000_000) };
+        assert_eq!(matrix.bandwidth(NodeIx::new(1)), fast);
+        matrix.place(NodeIx::new(2), 1);
+        assert_eq!(matrix.bandwidth(NodeIx::new(2)), fast);
+        assert_eq!(
+            matrix.clone().with_rates("1 2").unwrap_err(),
+            MatrixError::NotAsMany { found: 1, wanted: 2 }
+        );
+        assert_eq!(matrix.with_rates("1 2\n3").unwrap_err(), MatrixError::NotARate { row: 1 });
+    }
+
+    #[test]
+    fn lopsided_directions_keep_their_times() {
+        let mut rng = Rng::fast_from(1);
+        let ms = Duration::from_millis;
+        let mut links = Lopsided::new(Uniform::fixed(ms(100)), 7, 0.5);
+        let mut take =
+            |a: u32, b: u32| links.carry(NodeIx::new(a), NodeIx::new(b), 1, Instant::ZERO, &mut rng).unwrap();
+        let mut uneven = 0;
+        for (a, b) in (0..100).map(|n| (n, n + 1)) {
+            let (there, back) = (take(a, b), take(b, a));
+            assert_eq!(there, take(a, b));
+            assert!(there >= ms(100) && there <= ms(150) && back >= ms(100) && back <= ms(150));
+            uneven += u32::from(there != back);
+        }
+        assert!(uneven >= 99, "{uneven}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the simulator keeps for one node beside its machine, made small for a million of them.
 
+use crate::few::Few;
 use crate::pipes::NO_PIPE;
 use crate::storage::Disk;
 use core::net::{IpAddr, Ipv4Addr};
@@ -54,7 +55,7 @@ pub(crate) struct Node<M: Machine> {
     pub(crate) timers: Timers<M::Timer>,
     /// Stream handles: the wire's slot times two, plus the side.
     pub(crate) conns: Handles,
-    pub(crate) sockets: Vec<Socket>,
+    pub(crate) sockets: Few<Socket>,
     pub(crate) listeners: Vec<Port>,
     pub(crate) told: Vec<Told<M::Event>>,
     pub(crate) disk: Option<Box<Disk>>,
@@ -69,6 +70,8 @@ pub(crate) struct Node<M: Machine> {
     pub(crate) lan: u32,
     pub(crate) next_port: u16,
     pub(crate) alive: bool,
+    /// It gets no inputs for a while.
+    pub(crate) frozen: bool,
 }
 
 impl<M: Machine> Node<M> {
@@ -78,7 +81,7 @@ impl<M: Machine> Node<M> {
             source,
             timers: Timers::new(),
             conns: Handles::new(),
-            sockets: Vec::new(),
+            sockets: Few::default(),
             listeners: Vec::new(),
             told: Vec::new(),
             disk: None,
@@ -91,7 +94,13 @@ impl<M: Machine> Node<M> {
             lan: NO_LAN,
             next_port: FIRST_PORT,
             alive: true,
+            frozen: false,
         }
+    }
+
+    /// Reads something of each line of memory that an input needs.
+    pub(crate) fn touch(&self) -> u64 {
+        u64::from(self.alive) ^ self.sockets.len() as u64 ^ self.timers.touch() ^ self.source.next()
     }
 
     /// A port that the system chooses.
@@ -204,6 +213,14 @@ impl Handles {
         all.into_iter().map(|(_, value)| value)
     }
 
+    /// Their numbers, in order.
+    pub(crate) fn ids(&self) -> Vec<ConnId> {
+        let held = self.table.iter().filter(|(_, value)| *value != GONE);
+        let mut ids: Vec<ConnId> = held.map(|(id, _)| ConnId::from_raw(*id)).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     pub(crate) const fn len(&self) -> usize {
         (self.used - self.gone) as usize
     }
@@ -253,6 +270,10 @@ impl<T: Copy + Ord> Timers<T> {
         }
         let at = self.list.binary_search_by(|(key, _)| key.cmp(name)).ok()?;
         Some(&mut self.list[at].1)
+    }
+
+    fn touch(&self) -> u64 {
+        self.list.first().map_or(0, |(_, due)| due.at.as_nanos())
     }
 
     /// Sets a timer. `Some(mark)` if an event with this mark is to be put into the agenda.
@@ -414,6 +435,7 @@ mod tests {
             assert_eq!(handles.len(), map.len());
             assert!(handles.table.len() <= 2048);
         }
+        assert!(handles.ids().iter().map(|id| id.raw()).eq(map.keys().copied()));
         assert_eq!(handles.take().collect::<Vec<_>>(), map.into_values().collect::<Vec<_>>());
     }
 }

@@ -466,6 +466,19 @@ impl<M: Machine> Sim<M> {
         }
     }
 
+    /// Reads no stream of a node any more; those that it did.
+    pub(crate) fn stop_reading(&mut self, node: u32) -> Vec<ConnId> {
+        let mut stopped = self.nodes[node as usize].conns.ids();
+        stopped.retain(|id| {
+            let end = self.way(node, *id).and_then(|way| {
+                let side = way.side as usize;
+                self.wires.find(way).map(|wire| &mut wire.ends[side])
+            });
+            end.is_some_and(|end| !std::mem::replace(&mut end.paused, true))
+        });
+        stopped
+    }
+
     pub(crate) fn close(&mut self, node: u32, id: ConnId, abort: bool) {
         let Some(way) = self.way(node, id) else { return };
         self.nodes[node as usize].conns.remove(id);

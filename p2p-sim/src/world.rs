@@ -1,6 +1,6 @@
 //! What lies between the nodes: links, partitions and faults.
 
-use crate::faults::Faults;
+use crate::faults::{Faults, Gaps};
 use crate::links::Links;
 use crate::node::NodeIx;
 use p2p_core::{Duration, Instant, Rng};
@@ -10,6 +10,7 @@ pub(crate) struct World {
     links: Box<dyn Links>,
     pub(crate) rng: Rng,
     pub(crate) faults: Faults,
+    pub(crate) gaps: Option<Gaps>,
     /// The part of the network each node is in; empty if there is one part only.
     parts: Vec<u32>,
     /// Directions in which nothing passes.
@@ -29,6 +30,7 @@ impl World {
             links,
             rng,
             faults: Faults::default(),
+            gaps: None,
             parts: Vec::new(),
             cuts: BTreeSet::new(),
             clogs: BTreeMap::new(),
@@ -65,6 +67,9 @@ impl World {
             return false;
         }
         if !self.cuts.is_empty() && self.cuts.contains(&(from, to)) {
+            return true;
+        }
+        if self.gaps.is_some_and(|gaps| gaps.between(NodeIx::new(from), NodeIx::new(to))) {
             return true;
         }
         if self.parts.is_empty() {

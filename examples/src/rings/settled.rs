@@ -37,6 +37,7 @@ impl Settled {
         }
         let mut sim = Sim::new(seed, links);
         sim.reserve(nodes);
+        sim.look_into(Chord::touch);
         for &place in &places {
             let around = |step: usize| members[(place + step) % nodes].0;
             let successors: Vec<Peer> = (1..=profile.successors).map(around).collect();

@@ -15,6 +15,8 @@ use p2p_core::ConnId;
 const OWNERS: usize = 8;
 /// Nodes named as nearer: more than one, for some may be dead.
 const CLOSER: usize = 6;
+/// Nodes named that claim to be before this one.
+const CLAIMS: usize = 3;
 /// Bytes of an answer's head at most: version, network, kind, transaction, token, kind, length.
 const ANSWER_HEAD: usize = 18;
 /// Bytes of a place in a message at most, per family.
@@ -55,7 +57,18 @@ impl Chord {
             }
             Ask::Enter if !asked.is_proven => Answer::Prove,
             Ask::Enter => self.enters(asked),
+            Ask::Before => self.before(),
+            // It is to be asked whether it is there.
+            Ask::Follow if asked.member && !asked.is_proven => Answer::Prove,
+            Ask::Follow => {
+                if asked.member {
+                    self.followed(asked.from, cx);
+                }
+                self.before()
+            }
             Ask::Step(target) => self.step(target),
+            // Our predecessor has never asked us anything, and so has no token.
+            Ask::Leave { .. } if asked.member && !asked.is_proven => Answer::Prove,
             Ask::Leave { predecessor } => {
                 if asked.member && asked.is_proven {
                     self.leaves(asked.from, predecessor, cx);
@@ -115,6 +128,19 @@ impl Chord {
         }
     }
 
+    fn before(&self) -> Answer {
+        let Some(ring) = self.ring() else { return Answer::Absent };
+        let predecessor = ring.before().map(|peer| peer.place());
+        let claims = self.pending.iter().filter_map(|question| match question.purpose {
+            Purpose::Predecessor(claimant) => Some(claimant.peer.place()),
+            Purpose::Heir(_) => Some(question.to.place()),
+            _ => None,
+        });
+        let claims: Vec<Place> = claims.take(CLAIMS).collect();
+        let successors = (!claims.is_empty()).then_some(claims);
+        Answer::Neighbours { small: ring.is_small(), predecessor, successors }
+    }
+
     pub(super) fn step(&self, target: RingId) -> Answer {
         let Some(ring) = self.ring() else { return Answer::Absent };
         match ring.owners(target) {
@@ -139,13 +165,15 @@ impl Chord {
         target: RingId,
         count: usize,
     ) -> impl Iterator<Item = &'a Contact> {
-        let (me, reach) = (ring.me().id(), ring.me().id().distance_to(target));
+        let me = ring.me().id();
+        // The whole ring, if it is our own place.
+        let reach = if me == target { RingId::new([0xff; 20]) } else { me.distance_to(target) };
         let is_before = move |contact: &&Contact| me.distance_to(contact.peer.id()) < reach;
         let farthest = ring.successors().last().map(|last| me.distance_to(last.peer.id()));
         // What fingers know nearer than the list's end, the list knows better.
         let behind =
             move |contact: &&Contact| farthest.is_none_or(|far| me.distance_to(contact.peer.id()) > far);
-        let fingers = self.fingers.contacts().rev().filter(behind);
+        let fingers = self.fingers.before(reach).take_while(behind);
         fingers.chain(ring.successors().iter().rev()).filter(is_before).take(count)
     }
 

@@ -10,7 +10,6 @@ use crate::peer::{Peer, Place};
 use crate::pending::Insistence;
 use crate::ring::Ring;
 use crate::wire::{Answer, Ask};
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 impl Chord {
@@ -24,9 +23,9 @@ impl Chord {
         successors: &[Peer],
     ) -> Self {
         let mut node = Self::new(config);
-        node.addr = Some(me.addr());
+        node.me = Some(me);
         let ring = Ring::classic(me, node.config.successors, predecessor, successors);
-        node.state = State::Member(Box::new(ring));
+        node.state = State::Member(ring);
         node
     }
 

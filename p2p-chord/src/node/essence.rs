@@ -33,7 +33,7 @@ impl Chord {
             let mut one = SipHasher13::new();
             (question.to, question.repeats, question.repeated).hash(&mut one);
             self.hash_purpose(&question.purpose, &mut one);
-            hash_datagram(&question.datagram, &mut one);
+            hash_datagram(question.sent.packet(), &mut one);
             one.finish()
         });
         questions.fold(0_u64, u64::wrapping_add).hash(into);
@@ -75,6 +75,7 @@ impl Chord {
                 Purpose::Sample(..) => "sample",
                 Purpose::News | Purpose::Members => "members",
                 Purpose::Other => "nearer",
+                Purpose::Follow => "follow",
                 Purpose::Told => "others",
                 Purpose::Reach => "greet",
                 Purpose::Way(_) => "step",

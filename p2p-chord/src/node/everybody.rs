@@ -194,7 +194,7 @@ impl Chord {
 
     /// Whoever was to pass news on is silent: the next one behind it is told.
     pub(super) fn news_failed(&mut self, question: &Question<Purpose>, cx: &mut Context<'_>) {
-        let Ok(Packet::Ask { ask, .. }) = Packet::decode(&question.datagram, self.config.network) else {
+        let Ok(Packet::Ask { ask, .. }) = Packet::decode(question.sent.packet(), self.config.network) else {
             return;
         };
         if let Some(next) = self.behind(question.to, 1).filter(|next| Some(*next) != self.peer()) {
@@ -292,7 +292,7 @@ impl Chord {
     ) {
         let (network, me) = (self.config.network, self.peer());
         let Ok(Packet::Ask { ask: Ask::Members { from, to, known }, .. }) =
-            Packet::decode(&question.datagram, network)
+            Packet::decode(question.sent.packet(), network)
         else {
             return;
         };

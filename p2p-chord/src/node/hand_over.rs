@@ -34,14 +34,28 @@ const PARTING: Duration = Duration::from_secs(5);
 pub(super) struct Copies {
     pub(super) sessions: BTreeMap<u32, Box<Session>>,
     hands: BTreeMap<Peer, Box<Hand>>,
-    /// Who was before us, and who had copies, when that was last looked at.
-    predecessor: Option<Peer>,
-    replicas: Vec<Peer>,
+    /// Who had copies when that was last looked at: the beginnings of their places.
+    replicas: Vec<u64>,
     /// Which of them is compared with next, and when.
     turn: usize,
     next: Instant,
     leaving: Option<Leaving>,
     handed: Handed,
+}
+
+impl Copies {
+    /// Bytes on the heap, about.
+    pub(super) fn memory(&self) -> usize {
+        super::memory::of_map(&self.sessions)
+            + self.sessions.len() * size_of::<Session>()
+            + super::memory::of_map(&self.hands)
+            + self
+                .hands
+                .values()
+                .map(|hand| size_of::<Hand>() + hand.names.capacity() * size_of::<Name>())
+                .sum::<usize>()
+            + self.replicas.capacity() * size_of::<u64>()
+    }
 }
 
 /// What a node gave to others to make copies the same.
@@ -89,9 +103,12 @@ impl Chord {
         let nodes = if has_coded { replicas.max(FRAGMENTS - 1) } else { replicas };
         let targets: Vec<Contact> = ring.successors().iter().take(nodes).copied().collect();
         let copies = &mut self.storage.copies;
-        let mut due: Vec<Contact> =
-            targets.iter().filter(|target| !copies.replicas.contains(&target.peer)).copied().collect();
-        copies.replicas = targets.iter().map(|target| target.peer).collect();
+        let mut due: Vec<Contact> = targets
+            .iter()
+            .filter(|target| !copies.replicas.contains(&target.peer.id().beginning()))
+            .copied()
+            .collect();
+        copies.replicas = targets.iter().map(|target| target.peer.id().beginning()).collect();
         if due.is_empty() && copies.next <= now && !targets.is_empty() {
             copies.next = now + self.config.compare;
             copies.turn = (copies.turn + 1) % targets.len();
@@ -110,10 +127,12 @@ impl Chord {
     pub(super) fn notice_predecessor(&mut self, cx: &mut Context<'_>) {
         let before = self.ring().and_then(|ring| ring.predecessor()).copied();
         let peer = before.map(|before| before.peer);
-        if self.storage.copies.predecessor == peer {
+        // Nearly always it is the same, and what is stored is far away in memory.
+        let begin = peer.map_or(0, |peer| peer.id().beginning());
+        if begin == self.noticed {
             return;
         }
-        self.storage.copies.predecessor = peer;
+        self.noticed = begin;
         // Who is responsible for more than before has all replicas look whether they have it.
         self.storage.copies.replicas.clear();
         self.begin_homing(cx);

@@ -115,7 +115,7 @@ impl Chord {
         joining.was_greeted = true;
         if self.config.advertised.is_none() {
             // Where it is heard of, whatever its own machine calls that.
-            self.addr = Some(SocketAddr::from(*place));
+            self.me = Some(Peer::new(self.config.network, SocketAddr::from(*place)));
         }
         match self.config.routes {
             true => self.have_us_called(contact, cx),
@@ -158,7 +158,8 @@ impl Chord {
     pub(super) fn copied(&mut self, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
         let (network, r, me) = (self.config.network, self.config.successors, self.peer());
         let Some(joining) = self.joining() else { return };
-        let (Answer::Neighbours { small, successors: Some(list), .. }, Some(me)) = (answer, me) else {
+        let (Answer::Neighbours { small, predecessor, successors: Some(list) }, Some(me)) = (answer, me)
+        else {
             return self.copy_next(cx);
         };
         let mut list = peers(network, list);
@@ -173,7 +174,10 @@ impl Chord {
             return;
         }
         match Ring::joined(me, r, contact, &list) {
-            Some(ring) => self.become_member(ring, cx),
+            Some(mut ring) => {
+                ring.was_told(predecessor.and_then(|place| place.peer(network)));
+                self.become_member(ring, cx);
+            }
             None => self.join_again(cx),
         }
     }
@@ -247,7 +251,7 @@ impl Chord {
         let me = ring.me();
         self.pending.forget(|purpose| matches!(purpose, Purpose::Greet | Purpose::Copy | Purpose::Enter));
         cx.clear_timer(Timer::Join);
-        self.state = State::Member(Box::new(ring));
+        self.state = State::Member(ring);
         self.set_timers(cx);
         cx.tell(Event::Joined(me));
         if let Some(op) = op {

@@ -332,7 +332,7 @@ impl Chord {
             self.pointer(key, kind, cx).map_or(0, |old| old.written + 1).max(cx.unix_now().as_secs());
         let pointer = Pointer { key, kind, seq, written, at: lodging.at.clone() };
         let held = Held { record: Record::Pointer(pointer), ..lodging.held.clone() };
-        let me = self.addr.ok_or(Refusal::NotResponsible)?;
+        let me = self.me.map(|me| me.addr()).ok_or(Refusal::NotResponsible)?;
         self.keep(held.clone(), None, me, cx)?;
         Ok(held)
     }

@@ -53,12 +53,31 @@ pub(super) struct Running {
     route: Option<u32>,
     /// Until when it last waited for somebody who was named as responsible and is dead.
     waited: Instant,
+    doubt: Doubt,
+}
+
+/// Somebody was named who is dead, so whoever named it knew little of late: nodes that are nearer may know of one that
+/// joined before it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Doubt {
+    None,
+    /// They are being asked.
+    Open,
+    Settled,
 }
 
 impl Running {
+    /// Bytes on the heap, with itself.
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Self>()
+            + self.lookup.memory()
+            + (self.owners.capacity() + self.alive.capacity()) * size_of::<Peer>()
+    }
+
     /// All that its later course depends on.
     pub(super) fn essence(&self, into: &mut impl Hasher) {
-        (core::mem::discriminant(&self.goal), &self.owners, &self.alive, self.route.is_some()).hash(into);
+        let goal = core::mem::discriminant(&self.goal);
+        (goal, &self.owners, &self.alive, self.route.is_some(), &self.doubt).hash(into);
         self.lookup.essence(into);
     }
 }
@@ -133,7 +152,9 @@ impl Chord {
         self.next_lookup = number.wrapping_add(1);
         let parallel = match goal {
             Goal::Get(_) | Goal::Put(_) | Goal::Sweep => self.config.careful,
-            Goal::Join | Goal::Op(_) | Goal::Finger(_) | Goal::Merge | Goal::Home => self.config.parallel,
+            // Nobody waits for a finger.
+            Goal::Finger(_) => 1,
+            Goal::Join | Goal::Op(_) | Goal::Merge | Goal::Home => self.config.parallel,
         };
         let lookup = Lookup::new(target, parallel, seeds.into_iter()).alike(self.config.alike);
         self.lookups.insert(
@@ -145,6 +166,7 @@ impl Chord {
                 alive: Vec::new(),
                 route: None,
                 waited: Instant::ZERO,
+                doubt: Doubt::None,
             }),
         );
         // A task has its own time, in which several lookups may fall.
@@ -158,6 +180,12 @@ impl Chord {
     fn go_on(&mut self, number: u32, cx: &mut Context<'_>) {
         loop {
             let Some(running) = self.lookups.get_mut(&number) else { return };
+            if running.lookup.is_over()
+                && core::mem::replace(&mut running.doubt, Doubt::Settled) == Doubt::Open
+            {
+                let owners = core::mem::take(&mut running.owners);
+                return self.end(number, Ok(owners), cx);
+            }
             if running.lookup.is_over() {
                 let Some(contact) = running.lookup.widen() else {
                     return self.end(number, Err(Error::NoRoute), cx);
@@ -180,6 +208,9 @@ impl Chord {
             Answer::Owners(list) => {
                 let owners = peers(network, list);
                 if running.lookup.owners(contact.peer, &owners) {
+                    if owners.first() == Some(&contact.peer) {
+                        running.alive.push(contact.peer);
+                    }
                     self.has_nothing(goal, contact);
                     return self.named(number, owners, cx);
                 }
@@ -250,8 +281,20 @@ impl Chord {
             return self.end(number, Ok(owners), cx);
         }
         running.lookup.recall();
-        running.owners = owners;
+        match running.doubt {
+            // Somebody nearer has spoken: no more doubt.
+            Doubt::Open => {
+                running.doubt = Doubt::Settled;
+                running.owners.extend(owners);
+            }
+            Doubt::None | Doubt::Settled => running.owners = owners,
+        }
+        // Whoever names them may not know of some that were found alive by others.
+        running.owners.extend(running.alive.iter().copied());
         running.owners.retain(|owner| !running.lookup.is_buried(*owner));
+        let target = running.lookup.target();
+        running.owners.sort_by_key(|owner| target.distance_to(owner.id()));
+        running.owners.dedup();
         self.ask_owner(number, cx);
     }
 
@@ -261,7 +304,16 @@ impl Chord {
         let Some(running) = self.lookups.get_mut(&number) else { return };
         // All of them are dead: somebody nearer knows who comes next.
         let Some(&owner) = running.owners.first() else { return self.go_on(number, cx) };
-        if Some(owner) == me || running.alive.contains(&owner) || running.lookup.has_answered(owner) {
+        if Some(owner) == me || running.alive.contains(&owner) {
+            let doubt = core::mem::replace(&mut running.doubt, Doubt::Settled);
+            if doubt == Doubt::None
+                && running.lookup.has_buried()
+                && let Some(contact) = running.lookup.widen()
+            {
+                running.doubt = Doubt::Open;
+                let ask = Ask::Neighbours { notify: false, known: 0 };
+                return self.ask(contact, ask, Insistence::Once, Purpose::Widen(number), cx);
+            }
             let owners = core::mem::take(&mut running.owners);
             return self.end(number, Ok(owners), cx);
         }
@@ -276,30 +328,37 @@ impl Chord {
             let Some(running) = self.lookups.get_mut(&number) else { return };
             if !self.pending.iter().any(is_asked) && !running.alive.contains(&owner) {
                 running.lookup.report.messages += 1;
-                let ask = Ask::Neighbours { notify: false, known: 0 };
-                self.ask(Contact::unmet(owner), ask, Insistence::Twice, Purpose::Owner(number), cx);
+                self.ask(Contact::unmet(owner), Ask::Before, Insistence::Twice, Purpose::Owner(number), cx);
             }
         }
     }
 
-    /// Who was named as responsible lives. Somebody before it may be: whoever named it did not know yet, or does not
-    /// hear that one.
+    /// Who was named answers. Lists of successors are as old as the rounds of stabilising that they came through; a
+    /// predecessor is known at once, so whoever joined since then is found back from there, and who is not heard by whoever
+    /// named it.
     pub(super) fn owner_answered(&mut self, number: u32, owner: Peer, answer: &Answer, cx: &mut Context<'_>) {
         let network = self.config.network;
-        let Some(running) = self.lookups.get_mut(&number) else { return };
-        let Answer::Neighbours { predecessor, .. } = answer else {
+        let Answer::Neighbours { predecessor, successors: claims, .. } = answer else {
             return self.not_owner(number, owner, cx);
         };
-        let from = running.lookup.target();
-        let is_nearer = |peer: &Peer| from.distance_to(peer.id()) < from.distance_to(owner.id());
-        let before = predecessor.and_then(|place| place.peer(network)).filter(is_nearer);
-        let before = before.filter(|peer| !running.lookup.is_buried(*peer) && !running.owners.contains(peer));
-        if let Some(before) = before
-            && let Some(at) = running.owners.iter().position(|named| *named == owner)
-        {
-            running.owners.insert(at, before);
-        }
+        let Some(running) = self.lookups.get_mut(&number) else { return };
+        running.lookup.report.messages += 1;
         running.alive.push(owner);
+        let before =
+            predecessor.iter().chain(claims.iter().flatten()).filter_map(|place| place.peer(network));
+        let target = running.lookup.target();
+        let is_first = |before: &Peer| target.distance_to(before.id()) < target.distance_to(owner.id());
+        for before in before.filter(is_first) {
+            if !running.lookup.is_buried(before) && !running.owners.contains(&before) {
+                running.owners.push(before);
+            }
+        }
+        running.owners.sort_by_key(|named| target.distance_to(named.id()));
+        // Those that are nearer are still being asked.
+        let is_known = running.owners.first().is_some_and(|first| running.alive.contains(first));
+        if running.doubt == Doubt::Open && is_known {
+            return;
+        }
         self.ask_owner(number, cx);
     }
 
@@ -335,7 +394,7 @@ impl Chord {
         // More of those behind the place than it names when asked for it.
         let is_behind = |peer: &Peer| target.in_arc_to(from, peer.id()) && !running.lookup.is_buried(*peer);
         let owners: Vec<Peer> = list.into_iter().filter(is_behind).collect();
-        match owners.is_empty() {
+        match owners.is_empty() || running.doubt == Doubt::Open {
             true => self.go_on(number, cx),
             false => self.named(number, owners, cx),
         }
@@ -355,6 +414,10 @@ impl Chord {
     /// A lookup that is over, with its timer and its questions gone.
     fn take_lookup(&mut self, number: u32, cx: &mut Context<'_>) -> Option<Running> {
         let running = self.lookups.remove(&number)?;
+        // An empty map keeps its last node, and most nodes look up nothing most of the time.
+        if self.lookups.is_empty() {
+            self.lookups = alloc::collections::BTreeMap::new();
+        }
         cx.clear_timer(Timer::Lookup(number));
         if running.route.is_some() {
             cx.clear_timer(Timer::Route(number));

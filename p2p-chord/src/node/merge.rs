@@ -173,7 +173,7 @@ impl Chord {
         let Some(ring) = self.ring() else { return };
         let others = ring.successors().to_vec();
         let Some(ring) = Ring::joined(ring.me(), self.config.successors, contact, list) else { return };
-        self.state = State::Member(Box::new(ring));
+        self.state = State::Member(ring);
         self.tell_of(contact.peer, others, cx);
         self.ask_successor(0, cx);
     }

@@ -21,8 +21,9 @@ mod homing;
 mod join;
 mod lodging;
 mod lookups;
-mod merge;
+mod memory;
 mod mending;
+mod merge;
 mod placing;
 mod putting;
 mod reach;
@@ -48,7 +49,7 @@ use crate::error::Error;
 use crate::fingers::{Fingers, Slot};
 use crate::id::RingId;
 use crate::peer::Peer;
-use crate::pending::{Insistence, Pending, Question};
+use crate::pending::{Insistence, Pending, Question, Sent};
 use crate::ring::{Broken, Ring};
 use crate::wire::{Answer, Ask, LARGEST, Packet, Route};
 use alloc::boxed::Box;
@@ -56,7 +57,6 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use answers::Asked;
-use bytes::BytesMut;
 use core::net::SocketAddr;
 use everybody::Everybody;
 use join::Joining;
@@ -80,6 +80,8 @@ type Context<'a> = Cx<'a, Chord>;
 const FIRST_WORD: usize = 300;
 /// The same, of a ping: the answer is an address.
 const FIRST_PING: usize = 40;
+/// The same, of who asks who is before us: the answer is a few addresses.
+const FIRST_BEFORE: usize = 64;
 
 /// Why a question was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,7 +92,7 @@ enum Purpose {
     Step(u32),
     /// A lookup that came to nothing asks who answered for all whom it knows.
     Widen(u32),
-    /// Is the node alive that a lookup found?
+    /// Is the node alive that a lookup found, and is nobody before it who is responsible?
     Owner(u32),
     /// Who joins wants its successor's list.
     Copy,
@@ -138,6 +140,8 @@ enum Purpose {
     Replica(u32),
     /// Would a member of what may be another ring be our successor?
     Other,
+    /// Who is before us is to know of us.
+    Follow,
     /// To tell of another ring, or of somebody to be called.
     Told,
     /// To be called by somebody else than the node that we join by.
@@ -174,8 +178,10 @@ impl Purpose {
 pub struct Chord {
     config: Arc<Config>,
     socket: Option<SocketId>,
-    /// Where others reach us.
-    addr: Option<SocketAddr>,
+    /// Where others reach us, and so where we are on the ring.
+    me: Option<Peer>,
+    /// Our predecessor, when it was last looked at whether it is another one: the beginning of its place.
+    noticed: u64,
     state: State,
     fingers: Fingers,
     /// The slot that is looked after next.
@@ -190,7 +196,6 @@ pub struct Chord {
     bootstrap: Vec<SocketAddr>,
     /// How often that was the case.
     resort: u8,
-    scratch: BytesMut,
     storage: Box<Storage>,
     streams: Streams,
     /// Everybody on the ring, if it is to know them.
@@ -208,7 +213,8 @@ enum State {
     /// Asks, and is no member.
     Guest,
     Joining(Box<Joining>),
-    Member(Box<Ring>),
+    // In place: every message needs it.
+    Member(Ring),
 }
 
 impl Chord {
@@ -218,7 +224,8 @@ impl Chord {
         let config = config.into();
         Self {
             fingers: Fingers::new(config.base_bits),
-            addr: config.advertised,
+            me: config.advertised.map(|addr| Peer::new(config.network, addr)),
+            noticed: 0,
             storage: Box::new(Storage::new(&config)),
             streams: Streams::default(),
             everybody: Everybody::new(config.everybody),
@@ -236,7 +243,6 @@ impl Chord {
             typical: RoundTrip::default(),
             bootstrap: Vec::new(),
             resort: 0,
-            scratch: BytesMut::new(),
         }
     }
 
@@ -254,18 +260,18 @@ impl Chord {
         fingers: impl IntoIterator<Item = Peer>,
     ) -> Self {
         let mut node = Self::new(config);
-        node.addr = Some(me.addr());
+        node.me = Some(me);
         let ring = Ring::settled(me, node.config.successors, predecessor, successors);
         assert_eq!(ring.check(), Ok(()), "a successor list that is full and in order");
         node.fingers.settle(me, fingers.into_iter());
-        node.state = State::Member(Box::new(ring));
+        node.state = State::Member(ring);
         node
     }
 
     /// Where it is on the ring; `None` before it knows its address.
     #[must_use]
-    pub fn peer(&self) -> Option<Peer> {
-        self.addr.map(|addr| Peer::new(self.config.network, addr))
+    pub const fn peer(&self) -> Option<Peer> {
+        self.me
     }
 
     /// Whether it is a member of a ring.
@@ -310,6 +316,14 @@ impl Chord {
         self.ring().map_or(Ok(()), Ring::check)
     }
 
+    /// Reads something of each part of memory that the next message needs: for
+    /// [`Sim::look_into`](https://docs.rs/p2p-sim) and drivers like it. The number means nothing.
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        let ring = self.ring().map_or(0, Ring::touch);
+        ring ^ self.fingers.touch() ^ self.pending.touch() ^ self.tokens.touch()
+    }
+
     fn ring(&self) -> Option<&Ring> {
         match &self.state {
             State::Member(ring) => Some(ring),
@@ -338,23 +352,24 @@ impl Chord {
             (0, Ask::Ping) => FIRST_PING,
             // Whoever is called sent nothing to us.
             (0, Ask::Called { .. }) => 0,
+            (0, Ask::Before) => FIRST_BEFORE,
             // A record may be as long as a datagram.
             (0, Ask::Get { routed: false, .. }) => LARGEST,
             (0, _) => FIRST_WORD,
             _ => 0,
         };
         let packet = Packet::Ask { transaction, token: to.token, member, ask };
-        let datagram = packet.encode(self.config.network, least, &mut self.scratch);
+        let (datagram, len) = packet.datagram(self.config.network, least);
+        let sent = Sent::new(&datagram, len);
         if self.is_within_reach(to.peer) {
-            cx.send_to(socket, to.peer.addr(), datagram.clone());
+            cx.send_to(socket, to.peer.addr(), datagram);
         }
         let patience = match to.round_trip.mean() {
             Some(_) => to.round_trip.patience(),
             None => self.typical.patience_with_new(),
         };
         let patience = patience + insistence.allowance();
-        let question =
-            Question::new((transaction, to.peer), cx.now(), patience, insistence, purpose, datagram);
+        let question = Question::new((transaction, to.peer), cx.now(), patience, insistence, purpose, sent);
         if let Some(at) = self.pending.ask(question) {
             cx.set_timer_at(Timer::Due, at);
         }
@@ -364,7 +379,7 @@ impl Chord {
     /// it: what listens there may be anything.
     fn is_within_reach(&self, peer: Peer) -> bool {
         let addr = peer.addr();
-        let is_abroad = self.addr.is_some_and(|me| !is_local(me.ip()) && !me.ip().is_unspecified());
+        let is_abroad = self.me.is_some_and(|me| !is_local(me.addr().ip()) && !me.addr().ip().is_unspecified());
         !is_abroad || !is_local(addr.ip()) || self.bootstrap.contains(&addr)
     }
 
@@ -372,15 +387,13 @@ impl Chord {
         let Some(socket) = self.socket else { return };
         let token = self.tokens.of(to, cx.now());
         let packet = Packet::Answer { transaction, token, answer };
-        let datagram = packet.encode(self.config.network, 0, &mut self.scratch);
-        cx.send_to(socket, to, datagram);
+        cx.send_to(socket, to, packet.datagram(self.config.network, 0).0);
     }
 
     /// What we keep of a peer, if anything.
     fn known(&self, peer: Peer) -> Option<&Contact> {
-        let ring =
-            self.ring().into_iter().flat_map(|ring| ring.successors().iter().chain(ring.predecessor()));
-        ring.chain(self.fingers.contacts()).find(|contact| contact.peer == peer)
+        let in_ring = self.ring().and_then(|ring| ring.find(peer));
+        in_ring.or_else(|| self.fingers.find(self.me?, peer))
     }
 
     fn datagram(&mut self, datagram: Datagram, cx: &mut Context<'_>) {
@@ -450,7 +463,8 @@ impl Chord {
             Purpose::Predecessor(new) if !is_member => {
                 self.predecessor_failed(contact.peer, new, cx);
             }
-            Purpose::Heir(_) | Purpose::Member | Purpose::Other if !is_member => {}
+            Purpose::Heir(_) | Purpose::Member | Purpose::Other | Purpose::Follow if !is_member => {}
+            Purpose::Follow => self.follows(contact),
             Purpose::Other => self.other_answered(contact, answer, cx),
             Purpose::Reach => self.call_is_coming(contact, &answer, cx),
             Purpose::Heir(gone) => self.inherits(contact, gone),
@@ -486,7 +500,7 @@ impl Chord {
     /// Repeats a question with the token that it is to prove our address with.
     fn ask_again(&mut self, question: Question<Purpose>, token: u32, cx: &mut Context<'_>) {
         let Ok(Packet::Ask { mut ask, token: shown, .. }) =
-            Packet::decode(&question.datagram, self.config.network)
+            Packet::decode(question.sent.packet(), self.config.network)
         else {
             return;
         };
@@ -512,13 +526,11 @@ impl Chord {
 
     /// Keeps what was learnt of a contact wherever it stands.
     fn note(&mut self, contact: Contact) {
-        let fingers = self.fingers.contacts_mut();
-        let ring = match &mut self.state {
-            State::Member(ring) => Some(ring.contacts_mut()),
-            _ => None,
-        };
-        for known in fingers.chain(ring.into_iter().flatten()).filter(|known| known.peer == contact.peer) {
-            *known = contact;
+        if let State::Member(ring) = &mut self.state {
+            ring.note(contact);
+        }
+        if let Some(me) = self.me {
+            self.fingers.note(me, contact);
         }
     }
 
@@ -562,6 +574,7 @@ impl Chord {
             | Purpose::Sample(..)
             | Purpose::Other
             | Purpose::Told
+            | Purpose::Follow
             | Purpose::Repair => {}
             Purpose::Route(_) | Purpose::Pass => self.pass_by(&question, true, cx),
             Purpose::News => self.news_failed(&question, cx),
@@ -623,8 +636,8 @@ impl Chord {
     }
 
     fn bound(&mut self, at: SocketAddr, cx: &mut Context<'_>) {
-        if self.addr.is_none() && !at.ip().is_unspecified() {
-            self.addr = Some(at);
+        if self.me.is_none() && !at.ip().is_unspecified() {
+            self.me = Some(Peer::new(self.config.network, at));
         }
         self.listen(at, cx);
         cx.tell(Event::Listening(at));

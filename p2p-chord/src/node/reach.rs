@@ -84,7 +84,7 @@ impl Chord {
 
     /// Nobody called in time.
     pub(super) fn not_called(&mut self, cx: &mut Context<'_>) {
-        let me = self.addr;
+        let me = self.me.map(|me| me.addr());
         let Some(joining) = self.joining() else { return };
         let Some(awaited) = joining.awaited.take() else { return };
         if awaited.calls < CALLS {

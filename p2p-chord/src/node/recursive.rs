@@ -128,7 +128,7 @@ impl Chord {
     /// Whom we passed a question on to does not take it, or is silent.
     pub(super) fn pass_by(&mut self, question: &Question<Purpose>, is_silent: bool, cx: &mut Context<'_>) {
         let Ok(Packet::Ask { ask: Ask::Route(mut route), .. }) =
-            Packet::decode(&question.datagram, self.config.network)
+            Packet::decode(question.sent.packet(), self.config.network)
         else {
             return;
         };

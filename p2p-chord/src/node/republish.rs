@@ -61,7 +61,7 @@ impl Published {
 impl Chord {
     /// Says that something can be had here.
     pub(super) fn provide(&mut self, op: OpId, provide: Provide, cx: &mut Context<'_>) {
-        let Some(addr) = self.addr else { return cx.finish(op, Err(Error::NoAddress)) };
+        let Some(addr) = self.me.map(|me| me.addr()) else { return cx.finish(op, Err(Error::NoAddress)) };
         let Provide { key, port, sha256, size } = provide;
         let at = Place::from(SocketAddr::new(addr.ip(), port));
         let record = Record::Provider(Provider { key, at, sha256, size });

@@ -97,10 +97,30 @@ impl Chord {
         let Some(ring) = self.ring().filter(|ring| !ring.is_small()) else { return };
         let peer = predecessor.and_then(|place| place.peer(self.config.network));
         let nearer = peer.filter(|peer| ring.is_nearer_successor(*peer));
+        let unknown = peer.filter(|peer| ring.predecessor().is_none() && *peer != ring.me());
         self.is_named_between(nearer);
         if let Some(peer) = nearer {
             let ask = Ask::Neighbours { notify: true, known: 0 };
             self.ask(Contact::unmet(peer), ask, Insistence::Thrice, Purpose::Nearer, cx);
+        } else if let Some(peer) = unknown
+            && !self.is_asking(|purpose| *purpose == Purpose::Follow)
+        {
+            // We have just joined: who was before our successor is before us, and is to know of us now and not only when
+            // it asks our successor the next time.
+            self.ask(Contact::unmet(peer), Ask::Follow, Insistence::Twice, Purpose::Follow, cx);
+        }
+    }
+
+    /// A member says that it would be our successor.
+    pub(super) fn followed(&mut self, from: SocketAddr, cx: &mut Context<'_>) {
+        let peer = Peer::new(self.config.network, from);
+        let Some(ring) = self.ring().filter(|ring| !ring.is_small()) else { return };
+        if !self.config.classic
+            && ring.is_nearer_successor(peer)
+            && !self.is_asking(|purpose| *purpose == Purpose::Nearer)
+        {
+            let ask = Ask::Neighbours { notify: true, known: 0 };
+            self.ask(Contact::unmet(peer), ask, Insistence::Twice, Purpose::Nearer, cx);
         }
     }
 
@@ -172,7 +192,19 @@ impl Chord {
         } else if let Some(before) = ring.predecessor().copied()
             && !self.is_asking(|purpose| matches!(purpose, Purpose::Predecessor(_)))
         {
-            self.ask_member(before, Purpose::Predecessor(new), cx);
+            // Twice, not thrice: until that is known nobody is responsible for a place before the new one that this node
+            // speaks for, and who is taken for dead wrongly notifies us again.
+            let ask = Ask::Neighbours { notify: false, known: 0 };
+            self.ask(before, ask, Insistence::Twice, Purpose::Predecessor(new), cx);
+        }
+    }
+
+    /// Who is before us, as we were told when we joined, answers.
+    pub(super) fn follows(&mut self, contact: Contact) {
+        if let Some(ring) = self.ring_mut().filter(|ring| !ring.is_small())
+            && ring.is_nearer_predecessor(contact.peer)
+        {
+            ring.precede(contact);
         }
     }
 

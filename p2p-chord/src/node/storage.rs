@@ -106,6 +106,16 @@ impl Storage {
         }
     }
 
+    /// Bytes on the heap, about.
+    pub(super) fn memory(&self) -> usize {
+        self.store.bytes()
+            + self.copies.memory()
+            + super::memory::of_map(&self.tasks)
+            + self.tasks.len() * size_of::<Task>()
+            + super::memory::of_map(&self.placings)
+            + self.placings.len() * size_of::<Placing>()
+    }
+
     pub(super) const fn draw(&mut self) -> u32 {
         let number = self.next;
         self.next = number.wrapping_add(1);

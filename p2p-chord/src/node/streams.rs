@@ -10,7 +10,7 @@ use crate::peer::Peer;
 use crate::wire::{Answer, Ask, LARGEST_FRAME, Packet};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use core::net::SocketAddr;
 use p2p_core::frames::Frames;
 use p2p_core::{ConnId, Duration, IoError, ListenerId, StreamInput};
@@ -82,7 +82,7 @@ impl Chord {
     }
 
     fn send_frame(&mut self, conn: ConnId, packet: &Packet, cx: &mut Context<'_>) {
-        let frame = packet.encode(self.config.network, 0, &mut self.scratch);
+        let frame = packet.encode(self.config.network, 0, &mut BytesMut::new());
         cx.send(conn, Bytes::copy_from_slice(&(frame.len() as u32).to_be_bytes()));
         cx.send(conn, frame);
     }

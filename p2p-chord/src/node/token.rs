@@ -20,6 +20,10 @@ impl Tokens {
         Self { keys: [rng.bits(), rng.bits()], since: now }
     }
 
+    pub(super) const fn touch(&self) -> u64 {
+        self.keys[0]
+    }
+
     fn epoch(&self, now: Instant) -> u64 {
         (now.since(self.since).as_secs()) / EPOCH.as_secs()
     }

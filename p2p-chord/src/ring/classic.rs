@@ -10,7 +10,8 @@ impl Ring {
     /// Any view of a large ring, right or not.
     pub(crate) fn classic(me: Peer, r: usize, predecessor: Option<Peer>, successors: &[Peer]) -> Self {
         let successors = successors.iter().map(|peer| Contact::unmet(*peer)).collect();
-        Self { me, r, small: false, heard: 0, predecessor: predecessor.map(Contact::unmet), successors }
+        let predecessor = predecessor.map(Contact::unmet);
+        Self { me, r, small: false, ordered: false, heard: 0, predecessor, rumour: None, successors }
     }
 
     /// Joins, or begins as its own successor: the list is filled with copies.

@@ -28,6 +28,7 @@ mod primitives;
 mod publishing;
 mod recursive;
 mod refused;
+mod replayed;
 mod ring;
 mod rings;
 mod storing;

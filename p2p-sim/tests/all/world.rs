@@ -2,7 +2,7 @@
 
 use crate::kit::{Puppet, act, bind, dial, listen, push, tell};
 use p2p_core::{Duration, FileId, Group, Job, JobDone, RelPath, Root, Span};
-use p2p_sim::{Bandwidth, Disk, Faults, NodeIx, Setup, Sim, Uniform};
+use p2p_sim::{Bandwidth, Disk, Faults, Gaps, NodeIx, Setup, Sim, Uniform};
 
 const PORT: u16 = 7000;
 
@@ -267,4 +267,124 @@ fn a_disk_is_full_slow_or_fails() {
     sim.ask(a, run(Job::Load { file: file("f"), limit: 9999 }));
     sim.run_for(secs(10));
     assert!(format!("{:?}", sim.machine(a).done[2]).contains("Device"));
+}
+
+#[test]
+fn a_frozen_node_hears_everything_afterwards_in_its_order() {
+    let mut sim = Sim::new(1, Uniform::fixed(Duration::from_millis(10)));
+    let (a, b) = (sim.add(Puppet::default()), sim.add(Puppet::default()));
+    for node in [a, b] {
+        sim.ask(node, bind(PORT));
+    }
+    sim.ask(b, listen(PORT));
+    sim.ask(a, dial(sim.addr(b), PORT));
+    sim.ask(b, act(|_, cx| cx.set_timer(7, secs(2))));
+    sim.run_for(secs(1));
+    sim.freeze(b, secs(3));
+    // Asked again for less: it stays frozen as long as it was to be.
+    sim.freeze(b, secs(1));
+    sim.ask(a, tell(sim.addr(b), PORT, b"early"));
+    let op = sim.ask(b, act(|me, cx| me.log.push((cx.now(), "asked".to_owned()))));
+    sim.ask(a, push(1_000_000));
+    sim.run_for(secs(2));
+    sim.ask(a, tell(sim.addr(b), PORT, b"late"));
+    sim.run_until(p2p_core::Instant::from_nanos(3_999_999_999));
+    assert!(sim.is_frozen(b) && sim.outcome(op).is_none() && sim.machine(b).datagrams.is_empty());
+    assert_eq!(sim.machine(b).total(), 0);
+    assert!(sim.machine(a).saw("Full"), "its sender is stopped");
+    sim.run_for(secs(1));
+    assert!(!sim.is_frozen(b) && sim.outcome(op).is_some());
+    let machine = sim.machine(b);
+    let at = p2p_core::Instant::from_nanos(4_000_000_000);
+    assert_eq!(machine.when("Timer(7)"), Some(at), "late");
+    assert_eq!(machine.when("asked"), Some(at));
+    let datagrams: Vec<_> =
+        machine.datagrams.iter().map(|(at, datagram)| (*at, &datagram.data[..])).collect();
+    assert_eq!(datagrams, [(at, &b"early"[..]), (at, &b"late"[..])]);
+    assert_eq!(machine.total(), 1_000_000);
+    // One that dies frozen hears nothing of it in its next life.
+    sim.freeze(b, secs(3));
+    sim.ask(a, tell(sim.addr(b), PORT, b"lost"));
+    sim.run_for(secs(1));
+    sim.kill(b);
+    sim.restart(b, Puppet::default());
+    sim.run_for(secs(5));
+    assert!(!sim.is_frozen(b) && sim.machine(b).datagrams.is_empty());
+}
+
+#[test]
+fn datagrams_to_a_frozen_node_wait_in_a_queue_with_an_end() {
+    let mut sim = Sim::new(1, Uniform::fixed(Duration::from_millis(10)));
+    let (a, b) = (sim.add(Puppet::default()), sim.add(Puppet::default()));
+    sim.ask(a, bind(PORT));
+    sim.ask(b, bind(PORT));
+    sim.freeze(b, secs(3));
+    let to = std::net::SocketAddr::new(sim.addr(b), PORT);
+    sim.ask(
+        a,
+        act(move |me, cx| (0..1000).for_each(|_| cx.send_to(me.sockets[0], to, p2p_sim::zeros(1000)))),
+    );
+    sim.run_for(secs(5));
+    let got = sim.machine(b).datagrams.len() as u64;
+    // It was not bound before it was frozen.
+    assert_eq!(got + sim.traffic().dropped + sim.traffic().unheard, 1000);
+    assert!((262..=264).contains(&got), "{got}");
+}
+
+#[test]
+fn links_may_be_one_way_and_not_transitive() {
+    let mut sim = Sim::new(1, Uniform::ms(10..20));
+    let nodes: Vec<NodeIx> = (0..3).map(|_| sim.add(Puppet::default())).collect();
+    for node in &nodes {
+        sim.ask(*node, bind(PORT));
+        sim.ask(*node, listen(PORT));
+    }
+    sim.run_for(secs(1));
+    // From 0 to 1 nothing passes, from 1 to 0 it does.
+    sim.cut(nodes[0], nodes[1]);
+    let reaches = |sim: &mut Sim<Puppet>, from: usize, to: usize| {
+        sim.machine_mut(nodes[to]).datagrams.clear();
+        sim.ask(nodes[from], tell(sim.addr(nodes[to]), PORT, b"x"));
+        sim.run_for(secs(1));
+        sim.machine(nodes[to]).datagrams.len() == 1
+    };
+    assert!(!reaches(&mut sim, 0, 1) && reaches(&mut sim, 1, 0));
+    // 0 and 1 hear 2, which hears both; they do not hear each other.
+    sim.cut(nodes[1], nodes[0]);
+    assert!(!reaches(&mut sim, 0, 1) && !reaches(&mut sim, 1, 0));
+    for (from, to) in [(0, 2), (2, 0), (1, 2), (2, 1)] {
+        assert!(reaches(&mut sim, from, to), "{from} to {to}");
+    }
+    // Nor does a stream come about.
+    sim.ask(nodes[0], dial(sim.addr(nodes[1]), PORT));
+    sim.run_for(secs(60));
+    assert!(sim.machine(nodes[0]).saw("Closed(Err(TimedOut))"), "{:?}", sim.machine(nodes[0]).log);
+    sim.heal();
+    assert!(reaches(&mut sim, 0, 1));
+}
+
+#[test]
+fn gaps_part_pairs_for_datagrams_and_streams_alike() {
+    let mut sim = Sim::new(1, Uniform::ms(10..20));
+    let gaps = Gaps { seed: 5, pairs: 0.3, directions: 0.0 };
+    sim.set_gaps(gaps);
+    let nodes: Vec<NodeIx> = (0..12).map(|_| sim.add(Puppet::default())).collect();
+    for node in &nodes {
+        sim.ask(*node, bind(PORT));
+        sim.ask(*node, listen(PORT));
+    }
+    sim.run_for(secs(1));
+    let mut apart = 0;
+    for (a, b) in nodes.iter().flat_map(|a| nodes.iter().map(move |b| (*a, *b))).filter(|(a, b)| a != b) {
+        apart += usize::from(gaps.between(a, b));
+        let before = sim.machine(b).datagrams.len();
+        sim.ask(a, tell(sim.addr(b), PORT, b"x"));
+        sim.ask(a, dial(sim.addr(b), PORT));
+        sim.run_for(secs(1));
+        assert_eq!(sim.machine(b).datagrams.len() == before, gaps.between(a, b));
+    }
+    sim.run_for(secs(60));
+    assert!((20..60).contains(&apart), "{apart} of 132");
+    let failed: usize = nodes.iter().map(|node| sim.machine(*node).count("Closed(Err(TimedOut))")).sum();
+    assert_eq!(failed, apart);
 }

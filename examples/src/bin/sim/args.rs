@@ -98,7 +98,7 @@ impl Bittorrent {
     }
 }
 
-fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
+pub(crate) fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
     let parts = text.split_once("..").and_then(|(from, to)| Some(from.parse().ok()?..=to.parse().ok()?));
     parts
         .filter(|range| !range.is_empty())

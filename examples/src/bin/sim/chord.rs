@@ -1,13 +1,17 @@
 //! `sim chord`: rings of real nodes beside the papers' figures.
 
+mod churn;
 mod load;
 mod one_hop;
 mod routers;
+mod scale;
+mod state;
 mod stretch;
 
 use clap::{Args as Arguments, ValueEnum};
 use p2p_examples::rings::{Profile, failures, hops};
 use p2p_examples::{Line, Output, Table};
+use std::ops::RangeInclusive;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum What {
@@ -23,6 +27,14 @@ pub(crate) enum What {
     Routers,
     /// Records of each of 10,000 machines, of a million, by how many places each has on the ring
     Load,
+    /// Nodes come and go: lookups that name the wrong one, and what it costs
+    Churn,
+    /// 10,000 nodes come and go for an hour: what that costs to simulate
+    Hour,
+    /// A ring of --nodes: messages a CPU second, and memory
+    Scale,
+    /// What a node holds in memory
+    State,
 }
 
 #[derive(Debug, Arguments)]
@@ -35,15 +47,28 @@ pub(crate) struct Chord {
     /// Lookups of each run
     #[arg(long, default_value_t = 20_000)]
     pub(crate) lookups: usize,
+    /// Nodes of `scale`
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) nodes: usize,
+    /// Virtual seconds of `scale`
+    #[arg(long, default_value_t = 10)]
+    pub(crate) seconds: u64,
     /// The seed of the run
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Several runs, one for each of these seeds: A..B, B included (`churn`, `hour`, `scale`)
+    #[arg(long, value_name = "A..B", value_parser = super::args::range, conflicts_with = "seed")]
+    pub(crate) seeds: Option<RangeInclusive<u64>>,
     /// Exit code 1 if something promised is missed
     #[arg(long)]
     pub(crate) check: bool,
 }
 
 impl Chord {
+    fn seeds(&self) -> RangeInclusive<u64> {
+        self.seeds.clone().unwrap_or(self.seed..=self.seed)
+    }
+
     /// Runs; whether all that is promised was kept.
     pub(crate) fn run(&self, out: &mut Output) -> bool {
         match self.what {
@@ -53,6 +78,10 @@ impl Chord {
             What::OneHop => self.one_hop(out),
             What::Routers => self.routers(out),
             What::Load => self.load(out),
+            What::Churn => churn::run(self, out),
+            What::Hour => scale::hour(self, out),
+            What::Scale => scale::run(self, out),
+            What::State => state::run(self, out),
         }
     }
 

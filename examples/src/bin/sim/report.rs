@@ -1,19 +1,8 @@
 //! What `sim` says of its runs.
 
+use p2p_examples::cost::Cost;
 use p2p_examples::swarm::{Figures, Scenario};
 use p2p_examples::{Line, Output, Table};
-
-/// The process so far: CPU seconds of all its threads, and the most memory that it held, in bytes. Linux only.
-fn process() -> Option<(f64, u64)> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = peak.trim().trim_end_matches("kB").trim().parse().ok()?;
-    // A tick of this interface is a hundredth of a second on every Linux.
-    Some(((ticks(11)? + ticks(12)?) / 100.0, kib * 1024))
-}
 
 /// The rows so far.
 pub(crate) struct Report {
@@ -36,17 +25,17 @@ impl Report {
         for column in 2..head.len() + rest.len() - 1 {
             table = table.right(column);
         }
-        let cpu = process().map_or(0.0, |(cpu, _)| cpu);
+        let cpu = Cost::so_far().map_or(0.0, |cost| cost.cpu);
         Self { table, timeline, runs: Vec::new(), misses: Vec::new(), cpu, costs: Vec::new() }
     }
 
     /// Adds a run.
     pub(crate) fn ran(&mut self, scenario: &Scenario, run: Figures, out: &mut Output) {
-        let process = process();
-        let cpu = process.map_or(0.0, |(cpu, _)| cpu - self.cpu);
+        let cost = Cost::so_far();
+        let cpu = cost.map_or(0.0, |cost| cost.cpu - self.cpu);
         self.cpu += cpu;
         self.costs.push(cpu);
-        let peak = process.map_or(0, |(_, peak)| peak >> 20);
+        let peak = cost.map_or(0, |cost| cost.peak >> 20);
         for (at, group) in run.groups.iter().enumerate() {
             let mut cells = vec![
                 run.seed.to_string(),

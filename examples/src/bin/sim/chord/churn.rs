@@ -1,0 +1,129 @@
+//! `sim chord churn`: lookups that name the wrong node while nodes come and go.
+
+use super::Chord;
+use p2p_core::Duration;
+use p2p_examples::rings::{Churn, Going, Profile};
+use p2p_examples::{Line, Output, Table};
+use p2p_sim::churn::Session;
+
+/// One row: what happens, and what has to be reached.
+struct Case {
+    name: &'static str,
+    going: Going,
+    /// What others reached.
+    anchor: &'static str,
+    profile: Profile,
+    /// Lookups a second.
+    rate: f64,
+    /// Wrong lookups of 10,000 at most.
+    most_wrong: f64,
+    /// Messages a second of each node at most.
+    most_messages: f64,
+    /// Bytes a second of each node at most.
+    most_bytes: f64,
+}
+
+fn cases() -> [Case; 5] {
+    let secs = Duration::from_secs;
+    let profile = |successors: usize, upkeep: u64| Profile {
+        parallel: 3,
+        nearest_of: 16,
+        upkeep: secs(upkeep),
+        ..Profile::plain(successors)
+    };
+    let crash = |name, session, anchor, upkeep, most_wrong, most_bytes| Case {
+        name,
+        going: Going::Crash(session),
+        anchor,
+        profile: profile(8, upkeep),
+        rate: 10.0,
+        most_wrong,
+        most_messages: 5.0,
+        most_bytes,
+    };
+    let exponential = |mean| Session::Exponential { mean: secs(mean) };
+    // Of the same mean, and of the same median (0.48 of the scale).
+    let weibull = |scale| Session::Weibull { shape: 0.5, scale: secs(scale) };
+    [
+        Case {
+            name: "0.40 join and leave a second",
+            going: Going::Leave(0.4),
+            anchor: "15 wrong",
+            profile: profile(20, 15),
+            rate: 1.0,
+            most_wrong: 1.0,
+            most_messages: 1.0,
+            most_bytes: f64::INFINITY,
+        },
+        crash("crash, mean 10 min", exponential(600), "3.5 at 4.6 msg/s", 5, 1.0, f64::INFINITY),
+        crash("crash, mean 10 min, Weibull", weibull(300), "-", 5, 1.0, f64::INFINITY),
+        crash("crash, median 1.4 min", exponential(120), "29 at 9.4 msg/s", 2, 10.0, 900.0),
+        crash("crash, median 1.4 min, Weibull", weibull(175), "-", 2, 10.0, 900.0),
+    ]
+}
+
+/// Runs; whether all that is promised was kept.
+pub(super) fn run(asked: &Chord, out: &mut Output) -> bool {
+    let head = [
+        "seed",
+        "nodes come and go",
+        "profile",
+        "upkeep",
+        "wrong of 10^4",
+        "others",
+        "late",
+        "failed",
+        "hops",
+        "time-outs",
+        "s",
+        "msg/s",
+        "B/s",
+        "digest",
+    ];
+    let mut table = (4..head.len() - 1).fold(Table::new(head), Table::right);
+    let mut kept = true;
+    for seed in asked.seeds() {
+        for case in cases() {
+            let Case { going, profile, rate, .. } = case;
+            let warm_up = Duration::from_secs(300);
+            let churn = Churn { nodes: 1_000, going, profile, lookups: asked.lookups, rate, warm_up };
+            let run = churn.run(seed);
+            let found = (run.lookups - run.failed).max(1) as f64;
+            kept &= run.bad_of_10_000() <= case.most_wrong
+                && run.messages_rate() <= case.most_messages
+                && run.bytes_rate() <= case.most_bytes;
+            table = table.row([
+                seed.to_string(),
+                case.name.to_owned(),
+                profile.to_string(),
+                format!("{} s", profile.upkeep.as_secs()),
+                format!("{:.2}", run.bad_of_10_000()),
+                case.anchor.to_owned(),
+                run.late.to_string(),
+                run.failed.to_string(),
+                format!("{:.2}", run.hops as f64 / found),
+                format!("{:.2}", run.timeouts as f64 / found),
+                format!("{:.2}", run.seconds / found),
+                format!("{:.2}", run.messages_rate()),
+                format!("{:.0}", run.bytes_rate()),
+                format!("{:016x}", run.digest),
+            ]);
+            out.note(format_args!("seed {seed}, {}: {run:?}", case.name));
+            let milli = |figure: f64| (figure * 1e3) as i128;
+            out.event(
+                Line::new("churn")
+                    .number("seed", seed)
+                    .text("case", case.name)
+                    .number("lookups", run.lookups as i128)
+                    .number("wrong", run.wrong as i128)
+                    .number("failed", run.failed as i128)
+                    .number("late", run.late as i128)
+                    .number("messages_milli", milli(run.messages_rate()))
+                    .number("bytes_milli", milli(run.bytes_rate()))
+                    .text("digest", format_args!("{:016x}", run.digest)),
+            );
+        }
+    }
+    out.say(&table);
+    kept
+}

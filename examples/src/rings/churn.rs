@@ -1,0 +1,384 @@
+//! Nodes come and go: Stoica et al. 2003, table III, and crashes as in Rhea et al. 2004 (Bamboo).
+
+use super::profile::PORT;
+use super::{Profile, Settled};
+use p2p_chord::{Chord, Command, Event, Peer, RingId};
+use p2p_core::{Duration, Instant, OpId, Rng};
+use p2p_sim::churn::{Arrivals, Session};
+use p2p_sim::{NodeIx, Sim, Uniform};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+/// How nodes come and go.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Going {
+    /// So many a second join, and as many leave and say so, both at random times.
+    Leave(f64),
+    /// Each stays for a session and crashes; another one joins at once in its place.
+    Crash(Session),
+}
+
+/// A ring with churn.
+#[derive(Debug, Clone, Copy)]
+pub struct Churn {
+    /// Nodes, about.
+    pub nodes: usize,
+    /// How they come and go.
+    pub going: Going,
+    /// How nodes are set.
+    pub profile: Profile,
+    /// Lookups that count.
+    pub lookups: usize,
+    /// How many of them begin a second, at random times from random members.
+    pub rate: f64,
+    /// How long it goes on before lookups count.
+    pub warm_up: Duration,
+}
+
+/// What became of the lookups, and what it all cost.
+#[derive(Debug, Clone, Default)]
+pub struct Course {
+    /// Lookups.
+    pub lookups: usize,
+    /// Lookups that named a node that was not responsible for the place at any time while they were under way. A node
+    /// is responsible once its successor knows of it, or, at the latest, a round trip of 120 ms after it joined.
+    pub wrong: usize,
+    /// Lookups that named the node that had been responsible at some time, and no longer was when they ended.
+    pub late: usize,
+    /// Lookups that ended without a result.
+    pub failed: usize,
+    /// Sums over all lookups with a result.
+    pub hops: u64,
+    /// Questions that were not answered in time, of all lookups.
+    pub timeouts: u64,
+    /// Seconds that the lookups with a result took, in all.
+    pub seconds: f64,
+    /// The longest of them.
+    pub slowest: f64,
+    /// Nodes that joined, and those that could not.
+    pub joined: (usize, usize),
+    /// Node-seconds of which messages and bytes are counted.
+    pub node_seconds: f64,
+    /// Datagrams sent by all nodes while lookups counted: everything, lookups too.
+    pub messages: u64,
+    /// Their bytes, with 28 of heads of IP and UDP for each.
+    pub bytes: u64,
+    /// Everything that happened, in 64 bits.
+    pub digest: u64,
+}
+
+impl Course {
+    /// Messages that a node sends a second.
+    #[must_use]
+    pub fn messages_rate(&self) -> f64 {
+        self.messages as f64 / self.node_seconds
+    }
+
+    /// Bytes that a node sends a second.
+    #[must_use]
+    pub fn bytes_rate(&self) -> f64 {
+        self.bytes as f64 / self.node_seconds
+    }
+
+    /// Lookups of 10,000 that did not name the right node.
+    #[must_use]
+    pub fn bad_of_10_000(&self) -> f64 {
+        (self.wrong + self.failed) as f64 * 1e4 / self.lookups.max(1) as f64
+    }
+}
+
+/// Heads of IPv4 and UDP.
+const HEADS: u64 = 28;
+/// How long a node runs on after it left.
+const LINGER: Duration = Duration::from_secs(1);
+/// How long it takes at most to ask somebody and hear the answer.
+const ROUND_TRIP: Duration = Duration::from_millis(120);
+/// How closely it is watched who is responsible.
+const STEP: Duration = Duration::from_millis(10);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Happens {
+    Arrive,
+    Depart,
+    Crash(NodeIx),
+    Lookup,
+}
+
+struct Lookup {
+    target: RingId,
+    began: Instant,
+    /// Who was responsible since then.
+    owners: Vec<NodeIx>,
+    /// If it counts.
+    counts: bool,
+}
+
+type Told = Arc<Mutex<Vec<(Instant, OpId, Peer, u16, u16)>>>;
+
+struct Run<'a> {
+    churn: &'a Churn,
+    sim: Sim<Chord>,
+    rng: Rng,
+    /// All that live and were members, or will be.
+    places: BTreeMap<RingId, NodeIx>,
+    alive: Vec<NodeIx>,
+    joining: Vec<(OpId, NodeIx)>,
+    /// Those that have just joined, and when they count whoever knows of them.
+    new: BTreeMap<NodeIx, Instant>,
+    leaving: Vec<(OpId, NodeIx)>,
+    /// Those that left, and when they end: somebody may not have heard them yet.
+    left: Vec<(Instant, NodeIx)>,
+    under_way: BTreeMap<OpId, Lookup>,
+    agenda: BTreeMap<(Instant, u64), Happens>,
+    number: u64,
+    told: Told,
+    course: Course,
+}
+
+impl Churn {
+    /// Runs it.
+    #[must_use]
+    pub fn run(&self, seed: u64) -> Course {
+        let ring = Settled::new(seed, self.nodes, &self.profile, Uniform::ms(20..60), None);
+        let mut sim = ring.sim;
+        let told = Told::default();
+        let tell = told.clone();
+        sim.on_event(move |now, _, op, event| {
+            if let (Some(op), Event::Owners { owners, report, .. }) = (op, event)
+                && let Ok(mut told) = tell.lock()
+                && let Some(owner) = owners.first()
+            {
+                told.push((now, op, *owner, report.hops, report.timeouts));
+            }
+            false
+        });
+        let mut run = Run {
+            churn: self,
+            rng: Rng::fast_from(seed ^ 0xc4),
+            places: ring.members.iter().map(|(peer, node)| (peer.id(), *node)).collect(),
+            alive: sim.nodes().collect(),
+            sim,
+            joining: Vec::new(),
+            new: BTreeMap::new(),
+            leaving: Vec::new(),
+            left: Vec::new(),
+            under_way: BTreeMap::new(),
+            agenda: BTreeMap::new(),
+            number: 0,
+            told,
+            course: Course::default(),
+        };
+        run.go();
+        run.course.digest = run.sim.digest();
+        run.course
+    }
+}
+
+impl Run<'_> {
+    fn plan(&mut self, at: Instant, what: Happens) {
+        self.number += 1;
+        self.agenda.insert((at, self.number), what);
+    }
+
+    /// The next of independent events, so many a second.
+    fn next(&mut self, per_second: f64, what: Happens) {
+        let at = Arrivals::Poisson { per_second }.draw(1, self.sim.now(), &mut self.rng)[0];
+        self.plan(at, what);
+    }
+
+    fn stay(&mut self, node: NodeIx) {
+        if let Going::Crash(session) = self.churn.going {
+            let at = self.sim.now() + session.draw(&mut self.rng);
+            self.plan(at, Happens::Crash(node));
+        }
+    }
+
+    fn go(&mut self) {
+        match self.churn.going {
+            Going::Leave(rate) => {
+                self.next(rate, Happens::Arrive);
+                self.next(rate, Happens::Depart);
+            }
+            Going::Crash(_) => self.alive.clone().into_iter().for_each(|node| self.stay(node)),
+        }
+        self.next(self.churn.rate, Happens::Lookup);
+        let warm = self.sim.now() + self.churn.warm_up;
+        let mut before = None;
+        while self.course.lookups < self.churn.lookups {
+            let now = self.sim.now();
+            if now >= warm {
+                let traffic = self.sim.traffic().datagrams;
+                let from = *before.get_or_insert((traffic.sent, traffic.sent_bytes));
+                self.course.messages = traffic.sent - from.0;
+                self.course.bytes = traffic.sent_bytes - from.1 + HEADS * self.course.messages;
+                self.course.node_seconds += self.alive.len() as f64 * STEP.as_secs_f64();
+            }
+            self.sim.run_until(now + STEP);
+            self.watch();
+            while let Some((&(at, number), &what)) = self.agenda.first_key_value() {
+                if at > self.sim.now() {
+                    break;
+                }
+                self.agenda.remove(&(at, number));
+                self.happen(what, self.sim.now() >= warm);
+            }
+            self.watch_owners();
+        }
+    }
+
+    fn happen(&mut self, what: Happens, counts: bool) {
+        match (what, self.churn.going) {
+            (Happens::Arrive, Going::Leave(rate)) => {
+                self.next(rate, what);
+                self.arrive();
+            }
+            (Happens::Depart, Going::Leave(rate)) => {
+                self.next(rate, what);
+                let members: Vec<NodeIx> = self.members();
+                if let Some(node) = self.rng.choose(&members).copied() {
+                    let op = self.sim.ask(node, Command::Leave);
+                    self.leaving.push((op, node));
+                }
+            }
+            (Happens::Crash(node), _) => {
+                self.bury(node);
+                self.arrive();
+            }
+            (Happens::Lookup, _) => {
+                self.next(self.churn.rate, what);
+                let members = self.members();
+                let Some(node) = self.rng.choose(&members).copied() else { return };
+                let target = RingId::random(&mut self.rng);
+                let began = self.sim.now();
+                let op = self.sim.ask(node, Command::Lookup(target));
+                self.under_way.insert(op, Lookup { target, began, owners: Vec::new(), counts });
+            }
+            _ => {}
+        }
+    }
+
+    /// Members that are not about to leave.
+    fn members(&self) -> Vec<NodeIx> {
+        let leaves = |node: &NodeIx| self.leaving.iter().any(|(_, leaver)| leaver == node);
+
+        self.alive.iter().copied().filter(|node| self.is_member(*node) && !leaves(node)).collect()
+    }
+
+    fn is_member(&self, node: NodeIx) -> bool {
+        self.sim.is_alive(node) && self.sim.machine(node).is_member()
+    }
+
+    fn arrive(&mut self) {
+        let members = self.members();
+        let by: Vec<SocketAddr> = (0..3)
+            .filter_map(|_| self.rng.choose(&members).map(|node| SocketAddr::new(self.sim.addr(*node), PORT)))
+            .collect();
+        let config = self.churn.profile.config();
+        let network = config.network;
+        let node = self.sim.add(Chord::new(config));
+        self.sim.run_for(Duration::from_nanos(1));
+        let peer = Peer::new(network, SocketAddr::new(self.sim.addr(node), PORT));
+        self.places.insert(peer.id(), node);
+        self.alive.push(node);
+        let op = self.sim.ask(node, Command::Join(by));
+        self.joining.push((op, node));
+        self.stay(node);
+    }
+
+    fn bury(&mut self, node: NodeIx) {
+        self.sim.kill(node);
+        self.alive.retain(|other| *other != node);
+        self.places.retain(|_, other| *other != node);
+        // Nobody waits for its lookups any more.
+        let sim = &self.sim;
+        self.under_way.retain(|op, _| sim.node_of(*op) != Some(node));
+    }
+
+    fn watch(&mut self) {
+        let sim = &self.sim;
+        let (now, mut gone) = (sim.now(), Vec::new());
+        self.leaving.retain(|(op, node)| {
+            let done = sim.outcome(*op).is_some();
+            if done {
+                self.left.push((now + LINGER, *node));
+            }
+            !done
+        });
+        gone.extend(self.left.extract_if(.., |(at, _)| *at <= now).map(|(_, node)| node));
+        let mut lost = Vec::new();
+        let course = &mut self.course;
+        self.joining.retain(|(op, node)| match sim.outcome(*op) {
+            None => sim.is_alive(*node),
+            Some(Ok(())) => {
+                course.joined.0 += 1;
+                self.new.insert(*node, now + ROUND_TRIP);
+                false
+            }
+            Some(Err(_)) => {
+                course.joined.1 += 1;
+                lost.push(*node);
+                false
+            }
+        });
+        self.watch_owners();
+        let told = self.told.lock().map(|mut told| std::mem::take(&mut *told)).unwrap_or_default();
+        for (at, op, owner, hops, timeouts) in told {
+            let Some(lookup) = self.under_way.remove(&op).filter(|lookup| lookup.counts) else { continue };
+            let owner = self.sim.node_at(owner.addr().ip());
+            let seconds = at.since(lookup.began).as_secs_f64();
+            let course = &mut self.course;
+            course.lookups += 1;
+            course.hops += u64::from(hops);
+            course.timeouts += u64::from(timeouts);
+            course.seconds += seconds;
+            course.slowest = course.slowest.max(seconds);
+            if !lookup.owners.iter().any(|was| Some(*was) == owner) {
+                course.wrong += 1;
+            } else if lookup.owners.last().copied() != owner {
+                course.late += 1;
+            }
+        }
+        let (sim, course) = (&self.sim, &mut self.course);
+        self.under_way.retain(|op, lookup| {
+            let over = sim.outcome(*op).is_some();
+            if over && lookup.counts {
+                course.lookups += 1;
+                course.failed += 1;
+            }
+            !over
+        });
+        for node in gone.into_iter().chain(lost) {
+            self.bury(node);
+        }
+    }
+
+    fn watch_owners(&mut self) {
+        let (sim, places, now) = (&self.sim, &self.places, self.sim.now());
+        self.new.retain(|node, until| {
+            let Some(me) = sim.machine(*node).peer() else { return false };
+            let around = places.range(me.id()..).chain(places.range(..me.id()));
+            let mut others = around.map(|(_, other)| *other).filter(|other| other != node);
+            let next = others.find(|other| sim.is_alive(*other) && sim.machine(*other).is_member());
+            let is_known = next.is_some_and(|next| sim.machine(next).predecessor() == Some(me));
+            !is_known && now < *until
+        });
+        let mut under_way = std::mem::take(&mut self.under_way);
+        for lookup in under_way.values_mut() {
+            let owner = self.owner(lookup.target);
+            if lookup.owners.last().copied() != owner {
+                lookup.owners.extend(owner);
+            }
+        }
+        self.under_way = under_way;
+    }
+
+    /// The member responsible for a place.
+    fn owner(&self, target: RingId) -> Option<NodeIx> {
+        let around = self.places.range(target..).chain(self.places.range(..target));
+        around
+            .into_iter()
+            .map(|(_, node)| *node)
+            .find(|node| self.is_member(*node) && !self.new.contains_key(node))
+    }
+}
