@@ -25,7 +25,7 @@ mod wires;
 mod world;
 
 pub use audit::Audit;
-pub use either::Either;
+pub use either::{Either, EitherError};
 pub use faults::Faults;
 pub use links::{Coordinates, Links, Matrix, Uniform};
 pub use node::{NodeIx, Told};
