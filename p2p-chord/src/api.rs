@@ -28,6 +28,12 @@ pub enum Command {
     Provide(Provide),
     /// Put what this node put under a key no more again. It is forgotten when its time is over.
     Withdraw(RingId, Kind),
+    /// Walk around the ring from successor to successor, and tell what each node says of its neighbours: an
+    /// [`Event::Met`] for each, [`Event::Walked`] at the end.
+    Walk {
+        /// Nodes after which it ends at the latest.
+        most: usize,
+    },
 }
 
 /// What can be had from a node.
@@ -148,6 +154,26 @@ pub enum Event {
     StoreFailed(IoError),
     /// No stream can come in: values above a thousand bytes cannot be had from this node, or stored there.
     NoStreams(IoError),
+    /// A walk came to a node.
+    Met {
+        /// The node.
+        peer: Peer,
+        /// Whether it holds the ring for small, so that everybody in it knows everybody.
+        small: bool,
+        /// Its predecessor, as far as it knows.
+        predecessor: Option<Peer>,
+        /// Its successors, nearest first.
+        successors: Vec<Peer>,
+        /// Those between the node before it on the walk and this one that did not answer.
+        silent: Vec<Peer>,
+    },
+    /// A walk is over.
+    Walked {
+        /// Nodes that were met.
+        nodes: usize,
+        /// Whether it came back to where it began.
+        closed: bool,
+    },
 }
 
 /// A node's timers.

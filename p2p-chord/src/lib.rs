@@ -6,9 +6,11 @@
 extern crate alloc;
 
 mod api;
+pub mod archive;
 mod config;
 mod contact;
 mod error;
+pub mod files;
 mod fingers;
 mod id;
 mod lookup;
@@ -24,6 +26,7 @@ mod system;
 pub mod wire;
 
 pub use api::{Command, Event, Get, Provide, Put, Timer};
+pub use archive::Archive;
 pub use config::Config;
 pub use error::Error;
 pub use id::{NetworkId, RingId};

@@ -72,6 +72,7 @@ impl Chord {
                 Purpose::Get(_) | Purpose::Put(_) => "record",
                 Purpose::Keep(_) | Purpose::Repair | Purpose::Hand => "copy of a record",
                 Purpose::Compare(_) => "compare",
+                Purpose::Walk(_) => "walk",
             };
             (question.transaction, question.to, what)
         })

@@ -28,6 +28,7 @@ mod storage;
 mod streams;
 mod tasks;
 mod token;
+mod walk;
 
 use crate::api::{Command, Event, Timer};
 use crate::config::Config;
@@ -107,6 +108,8 @@ enum Purpose {
     Hand,
     /// To compare what both hold.
     Compare(u32),
+    /// To walk on around the ring.
+    Walk(u32),
 }
 
 impl Purpose {
@@ -140,6 +143,7 @@ pub struct Chord {
     scratch: BytesMut,
     storage: Box<Storage>,
     streams: Streams,
+    walks: Vec<walk::Walk>,
 }
 
 #[derive(Clone, Debug)]
@@ -173,6 +177,7 @@ impl Chord {
             bootstrap: Vec::new(),
             resort: 0,
             scratch: BytesMut::new(),
+            walks: Vec::new(),
         }
     }
 
@@ -369,6 +374,7 @@ impl Chord {
             Purpose::Keep(placing) => self.copied_to(placing, answer, cx),
             Purpose::Hand => self.handed(contact.peer, cx),
             Purpose::Compare(session) => self.reconciled(session, answer, cx),
+            Purpose::Walk(walk) => self.walked_to(walk, contact, answer, cx),
         }
         if is_member {
             self.learn(contact);
@@ -445,6 +451,7 @@ impl Chord {
             Purpose::Keep(placing) => self.not_copied(placing, cx),
             Purpose::Hand => self.not_handed(peer, cx),
             Purpose::Compare(session) => self.not_reconciled(session, cx),
+            Purpose::Walk(walk) => self.not_walked_to(walk, peer, cx),
         }
     }
 
@@ -457,6 +464,7 @@ impl Chord {
             Command::Get(get) => self.get(op, get, cx),
             Command::Provide(provide) => self.provide(op, provide, cx),
             Command::Withdraw(key, kind) => self.withdraw(op, key, kind, cx),
+            Command::Walk { most } => self.walk(op, most, cx),
         }
     }
 
@@ -492,6 +500,7 @@ impl Chord {
         self.fail_join(Error::Stopped, cx);
         self.stop_lookups(cx);
         self.stop_tasks(cx);
+        self.stop_walks(cx);
         if self.begin_to_leave(hand_over::Leaving::Stop, cx) {
             self.depart(cx);
         }

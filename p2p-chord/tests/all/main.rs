@@ -8,6 +8,7 @@
 mod copies;
 mod disk;
 mod explorer;
+mod files;
 mod limits;
 mod primitives;
 mod publishing;
