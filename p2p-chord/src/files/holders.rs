@@ -49,6 +49,8 @@ pub(super) struct Link {
     /// It gave a chunk already.
     gave: bool,
     chunk: Option<u32>,
+    /// What it is asked for behind that, so that it need not wait for the question.
+    next: Option<u32>,
     frames: Frames,
     /// How much of the chunk's bytes are outstanding, once its head is here.
     body: Option<u64>,
@@ -62,6 +64,15 @@ impl Link {
     /// Bytes of its chunk that are here.
     pub(super) fn received(&self) -> u64 {
         self.got.iter().map(|data| data.len() as u64).sum()
+    }
+
+    /// The chunks that it is asked for.
+    fn asked(&self) -> impl Iterator<Item = u32> {
+        self.chunk.into_iter().chain(self.next)
+    }
+
+    fn is_asked(&self, chunk: u32) -> bool {
+        self.asked().any(|asked| asked == chunk)
     }
 }
 
@@ -81,16 +92,16 @@ impl Fetching {
     /// What a link is to ask for: a chunk that nobody is asked for, or, at the end, one that only one other is.
     fn chunk_for(&mut self, conn: ConnId) -> Option<u32> {
         self.chunks.next().or_else(|| {
-            let asked: Vec<u32> = self.links.values().filter_map(|link| link.chunk).collect();
+            let asked: Vec<u32> = self.links.values().flat_map(Link::asked).collect();
             let is_alone = |chunk: &&u32| asked.iter().filter(|other| other == chunk).count() == 1;
-            let is_mine = |chunk: &u32| self.links.get(&conn).is_some_and(|link| link.chunk == Some(*chunk));
+            let is_mine = |chunk: &u32| self.links.get(&conn).is_some_and(|link| link.is_asked(*chunk));
             asked.iter().find(|chunk| is_alone(chunk) && !is_mine(chunk)).copied()
         })
     }
 
     /// A link asks for its chunk no more.
     fn give_back(&mut self, chunk: u32) {
-        if !self.links.values().any(|link| link.chunk == Some(chunk)) {
+        if !self.links.values().any(|link| link.is_asked(chunk)) {
             self.chunks.give_back(chunk);
         }
     }
@@ -128,6 +139,7 @@ impl Files {
                 is_open: false,
                 gave: false,
                 chunk: None,
+                next: None,
                 frames: Frames::new(),
                 body: None,
                 keeps_alive: true,
@@ -169,13 +181,20 @@ impl Files {
             cx.clear_timer(Timer::Holder(conn));
             return;
         }
-        let chunk = fetching.chunk_for(conn);
+        let is_idle = fetching.links.get(&conn).is_some_and(|link| link.chunk.is_none());
+        let first = if is_idle { fetching.chunk_for(conn) } else { None };
+        if is_idle && first.is_none() {
+            return self.let_go(op, conn, cx);
+        }
+        let next = fetching.links.get(&conn).is_some_and(|link| link.next.is_none());
+        let next = if next { fetching.chunks.next() } else { None };
         let Some(link) = fetching.links.get_mut(&conn) else { return };
-        let Some(chunk) = chunk else { return self.let_go(op, conn, cx) };
-        (link.chunk, link.body, link.recent) = (Some(chunk), None, 0);
+        (link.chunk, link.next) = (first.or(link.chunk), next.or(link.next));
         let at = fetching.holders[usize::from(link.holder)].at;
-        let head = ask(&fetching.fetch.sha256, at, &fetching.chunks.range(chunk));
-        cx.send(conn, head);
+        for chunk in first.into_iter().chain(next) {
+            cx.send(conn, ask(&fetching.fetch.sha256, at, &fetching.chunks.range(chunk)));
+        }
+        link.recent = 0;
         cx.set_timer(Timer::Holder(conn), limits.pace);
     }
 
@@ -194,7 +213,7 @@ impl Files {
         if holder.state == State::Linked {
             holder.state = State::Free;
         }
-        if let Some(chunk) = link.chunk {
+        for chunk in link.asked() {
             fetching.give_back(chunk);
         }
         Some(link)
@@ -255,7 +274,7 @@ impl Files {
             match came {
                 Ok(Came::More) => return,
                 Ok(Came::Chunk(chunk, data)) => {
-                    (link.chunk, link.body, link.gave) = (None, None, true);
+                    (link.chunk, link.body, link.gave) = (link.next.take(), None, true);
                     let keeps_alive = link.keeps_alive;
                     if fetching.chunks.came(chunk, Some(number)) {
                         self.recall(op, chunk, cx);
@@ -285,7 +304,7 @@ impl Files {
     /// A chunk is here: whoever else is asked for it is so in vain.
     fn recall(&mut self, op: OpId, chunk: u32, cx: &mut Context<'_>) {
         let Some(fetching) = self.fetches.get(&op) else { return };
-        let others = fetching.links.iter().filter(|(_, link)| link.chunk == Some(chunk));
+        let others = fetching.links.iter().filter(|(_, link)| link.is_asked(chunk));
         for conn in others.map(|(conn, _)| *conn).collect::<Vec<_>>() {
             self.let_go(op, conn, cx);
         }
