@@ -7,6 +7,7 @@ pub mod failure;
 #[cfg(feature = "metrics")]
 pub mod figures;
 pub mod json;
+pub mod loopback;
 pub mod output;
 pub mod program;
 pub mod progress;

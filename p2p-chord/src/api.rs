@@ -34,6 +34,8 @@ pub enum Command {
         /// Nodes after which it ends at the latest.
         most: usize,
     },
+    /// Say how it is: [`Event::Status`].
+    Status,
 }
 
 /// What can be had from a node.
@@ -174,6 +176,32 @@ pub enum Event {
         /// Whether it came back to where it began.
         closed: bool,
     },
+    /// How a node is.
+    Status(Status),
+    /// No datagram can be heard or sent: nothing will ever be done.
+    NoSocket(IoError),
+}
+
+/// How a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Where it is, once it knows that.
+    pub peer: Option<Peer>,
+    /// Whether it is a member of a ring.
+    pub member: bool,
+    /// Whether that is so small that everybody in it knows everybody.
+    pub small: bool,
+    /// Nodes in its list of successors.
+    pub successors: usize,
+    /// Its fingers.
+    pub fingers: usize,
+    /// Records that it holds.
+    pub records: usize,
+    /// Bytes that they count for.
+    pub bytes: usize,
+    /// Puts and gets of its own that are under way.
+    pub tasks: usize,
 }
 
 /// A node's timers.

@@ -156,7 +156,11 @@ pub enum Timer {
 #[derive(Debug)]
 enum Work {
     /// The file is digested; then the ring is told these, the last first.
-    Publishing { name: String, left: Vec<Provide>, told: bool },
+    Publishing {
+        name: String,
+        left: Vec<Provide>,
+        told: bool,
+    },
     Obtaining(Obtaining),
 }
 

@@ -25,7 +25,7 @@ pub mod store;
 mod system;
 pub mod wire;
 
-pub use api::{Command, Event, Get, Provide, Put, Timer};
+pub use api::{Command, Event, Get, Provide, Put, Status, Timer};
 pub use archive::Archive;
 pub use config::Config;
 pub use error::Error;

@@ -11,9 +11,7 @@ use alloc::vec::Vec;
 use alloc::{boxed::Box, format};
 use bytes::Bytes;
 use p2p_core::hash::{Hasher as _, Sha256};
-use p2p_core::{
-    Chunk, ConnId, Digest, Duration, FileId, IoError, Job, JobDone, OpId, RelPath, Span,
-};
+use p2p_core::{Chunk, ConnId, Digest, Duration, FileId, IoError, Job, JobDone, OpId, RelPath, Span};
 
 /// How often it is told how a fetch goes, and how many times that until what came is noted.
 const REPORT: Duration = Duration::from_millis(500);
@@ -141,9 +139,8 @@ impl Files {
             (Phase::Matching, JobDone::Digest(Ok(digest))) if is_it(&digest) => self.saved(op, cx),
             (Phase::Matching, JobDone::Digest(Ok(_))) => self.end_fetch(op, Err(Error::Exists), cx),
             (Phase::Resuming, JobDone::Read(note)) => {
-                let noted = note.ok().and_then(|note| {
-                    resume::decode(&note, &sha256, size, self.config.limits.chunk)
-                });
+                let noted =
+                    note.ok().and_then(|note| resume::decode(&note, &sha256, size, self.config.limits.chunk));
                 if let Some(noted) = noted {
                     fetching.chunks = noted;
                 }

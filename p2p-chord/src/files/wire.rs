@@ -239,7 +239,8 @@ mod tests {
         }
         let busy = refuse(503, None, false);
         assert_eq!(read_answer(&busy, &part, 1_000), Ok(Some((Answered::Busy, busy.len()))));
-        let endless = b"HTTP/1.1 206 OK\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 100-199/1000\r\n\r\n";
+        let endless =
+            b"HTTP/1.1 206 OK\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 100-199/1000\r\n\r\n";
         assert_eq!(read_answer(endless, &part, 1_000), Err(Fault::Malformed));
     }
 

@@ -30,7 +30,7 @@ mod tasks;
 mod token;
 mod walk;
 
-use crate::api::{Command, Event, Timer};
+use crate::api::{Command, Event, Status, Timer};
 use crate::config::Config;
 use crate::contact::{Contact, RoundTrip};
 use crate::error::Error;
@@ -251,6 +251,22 @@ impl Chord {
         self.ring().map_or(Ok(()), Ring::check)
     }
 
+    fn tell_status(&self, op: OpId, cx: &mut Context<'_>) {
+        let store = self.store();
+        let status = Status {
+            peer: self.peer(),
+            member: self.is_member(),
+            small: self.is_small(),
+            successors: self.successors().count(),
+            fingers: self.fingers().count(),
+            records: store.len(),
+            bytes: store.bytes(),
+            tasks: self.storage.tasks.len(),
+        };
+        cx.answer(op, Event::Status(status));
+        cx.finish(op, Ok(()));
+    }
+
     fn ring(&self) -> Option<&Ring> {
         match &self.state {
             State::Member(ring) => Some(ring),
@@ -465,6 +481,7 @@ impl Chord {
             Command::Provide(provide) => self.provide(op, provide, cx),
             Command::Withdraw(key, kind) => self.withdraw(op, key, kind, cx),
             Command::Walk { most } => self.walk(op, most, cx),
+            Command::Status => self.tell_status(op, cx),
         }
     }
 
@@ -537,6 +554,7 @@ impl Machine for Chord {
             Input::Bound(_, Ok(at)) => self.bound(at, cx),
             Input::Bound(_, Err(error)) => {
                 self.socket = None;
+                cx.tell(Event::NoSocket(error));
                 self.fail_join(Error::NoSocket(error), cx);
             }
             Input::Stop => self.stop(cx),

@@ -197,7 +197,10 @@ fn one_of_many_liars_does_not_hide_behind_the_others() {
         assert_eq!(fetch(&mut sim, node, &content, &holders), Ok(()), "seed {seed}");
         let dropped = dropped(&mut sim, node);
         let honest = at(&sim, holders[3]);
-        assert!(dropped.iter().all(|(holder, why)| *holder != honest && *why == Fault::Content), "{dropped:?}");
+        assert!(
+            dropped.iter().all(|(holder, why)| *holder != honest && *why == Fault::Content),
+            "{dropped:?}"
+        );
     }
 }
 
