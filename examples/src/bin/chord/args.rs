@@ -92,6 +92,9 @@ pub(crate) struct Via {
     #[arg(long, value_name = "ADDR", required = true, visible_alias = "bootstrap",
         value_parser = p2p_examples::arguments::peer)]
     pub(crate) via: Vec<SocketAddr>,
+    /// How many seconds it may take until one of them answers
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) patience: u64,
     #[command(flatten)]
     pub(crate) network: Network,
 }

@@ -9,9 +9,6 @@ use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-/// A node that does not answer within this is not there.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Any address of the family that the ring has; of this machine alone if the ring is there.
 pub(crate) fn any(via: &Via) -> SocketAddr {
     let ip: IpAddr = match via.via.first().map(SocketAddr::ip) {
@@ -40,7 +37,7 @@ where
     let all = via.via.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ");
     tokio::select! {
         () = stop.asked() => Ok(false),
-        () = tokio::time::sleep(PATIENCE) => Err(Failure::new(format_args!("nobody of that network answers at {all}"))),
+        () = tokio::time::sleep(Duration::from_secs(via.patience)) => Err(Failure::new(format_args!("nobody of that network answers at {all}"))),
         joined = node.join(Bootstrap(via.via.clone())) => joined.map(|()| true).map_err(Failure::during(all)),
     }
 }

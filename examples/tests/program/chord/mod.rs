@@ -118,7 +118,8 @@ fn the_ring_is_shown_and_networks_do_not_mix() {
     let shown = good(&["ring"], &first.at);
     assert!(shown.contains("5 nodes, and back to the first"), "{shown}");
     // Of another network nobody is there.
-    let other = Running::new("chord", &["get", "x", "--via", &first.at, "--network", "another"]);
+    let other =
+        Running::new("chord", &["get", "x", "--via", &first.at, "--network", "another", "--patience", "2"]);
     assert_eq!(other.code(), 1);
     // Whose port is taken says so.
     let taken = run("chord", &["node", "--listen", &first.at]);
