@@ -32,7 +32,8 @@ fn nothing_that_was_answered_is_lost() {
             config.routes = false;
             let guest = spawn(Chord::new(config), Options::default());
             guest.node.run(Command::Join(vec![at])).await.unwrap();
-            for record in answered.lock().unwrap().clone() {
+            let before = answered.lock().unwrap().clone();
+            for record in before {
                 let got = get(&guest.node, record.key(), Kind::Value).await;
                 assert_eq!(got.unwrap_or_else(|why| panic!("lost after round {round}: {why}")).0, record);
             }
