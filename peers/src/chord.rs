@@ -89,7 +89,8 @@ impl World {
 
 pub fn in_process(count: usize) -> Figures {
     let (mut world, mut rng) = (World::new(count), Rng::fast_from(1));
-    let puts = |records: &[Record]| records.iter().cloned().map(|record| Command::Put(Put::new(record))).collect();
+    let puts =
+        |records: &[Record]| records.iter().cloned().map(|record| Command::Put(Put::new(record))).collect();
     // Everybody has met whom it talks to.
     world.run(&mut rng, puts(&values(2, OPS / 2)));
     let records = values(3, OPS);

@@ -27,7 +27,6 @@ const QUORUM: usize = 5;
 type Told = (bool, u32);
 
 enum Ask {
-    Bootstrap,
     Put(Vec<u8>, Vec<u8>),
     Get(Vec<u8>),
 }
@@ -85,7 +84,6 @@ async fn run(
                 let Some((ask, tell)) = ask else { return };
                 let kad = swarm.behaviour_mut();
                 let query = match ask {
-                    Ask::Bootstrap => kad.bootstrap().ok(),
                     Ask::Put(key, value) => {
                         let record = Record::new(RecordKey::from(key), value);
                         kad.put_record(record, Quorum::N(NonZeroUsize::new(QUORUM).expect("not zero"))).ok()
@@ -103,7 +101,6 @@ async fn run(
                     continue;
                 };
                 let ok = match &result {
-                    QueryResult::Bootstrap(result) => result.is_ok(),
                     QueryResult::PutRecord(result) => result.is_ok(),
                     QueryResult::GetRecord(Ok(GetRecordOk::FoundRecord(_))) => {
                         // One is enough.
@@ -126,29 +123,25 @@ async fn run(
     }
 }
 
-async fn nodes(count: usize) -> Result<Vec<Node>, Box<dyn Error>> {
-    let (mut nodes, mut first) = (Vec::new(), None);
+/// Nodes that know of each other from the start, as ours do; each bucket takes as many as it has room for.
+fn nodes(count: usize) -> Result<Vec<Node>, Box<dyn Error>> {
     // Ports of the memory transport are of the whole process.
     let base = (count as u64) << 32 | 1;
-    for number in 0..count {
-        let mut swarm = swarm(base + number as u64)?;
-        match first {
-            None => first = Some(*swarm.local_peer_id()),
-            Some(first) => drop(swarm.behaviour_mut().add_address(&first, at(base))),
+    let ports = (0..count as u64).map(|number| base + number);
+    let mut swarms = ports.clone().map(swarm).collect::<Result<Vec<_>, _>>()?;
+    let known: Vec<(PeerId, u64)> = swarms.iter().map(|swarm| *swarm.local_peer_id()).zip(ports).collect();
+    for swarm in &mut swarms {
+        let me = *swarm.local_peer_id();
+        for (peer, port) in known.iter().filter(|(peer, _)| *peer != me) {
+            swarm.behaviour_mut().add_address(peer, at(*port));
         }
+    }
+    let spawned = swarms.into_iter().map(|swarm| {
         let (asks, taken) = mpsc::channel(1);
         tokio::task::spawn_local(run(swarm, taken));
-        let node = Node { asks };
-        if number > 0 {
-            node.ask(Ask::Bootstrap).await;
-        }
-        nodes.push(node);
-    }
-    // Once more, now that everybody is there.
-    for node in &nodes {
-        node.ask(Ask::Bootstrap).await;
-    }
-    Ok(nodes)
+        Node { asks }
+    });
+    Ok(spawned.collect())
 }
 
 async fn measure(nodes: &[Node], rng: &mut Rng, asks: Vec<Ask>) -> Cost {
@@ -165,8 +158,14 @@ async fn measure(nodes: &[Node], rng: &mut Rng, asks: Vec<Ask>) -> Cost {
 pub fn in_process(count: usize) -> Result<Figures, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
-        let nodes = nodes(count).await?;
+        let nodes = nodes(count)?;
         let (mut rng, mut dice) = (Rng::fast_from(1), Rng::fast_from(2));
+        // Connections are made when they are first needed.
+        for node in &nodes {
+            for _ in 0..2 {
+                node.ask(Ask::Get(dice.bytes::<20>().to_vec())).await;
+            }
+        }
         let records: Vec<(Vec<u8>, Vec<u8>)> =
             (0..OPS).map(|_| (dice.bytes::<20>().to_vec(), dice.bytes::<100>().to_vec())).collect();
         let puts = records.iter().map(|(key, value)| Ask::Put(key.clone(), value.clone())).collect();

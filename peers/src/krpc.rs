@@ -8,6 +8,7 @@ use std::error::Error;
 /// Fewer than of the others: a put takes a tenth of a second or more.
 const OPS: usize = 60;
 
+#[expect(deprecated, reason = "each call is waited for, so nothing would be won by the async ones")]
 pub fn over_udp(count: usize) -> Result<Figures, Box<dyn Error>> {
     let net = Testnet::builder(count).seeded(false).build()?;
     for node in &net.nodes {

@@ -1,6 +1,6 @@
 //! What a put and a get cost in three distributed hash tables: libp2p's Kademlia, BitTorrent's (mainline), and our Chord.
 //! Values of 100 bytes, a random node for each operation, all nodes in one process; 8 replicas, or as many as the system
-//! insists on. `cargo run --release -- [--nodes 16,64,256]`.
+//! insists on. `cargo run --release -- [--nodes 16,64,256] [--ours]`; the latter leaves the others away.
 //!
 //! Kademlia runs over libp2p's memory transport, so it is to be compared with Chord in process; mainline over UDP, so it is
 //! to be compared with Chord over UDP. Messages are questions and answers: of Kademlia its requests times two; of Chord what
@@ -15,29 +15,54 @@ use figures::Figures;
 use p2p_examples::Table;
 use std::error::Error;
 
-fn nodes() -> Result<Vec<usize>, Box<dyn Error>> {
+const USAGE: &str = "usage: p2p-peers [--nodes 16,64,256] [--ours]";
+
+/// How many nodes, one run after the other; and whether only ours run.
+fn arguments() -> Result<(Vec<usize>, bool), Box<dyn Error>> {
+    let (mut nodes, mut ours) = (vec![16, 64], false);
     let mut args = std::env::args().skip(1);
-    match (args.next().as_deref(), args.next()) {
-        (None, _) => Ok(vec![16, 64]),
-        (Some("--nodes"), Some(list)) => Ok(list.split(',').map(str::parse).collect::<Result<_, _>>()?),
-        _ => Err("usage: p2p-peers [--nodes 16,64,256]".into()),
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--nodes" => {
+                let list = args.next().ok_or(USAGE)?;
+                nodes = list.split(',').map(str::parse).collect::<Result<_, _>>()?;
+            }
+            "--ours" => ours = true,
+            _ => return Err(USAGE.into()),
+        }
     }
+    Ok((nodes, ours))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let head = ["system", "nodes", "messages get", "put", "CPU ms get", "put", "failed", "times ours: messages", "CPU"];
+    let head = [
+        "system",
+        "nodes",
+        "messages get",
+        "put",
+        "CPU ms get",
+        "put",
+        "failed",
+        "times ours: messages",
+        "CPU",
+    ];
     let mut table = Table::new(head);
-    for count in nodes()? {
+    let (nodes, only_ours) = arguments()?;
+    for count in nodes {
         let ours = chord::in_process(count);
         table = row(table, "chord, in process", count, &ours, None);
-        eprintln!("libp2p-kad, {count} nodes: they bootstrap, which takes a while");
-        let theirs = kad::in_process(count)?;
-        table = row(table, "libp2p-kad, memory transport", count, &theirs, Some(&ours));
+        if !only_ours {
+            eprintln!("libp2p-kad, {count} nodes");
+            let theirs = kad::in_process(count)?;
+            table = row(table, "libp2p-kad, memory transport", count, &theirs, Some(&ours));
+        }
         let ours = chord::over_udp(count)?;
         table = row(table, "chord, loopback UDP", count, &ours, None);
-        eprintln!("mainline, {count} nodes");
-        let theirs = krpc::over_udp(count)?;
-        table = row(table, "mainline, loopback UDP", count, &theirs, Some(&ours));
+        if !only_ours {
+            eprintln!("mainline, {count} nodes");
+            let theirs = krpc::over_udp(count)?;
+            table = row(table, "mainline, loopback UDP", count, &theirs, Some(&ours));
+        }
     }
     println!("{table}");
     Ok(())
