@@ -131,7 +131,7 @@ fn command(script: &mut Script<'_>) -> Command {
         0 => Command::Join((0..script.byte() % 3).map(at).collect()),
         1 => Command::Lookup(id(script)),
         2 => Command::Leave,
-        3 | 4 | 5 => Command::Put(Put {
+        3..=5 => Command::Put(Put {
             again: script.byte() & 1 == 1,
             ttl: Duration::from_secs(u64::from(script.byte()) * 60),
             ..Put::new(record(script))
