@@ -3,7 +3,7 @@
 //! A file is published under a name and under its content: the ring then holds two [`Provider`] records of it, which say
 //! again and again, as long as the archive runs, where it is to be had, how long it is and what its SHA-256 is. Who fetches
 //! by name gets the content that most holders have under it, for anybody may publish anything under any name; who knows
-//! the SHA-256 gets that and nothing else. The bytes come from the holders themselves, see [`files`](crate::files).
+//! the SHA-256 gets that and nothing else. The bytes come from the holders themselves, see [`files`].
 //!
 //! ```text
 //!  Publish ──► Files: digest ──► ring: Provide, by name ──► ring: Provide, by content ──► done
