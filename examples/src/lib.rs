@@ -9,6 +9,7 @@ pub mod failure;
 pub mod figures;
 pub mod groups;
 pub mod json;
+pub mod loopback;
 pub mod output;
 pub mod program;
 pub mod progress;

@@ -62,6 +62,13 @@ impl Output {
         }
     }
 
+    /// How it is, for people: one line in place on a terminal, else now and then, and only what is new.
+    pub fn status(&mut self, text: impl Display) {
+        if !self.json {
+            self.screen.line(&text.to_string());
+        }
+    }
+
     /// Why the program ends badly: a line on standard error, and an event.
     pub fn fail(&mut self, why: impl Display) {
         self.screen.clear();

@@ -93,13 +93,15 @@ pub struct Screen {
     /// Lines of the drawing that the cursor stands below of.
     lines: usize,
     last: Option<Instant>,
+    /// The line that was written last where nothing can be redrawn.
+    written: String,
 }
 
 impl Screen {
     /// Nothing drawn yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { terminal: io::stderr().is_terminal(), lines: 0, last: None }
+        Self { terminal: io::stderr().is_terminal(), lines: 0, last: None, written: String::new() }
     }
 
     /// Draws over the last drawing, or writes a line if some time went by since the last.
@@ -122,6 +124,22 @@ impl Screen {
             self.lines = lines.len();
             let _ = io::stderr().lock().write_all(out.as_bytes());
         }
+    }
+
+    /// Draws a line over the last drawing, or writes it if it is new and some time went by since the last.
+    pub fn line(&mut self, text: &str) {
+        if self.terminal {
+            self.clear();
+            let _ = writeln!(io::stderr().lock(), "{text}");
+            self.lines = 1;
+            return;
+        }
+        let now = Instant::now();
+        if self.written == text || self.last.is_some_and(|last| now - last < PLAIN_EVERY) {
+            return;
+        }
+        (self.last, self.written) = (Some(now), text.to_owned());
+        let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
     /// Takes the drawing away.

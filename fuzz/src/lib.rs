@@ -65,6 +65,8 @@ pub struct Bench<M: Machine> {
     jobs: VecDeque<(JobId, Job)>,
     ops: Vec<OpId>,
     halted: bool,
+    /// What it sent last to each address.
+    datagrams: BTreeMap<SocketAddr, Bytes>,
     /// What it sent, if that is looked at.
     pub sent: Option<BTreeMap<ConnId, Vec<u8>>>,
     /// What files hold, for reads and digests that go well.
@@ -87,6 +89,7 @@ impl<M: Machine> Bench<M> {
             jobs: VecDeque::new(),
             ops: Vec::new(),
             halted: false,
+            datagrams: BTreeMap::new(),
             sent: None,
             content,
         };
@@ -124,6 +127,7 @@ impl<M: Machine> Bench<M> {
             Effect::Bind(id, _) => self.sockets.push(id),
             Effect::Unbind(id) => self.sockets.retain(|known| *known != id),
             Effect::Resolve(id, ..) => self.lookups.push(id),
+            Effect::SendTo(_, datagram) => drop(self.datagrams.insert(datagram.peer, datagram.data)),
             Effect::SetTimer(timer, at) => drop(self.timers.insert(timer, at)),
             Effect::ClearTimer(timer) => drop(self.timers.remove(&timer)),
             Effect::Run(id, job) => self.jobs.push_back((id, job)),
@@ -135,6 +139,34 @@ impl<M: Machine> Bench<M> {
 
     /// Seconds since 1970, as the machine is told.
     pub const CIVIL: u64 = 1_700_000_000;
+
+    /// A datagram comes in, if a socket is there.
+    pub fn datagram(&mut self, from: SocketAddr, data: impl Into<Bytes>) {
+        if let Some(&socket) = self.sockets.first() {
+            self.give(Input::Datagram(socket, Datagram::new(from, data.into())));
+        }
+    }
+
+    /// The bytes that it sent last to an address, by datagram.
+    pub fn last_to(&self, to: SocketAddr) -> Option<&Bytes> {
+        self.datagrams.get(&to)
+    }
+
+    /// The job asked for first, to be answered by whoever takes it.
+    pub fn next_job(&mut self) -> Option<(JobId, Job)> {
+        self.jobs.pop_front()
+    }
+
+    /// Sockets are bound and listeners listen.
+    pub fn bind(&mut self) {
+        let at = SocketAddr::from(([10, 0, 0, 1], 4_000));
+        for socket in self.sockets.clone() {
+            self.give(Input::Bound(socket, Ok(at)));
+        }
+        for listener in self.listeners.clone() {
+            self.give(Input::Listener(listener, Ok(at)));
+        }
+    }
 
     /// Whether it is done, and takes no more.
     pub fn is_halted(&self) -> bool {

@@ -31,6 +31,14 @@ pub enum Command {
     Withdraw(RingId, Kind),
     /// A lookup, put, get or provide that may take so long, instead of [`Config::patience`](crate::Config::patience).
     Within(Duration, Box<Self>),
+    /// Walk around the ring from successor to successor, and tell what each node says of its neighbours: an
+    /// [`Event::Met`] for each, [`Event::Walked`] at the end.
+    Walk {
+        /// Nodes after which it ends at the latest.
+        most: usize,
+    },
+    /// Say how it is: [`Event::Status`].
+    Status,
 }
 
 /// What can be had from a node.
@@ -164,6 +172,52 @@ pub enum Event {
     StoreFailed(IoError),
     /// No stream can come in: values above a thousand bytes cannot be had from this node, or stored there.
     NoStreams(IoError),
+    /// A walk came to a node.
+    Met {
+        /// The node.
+        peer: Peer,
+        /// Whether it holds the ring for small, so that everybody in it knows everybody.
+        small: bool,
+        /// Its predecessor, as far as it knows.
+        predecessor: Option<Peer>,
+        /// Its successors, nearest first.
+        successors: Vec<Peer>,
+        /// Those between the node before it on the walk and this one that did not answer.
+        silent: Vec<Peer>,
+    },
+    /// A walk is over.
+    Walked {
+        /// Nodes that were met.
+        nodes: usize,
+        /// Whether it came back to where it began.
+        closed: bool,
+    },
+    /// How a node is.
+    Status(Status),
+    /// No datagram can be heard or sent: nothing will ever be done.
+    NoSocket(IoError),
+}
+
+/// How a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Where it is, once it knows that.
+    pub peer: Option<Peer>,
+    /// Whether it is a member of a ring.
+    pub member: bool,
+    /// Whether that is so small that everybody in it knows everybody.
+    pub small: bool,
+    /// Nodes in its list of successors.
+    pub successors: usize,
+    /// Its fingers.
+    pub fingers: usize,
+    /// Records that it holds.
+    pub records: usize,
+    /// Bytes that they count for.
+    pub bytes: usize,
+    /// Puts and gets of its own that are under way.
+    pub tasks: usize,
 }
 
 /// A node's timers.

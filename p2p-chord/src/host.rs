@@ -122,7 +122,7 @@ impl Host {
                 self.places.iter().position(publishes).map_or(0, |place| place as u8)
             }
             Command::Within(_, command) => self.place_of(command),
-            Command::Join(_) | Command::Leave => 0,
+            Command::Walk { .. } | Command::Status | Command::Join(_) | Command::Leave => 0,
         }
     }
 

@@ -6,10 +6,12 @@
 extern crate alloc;
 
 mod api;
+pub mod archive;
 mod block;
 mod config;
 mod contact;
 mod error;
+pub mod files;
 mod fingers;
 mod host;
 mod id;
@@ -27,7 +29,8 @@ mod system;
 mod ways;
 pub mod wire;
 
-pub use api::{Command, Event, Get, Provide, Put, Timer};
+pub use api::{Command, Event, Get, Provide, Put, Status, Timer};
+pub use archive::Archive;
 pub use config::{Config, Routing};
 pub use error::Error;
 pub use host::{Host, HostTimer};

@@ -1,22 +1,105 @@
-//! What nodes say to each other: one datagram, one [`Packet`].
+//! What nodes say to each other: one datagram, one [`Packet`]. Enough to write another implementation by.
+//!
+//! # A datagram
 //!
 //! | bytes | meaning |
 //! | --- | --- |
 //! | 1 | the version, [`VERSION`] |
-//! | 4 | the network, big-endian |
-//! | rest | a [`Packet`] in [postcard](https://postcard.jamesmunns.com/wire-format), then any number of zeros |
+//! | 4 | the network ([`NetworkId`]), big-endian |
+//! | rest | a [`Packet`], then any number of zeros |
 //!
-//! What is longer than [`LARGEST`] goes by a stream to the same port: a question and its answer, each as its length (4
-//! bytes, big-endian) and then as in a datagram, up to [`LARGEST_FRAME`]. Only questions about records go that way
-//! ([`Ask::Get`], [`Ask::Put`], [`Ask::Keep`], [`Ask::Lodge`]).
-//!
-//! Numbers are varints, unless they are said to be little-endian; a [`RingId`] is 20 bytes; a [`Record`] is written as
-//! its [module](crate::record) says; a [`Held`] is a record, the second since 1970 at which it is forgotten, and the
-//! block of addresses it was put from (64 bits: an IPv4 /24 in the low 24, or the first half of an IPv6 address).
+//! A datagram has at most [`LARGEST`] bytes. What is longer goes by a stream (TCP) to the same port: a question and its
+//! answer, each as its length (4 bytes, big-endian) and then as in a datagram, up to [`LARGEST_FRAME`]. Whoever was asked
+//! closes the stream after its answer. Only questions about records go that way ([`Ask::Get`], [`Ask::Put`],
+//! [`Ask::Keep`], [`Ask::Lodge`]).
 //!
 //! The zeros are for answers: nobody is sent more bytes than it sent itself before it has proved its address, by
 //! showing a token that was sent there. Who has no token yet makes its question as long as the answer may be, or is
 //! told to come again with the token of [`Answer::Prove`].
+//!
+//! # How values are written
+//!
+//! As [postcard](https://postcard.jamesmunns.com/wire-format) has it:
+//!
+//! | value | bytes |
+//! | --- | --- |
+//! | `u8`, `bool` | one; a bool is 0 or 1 |
+//! | `u16`, `u32`, `u64` | a varint: 7 bits a byte, the lowest first, the highest bit set in all but the last byte |
+//! | `u32le`, `u64le` | 4 or 8, little-endian |
+//! | bytes, a list | the number of bytes or elements as a varint, then these |
+//! | an option | 0, or 1 and the value |
+//! | one of several | its number as a varint, then its fields in order |
+//! | an array | its elements |
+//! | [`RingId`] | 20, the highest first |
+//! | [`Place`] | 0, IPv4 address (4), port (`u16`); or 1, IPv6 address (16), port (`u16`) |
+//! | [`Kind`] | 0 value, 1 signed, 2 provider |
+//! | [`Record`] | as its [module](crate::record) says |
+//! | [`Held`] | a record, the second since 1970 at which it is forgotten (`u64`), the block of addresses that it was put from (`u64`: an IPv4 /24 in the low 24 bits, or the first half of an IPv6 address) |
+//! | [`Refusal`] | its number, then its fields, as it says |
+//! | [`Digest`] | how many records (`u32`), the sum of their fingerprints (`u64`) |
+//!
+//! A node's place on the ring is not sent: it follows from its address ([`RingId::of_node`]). What is behind a packet and
+//! is not zero is not read, so a later version may put something there.
+//!
+//! # A packet
+//!
+//! | number | packet | fields |
+//! | --- | --- | --- |
+//! | 0 | a question | transaction (`u32le`), token (`u32le`; 0 if there is none yet), whether the sender is a member of the ring (`bool`), an [`Ask`] |
+//! | 1 | an answer | the question's transaction (`u32le`), a token for the asker's next question (`u32le`), an [`Answer`] |
+//!
+//! A token is what its giver wants to see; it is good for some minutes. An answer counts if its transaction is that of a
+//! question that was put to its sender and not answered yet.
+//!
+//! | number | question | fields | answers |
+//! | --- | --- | --- | --- |
+//! | 0 | [`Ask::Ping`] | | 0 |
+//! | 1 | [`Ask::Neighbours`] | notify (`bool`), known (`u32le`) | 1, 5 |
+//! | 2 | [`Ask::Enter`] | | 1, 5 |
+//! | 3 | [`Ask::Step`] | place ([`RingId`]) | 2, 3, 5 |
+//! | 4 | [`Ask::Leave`] | predecessor (option of [`Place`]) | 0 |
+//! | 5 | [`Ask::Get`] | key ([`RingId`]), [`Kind`], routed (`bool`) | 2, 3, 5, 6, 7 |
+//! | 6 | [`Ask::Put`] | [`Record`], seconds (`u32`), swap (option of `u64`), heir (`bool`) | 5, 8, 9 |
+//! | 7 | [`Ask::Keep`] | list of [`Held`] | 5, 10 |
+//! | 8 | [`Ask::Compare`] | key (`u64le`), from ([`RingId`]), list of ([`RingId`], [`Digest`]), 16 at most | 11, 5 |
+//! | 9 | [`Ask::Exchange`] | key (`u64le`), from, to ([`RingId`]), both (`bool`), list of fingerprints (8 bytes each) | 12, 5 |
+//!
+//! | number | answer | fields |
+//! | --- | --- | --- |
+//! | 0 | [`Answer::Pong`] | where the question came from ([`Place`]) |
+//! | 1 | [`Answer::Neighbours`] | small (`bool`), predecessor (option of [`Place`]), successors (option of a list of [`Place`]) |
+//! | 2 | [`Answer::Owners`] | list of [`Place`] |
+//! | 3 | [`Answer::Closer`] | list of [`Place`] |
+//! | 4 | [`Answer::Prove`] | ; to any question |
+//! | 5 | [`Answer::Absent`] | |
+//! | 6 | [`Answer::Records`] | list of ([`Record`], seconds (`u32`)) |
+//! | 7 | [`Answer::Large`] | |
+//! | 8 | [`Answer::Stored`] | copies (`u8`), messages (`u16`) |
+//! | 9 | [`Answer::Refused`] | [`Refusal`] |
+//! | 10 | [`Answer::Kept`] | list of options of [`Refusal`] |
+//! | 11 | [`Answer::Differ`] | list of (`u8`, `u32`) |
+//! | 12 | [`Answer::Lacking`] | list of `u8` |
+//!
+//! The fingerprint of a record for a comparison is SipHash-1-3 with the keys `key` and 0 over its key, the number of its
+//! kind (one byte), and of a signed record its sequence number (8 bytes, little-endian), of a provider its address (16
+//! bytes, IPv4 mapped into IPv6), port (2 bytes, big-endian), SHA-256 and size (8 bytes, little-endian).
+//!
+//! ```
+//! use p2p_chord::wire::{Answer, Ask, Packet};
+//! use p2p_chord::{NetworkId, Place};
+//!
+//! let network = NetworkId(0x0102_0304);
+//! let ask = Packet::Ask { transaction: 0x0a0b_0c0d, token: 0, member: false, ask: Ask::Ping };
+//! let datagram = ask.encode(network, 20, &mut Default::default());
+//! assert_eq!(datagram[..], [1, 1, 2, 3, 4, 0, 0x0d, 0x0c, 0x0b, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+//!
+//! let pong = Answer::Pong(Place::V4([192, 0, 2, 1], 4_000));
+//! let answer = Packet::Answer { transaction: 0x0a0b_0c0d, token: 7, answer: pong };
+//! let datagram = answer.encode(network, 0, &mut Default::default());
+//! assert_eq!(datagram[..14], [1, 1, 2, 3, 4, 1, 0x0d, 0x0c, 0x0b, 0x0a, 7, 0, 0, 0]);
+//! assert_eq!(datagram[14..], [0, 0, 192, 0, 2, 1, 0xa0, 0x1f]);
+//! assert_eq!(Packet::decode(&datagram, network), Ok(answer));
+//! ```
 
 use crate::id::{NetworkId, RingId};
 use crate::peer::Place;

@@ -27,7 +27,7 @@ mod wires;
 mod world;
 
 pub use audit::Audit;
-pub use either::Either;
+pub use either::{Either, EitherError};
 pub use faults::{Faults, Gaps};
 pub use links::{Coordinates, Links, Lopsided, Matrix, Uniform};
 pub use node::{NodeIx, Told};

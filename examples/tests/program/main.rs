@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "real processes are waited for in real time")]
 #![allow(clippy::print_stdout, reason = "what was measured is shown by --nocapture")]
 
+mod chord;
 mod napster;
 mod rig;
 mod torrent;

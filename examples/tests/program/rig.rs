@@ -45,6 +45,7 @@ impl Drop for Place {
 
 fn program(name: &str, args: &[&str]) -> Command {
     let path = match name {
+        "chord" => env!("CARGO_BIN_EXE_chord"),
         "napster" => env!("CARGO_BIN_EXE_napster"),
         _ => env!("CARGO_BIN_EXE_torrent"),
     };

@@ -84,6 +84,7 @@ impl Chord {
                 Purpose::Load => "load",
                 Purpose::Mend => "fragment",
                 Purpose::Sweep => "sweep",
+                Purpose::Walk(_) => "walk",
             };
             (question.transaction, question.to, what)
         })

@@ -276,7 +276,7 @@ impl Chord {
         let Some(getting) = self.getting(number) else { return };
         if getting.patient
             || getting.lookups >= LOOKUPS
-            || getting.named.len() - getting.silent.len() >= replicas
+            || getting.named.len().saturating_sub(getting.silent.len()) >= replicas
         {
             return self.settle_get(number, cx);
         }

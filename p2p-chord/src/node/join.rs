@@ -57,6 +57,9 @@ impl Chord {
         if !matches!(self.state, State::Outside | State::Guest) {
             return cx.finish(op, Err(Error::Joined));
         }
+        if self.socket.is_none() {
+            return cx.finish(op, Err(Error::NoSocket(p2p_core::IoError::Other)));
+        }
         self.bootstrap.clone_from(&bootstrap);
         let is_first = bootstrap.is_empty();
         self.set_out(Some(op), bootstrap);

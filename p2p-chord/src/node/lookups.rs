@@ -508,6 +508,7 @@ impl Chord {
         match of_op.map(|(number, _)| *number) {
             Some(number) => self.end(number, Err(Error::Cancelled), cx),
             None if self.cancel_task(op, cx) => {}
+            None if self.cancel_walk(op, cx) => {}
             None => self.cancel_join(op, cx),
         }
     }

@@ -40,8 +40,9 @@ mod sweep;
 mod tasks;
 mod token;
 mod unheard;
+mod walk;
 
-use crate::api::{Command, Event, Timer};
+use crate::api::{Command, Event, Status, Timer};
 use crate::block::is_local;
 use crate::config::Config;
 use crate::contact::{Contact, RoundTrip};
@@ -154,6 +155,8 @@ enum Purpose {
     Mend,
     /// To learn who is to have copies of what this node may have no more business with.
     Sweep,
+    /// To walk on around the ring.
+    Walk(u32),
 }
 
 impl Purpose {
@@ -205,6 +208,7 @@ pub struct Chord {
     merging: Option<Box<Merging>>,
     /// Whom our successor hears before itself, and we do not.
     unheard: Option<Box<Unheard>>,
+    walks: Vec<walk::Walk>,
 }
 
 #[derive(Clone, Debug)]
@@ -243,6 +247,7 @@ impl Chord {
             typical: RoundTrip::default(),
             bootstrap: Vec::new(),
             resort: 0,
+            walks: Vec::new(),
         }
     }
 
@@ -322,6 +327,22 @@ impl Chord {
     pub fn touch(&self) -> u64 {
         let ring = self.ring().map_or(0, Ring::touch);
         ring ^ self.fingers.touch() ^ self.pending.touch() ^ self.tokens.touch()
+    }
+
+    fn tell_status(&self, op: OpId, cx: &mut Context<'_>) {
+        let store = self.store();
+        let status = Status {
+            peer: self.peer(),
+            member: self.is_member(),
+            small: self.is_small(),
+            successors: self.successors().count(),
+            fingers: self.fingers().count(),
+            records: store.len(),
+            bytes: store.bytes(),
+            tasks: self.storage.tasks.len(),
+        };
+        cx.answer(op, Event::Status(status));
+        cx.finish(op, Ok(()));
     }
 
     fn ring(&self) -> Option<&Ring> {
@@ -488,6 +509,7 @@ impl Chord {
             Purpose::Load => self.load_answered(contact.peer, &answer, cx),
             Purpose::Mend => self.mend_answered(contact, answer, cx),
             Purpose::Sweep => self.sweep_answered(answer, cx),
+            Purpose::Walk(walk) => self.walked_to(walk, contact, answer, cx),
         }
         if is_member {
             self.learn(contact);
@@ -590,6 +612,7 @@ impl Chord {
             Purpose::Load => {}
             Purpose::Mend => self.mend_unanswered(peer, cx),
             Purpose::Sweep => self.sweep_ends(),
+            Purpose::Walk(walk) => self.not_walked_to(walk, peer, cx),
         }
     }
 
@@ -606,6 +629,8 @@ impl Chord {
                 self.command(op, *command, cx);
                 self.limit(op, span, cx);
             }
+            Command::Walk { most } => self.walk(op, most, cx),
+            Command::Status => self.tell_status(op, cx),
         }
     }
 
@@ -648,6 +673,7 @@ impl Chord {
         self.fail_join(Error::Stopped, cx);
         self.stop_lookups(cx);
         self.stop_tasks(cx);
+        self.stop_walks(cx);
         if self.begin_to_leave(hand_over::Leaving::Stop, cx) {
             self.depart(cx);
         }
@@ -689,6 +715,7 @@ impl Machine for Chord {
             Input::Bound(_, Ok(at)) => self.bound(at, cx),
             Input::Bound(_, Err(error)) => {
                 self.socket = None;
+                cx.tell(Event::NoSocket(error));
                 self.fail_join(Error::NoSocket(error), cx);
             }
             Input::Stop => self.stop(cx),

@@ -9,6 +9,7 @@ use core::fmt;
 use ed25519_dalek::Signer as _;
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 use p2p_core::Rng;
+use p2p_core::hash::{Hasher as _, Sha256};
 use serde::{Deserialize, Serialize};
 
 /// The seed of an ed25519 key pair (RFC 8032, section 5.1.5).
@@ -20,6 +21,18 @@ impl SecretKey {
     #[must_use]
     pub fn random(rng: &mut Rng) -> Self {
         Self(rng.bytes())
+    }
+
+    /// The one of a word: whoever knows the word can read and replace what is stored under it, and nobody else can. The
+    /// nodes that store it do not learn the word, but they may guess one that is easy to guess.
+    ///
+    /// SHA-256 over `"p2p-chord word"`, and the word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Self {
+        let mut hasher = Sha256::default();
+        hasher.update(b"p2p-chord word");
+        hasher.update(word.as_bytes());
+        Self(hasher.finish().0)
     }
 
     /// What others check its signatures with.

@@ -19,6 +19,7 @@ mod fingers;
 mod eclipse;
 mod joining;
 mod host;
+mod files;
 mod limits;
 mod links;
 mod merge;

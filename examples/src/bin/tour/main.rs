@@ -1,6 +1,7 @@
 //! `tour`: every system of the workspace on loopback, one after the other, then a table of what they did.
 
 mod bittorrent;
+mod chord;
 mod napster;
 mod stage;
 
@@ -33,12 +34,13 @@ fn run(out: &mut Output) -> Result<Table, Failure> {
         let stop = Stop::install().map_err(Failure::during("listening for signals"))?;
         let folder = Folder::new().map_err(Failure::during("making a folder for the tour"))?;
         let mut table = Table::new(["system", "joined", "published", "found", "fetched"]);
-        for system in ["bittorrent", "napster"] {
+        for system in ["bittorrent", "napster", "chord"] {
             let folder = folder.0.join(system);
             std::fs::create_dir(&folder).map_err(Failure::during("making a folder for the tour"))?;
             let tour = async {
                 let stage = match system {
                     "napster" => napster::stage(&folder, out).await?,
+                    "chord" => chord::stage(&folder, out).await?,
                     _ => bittorrent::stage(&folder, out).await?,
                 };
                 stage.play(out).await
