@@ -1,4 +1,4 @@
-//! What is stored on the ring: [`Record`], of one of three [`Kind`]s, each at the place that its content gives it.
+//! What is stored on the ring: [`Record`], of one of four [`Kind`]s, each at the place that its content gives it.
 //!
 //! | kind | place on the ring | who may change it | checked by whoever stores or fetches it |
 //! | --- | --- | --- | --- |

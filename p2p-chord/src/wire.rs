@@ -32,7 +32,7 @@
 //! | an array | its elements |
 //! | [`RingId`] | 20, the highest first |
 //! | [`Place`] | 0, IPv4 address (4), port (`u16`); or 1, IPv6 address (16), port (`u16`) |
-//! | [`Kind`] | 0 value, 1 signed, 2 provider |
+//! | [`Kind`] | 0 value, 1 signed, 2 provider, 3 coded |
 //! | [`Record`] | as its [module](crate::record) says |
 //! | [`Held`] | a record, the second since 1970 at which it is forgotten (`u64`), the block of addresses that it was put from (`u64`: an IPv4 /24 in the low 24 bits, or the first half of an IPv6 address) |
 //! | [`Refusal`] | its number, then its fields, as it says |
@@ -58,11 +58,23 @@
 //! | 2 | [`Ask::Enter`] | | 1, 5 |
 //! | 3 | [`Ask::Step`] | place ([`RingId`]) | 2, 3, 5 |
 //! | 4 | [`Ask::Leave`] | predecessor (option of [`Place`]) | 0 |
-//! | 5 | [`Ask::Get`] | key ([`RingId`]), [`Kind`], routed (`bool`) | 2, 3, 5, 6, 7 |
+//! | 5 | [`Ask::Get`] | key ([`RingId`]), [`Kind`], routed (`bool`) | 2, 3, 5, 6, 7, 18 |
 //! | 6 | [`Ask::Put`] | [`Record`], seconds (`u32`), swap (option of `u64`), heir (`bool`) | 5, 8, 9 |
 //! | 7 | [`Ask::Keep`] | list of [`Held`] | 5, 10 |
-//! | 8 | [`Ask::Compare`] | key (`u64le`), from ([`RingId`]), list of ([`RingId`], [`Digest`]), 16 at most | 11, 5 |
-//! | 9 | [`Ask::Exchange`] | key (`u64le`), from, to ([`RingId`]), both (`bool`), list of fingerprints (8 bytes each) | 12, 5 |
+//! | 8 | [`Ask::Compare`] | key (`u64le`), from ([`RingId`]), list of ([`RingId`], [`Digest`]), 16 at most; coded (`bool`) | 11, 5 |
+//! | 9 | [`Ask::Exchange`] | key (`u64le`), from, to ([`RingId`]), both (`bool`), list of fingerprints (8 bytes each), coded (`bool`) | 12, 5 |
+//! | 10 | [`Ask::Route`] | a [`Route`]: place ([`RingId`]), asker (option of [`Place`]), number (`u32le`), hops (`u8`), messages (`u16`), time-outs (`u8`), milliseconds left (`u16`), role (0 nearer, 1 owner, 2 heir) | 13, 14, 15 |
+//! | 11 | [`Ask::News`] | level (`u8`), who came and who went (two lists of [`Place`]) | 13 |
+//! | 12 | [`Ask::Members`] | from, to ([`RingId`]), known (`u32le`) | 16 |
+//! | 13 | [`Ask::Others`] | list of [`Place`] | 0 |
+//! | 14 | [`Ask::Reach`] | number (`u32`) | 0, 5 |
+//! | 15 | [`Ask::Call`] | whom ([`Place`]), number (`u32`) | 0, 5 |
+//! | 16 | [`Ask::Called`] | number (`u32`) | 5 |
+//! | 17 | [`Ask::Numbers`] | key ([`RingId`]) | 17, 5 |
+//! | 18 | [`Ask::Lodge`] | [`Held`], most (`u32`) | 19 |
+//! | 19 | [`Ask::Load`] | | 19, 5 |
+//! | 20 | [`Ask::Before`] | | 1, 5 |
+//! | 21 | [`Ask::Follow`] | | 1, 5 |
 //!
 //! | number | answer | fields |
 //! | --- | --- | --- |
@@ -79,10 +91,18 @@
 //! | 10 | [`Answer::Kept`] | list of options of [`Refusal`] |
 //! | 11 | [`Answer::Differ`] | list of (`u8`, `u32`) |
 //! | 12 | [`Answer::Lacking`] | list of `u8` |
+//! | 13 | [`Answer::Passed`] | |
+//! | 14 | [`Answer::Busy`] | |
+//! | 15 | [`Answer::Routed`] | hops (`u8`), messages (`u16`), time-outs (`u8`), list of [`Place`] |
+//! | 16 | [`Answer::Members`] | option of a list of [`Place`] |
+//! | 17 | [`Answer::Numbers`] | key ([`RingId`]), a bit for each fragment (`u16`) |
+//! | 18 | [`Answer::Cached`] | as 6 |
+//! | 19 | [`Answer::Lodged`] | load (`u32`), option of a [`Refusal`] |
 //!
 //! The fingerprint of a record for a comparison is SipHash-1-3 with the keys `key` and 0 over its key, the number of its
 //! kind (one byte), and of a signed record its sequence number (8 bytes, little-endian), of a provider its address (16
-//! bytes, IPv4 mapped into IPv6), port (2 bytes, big-endian), SHA-256 and size (8 bytes, little-endian).
+//! bytes, IPv4 mapped into IPv6), port (2 bytes, big-endian), SHA-256 and size (8 bytes, little-endian), of a pointer a 1
+//! (one byte), its sequence number and when it was written (8 bytes each, little-endian).
 //!
 //! ```
 //! use p2p_chord::wire::{Answer, Ask, Packet};

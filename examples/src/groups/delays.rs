@@ -45,9 +45,8 @@ impl Delays {
         const CONTINENTS: [(f64, f64, f64, f64); 3] =
             [(0.0, 0.0, 32.0, 0.5), (66.0, 15.0, 22.0, 0.3), (-80.0, 36.0, 28.0, 0.2)];
         // The simulator's exponential is the same on every machine.
-        let exponential = |mean: Duration, dice: &mut Rng| {
-            Session::Exponential { mean }.draw(dice).as_secs_f64() * 1e3
-        };
+        let exponential =
+            |mean: Duration, dice: &mut Rng| Session::Exponential { mean }.draw(dice).as_secs_f64() * 1e3;
         let hosts: Vec<(f64, f64, f64)> = (0..sites)
             .map(|_| {
                 let mut at = dice.unit();

@@ -2,8 +2,8 @@
 
 use super::{Chord, Context, Goal, Purpose, peers};
 use crate::api::Timer;
-use crate::config::Routing;
 use crate::block::Block;
+use crate::config::Routing;
 use crate::contact::Contact;
 use crate::fingers::{Fingers, Slot};
 use crate::peer::Peer;

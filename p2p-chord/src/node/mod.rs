@@ -400,7 +400,8 @@ impl Chord {
     /// it: what listens there may be anything.
     fn is_within_reach(&self, peer: Peer) -> bool {
         let addr = peer.addr();
-        let is_abroad = self.me.is_some_and(|me| !is_local(me.addr().ip()) && !me.addr().ip().is_unspecified());
+        let is_abroad =
+            self.me.is_some_and(|me| !is_local(me.addr().ip()) && !me.addr().ip().is_unspecified());
         !is_abroad || !is_local(addr.ip()) || self.bootstrap.contains(&addr)
     }
 

@@ -206,7 +206,8 @@ impl Chord {
         match found.is_empty() {
             false => {
                 let Some(task) = self.end_task(number, cx) else { return };
-                let event = Event::Found { key: task.key, records: found, cached: false, report: task.report };
+                let event =
+                    Event::Found { key: task.key, records: found, cached: false, report: task.report };
                 self.end_op(task.op, event, Ok(()), cx);
             }
             true if was_answered => self.task_failed(number, Error::Absent, cx),
