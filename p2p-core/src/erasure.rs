@@ -16,7 +16,10 @@
 //! ```
 //!
 //! Why not a crate: those for thousands of shards (`reed-solomon-simd`) keep 10 MiB of tables in each process, take 23 ms to
-//! make them and 370 µs to rebuild seven shards however short they are; here a shard of a hundred bytes takes a few.
+//! make them and 370 µs to rebuild seven shards however short they are; here a shard of a hundred bytes takes a few. The one
+//! for few shards (`reed-solomon-erasure`, no release since 2022) is half as fast again without its C (16 and 4 shards of
+//! 1,316 bytes: it rebuilds 860 MB/s of data, this one 540, on one slow core), brings five packages, and its matrix takes an
+//! inversion to write down.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -118,14 +121,19 @@ impl Code {
     #[must_use]
     pub fn parity(&self, data: &[impl AsRef<[u8]>]) -> Vec<Vec<u8>> {
         let len = data.first().map_or(0, |shard| shard.as_ref().len());
-        let shard = |row| {
-            let mut shard = vec![0; len];
-            for (column, from) in data.iter().take(self.data).enumerate() {
-                add(&mut shard, Self::factor(row, column), from.as_ref());
-            }
-            shard
-        };
-        (self.data..self.shards).map(shard).collect()
+        let mut parity = vec![vec![0; len]; self.shards - self.data];
+        for (column, shard) in data.iter().take(self.data).enumerate() {
+            self.add(column, shard.as_ref(), &mut parity);
+        }
+        parity
+    }
+
+    /// Adds data shard `number` to parity that begins as zeros: all shards of data, in any order, make it that of
+    /// [`Self::parity`]. A shard counts as filled up with zeros to the length of the parity.
+    pub fn add(&self, number: usize, shard: &[u8], parity: &mut [impl AsMut<[u8]>]) {
+        for (row, parity) in (self.data..self.shards).zip(parity) {
+            add(parity.as_mut(), Self::factor(row, number), shard);
+        }
     }
 
     /// The data shards, of any [`data`](Self::data) shards with their numbers; more, and repeated ones, are passed over.

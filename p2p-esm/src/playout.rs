@@ -10,7 +10,7 @@
 //! A packet goes out once its digest is signed and all before it are out. What misses is waited for until
 //! [`Playout::patience`] after anything of its generation, or of a later one, was seen; then it is skipped.
 
-use crate::code::Code;
+use crate::code::Decoder;
 use crate::manifest::{Listed, Manifest};
 use crate::number::widen;
 use crate::shape::Shape;
@@ -72,7 +72,7 @@ pub enum Output {
 #[derive(Debug)]
 pub struct Playout {
     shape: Shape,
-    code: Code,
+    decoder: Decoder,
     patience: Duration,
     window: usize,
     history: u64,
@@ -122,7 +122,7 @@ impl Playout {
     pub fn new(shape: Shape, from: u64, window: usize, history: usize, patience: Duration) -> Self {
         Self {
             shape,
-            code: Code::new(shape),
+            decoder: Decoder::new(shape),
             patience,
             window: window.max(1),
             history: history as u64,
@@ -270,7 +270,7 @@ impl Playout {
         // At least one, and at most 64.
         let whole = u64::MAX >> (64 - u32::from(count));
         let enough = slot.sound.count_ones() >= u32::from(count);
-        if enough && slot.sound & whole != whole && self.code.recover(count, &mut slot.symbols) {
+        if enough && slot.sound & whole != whole && self.decoder.recover(count, &mut slot.symbols) {
             slot.sound |= whole;
         }
     }
