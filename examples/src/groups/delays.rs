@@ -128,9 +128,9 @@ mod tests {
         for (bytes, sites) in
             [(vec![1, 0, 2, 0, 3, 0], Some(3)), (vec![1, 0, 2, 0], None), (vec![1], None), (vec![], None)]
         {
-            std::fs::write(&path, &bytes).unwrap();
+            std::fs::write(&path, &bytes).expect("a file of its own");
             assert_eq!(Delays::read(&path).ok().map(|delays| delays.sites()), sites, "{bytes:?}");
         }
-        std::fs::remove_file(&path).unwrap();
+        std::fs::remove_file(&path).expect("the file just written");
     }
 }
