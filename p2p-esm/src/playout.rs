@@ -356,6 +356,19 @@ impl Playout {
             .flatten()
     }
 
+    /// A symbol that is here, signed or not yet.
+    #[must_use]
+    pub fn held(&self, generation: u64, index: u8) -> Option<&Bytes> {
+        let slot = &self.slots[self.at(generation)?];
+        slot.symbols.get(usize::from(index))?.as_ref()
+    }
+
+    /// Whether the manifest of a generation is here.
+    #[must_use]
+    pub fn is_listed(&self, generation: u64) -> bool {
+        self.at(generation).is_some_and(|at| self.slots[at].listed.is_some())
+    }
+
     /// The number of the oldest generation that is here.
     #[must_use]
     pub const fn oldest(&self) -> u64 {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use p2p_core::{Duration, OpId};
 use p2p_esm::playout::Output;
 use p2p_esm::{Command, Config, Esm, Event, SourceKey};
-use p2p_sim::{Audit, Links, NodeIx, Sim};
+use p2p_sim::{Audit, Links, NodeIx, Setup, Sim};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -14,8 +14,10 @@ pub(crate) struct Group {
     pub(crate) sim: Sim<Audit<Esm>>,
     pub(crate) source: NodeIx,
     pub(crate) members: Vec<NodeIx>,
-    config: Config,
-    key: SourceKey,
+    pub(crate) config: Config,
+    /// Bytes of a packet.
+    pub(crate) packet: usize,
+    pub(crate) key: SourceKey,
     /// Packets that were sent.
     pub(crate) sent: Vec<Bytes>,
     watching: BTreeMap<NodeIx, OpId>,
@@ -41,7 +43,8 @@ impl Group {
         let op = sim.ask(source, Command::Broadcast);
         assert!(sim.finish(&[op], Duration::from_secs(1)));
         assert_eq!(sim.outcome(op), Some(&Ok(())));
-        Self { sim, source, members: Vec::new(), config, key, sent: Vec::new(), watching: BTreeMap::new() }
+        let (members, sent, watching) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { sim, source, members, config, packet: 200, key, sent, watching }
     }
 
     pub(crate) fn at(&self, node: NodeIx) -> SocketAddr {
@@ -50,7 +53,12 @@ impl Group {
 
     /// One more member begins to join by the source.
     pub(crate) fn begin(&mut self) -> (NodeIx, OpId) {
-        let node = self.sim.add(Audit::new(Esm::new(self.config.clone())));
+        self.begin_in(Setup::new(), self.config.clone())
+    }
+
+    /// The same, with settings of its own.
+    pub(crate) fn begin_in(&mut self, setup: Setup, config: Config) -> (NodeIx, OpId) {
+        let node = self.sim.add_with(setup, Audit::new(Esm::new(config)));
         self.members.push(node);
         (node, self.join(node))
     }
@@ -79,7 +87,7 @@ impl Group {
     /// The source sends so many packets, one every `every`.
     pub(crate) fn stream(&mut self, packets: usize, every: Duration) {
         for _ in 0..packets {
-            let mut packet = vec![0; 200];
+            let mut packet = vec![0; self.packet];
             packet[..8].copy_from_slice(&(self.sent.len() as u64).to_be_bytes());
             let packet = Bytes::from(packet);
             self.sent.push(packet.clone());

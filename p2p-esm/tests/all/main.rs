@@ -1,4 +1,6 @@
 //! Groups in the simulator.
 
 mod group;
+mod lan;
 mod trees;
+mod wiring;
