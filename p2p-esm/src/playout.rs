@@ -26,7 +26,7 @@ const RIVALS: usize = 2;
 /// What came of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It is new: pass it on.
+    /// It is new, though it may be known already what is in it: pass it on.
     New,
     /// It is here already.
     Twice,
@@ -93,8 +93,10 @@ pub struct Playout {
 #[derive(Debug, Default)]
 struct Slot {
     symbols: Vec<Option<Bytes>>,
-    /// The symbols whose digest is signed.
+    /// The symbols whose digest is signed, or that follow from such ones.
     sound: u64,
+    /// Those of them that only follow, and have not come yet.
+    derived: u64,
     listed: Option<Listed>,
     /// Unsigned symbols of a number that another unsigned one has.
     rivals: Vec<(u8, Bytes)>,
@@ -106,7 +108,7 @@ impl Slot {
     fn reset(&mut self, shape: Shape) {
         self.symbols.clear();
         self.symbols.resize(shape.symbols().into(), None);
-        (self.sound, self.listed, self.seen) = (0, None, None);
+        (self.sound, self.derived, self.listed, self.seen) = (0, 0, None, None);
         self.rivals.clear();
     }
 
@@ -186,7 +188,11 @@ impl Playout {
         let Some(slot) = self.slot(generation) else { return Taken::Ahead };
         let at = usize::from(symbol.index);
         if slot.is_sound(symbol.index) {
-            return Taken::Twice;
+            // A tree that is slower than the others still brings its symbols to those that need them.
+            let is_late = slot.derived >> symbol.index & 1 == 1
+                && slot.symbols[at].as_ref().is_some_and(|derived| *derived == symbol.body);
+            slot.derived &= !(u64::from(is_late) << symbol.index);
+            return if is_late { Taken::New } else { Taken::Twice };
         }
         let Some(listed) = &slot.listed else {
             return match &slot.symbols[at] {
@@ -271,6 +277,7 @@ impl Playout {
         let whole = u64::MAX >> (64 - u32::from(count));
         let enough = slot.sound.count_ones() >= u32::from(count);
         if enough && slot.sound & whole != whole && self.code.recover(count, &mut slot.symbols) {
+            slot.derived = whole & !slot.sound;
             slot.sound |= whole;
         }
     }

@@ -147,12 +147,14 @@ impl Island {
     /// A beacon was sent: when the next one is due.
     pub(crate) fn beaconed(&mut self, now: Instant, rng: &mut Rng) {
         self.last_beacon = now;
-        let sends = self.stripes.iter().any(|stripe| stripe.is_active);
+        let sends = self.stripes.iter().any(|stripe| stripe.is_active) && now.since(self.last_cast) < SLOW;
+        let claims = self.stripes.iter().any(|stripe| stripe.is_own) && self.peers.any_mutual(now);
         self.next_beacon = now
-            + match (self.hellos < HELLOS, sends) {
-                (true, _) => HELLO / 2 + rng.phase(HELLO),
-                (false, true) => IDLE,
-                (false, false) => SLOW * 3 / 4 + rng.phase(SLOW / 2),
+            + match (self.hellos < HELLOS, sends, claims) {
+                (true, ..) => HELLO / 2 + rng.phase(HELLO),
+                (false, true, _) => IDLE,
+                (false, false, true) => CLAIMS,
+                (false, false, false) => SLOW * 3 / 4 + rng.phase(SLOW / 2),
             };
         self.hellos = self.hellos.saturating_add(1);
     }
@@ -169,6 +171,11 @@ impl Island {
     pub(crate) fn hasten(&mut self, now: Instant, within: Duration, rng: &mut Rng) {
         let soon = (now + rng.phase(within)).max(self.last_beacon + SOONEST);
         self.next_beacon = self.next_beacon.min(soon);
+    }
+
+    /// Our part changed: the others are to hear of it at once.
+    pub(crate) fn tell(&mut self, now: Instant) {
+        self.next_beacon = self.next_beacon.min(now.max(self.last_beacon + SOONEST));
     }
 
     /// How soon it is to be looked after again.

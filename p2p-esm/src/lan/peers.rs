@@ -203,9 +203,9 @@ impl Peers {
     /// A symbol, or a manifest, was not signed that came from there.
     pub(crate) fn blame(&mut self, addr: SocketAddr, now: Instant) {
         if let Some(peer) = self.known.iter_mut().find(|peer| peer.addr == addr) {
-            peer.forged += 1;
+            (peer.forged, peer.proven) = (peer.forged + 1, None);
             if peer.forged >= FORGED {
-                (peer.forged, peer.distrusted, peer.proven) = (0, now + DISTRUST, None);
+                (peer.forged, peer.distrusted) = (0, now + DISTRUST);
             }
         }
     }
@@ -247,7 +247,7 @@ mod tests {
         assert!(!peers.any_mutual(start + GONE), "it is gone");
         let mut now = start;
         while now.since(start) < UNHEARD {
-            now = now + Duration::from_secs(1);
+            now += Duration::from_secs(1);
             peers.note(&beacon(1, 5, &[3]), addr(1), Vec::new(), me, now);
         }
         assert!(!peers.any_mutual(now), "it hears us no more");

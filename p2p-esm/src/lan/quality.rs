@@ -1,10 +1,12 @@
 //! How much of what is sent to the group is heard, and who sent what was not signed: [`Quality`].
 //!
 //! A symbol that comes before its manifest is noted with its sender; once the manifest is here the sender is praised or
-//! blamed. So an address on a datagram, which anybody in the LAN can write, decides nothing of the output.
+//! blamed. Of whom nothing was signed yet the symbol waits here until then: so nobody can fill with rubbish the places of
+//! what is to come. An address on a datagram, which anybody in the LAN can write, decides nothing of the output.
 
 use crate::playout::Playout;
 use crate::shape::Shape;
+use crate::symbol::Symbol;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -47,6 +49,8 @@ struct Noted {
     index: u8,
     from: SocketAddr,
     body: Bytes,
+    /// It is not in the playout.
+    waits: bool,
 }
 
 /// What is heard on the group.
@@ -59,12 +63,12 @@ pub(crate) struct Quality {
 }
 
 impl Quality {
-    /// Notes an unsigned symbol.
-    pub(crate) fn note(&mut self, generation: u64, index: u8, from: SocketAddr, body: Bytes) {
+    /// Notes an unsigned symbol; one that `waits` is put into the playout once its manifest is here.
+    pub(crate) fn note(&mut self, generation: u64, index: u8, from: SocketAddr, body: Bytes, waits: bool) {
         if self.noted.len() == MOST_NOTED {
             self.noted.pop_front();
         }
-        self.noted.push_back(Noted { generation, index, from, body });
+        self.noted.push_back(Noted { generation, index, from, body, waits });
     }
 
     /// A signed symbol came by the group.
@@ -78,13 +82,24 @@ impl Quality {
     }
 
     /// All generations before `behind` are signed, or forgotten: what was noted of them is judged.
-    pub(crate) fn judge(&mut self, behind: u64, shape: Shape, playout: &Playout) -> Vec<Verdict> {
+    pub(crate) fn judge(
+        &mut self,
+        behind: u64,
+        shape: Shape,
+        playout: &mut Playout,
+        now: Instant,
+    ) -> Vec<Verdict> {
         let mut verdicts = Vec::new();
         self.noted.retain(|noted| {
             if noted.generation >= behind {
                 return true;
             }
             if noted.generation >= playout.oldest() && playout.is_listed(noted.generation) {
+                if noted.waits {
+                    // The low 32 bits are what the wire has.
+                    let generation = noted.generation as u32;
+                    playout.insert(&Symbol { generation, index: noted.index, body: noted.body.clone() }, now);
+                }
                 let sound = playout.symbol(noted.generation, noted.index) == Some(&noted.body);
                 verdicts.push(Verdict { from: noted.from, tree: shape.tree(noted.index), sound });
                 return false;
@@ -137,7 +152,7 @@ mod tests {
         let mut quality = Quality::default();
         let from = SocketAddr::from(([10, 0, 0, 1], 1));
         for n in 0..10_000 {
-            quality.note(n, 0, from, Bytes::from_static(b"x"));
+            quality.note(n, 0, from, Bytes::from_static(b"x"), true);
         }
         assert_eq!(quality.noted.len(), MOST_NOTED);
     }

@@ -12,13 +12,15 @@ const LONGEST: Duration = Duration::from_secs(3);
 /// Hosts behind the first one that have a parent that rests.
 pub(crate) const STANDBYS: usize = 2;
 /// Nobody sent anything yet: the first one is given so long to find a parent.
-const FIRST: Duration = Duration::from_secs(2);
+const FIRST: Duration = Duration::from_secs(4);
 /// Who looked after a silent forwarder, and found nothing new, rests again after so long.
-const CHECK: Duration = Duration::from_secs(1);
-/// How old the generation is that a forwarder is to be past.
-const LAG: Duration = Duration::from_millis(150);
+const CHECK: Duration = Duration::from_millis(400);
+/// How old the generation is that a forwarder is to be past: what it claims is some 200 ms old.
+const LAG: Duration = Duration::from_millis(300);
 /// A tree that is so many generations behind the others is silent, whatever is said of it.
 const BEHIND: u64 = 8;
+/// Nobody has said for so long that it sends.
+const UNCLAIMED: Duration = Duration::from_millis(400);
 /// Who was given a tree, and is silent again within so long, lied.
 const BOAST: Duration = Duration::from_secs(2);
 
@@ -34,7 +36,8 @@ pub(crate) struct Sight {
     pub(crate) is_willing: bool,
     /// Who goes before us and says that it sends: where, and how far it is.
     pub(crate) better: Option<(SocketAddr, u64)>,
-    /// Anybody says that it sends.
+    /// Anybody says that it sends, or did a moment ago: a forwarder says so no more while it asks whether its parent is
+    /// there.
     pub(crate) any_claim: bool,
     /// One behind the newest generation that was heard of in any tree.
     pub(crate) heard: u64,
@@ -65,6 +68,8 @@ pub(crate) struct Stripe {
     fed: Option<Instant>,
     /// It was left to the group then.
     since: Instant,
+    /// When anybody said last that it sends it.
+    claimed: Option<Instant>,
     /// The newest generation that came by the group.
     pub(crate) newest: Option<u64>,
     /// The newest one that came from outside since it is.
@@ -91,6 +96,7 @@ impl Stripe {
             asked_to_rest: false,
             fed: None,
             since: now,
+            claimed: None,
             newest: None,
             mine: None,
             earlier: [(now, None); 2],
@@ -128,6 +134,14 @@ impl Stripe {
         }
     }
 
+    /// Whether anybody says that it sends, or did a moment ago.
+    pub(crate) fn is_claimed(&mut self, claimed: bool, now: Instant) -> bool {
+        if claimed {
+            self.claimed = Some(now);
+        }
+        self.claimed.is_some_and(|at| now.since(at) < UNCLAIMED)
+    }
+
     /// A symbol came from outside.
     pub(crate) fn came_from_outside(&mut self, generation: u64, now: Instant) {
         self.mine = self.mine.max(Some(generation));
@@ -161,7 +175,10 @@ impl Stripe {
             silence >= FIRST + STAGGER * place && !see.any_claim || silence >= 2 * FIRST + STAGGER * place
         } else if see.rank <= STANDBYS {
             // It costs two datagrams to ask; less often while it is found that nothing is new.
-            silence >= (self.lease() * (1 << self.checks.min(5)) + STAGGER * place).min(2 * LONGEST)
+            // Who begins is not known to be good before the first manifest.
+            let begins = self.left_to.is_some_and(|(_, at)| now.since(at) < BOAST);
+            let lease = if begins { 3 * self.lease() } else { self.lease() };
+            silence >= (lease * (1 << self.checks.min(5)) + STAGGER * place).min(2 * LONGEST)
         } else {
             let flows = self.newest.is_some_and(|newest| see.heard > newest + BEHIND);
             silence >= self.lease() + STAGGER * (place + 1) && !see.any_claim
@@ -179,8 +196,11 @@ impl Stripe {
         if see.is_willing && see.has_peers && see.rank > 0 {
             self.woke = Some((see.now, self.newest));
             self.checks += 1;
-            self.suspect =
-                self.left_to.filter(|(_, at)| see.now.since(*at) < BOAST + self.lease()).map(|(who, _)| who);
+            // It says that it has what nobody heard of it.
+            let newest = self.newest;
+            let boasts = see.better.filter(|(_, claimed)| Some(*claimed) > newest);
+            let recent = self.left_to.filter(|(_, at)| see.now.since(*at) < BOAST + self.lease());
+            self.suspect = boasts.zip(recent).filter(|(one, other)| one.0 == other.0).map(|(one, _)| one.0);
         } else {
             (self.woke, self.suspect) = (None, None);
         }
@@ -199,6 +219,7 @@ impl Stripe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     fn see(millis: u64, rank: usize) -> Sight {
         let now = Instant::ZERO + Duration::from_millis(millis);
@@ -263,7 +284,7 @@ mod tests {
         stripe.rest(&better(47));
         assert_eq!((stripe.newest, stripe.is_own), (Some(49), false));
         // It said so, and is silent all the same.
-        stripe.wake(&see(1_300, 1));
+        stripe.wake(&Sight { better: Some((other(), 60)), ..see(1_600, 1) });
         assert_eq!(stripe.suspect, Some(other()));
     }
 

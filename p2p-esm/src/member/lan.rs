@@ -163,8 +163,11 @@ impl Esm {
         };
         let tree = live.broadcast.shape.tree(symbol.index);
         let generation = live.playout.number(symbol.generation);
-        let taken = live.playout.insert(&symbol, now);
-        match taken {
+        if !is_proven && !live.playout.is_listed(generation) {
+            island.quality.note(generation, symbol.index, from, symbol.body, true);
+            return;
+        }
+        match live.playout.insert(&symbol, now) {
             Taken::New => {
                 self.counts.symbols += 1;
                 self.counts.group += 1;
@@ -193,7 +196,7 @@ impl Esm {
                 island.peers.blame(from, now);
                 return;
             }
-            None => island.quality.note(generation, symbol.index, from, symbol.body),
+            None => island.quality.note(generation, symbol.index, from, symbol.body, false),
         }
         if is_sound && let Some(stripe) = island.stripes.get_mut(usize::from(tree)) {
             stripe.came_by_group(generation, now);
@@ -224,9 +227,9 @@ impl Esm {
     /// A manifest is here of the generations from `first` on that have so many packets: whoever sent their symbols to
     /// the group is judged by it.
     pub(super) fn judge(&mut self, first: u64, counts: &[u8], now: Instant) {
-        let (State::Live(live), Some(island)) = (&self.state, &mut self.lan) else { return };
+        let (State::Live(live), Some(island)) = (&mut self.state, &mut self.lan) else { return };
         let shape = live.broadcast.shape;
-        for verdict in island.quality.judge(first + counts.len() as u64, shape, &live.playout) {
+        for verdict in island.quality.judge(first + counts.len() as u64, shape, &mut live.playout, now) {
             if verdict.sound {
                 let was_proven =
                     island.peers.sender(verdict.from, now).is_some_and(|sender| sender.is_proven(now));
@@ -291,7 +294,7 @@ impl Esm {
         let Some(island) = &mut self.lan else { return };
         let Some(stripe) = island.stripes.get_mut(usize::from(tree)) else { return };
         if !core::mem::replace(&mut stripe.is_active, true) {
-            island.hasten(now, Duration::ZERO, cx.rng());
+            island.tell(now);
             let due = island.pace(now);
             cx.set_timer(Timer::Lan, due);
             cx.tell(Event::Forwards { tree, active: true });
@@ -331,7 +334,7 @@ impl Esm {
         let Some(tag) = self.tag() else { return };
         let Some(island) = &mut self.lan else { return };
         if is_news {
-            island.hasten(now, Duration::ZERO, cx.rng());
+            island.tell(now);
         }
         if island.is_due(now) {
             island.beaconed(now, cx.rng());
@@ -388,27 +391,24 @@ impl Esm {
             return Vec::new();
         }
         let is_willing = island.is_willing() && live.leaving.is_none();
-        let sight = |tree: u8| {
-            let mine = rank(island.lan.uplink, self.me, tree, trees as u64);
-            let before = || island.peers.before(mine, tree, trees as u64, now);
+        let Island { lan, peers, stripes, .. } = island;
+        let sight = |(tree, stripe): (u8, &mut Stripe)| {
+            let mine = rank(lan.uplink, self.me, tree, trees as u64);
+            let before = || peers.before(mine, tree, trees as u64, now);
             let better = before().filter_map(|peer| Some((peer.addr, peer.claim(tree, now)?)));
-            Sight {
+            let claimed = peers.forwarders(tree, now).any(|peer| peer.claim(tree, now).is_some());
+            let see = Sight {
                 now,
                 rank: before().count(),
-                has_peers: island.peers.forwarders(tree, now).next().is_some(),
+                has_peers: peers.forwarders(tree, now).next().is_some(),
                 is_willing,
                 better: better.max_by_key(|(_, newest)| *newest),
-                any_claim: island.peers.forwarders(tree, now).any(|peer| peer.claim(tree, now).is_some()),
+                any_claim: stripe.is_claimed(claimed, now),
                 heard: live.playout.heard(),
-            }
+            };
+            (tree, (stripe.decide(&see), see))
         };
-        (0_u8..)
-            .zip(&island.stripes)
-            .map(|(tree, stripe)| {
-                let see = sight(tree);
-                (tree, (stripe.decide(&see), see))
-            })
-            .collect()
+        (0_u8..).zip(stripes).map(sight).collect()
     }
 
     fn step(&mut self, tree: u8, step: Step, see: &Sight, cx: &mut Context<'_>) {
@@ -554,6 +554,16 @@ impl Esm {
         let (at, stripe) = (tree as u8, island.stripes.get(tree));
         let claimed = || island.peers.forwarders(at, now).any(|peer| peer.claim(at, now).is_some());
         stripe.is_some_and(|stripe| !stripe.is_own && (stripe.is_fed(now) || claimed()))
+    }
+
+    /// Another parent: what we say that we send may be other trees now.
+    pub(super) fn tell_lan(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now();
+        if let Some(island) = self.lan.as_mut().filter(|island| island.is_joined) {
+            island.tell(now);
+            let due = island.pace(now);
+            cx.set_timer(Timer::Lan, due);
+        }
     }
 
     /// Sends a child that rested what came meanwhile in a tree.

@@ -151,6 +151,7 @@ impl Esm {
             self.tell_known(former, Tell::Gone { trees: 1 << tree }, cx);
         }
         self.tell_place(tree.into(), cx);
+        self.tell_lan(cx);
         self.joined(cx);
         self.repair(cx);
     }
@@ -260,6 +261,9 @@ impl Esm {
                 doubted.push((tree, parent.addr, parent.round_trip, parent.rests));
             }
         }
+        if !doubted.is_empty() {
+            self.tell_lan(cx);
+        }
         for (tree, addr, round_trip, rests) in doubted {
             let patience = round_trip * 3 / 2 + DOUBT / 4;
             let ask = self.adopt_me(addr, tree, now);
@@ -294,6 +298,7 @@ impl Esm {
         let Some(lost) = at.parent.take_if(|at| at.addr == parent) else { return };
         self.counts.lost_parents += 1;
         cx.tell(Event::Parent { tree, parent: None });
+        self.tell_lan(cx);
         // Its own parent lost a child, and knows who else is near.
         if let Some(above) = lost.place.above
             && let [.., grandparent, _] = lost.place.path[..]

@@ -161,20 +161,21 @@ impl Esm {
 
     /// Whom to ask: parents first, then anybody who has given us a token, another one each time.
     fn helper(&self, tries: usize, cx: &mut Context<'_>) -> Option<SocketAddr> {
+        let now = cx.now();
         let State::Live(live) = &self.state else { return None };
         let mut parents: Vec<_> =
             live.trees.iter().filter_map(|tree| Some(tree.parent.as_ref()?.addr)).collect();
         parents.sort_unstable();
         parents.dedup();
-        let others: Vec<_> =
-            self.view.iter().filter(|known| known.token != 0).map(|known| known.addr).collect();
-        let near = self.forwarders(cx.now());
-        // Every third time somebody else: all parents may have lost it by the same link.
-        let from = match (tries % 3, near.is_empty(), parents.is_empty()) {
-            (2, ..) | (_, true, true) => &others,
-            (_, false, _) => &near,
-            (_, true, false) => &parents,
-        };
+        // What is lost in the whole LAN has somebody outside.
+        let others = self.view.iter().filter(|known| known.token != 0 && !self.is_near(known.addr, now));
+        let others: Vec<_> = others.map(|known| known.addr).collect();
+        let near = self.forwarders(now);
+        // Who sends to our LAN, and our parents, in turn; every third time somebody else: all of them may have lost it by
+        // the same link.
+        let first = if near.is_empty() { [&parents, &parents, &others] } else { [&near, &parents, &others] };
+        let turns = [first[tries % 3], &near, &parents, &others];
+        let from = turns.into_iter().find(|from| !from.is_empty())?;
         cx.rng().choose(from).copied()
     }
 

@@ -1,5 +1,6 @@
 //! A group in the simulator: its source, its members, and what each of them was given.
 
+use crate::player::Player;
 use bytes::Bytes;
 use p2p_core::{Duration, OpId};
 use p2p_esm::playout::Output;
@@ -11,7 +12,7 @@ use std::net::SocketAddr;
 pub(crate) const PORT: u16 = 4000;
 
 pub(crate) struct Group {
-    pub(crate) sim: Sim<Audit<Esm>>,
+    pub(crate) sim: Sim<Audit<Player>>,
     pub(crate) source: NodeIx,
     pub(crate) members: Vec<NodeIx>,
     pub(crate) config: Config,
@@ -39,7 +40,7 @@ impl Group {
         let mut sim = Sim::new(seed, links);
         let mut at_source = config.clone();
         at_source.source = Some(key.clone());
-        let source = sim.add(Audit::new(Esm::new(at_source)));
+        let source = sim.add(Audit::new(Player::Member(Box::new(Esm::new(at_source)))));
         let op = sim.ask(source, Command::Broadcast);
         assert!(sim.finish(&[op], Duration::from_secs(1)));
         assert_eq!(sim.outcome(op), Some(&Ok(())));
@@ -58,7 +59,7 @@ impl Group {
 
     /// The same, with settings of its own.
     pub(crate) fn begin_in(&mut self, setup: Setup, config: Config) -> (NodeIx, OpId) {
-        let node = self.sim.add_with(setup, Audit::new(Esm::new(config)));
+        let node = self.sim.add_with(setup, Audit::new(Player::Member(Box::new(Esm::new(config)))));
         self.members.push(node);
         (node, self.join(node))
     }
@@ -117,7 +118,7 @@ impl Group {
     }
 
     pub(crate) fn machine(&self, node: NodeIx) -> &Esm {
-        self.sim.machine(node).inner()
+        self.sim.machine(node).inner().member()
     }
 
     /// Hops from the source to a member in a tree; `None` if it is cut off, or there is a loop.

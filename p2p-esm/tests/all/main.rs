@@ -2,5 +2,6 @@
 
 mod group;
 mod lan;
+mod player;
 mod trees;
 mod wiring;
