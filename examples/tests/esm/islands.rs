@@ -241,7 +241,9 @@ fn cut_off_and_blocked() {
     assert!(!trees.is_empty(), "somebody forwards");
     let before = event.network.routers[1].received("out");
     let at = Instant::now();
+    // Nothing comes to it from outside, and nothing goes out.
     event.network.hosts[0][busiest].run("ip route del default");
+    event.network.routers[0].run(&format!("ip route add blackhole 10.77.1.{}/32", 11 + busiest));
     for port in ["h0", "h1", "h2"] {
         event.network.switches[1].run(&format!("bridge link set dev {port} mcast_flood off"));
     }

@@ -71,7 +71,7 @@ const IDLE: Duration = Duration::from_millis(50);
 /// No two beacons follow each other sooner.
 const SOONEST: Duration = Duration::from_millis(10);
 /// Who did not hear enough tries again after so long, then after twice that.
-const RETRY: Duration = Duration::from_secs(20);
+const RETRY: Duration = Duration::from_secs(5);
 
 /// A member's part in its LAN.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ pub(crate) struct Island {
     last_beacon: Instant,
     last_cast: Instant,
     hellos: u8,
-    /// It hears too little, until it is seen then that it hears enough.
+    /// It heard too little, and does without until then.
     poor: Option<Instant>,
     tries: u32,
 }
@@ -195,16 +195,21 @@ impl Island {
 
     /// Looks at what was heard of late. True if it is now alone, or takes part again.
     pub(crate) fn listen(&mut self, now: Instant) -> bool {
-        let Some(hearing) = self.quality.hearing(now) else { return false };
-        match (self.poor, hearing) {
-            (None, Hearing::Poor) => {
-                self.poor = Some(now + RETRY * (1 << self.tries.min(4)));
+        if self.poor.is_some_and(|until| until <= now) {
+            // Where all hear too little nobody sends, so this can only be tried.
+            self.poor = None;
+            self.quality.begin();
+            return true;
+        }
+        match self.quality.hearing(now) {
+            Some(Hearing::Poor) if self.poor.is_none() => {
+                self.poor = Some(now + RETRY * (1 << self.tries.min(6)));
                 self.tries += 1;
                 true
             }
-            (Some(until), Hearing::Well) if until <= now => {
-                self.poor = None;
-                true
+            Some(Hearing::Well) if self.poor.is_none() => {
+                self.tries = 0;
+                false
             }
             _ => false,
         }

@@ -77,8 +77,16 @@ impl Quality {
     }
 
     /// So many symbols were sent to the group.
-    pub(crate) const fn expect(&mut self, symbols: u32) {
+    pub(crate) fn expect(&mut self, symbols: u32, now: Instant) {
+        if self.expected == 0 {
+            (self.came, self.since) = (0, now);
+        }
         self.expected = self.expected.saturating_add(symbols);
+    }
+
+    /// Another host begins to send: what was under way then says nothing.
+    pub(crate) const fn begin(&mut self) {
+        self.expected = 0;
     }
 
     /// All generations before `behind` are signed, or forgotten: what was noted of them is judged.
@@ -135,16 +143,26 @@ mod tests {
     fn shares() {
         let (mut quality, start) = (Quality::default(), Instant::ZERO);
         let after = |quality: &mut Quality, seconds, came, expected| {
+            let now = start + Duration::from_secs(seconds);
+            if expected > 0 {
+                quality.expect(expected, now);
+            }
             (0..came).for_each(|_| quality.came());
-            quality.expect(expected);
-            quality.hearing(start + Duration::from_secs(seconds))
+            quality.hearing(now)
         };
         assert_eq!(after(&mut quality, 1, 10, 100), None, "too early");
-        assert_eq!(after(&mut quality, 2, 80, 0), Some(Hearing::Well));
-        assert_eq!(after(&mut quality, 3, 0, 100), None);
-        assert_eq!(after(&mut quality, 4, 74, 0), Some(Hearing::Poor));
-        assert_eq!(after(&mut quality, 6, 80, 100), Some(Hearing::Fair));
-        assert_eq!(after(&mut quality, 9, 1, 1), None, "too little");
+        assert_eq!(after(&mut quality, 3, 80, 0), Some(Hearing::Well));
+        assert_eq!(after(&mut quality, 4, 0, 100), None);
+        assert_eq!(after(&mut quality, 6, 74, 0), Some(Hearing::Poor));
+        assert_eq!(after(&mut quality, 7, 80, 100), None);
+        assert_eq!(after(&mut quality, 9, 0, 0), Some(Hearing::Fair));
+        assert_eq!(after(&mut quality, 10, 1, 1), None);
+        assert_eq!(after(&mut quality, 20, 0, 0), None, "too little");
+        assert_eq!(after(&mut quality, 20, 0, 90), Some(Hearing::Poor));
+        assert_eq!(after(&mut quality, 21, 0, 90), None);
+        quality.begin();
+        assert_eq!(after(&mut quality, 24, 90, 90), None, "from another one");
+        assert_eq!(after(&mut quality, 26, 0, 0), Some(Hearing::Well));
     }
 
     #[test]

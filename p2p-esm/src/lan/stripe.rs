@@ -39,6 +39,8 @@ pub(crate) struct Sight {
     /// Anybody says that it sends, or did a moment ago: a forwarder says so no more while it asks whether its parent is
     /// there.
     pub(crate) any_claim: bool,
+    /// The newest generation of this tree that anybody says it has.
+    pub(crate) claimed: Option<u64>,
     /// One behind the newest generation that was heard of in any tree.
     pub(crate) heard: u64,
 }
@@ -77,8 +79,8 @@ pub(crate) struct Stripe {
     /// What `mine` was a while ago, and before that.
     earlier: [(Instant, Option<u64>); 2],
     pause: Duration,
-    /// It was silent: when that was seen, and the newest generation then.
-    woke: Option<(Instant, Option<u64>)>,
+    /// It was silent: when that was seen.
+    woke: Option<Instant>,
     /// Checks in a row that found nothing new.
     checks: u32,
     /// To whom it was left because of what that one says.
@@ -124,7 +126,12 @@ impl Stripe {
             if let Some(fed) = self.fed {
                 let pause = now.since(fed);
                 // As for a parent: a hundred symbols later, a third of a pause is left of it.
-                self.pause = if pause > self.pause { pause } else { self.pause - self.pause / 100 };
+                self.pause = if pause > self.pause {
+                    // A failure is not the stream's own pace: what is far too long counts in part.
+                    pause.min(self.lease() * 2)
+                } else {
+                    self.pause - self.pause / 100
+                };
             }
             self.fed = Some(now);
             self.newest = Some(generation);
@@ -164,8 +171,8 @@ impl Stripe {
         if self.is_own {
             let Some((_, newest)) = see.better else { return Step::Stay };
             let is_level = self.bar(now).is_none_or(|bar| newest >= bar);
-            let is_over =
-                self.woke.is_none_or(|(at, before)| now.since(at) >= CHECK || Some(newest) > before);
+            // What is said ends no check, what is heard does.
+            let is_over = self.woke.is_none_or(|at| now.since(at) >= CHECK || self.fed > Some(at));
             return if is_level && is_over { Step::Rest } else { Step::Stay };
         }
         let silence = now.since(self.fed.unwrap_or(self.since).max(self.since));
@@ -180,7 +187,8 @@ impl Stripe {
             let lease = if begins { 3 * self.lease() } else { self.lease() };
             silence >= (lease * (1 << self.checks.min(5)) + STAGGER * place).min(2 * LONGEST)
         } else {
-            let flows = self.newest.is_some_and(|newest| see.heard > newest + BEHIND);
+            let flows =
+                see.claimed > self.newest || self.newest.is_some_and(|newest| see.heard > newest + BEHIND);
             silence >= self.lease() + STAGGER * (place + 1) && !see.any_claim
                 || silence >= 4 * self.lease() + STAGGER * place && flows
         };
@@ -194,13 +202,12 @@ impl Stripe {
         self.earlier = [(see.now, None); 2];
         // Only who was not first, nor alone, took it because of silence.
         if see.is_willing && see.has_peers && see.rank > 0 {
-            self.woke = Some((see.now, self.newest));
+            self.woke = Some(see.now);
             self.checks += 1;
-            // It says that it has what nobody heard of it.
-            let newest = self.newest;
-            let boasts = see.better.filter(|(_, claimed)| Some(*claimed) > newest);
-            let recent = self.left_to.filter(|(_, at)| see.now.since(*at) < BOAST + self.lease());
-            self.suspect = boasts.zip(recent).filter(|(one, other)| one.0 == other.0).map(|(one, _)| one.0);
+            // It says that it has much more than anybody heard of it.
+            let bound = self.newest.map(|newest| newest + BEHIND);
+            let boasts = see.better.filter(|(_, claimed)| bound.is_some_and(|bound| *claimed > bound));
+            self.suspect = boasts.map(|(who, _)| who);
         } else {
             (self.woke, self.suspect) = (None, None);
         }
@@ -223,7 +230,8 @@ mod tests {
 
     fn see(millis: u64, rank: usize) -> Sight {
         let now = Instant::ZERO + Duration::from_millis(millis);
-        Sight { now, rank, has_peers: true, is_willing: true, better: None, any_claim: false, heard: 0 }
+        let (better, claimed) = (None, None);
+        Sight { now, rank, has_peers: true, is_willing: true, better, any_claim: false, claimed, heard: 0 }
     }
 
     fn at(millis: u64) -> Instant {
@@ -257,6 +265,9 @@ mod tests {
         // Whoever is no stand-by leaves it to who says that it sends; unless the other trees are well ahead.
         assert_eq!(stripe.decide(&Sight { any_claim: true, ..see(2_000, 4) }), Step::Stay);
         assert_eq!(stripe.decide(&Sight { any_claim: true, heard: 60, ..see(2_000, 4) }), Step::Wake);
+        // Or who says so has more than is heard of it.
+        let claimed = |newest| Sight { any_claim: true, claimed: Some(newest), ..see(2_000, 4) };
+        assert_eq!((stripe.decide(&claimed(49)), stripe.decide(&claimed(50))), (Step::Stay, Step::Wake));
     }
 
     #[test]

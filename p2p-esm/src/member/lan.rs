@@ -251,7 +251,7 @@ impl Esm {
                     numbers.filter(|index| shape.tree(*index) == tree).count()
                 };
                 // At most 64 in a generation, and sixteen generations.
-                island.quality.expect(counts.iter().map(symbols).sum::<usize>() as u32);
+                island.quality.expect(counts.iter().map(symbols).sum::<usize>() as u32, now);
             }
         }
     }
@@ -396,14 +396,15 @@ impl Esm {
             let mine = rank(lan.uplink, self.me, tree, trees as u64);
             let before = || peers.before(mine, tree, trees as u64, now);
             let better = before().filter_map(|peer| Some((peer.addr, peer.claim(tree, now)?)));
-            let claimed = peers.forwarders(tree, now).any(|peer| peer.claim(tree, now).is_some());
+            let claimed = peers.forwarders(tree, now).filter_map(|peer| peer.claim(tree, now)).max();
             let see = Sight {
                 now,
                 rank: before().count(),
                 has_peers: peers.forwarders(tree, now).next().is_some(),
                 is_willing,
                 better: better.max_by_key(|(_, newest)| *newest),
-                any_claim: stripe.is_claimed(claimed, now),
+                any_claim: stripe.is_claimed(claimed.is_some(), now),
+                claimed,
                 heard: live.playout.heard(),
             };
             (tree, (stripe.decide(&see), see))
@@ -421,6 +422,7 @@ impl Esm {
                     cx.tell(Event::Forwards { tree, active: false });
                 }
                 stripe.rest(see);
+                island.quality.begin();
             }
             Step::Stay => {}
         }
