@@ -13,7 +13,7 @@ use crate::wire::Tell;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use core::net::SocketAddr;
-use p2p_core::{Datagram, Duration, OpId, SocketId};
+use p2p_core::{Datagram, Duration, Instant, OpId, SocketId};
 
 /// Symbols that the source did not sign, after which their sender is no parent any more.
 const FORGED: u8 = 3;
@@ -49,9 +49,12 @@ impl Live {
     }
 
     /// Whether we expect symbols from there.
-    fn expects(&self, from: SocketAddr) -> bool {
-        self.trees.iter().any(|tree| tree.parent.as_ref().is_some_and(|parent| parent.addr == from))
-            || self.repair.asked(from)
+    fn expects(&self, from: SocketAddr, now: Instant) -> bool {
+        let is = |tree: &super::Tree| {
+            tree.parent.as_ref().is_some_and(|parent| parent.addr == from)
+                || tree.former.is_some_and(|(former, until)| former == from && now < until)
+        };
+        self.trees.iter().any(is) || self.repair.asked(from)
     }
 }
 
@@ -66,7 +69,7 @@ impl Esm {
             return;
         };
         let tree = live.broadcast.shape.tree(symbol.index);
-        if live.source.is_some() || !live.expects(from) {
+        if live.source.is_some() || !live.expects(from, now) {
             self.counts.bad += 1;
             // Who takes us for its child has not heard that we are none; nobody is told so for each symbol.
             if live.next_gone <= now && live.source.is_none() {
@@ -117,7 +120,7 @@ impl Esm {
     pub(super) fn manifest(&mut self, datagram: &Datagram, by_group: bool, cx: &mut Context<'_>) -> bool {
         let now = cx.now();
         let (Some(socket), State::Live(live)) = (self.socket, &mut self.state) else { return false };
-        if live.source.is_some() || !(by_group || live.expects(datagram.peer)) {
+        if live.source.is_some() || !(by_group || live.expects(datagram.peer, now)) {
             self.counts.bad += 1;
             return false;
         }

@@ -19,6 +19,8 @@ const GAIN: u16 = 10;
 const SILENT: Duration = Duration::from_secs(3);
 /// While the stream flows, a parent is doubted after this much silence at least.
 const DOUBT: Duration = Duration::from_millis(200);
+/// What a parent sent that is none any more is under way for so long at most.
+const UNDER_WAY: Duration = Duration::from_secs(1);
 /// Members that are asked how they are at once where no parent is known of.
 const PROBES: usize = 6;
 /// Without luck for so many rounds, whoever has upload left is asked, in any tree.
@@ -142,6 +144,7 @@ impl Esm {
             Some(_) | None => None,
         };
         if former != Some(addr) {
+            at.former = former.map(|former| (former, now + UNDER_WAY));
             at.parent =
                 Some(Parent { id, addr, place, round_trip, heard: now, doubted: false, rests, forged: 0 });
             at.seek = None;
@@ -293,9 +296,11 @@ impl Esm {
 
     /// There is no parent any more in a tree.
     pub(super) fn lost(&mut self, tree: u8, parent: SocketAddr, cx: &mut Context<'_>) {
+        let now = cx.now();
         let Some(live) = self.live() else { return };
         let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
         let Some(lost) = at.parent.take_if(|at| at.addr == parent) else { return };
+        at.former = Some((parent, now + UNDER_WAY));
         self.counts.lost_parents += 1;
         cx.tell(Event::Parent { tree, parent: None });
         self.tell_lan(cx);

@@ -66,6 +66,8 @@ pub(super) struct Seek {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
     pub(super) parent: Option<Parent>,
+    /// Who was the parent before, and until when: what it sent is still under way until then.
+    pub(super) former: Option<(SocketAddr, Instant)>,
     pub(super) children: Vec<Child>,
     pub(super) seek: Option<Seek>,
     /// A better parent was asked, and has not answered.
