@@ -1,6 +1,6 @@
 //! A file is broadcast to two LANs of three hosts and three others; what each wrote is the file from where it joined.
 
-use crate::network::{Namespace, Network};
+use crate::network::{Namespace, Network, has_ipv6};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -105,6 +105,16 @@ impl Drop for Process {
     }
 }
 
+/// Host `n` of a LAN, or outside.
+fn addr(lan: usize, n: usize, is_ipv6: bool) -> String {
+    if is_ipv6 { format!("fd77:{lan}::{n}") } else { format!("10.77.{lan}.{n}") }
+}
+
+/// Where a program is reached there.
+fn port(addr: &str) -> String {
+    if addr.contains(':') { format!("[{addr}]:4664") } else { format!("{addr}:4664") }
+}
+
 /// A broadcast in the network of [`Network`].
 struct Event {
     network: Network,
@@ -112,10 +122,11 @@ struct Event {
     input: Vec<u8>,
     source: Process,
     group: String,
+    is_ipv6: bool,
 }
 
 impl Event {
-    fn new(name: &str, seconds: usize) -> Option<Self> {
+    fn new(name: &str, seconds: usize, is_ipv6: bool) -> Option<Self> {
         let Some(network) = Network::new() else {
             println!("skipped: this machine allows no network namespaces");
             return None;
@@ -131,25 +142,34 @@ impl Event {
         let file = folder.join("input");
         fs::write(&file, &input).unwrap();
         let mut command = network.lone[0].command(env!("CARGO_BIN_EXE_esm"));
-        command.args(["--json", "broadcast", "--listen", "10.77.0.11:4664", "--rate"]).arg(RATE.to_string());
+        command
+            .args(["--json", "broadcast", "--listen", &port(&addr(0, 11, is_ipv6)), "--rate"])
+            .arg(RATE.to_string());
         command.arg("--input").arg(&file);
         let mut source = Process::start("the source", command);
         let (_, line) = source.says("\"broadcasting\"");
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         let group = line["group"].as_str().unwrap().to_owned();
-        Some(Self { network, folder, input, source, group })
+        Some(Self { network, folder, input, source, group, is_ipv6 })
     }
 
     fn out(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    fn watch(&self, name: &str, host: &Namespace, addr: &str, lan: bool) -> Process {
+    fn watch(&self, name: &str, host: &Namespace, at: &str, lan: bool) -> Process {
         let mut command = host.command(env!("CARGO_BIN_EXE_esm"));
-        command.args(["--json", "watch", "--join", "10.77.0.11:4664", "--group", &self.group]);
-        command.args(["--listen", &format!("{addr}:4664"), "--out"]).arg(self.out(name));
+        command.args([
+            "--json",
+            "watch",
+            "--join",
+            &port(&addr(0, 11, self.is_ipv6)),
+            "--group",
+            &self.group,
+        ]);
+        command.args(["--listen", &port(at), "--out"]).arg(self.out(name));
         if lan {
-            command.args(["--interface", addr]);
+            command.args(["--interface", at]);
         }
         Process::start(name, command)
     }
@@ -160,14 +180,14 @@ impl Event {
             let hosts = self.network.hosts[lan].iter().zip(1..);
             hosts
                 .map(|(host, n)| {
-                    let addr = format!("10.77.{}.{}", lan + 1, 10 + n);
+                    let addr = addr(lan + 1, 10 + n, self.is_ipv6);
                     self.watch(&format!("{letter}{n}"), host, &addr, true)
                 })
                 .collect::<Vec<_>>()
         };
         let (a, b) = (lan(0, "a"), lan(1, "b"));
         let lone = self.network.lone.iter().zip(11..).skip(1);
-        let lone = lone.map(|(host, n)| self.watch(&format!("l{n}"), host, &format!("10.77.0.{n}"), false));
+        let lone = lone.map(|(host, n)| self.watch(&format!("l{n}"), host, &addr(0, n, self.is_ipv6), false));
         let mut all = (a, b, lone.collect::<Vec<_>>());
         for one in all.0.iter_mut().chain(&mut all.1).chain(&mut all.2) {
             one.says("\"joined\"");
@@ -206,7 +226,22 @@ impl Drop for Event {
 
 #[test]
 fn one_copy_into_each_lan() {
-    let Some(mut event) = Event::new("copy", 12) else { return };
+    one_copy("copy", false);
+}
+
+/// The same by IPv6, whose group is of link-local scope.
+#[test]
+#[ignore = "a quarter of a minute of real time; `.ci/long` runs it"]
+fn one_copy_by_ipv6() {
+    if !has_ipv6() {
+        println!("skipped: this machine has no IPv6");
+        return;
+    }
+    one_copy("copy6", true);
+}
+
+fn one_copy(name: &str, is_ipv6: bool) {
+    let Some(mut event) = Event::new(name, 12, is_ipv6) else { return };
     let (mut a, mut b, mut lone) = event.everybody();
     // Every host takes part, and somebody forwards.
     std::thread::sleep(Duration::from_secs(3));
@@ -233,7 +268,7 @@ fn one_copy_into_each_lan() {
 #[test]
 #[ignore = "half a minute of real time; `.ci/long` runs it"]
 fn cut_off_and_blocked() {
-    let Some(mut event) = Event::new("cut", 24) else { return };
+    let Some(mut event) = Event::new("cut", 24, false) else { return };
     let (mut a, mut b, mut lone) = event.everybody();
     std::thread::sleep(Duration::from_secs(4));
     let busiest = (0..3).max_by_key(|at| a[*at].forwards().len()).unwrap();
@@ -268,7 +303,7 @@ fn cut_off_and_blocked() {
 #[test]
 #[ignore = "half a minute of real time; `.ci/long` runs it"]
 fn forwarders_fail() {
-    let Some(mut event) = Event::new("fail", 24) else { return };
+    let Some(mut event) = Event::new("fail", 24, false) else { return };
     let (mut a, mut b, mut lone) = event.everybody();
     std::thread::sleep(Duration::from_secs(4));
     let busiest = |lan: &mut Vec<Process>| {

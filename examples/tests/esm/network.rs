@@ -16,6 +16,11 @@ pub(crate) struct Namespace {
     is_of_user: bool,
 }
 
+/// Whether the kernel knows IPv6.
+pub(crate) fn has_ipv6() -> bool {
+    std::path::Path::new("/proc/net/if_inet6").exists()
+}
+
 pub(crate) struct Network {
     /// What is outside of both LANs; it must outlive the others.
     _outside: Namespace,
@@ -23,9 +28,9 @@ pub(crate) struct Network {
     pub(crate) routers: [Namespace; 2],
     /// Switches of the LANs: host n is at port `hn`, from `h0` on.
     pub(crate) switches: [Namespace; 2],
-    /// Hosts of the LANs: 10.77.1.11 to 13, and 10.77.2.11 to 13.
+    /// Hosts of the LANs: 10.77.1.11 to 13, and 10.77.2.11 to 13; also fd77:1::11 and so on.
     pub(crate) hosts: [Vec<Namespace>; 2],
-    /// 10.77.0.11 (the source) to 14.
+    /// 10.77.0.11 (the source) to 14, fd77:0::11 and so on.
     pub(crate) lone: Vec<Namespace>,
 }
 
@@ -48,22 +53,28 @@ impl Network {
         let mut lone = Vec::new();
         for n in 0..4 {
             let host = inside(plain);
-            outside.plug(&host, &format!("l{n}"), "e0", &format!("10.77.0.{}/24", 11 + n));
+            outside.plug(&host, &format!("l{n}"), "e0", (0, 11 + n));
             for lan in [1, 2] {
-                host.run(&format!("ip route add 10.77.{lan}.0/24 via 10.77.0.{lan}"));
+                host.leads_to(lan, lan);
             }
             lone.push(host);
         }
         let lan = |lan: u8| {
             let (switch, router) = (inside(bridge), inside(plain));
             router.run("echo 1 > /proc/sys/net/ipv4/ip_forward");
-            outside.plug(&router, &format!("r{lan}"), "out", &format!("10.77.0.{lan}/24"));
-            switch.plug(&router, "r", "in", &format!("10.77.{lan}.1/24"));
-            router.run(&format!("ip route add 10.77.{}.0/24 via 10.77.0.{}", 3 - lan, 3 - lan));
+            if has_ipv6() {
+                router.run("echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
+            }
+            outside.plug(&router, &format!("r{lan}"), "out", (0, lan));
+            switch.plug(&router, "r", "in", (lan, 1));
+            router.leads_to(3 - lan, 3 - lan);
             let host = |n: u8| {
                 let host = inside(plain);
-                switch.plug(&host, &format!("h{n}"), "e0", &format!("10.77.{lan}.{}/24", 11 + n));
+                switch.plug(&host, &format!("h{n}"), "e0", (lan, 11 + n));
                 host.run(&format!("ip route add default via 10.77.{lan}.1"));
+                if has_ipv6() {
+                    host.run(&format!("ip route add default via fd77:{lan}::1"));
+                }
                 host
             };
             let hosts: Vec<_> = (0..3).map(host).collect();
@@ -116,12 +127,24 @@ impl Namespace {
     }
 
     /// A cable from this switch to a host, which gets an interface of that name with this address.
-    fn plug(&self, host: &Self, port: &str, name: &str, addr: &str) {
+    fn plug(&self, host: &Self, port: &str, name: &str, (lan, n): (u8, u8)) {
         let pid = host.keeper.id();
         self.run(&format!(
             "ip link add {port} type veth peer name {name} netns {pid} && ip link set {port} master br0 up"
         ));
-        host.run(&format!("ip addr add {addr} dev {name} && ip link set {name} up"));
+        host.run(&format!("ip addr add 10.77.{lan}.{n}/24 dev {name} && ip link set {name} up"));
+        if has_ipv6() {
+            // Nobody else has the address, so nobody is asked.
+            host.run(&format!("ip addr add fd77:{lan}::{n}/64 dev {name} nodad"));
+        }
+    }
+
+    /// The way from outside into a LAN.
+    fn leads_to(&self, lan: u8, router: u8) {
+        self.run(&format!("ip route add 10.77.{lan}.0/24 via 10.77.0.{router}"));
+        if has_ipv6() {
+            self.run(&format!("ip route add fd77:{lan}::/64 via fd77:0::{router}"));
+        }
     }
 
     /// Bytes that came in by an interface, with every head.

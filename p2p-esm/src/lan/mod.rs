@@ -105,7 +105,11 @@ impl Island {
         now: Instant,
         bind: impl FnOnce(SocketAddr) -> SocketId,
     ) -> Self {
-        let group = group_at(key, is_ipv6);
+        let mut group = group_at(key, is_ipv6);
+        if let (SocketAddr::V6(group), Some(interface)) = (&mut group, lan.interface) {
+            // An address of link-local scope says nothing without it.
+            group.set_scope_id(interface);
+        }
         Self {
             lan,
             socket: bind(group),

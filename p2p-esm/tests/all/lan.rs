@@ -156,9 +156,22 @@ enum Fate {
 /// Whoever forwards is killed, stopped, cut off or goes: somebody else sends within 300 ms, and nobody misses anything.
 #[test]
 fn the_forwarder_fails() {
-    let fates = [Fate::Killed, Fate::Stopped, Fate::CutOff, Fate::Leaves];
-    for (seed, shape) in [(51, Shape::SIX_OF_FOUR), (52, Shape::SINGLE), (53, Shape::SIX_OF_FOUR)] {
-        for fate in fates {
+    forwarders_fail([(51, Shape::SIX_OF_FOUR), (52, Shape::SINGLE), (53, Shape::SIX_OF_FOUR)]);
+}
+
+/// The same for many seeds.
+#[test]
+#[ignore = "a minute in the release profile; `.ci/long` runs it"]
+fn forwarders_fail_whatever_the_seed() {
+    forwarders_fail(
+        (1_000..1_040).map(|seed| (seed, if seed % 2 == 0 { Shape::SIX_OF_FOUR } else { Shape::SINGLE })),
+    );
+}
+
+fn forwarders_fail(settings: impl IntoIterator<Item = (u64, Shape)>) {
+    let mut longest = Duration::ZERO;
+    for (seed, shape) in settings {
+        for fate in [Fate::Killed, Fate::Stopped, Fate::CutOff, Fate::Leaves] {
             let mut islands = Islands::new(seed, shape, 200);
             let lan = islands.add(1, 5);
             islands.group.stream(600, EVERY);
@@ -186,6 +199,7 @@ fn the_forwarder_fails() {
             }
             let gaps: Vec<_> = its.iter().map(|tree| gaps[*tree]).collect();
             println!("seed {seed}, {fate:?}, trees {its:?}: sent again after {gaps:?}");
+            longest = gaps.iter().flatten().fold(longest, |longest, gap| longest.max(*gap));
             assert!(
                 gaps.iter().all(|gap| gap.is_some_and(|gap| gap <= Duration::from_millis(300))),
                 "seed {seed}, {fate:?}: {gaps:?}"
@@ -199,6 +213,7 @@ fn the_forwarder_fails() {
             }
         }
     }
+    println!("at most {longest:?}");
 }
 
 /// Whoever has a better way out takes over from who forwards, without a gap, and no two of them go on sending.
