@@ -513,6 +513,33 @@ mod tests {
         sent
     }
 
+    /// A symbol that is late, though its packet is known already, goes to those that may need it.
+    #[test]
+    fn what_is_known_is_passed_on_once() {
+        let packets: Vec<_> = (0..4).map(|n| (alloc::vec![n; 9], false)).collect();
+        let (mut symbols, mut manifest) = (Vec::new(), None);
+        for sent in source(Shape::SIX_OF_FOUR, 0, &packets) {
+            match sent {
+                Sent::Symbol(symbol) => symbols.push(symbol),
+                Sent::Manifest(listed) => manifest = Some(listed),
+            }
+        }
+        let (now, mut playout) =
+            (Instant::ZERO, Playout::new(Shape::SIX_OF_FOUR, 0, 16, 8, Duration::from_secs(2)));
+        for symbol in &symbols[2..] {
+            assert_eq!(playout.insert(symbol, now), Taken::New);
+        }
+        assert!(playout.sign(manifest.unwrap(), now));
+        let mut given = Vec::new();
+        drain(&mut playout, now, &mut given);
+        assert_eq!(given.len(), 5, "four packets, and the end: {given:?}");
+        let other = Symbol { body: Bytes::from_static(b"another"), ..symbols[0].clone() };
+        assert_eq!(playout.insert(&other, now), Taken::Twice);
+        assert_eq!(playout.insert(&symbols[0], now), Taken::New);
+        assert_eq!(playout.insert(&symbols[0], now), Taken::Twice);
+        assert_eq!(playout.insert(&symbols[2], now), Taken::Twice);
+    }
+
     fn drain(playout: &mut Playout, now: Instant, into: &mut Vec<Output>) {
         while let Some(output) = playout.poll(now) {
             into.push(output);
