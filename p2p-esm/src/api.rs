@@ -42,6 +42,13 @@ pub enum Event {
         /// Where its parent is reached.
         parent: Option<SocketAddr>,
     },
+    /// It sends a tree to the group of its LAN, or does no more. News.
+    Forwards {
+        /// Which tree.
+        tree: u8,
+        /// Whether it does.
+        active: bool,
+    },
 }
 
 /// The timers of a member.
@@ -57,4 +64,6 @@ pub enum Timer {
     Tick,
     /// The source closes what is open.
     Flush,
+    /// The LAN is looked after: who is there, who feeds which tree.
+    Lan,
 }

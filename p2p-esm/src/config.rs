@@ -1,5 +1,6 @@
 //! How a member behaves: [`Config`].
 
+use crate::lan::Lan;
 use crate::shape::Shape;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -55,6 +56,9 @@ pub struct Config {
     /// After how long a source closes a generation, and signs, though it is not full: 100 ms. Longer adds to the delay
     /// of slow streams, shorter to their parity.
     pub flush: Duration,
+    /// The LAN that it shares its stream with, by multicast that leaves it nowhere. `None`, as by default: it neither
+    /// hears nor sends anything there.
+    pub lan: Option<Lan>,
 }
 
 impl Default for Config {
@@ -69,6 +73,7 @@ impl Default for Config {
             shape: Shape::SIX_OF_FOUR,
             rate: 125_000,
             flush: Duration::from_millis(100),
+            lan: None,
         }
     }
 }

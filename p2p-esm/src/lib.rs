@@ -11,6 +11,7 @@ pub mod code;
 mod config;
 mod error;
 mod group;
+pub mod lan;
 pub mod manifest;
 mod member;
 mod number;

@@ -26,7 +26,7 @@ const RIVALS: usize = 2;
 /// What came of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It is new: pass it on.
+    /// It is new, though it may be known already what is in it: pass it on.
     New,
     /// It is here already.
     Twice,
@@ -93,8 +93,10 @@ pub struct Playout {
 #[derive(Debug, Default)]
 struct Slot {
     symbols: Vec<Option<Bytes>>,
-    /// The symbols whose digest is signed.
+    /// The symbols whose digest is signed, or that follow from such ones.
     sound: u64,
+    /// Those of them that only follow, and have not come yet.
+    derived: u64,
     listed: Option<Listed>,
     /// Unsigned symbols of a number that another unsigned one has.
     rivals: Vec<(u8, Bytes)>,
@@ -106,7 +108,7 @@ impl Slot {
     fn reset(&mut self, shape: Shape) {
         self.symbols.clear();
         self.symbols.resize(shape.symbols().into(), None);
-        (self.sound, self.listed, self.seen) = (0, None, None);
+        (self.sound, self.derived, self.listed, self.seen) = (0, 0, None, None);
         self.rivals.clear();
     }
 
@@ -186,7 +188,11 @@ impl Playout {
         let Some(slot) = self.slot(generation) else { return Taken::Ahead };
         let at = usize::from(symbol.index);
         if slot.is_sound(symbol.index) {
-            return Taken::Twice;
+            // A tree that is slower than the others still brings its symbols to those that need them.
+            let is_late = slot.derived >> symbol.index & 1 == 1
+                && slot.symbols[at].as_ref().is_some_and(|derived| *derived == symbol.body);
+            slot.derived &= !(u64::from(is_late) << symbol.index);
+            return if is_late { Taken::New } else { Taken::Twice };
         }
         let Some(listed) = &slot.listed else {
             return match &slot.symbols[at] {
@@ -271,6 +277,7 @@ impl Playout {
         let whole = u64::MAX >> (64 - u32::from(count));
         let enough = slot.sound.count_ones() >= u32::from(count);
         if enough && slot.sound & whole != whole && self.decoder.recover(count, &mut slot.symbols) {
+            slot.derived = whole & !slot.sound;
             slot.sound |= whole;
         }
     }
@@ -354,6 +361,19 @@ impl Playout {
         (index < self.shape.symbols() && slot.is_sound(index))
             .then(|| slot.symbols[usize::from(index)].as_ref())
             .flatten()
+    }
+
+    /// A symbol that is here, signed or not yet.
+    #[must_use]
+    pub fn held(&self, generation: u64, index: u8) -> Option<&Bytes> {
+        let slot = &self.slots[self.at(generation)?];
+        slot.symbols.get(usize::from(index))?.as_ref()
+    }
+
+    /// Whether the manifest of a generation is here.
+    #[must_use]
+    pub fn is_listed(&self, generation: u64) -> bool {
+        self.at(generation).is_some_and(|at| self.slots[at].listed.is_some())
     }
 
     /// The number of the oldest generation that is here.
@@ -491,6 +511,33 @@ mod tests {
             }
         }
         sent
+    }
+
+    /// A symbol that is late, though its packet is known already, goes to those that may need it.
+    #[test]
+    fn what_is_known_is_passed_on_once() {
+        let packets: Vec<_> = (0..4).map(|n| (alloc::vec![n; 9], false)).collect();
+        let (mut symbols, mut manifest) = (Vec::new(), None);
+        for sent in source(Shape::SIX_OF_FOUR, 0, &packets) {
+            match sent {
+                Sent::Symbol(symbol) => symbols.push(symbol),
+                Sent::Manifest(listed) => manifest = Some(listed),
+            }
+        }
+        let (now, mut playout) =
+            (Instant::ZERO, Playout::new(Shape::SIX_OF_FOUR, 0, 16, 8, Duration::from_secs(2)));
+        for symbol in &symbols[2..] {
+            assert_eq!(playout.insert(symbol, now), Taken::New);
+        }
+        assert!(playout.sign(manifest.unwrap(), now));
+        let mut given = Vec::new();
+        drain(&mut playout, now, &mut given);
+        assert_eq!(given.len(), 5, "four packets, and the end: {given:?}");
+        let other = Symbol { body: Bytes::from_static(b"another"), ..symbols[0].clone() };
+        assert_eq!(playout.insert(&other, now), Taken::Twice);
+        assert_eq!(playout.insert(&symbols[0], now), Taken::New);
+        assert_eq!(playout.insert(&symbols[0], now), Taken::Twice);
+        assert_eq!(playout.insert(&symbols[2], now), Taken::Twice);
     }
 
     fn drain(playout: &mut Playout, now: Instant, into: &mut Vec<Output>) {

@@ -104,7 +104,20 @@ pub enum Ask {
         spare: u8,
         /// Whether it found no other parent in this tree: who has room for other trees is to take it too.
         urgent: bool,
+        /// What the parent is to send.
+        flow: Flow,
     },
+}
+
+/// What a child wants of a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Flow {
+    /// Each symbol that comes.
+    All,
+    /// The same; before that what came from this generation on, of whose number these are the low 32 bits.
+    From(#[serde(with = "postcard::fixint::le")] u32),
+    /// Nothing until it asks again: it stands by for another host of its LAN. It takes no place.
+    Rest,
 }
 
 /// An answer.

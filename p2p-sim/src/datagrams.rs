@@ -72,7 +72,9 @@ impl<M: Machine> Sim<M> {
             return self.send_to_group(node, socket, peer, ttl.unwrap_or(socket.ttl), &data, at);
         }
         match to {
-            Some(to) => self.launch(node, socket.port, to.raw(), peer.port(), ttl.unwrap_or(TTL), data, at),
+            Some(to) => {
+                self.launch((node, socket.port), (to.raw(), peer.port()), false, ttl.unwrap_or(TTL), data, at)
+            }
             None => self.traffic.lost += 1,
         }
     }
@@ -88,36 +90,32 @@ impl<M: Machine> Sim<M> {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn launch(
         &mut self,
-        from: u32,
-        from_port: u16,
-        to: u32,
-        to_port: u16,
+        from: (u32, u16),
+        to: (u32, u16),
+        to_group: bool,
         ttl: u8,
         data: Bytes,
         at: Instant,
     ) {
         if self.world.duplicates() {
-            self.launch_one(from, from_port, to, to_port, ttl, data.clone(), at);
+            self.launch_one(from, to, to_group, ttl, data.clone(), at);
         }
         // Not a clone of it: buffers that nobody shares are cheaper.
-        self.launch_one(from, from_port, to, to_port, ttl, data, at);
+        self.launch_one(from, to, to_group, ttl, data, at);
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn launch_one(
         &mut self,
-        from: u32,
-        from_port: u16,
-        to: u32,
-        to_port: u16,
+        (from, from_port): (u32, u16),
+        (to, to_port): (u32, u16),
+        to_group: bool,
         ttl: u8,
         data: Bytes,
         at: Instant,
     ) {
-        match self.world.datagram(from, to, data.len(), at) {
+        match self.world.datagram(from, to, to_group, data.len(), at) {
             Some(delay) => {
                 let what = Happening::Datagram { to, from, to_port, from_port, ttl, received: false, data };
                 self.push_at(at + delay, what);
@@ -145,16 +143,18 @@ impl<M: Machine> Sim<M> {
                 .sockets
                 .iter()
                 .any(|other| other.id == *id && other.port == peer.port() && !other.local);
+            let same_lan = *member == node || (lan != NO_LAN && place.lan == lan);
             let reached = match *member == node {
                 true => socket.looped,
-                false => ttl > 0 && (everywhere || (lan != NO_LAN && place.lan == lan)),
+                false => ttl > 0 && (everywhere || same_lan),
             };
             if listens && reached {
-                heirs.push(*member);
+                // Routers count a hop, and there is none within a LAN.
+                heirs.push((*member, if same_lan { ttl } else { ttl.saturating_sub(1) }));
             }
         }
-        for member in heirs {
-            self.launch(node, socket.port, member, peer.port(), ttl.saturating_sub(1), data.clone(), at);
+        for (member, ttl) in heirs {
+            self.launch((node, socket.port), (member, peer.port()), true, ttl, data.clone(), at);
         }
     }
 

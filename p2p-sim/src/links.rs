@@ -18,6 +18,19 @@ pub trait Links: Send + 'static {
         now: Instant,
         rng: &mut Rng,
     ) -> Option<Duration>;
+
+    /// The same for one receiver of a datagram to a multicast group: what switches and access points treat otherwise,
+    /// or let nobody have.
+    fn carry_group(
+        &mut self,
+        from: NodeIx,
+        to: NodeIx,
+        bytes: usize,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Option<Duration> {
+        self.carry(from, to, bytes, now, rng)
+    }
 }
 
 impl<L: Links + ?Sized> Links for Box<L> {
@@ -30,6 +43,17 @@ impl<L: Links + ?Sized> Links for Box<L> {
         rng: &mut Rng,
     ) -> Option<Duration> {
         (**self).carry(from, to, bytes, now, rng)
+    }
+
+    fn carry_group(
+        &mut self,
+        from: NodeIx,
+        to: NodeIx,
+        bytes: usize,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Option<Duration> {
+        (**self).carry_group(from, to, bytes, now, rng)
     }
 }
 

@@ -102,15 +102,27 @@ impl World {
         extra
     }
 
-    /// How long a datagram sent at `at` takes; `None` if it is lost.
-    pub(crate) fn datagram(&mut self, from: u32, to: u32, bytes: usize, at: Instant) -> Option<Duration> {
+    /// How long a datagram sent at `at` takes, to one node or to a group; `None` if it is lost.
+    pub(crate) fn datagram(
+        &mut self,
+        from: u32,
+        to: u32,
+        to_group: bool,
+        bytes: usize,
+        at: Instant,
+    ) -> Option<Duration> {
         if from == to {
             return Some(LOOPBACK);
         }
         if self.chance(self.faults.loss) {
             return None;
         }
-        let mut delay = self.links.carry(NodeIx::new(from), NodeIx::new(to), bytes, at, &mut self.rng)?;
+        let (sender, receiver) = (NodeIx::new(from), NodeIx::new(to));
+        let mut delay = if to_group {
+            self.links.carry_group(sender, receiver, bytes, at, &mut self.rng)?
+        } else {
+            self.links.carry(sender, receiver, bytes, at, &mut self.rng)?
+        };
         let (share, most) = self.faults.reorder;
         if self.chance(share) {
             delay += self.rng.phase(most);

@@ -23,6 +23,8 @@ pub(crate) struct Udp {
     pub(crate) waker: Waker,
     socket: UdpSocket,
     queue: VecDeque<Datagram>,
+    /// Where the group that was joined last was joined: what goes to a group goes there, unless it says where.
+    group_interface: Option<u32>,
     pub(crate) touched: bool,
 }
 
@@ -47,7 +49,13 @@ impl Scratch {
 }
 
 impl Udp {
-    pub(crate) fn bind(id: SocketId, at: SocketAddr, wake: Arc<SlotWaker>) -> io::Result<Self> {
+    /// With room for `buffer` bytes that came in and were not read, as far as the system allows.
+    pub(crate) fn bind(
+        id: SocketId,
+        at: SocketAddr,
+        buffer: usize,
+        wake: Arc<SlotWaker>,
+    ) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(at), Type::DGRAM, Some(Protocol::UDP))?;
         if at.is_ipv6() {
             socket.set_only_v6(true)?;
@@ -66,12 +74,14 @@ impl Udp {
                 socket.set_multicast_all_v6(false)
             };
         }
+        // The system gives what it has.
+        let _ = socket.set_recv_buffer_size(buffer);
         socket.set_nonblocking(true)?;
         socket.bind(&at.into())?;
         control::enable(&socket, at);
         let socket = UdpSocket::from_std(socket.into())?;
         let waker = Waker::from(Arc::clone(&wake));
-        Ok(Self { id, wake, waker, socket, queue: VecDeque::new(), touched: false })
+        Ok(Self { id, wake, waker, socket, queue: VecDeque::new(), group_interface: None, touched: false })
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -108,7 +118,11 @@ impl Udp {
     }
 
     /// Queues a datagram, unless `most` are waiting.
-    pub(crate) fn queue(&mut self, datagram: Datagram, most: usize) -> bool {
+    pub(crate) fn queue(&mut self, mut datagram: Datagram, most: usize) -> bool {
+        if datagram.interface.is_none() && datagram.peer.ip().is_multicast() {
+            // The route that the system knows for groups is the one to everywhere else.
+            datagram.interface = self.group_interface;
+        }
         let room = self.queue.len() < most;
         if room {
             self.queue.push_back(datagram);
@@ -135,7 +149,8 @@ impl Udp {
         dropped
     }
 
-    pub(crate) fn join(&self, group: Group) -> io::Result<()> {
+    pub(crate) fn join(&mut self, group: Group) -> io::Result<()> {
+        self.group_interface = group.interface.or(self.group_interface);
         let socket = SockRef::from(&self.socket);
         match group.addr {
             IpAddr::V4(addr) => {
@@ -254,7 +269,8 @@ mod control {
     }
 }
 
-/// Elsewhere hop limits and interfaces of single datagrams are unknown and not set.
+/// Elsewhere hop limits and interfaces of what comes in are unknown, and those of what goes to a group are set for the
+/// whole socket before each.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod control {
     use super::{Received, Scratch};
@@ -271,6 +287,41 @@ mod control {
     }
 
     pub(super) fn send(socket: &UdpSocket, datagram: &Datagram) -> io::Result<usize> {
-        socket2::SockRef::from(socket).send_to(&datagram.data, &datagram.peer.into())
+        let raw = socket2::SockRef::from(socket);
+        if let SocketAddr::V4(peer) = datagram.peer
+            && peer.ip().is_multicast()
+        {
+            if let Some(index) = datagram.interface {
+                // The number of an interface in place of its address (RFC 1724, section 3.3).
+                raw.set_multicast_if_v4(&index.into())?;
+            }
+            datagram.ttl.map_or(Ok(()), |ttl| raw.set_multicast_ttl_v4(ttl.into()))?;
+        }
+        if let SocketAddr::V6(peer) = datagram.peer
+            && peer.ip().is_multicast()
+        {
+            datagram.interface.map_or(Ok(()), |index| raw.set_multicast_if_v6(index))?;
+            datagram.ttl.map_or(Ok(()), |ttl| raw.set_multicast_hops_v6(ttl.into()))?;
+        }
+        raw.send_to(&datagram.data, &datagram.peer.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ready::Ready;
+
+    #[tokio::test]
+    async fn room_for_what_is_not_read() {
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let size = |buffer| {
+            let wake = SlotWaker::new(0, &Arc::new(Ready::default()));
+            let udp = Udp::bind(SocketId::from_raw(1), at, buffer, wake).expect("a socket");
+            SockRef::from(&udp.socket).recv_buffer_size().expect("its size")
+        };
+        // Systems differ in what they add, and in the most that they give.
+        let (small, large) = (size(16 * 1024), size(128 * 1024));
+        assert!(small >= 16 * 1024 && large >= 128 * 1024 && small < large, "{small}, {large}");
     }
 }

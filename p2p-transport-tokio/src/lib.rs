@@ -9,6 +9,7 @@ mod driver;
 mod error;
 #[cfg(unix)]
 mod folder;
+mod interface;
 mod options;
 mod ready;
 mod receive;
@@ -22,6 +23,7 @@ pub use connector::{Connector, Duplex, Opening, Plain, Stream, dial_tcp};
 pub use error::io_error;
 #[cfg(unix)]
 pub use folder::Folder;
+pub use interface::interface_at;
 pub use options::{Civil, Options, Rate};
 pub use storage::{Memory, Storage};
 #[cfg(feature = "tls")]

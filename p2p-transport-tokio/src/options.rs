@@ -83,6 +83,9 @@ pub struct Options {
     pub read_at_once: usize,
     /// Datagrams of one socket that wait to be sent; more are dropped. Default 256.
     pub datagrams: usize,
+    /// Bytes of datagrams of one socket that came in and were not read, as far as the system allows; more are lost.
+    /// Default 4 MiB: a quarter of a second of 100 Mbit/s, and some. The system takes them only when they are there.
+    pub datagram_buffer: usize,
     /// What may wait between the application and the machine.
     pub desk: DeskLimits,
     /// Where files lie. Default: in memory, at most 64 MiB.
@@ -116,6 +119,7 @@ impl Default for Options {
             receive_buffers: 8,
             read_at_once: 256 * 1024,
             datagrams: 256,
+            datagram_buffer: 4 * 1024 * 1024,
             desk: DeskLimits::default(),
             storage: Arc::new(Memory::new(64 * 1024 * 1024)),
             connector: Arc::new(Plain),

@@ -2,15 +2,17 @@
 
 use super::{Context, Esm, Live, State};
 use crate::member::tree::Child;
-use crate::wire::{Answer, DEEPEST, Known, MemberId, Place, Refusal, SAMPLE, Tell};
+use crate::wire::{Answer, DEEPEST, Flow, Known, MemberId, Place, Refusal, SAMPLE, Tell};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::{Duration, Instant};
 
+/// Children in a tree that may rest: as many LANs as can have one of their stand-bys here.
+const MOST_RESTING: usize = 64;
 /// How often a child is told where it is, should nothing have changed.
 const PLACE: Duration = Duration::from_secs(3);
 /// Who is told to find another parent is sent symbols for so long.
-const MOVING: Duration = Duration::from_secs(3);
+pub(super) const MOVING: Duration = Duration::from_secs(3);
 
 impl Live {
     /// The tree in which the member passes symbols on: one of them, so that who fails is missed in one tree only.
@@ -46,7 +48,7 @@ impl Esm {
     pub(super) fn adopt(
         &mut self,
         (id, addr): (MemberId, SocketAddr),
-        tree: u8,
+        (tree, flow): (u8, Flow),
         token: u32,
         spare: u8,
         urgent: bool,
@@ -69,9 +71,22 @@ impl Esm {
         if place.path.len() >= DEEPEST {
             return refuse(Refusal::Full);
         }
-        let new = Child { id, addr, token, heard: now, spare, moves: None };
+        let rests = flow == Flow::Rest;
+        let new = Child { id, addr, token, heard: now, spare, rests, moves: None };
         if let Some(child) = live.trees[tree_at].child(addr) {
             *child = new;
+            if let Flow::From(generation) = flow {
+                self.catch_up(addr, tree, generation, cx);
+            }
+            return Answer::Adopted(place);
+        }
+        if rests {
+            // It costs a few bytes now and then, and no place.
+            let resting = live.trees[tree_at].children.iter().filter(|child| child.rests).count();
+            if resting >= MOST_RESTING {
+                return refuse(Refusal::Full);
+            }
+            live.trees[tree_at].children.push(new);
             return Answer::Adopted(place);
         }
         let room = live.room(me, tree_at);
@@ -81,7 +96,9 @@ impl Esm {
         if room == 0 && !any {
             // Who can pass it on goes before who cannot: that one finds room below it.
             let children = live.trees[tree_at].children.iter_mut();
-            let weakest = children.filter(|child| child.moves.is_none()).min_by_key(|child| child.spare);
+            let weakest = children
+                .filter(|child| child.moves.is_none() && !child.rests)
+                .min_by_key(|child| child.spare);
             match weakest {
                 Some(child) if child.spare == 0 && spare > 0 => {
                     child.moves = Some(now + MOVING);
@@ -97,6 +114,9 @@ impl Esm {
             }
         }
         live.trees[tree_at].children.push(new);
+        if let Flow::From(generation) = flow {
+            self.catch_up(addr, tree, generation, cx);
+        }
         if let Some((child, token)) = displaced {
             let to = Some(Known { id, addr, age: 0 });
             self.tell(child, token, Tell::Move { tree, to }, cx);

@@ -4,6 +4,7 @@ use super::{Context, Esm, Live, State};
 use crate::api::Timer;
 use crate::error::Error;
 use crate::member::join::unix_micros;
+use crate::member::lan::cast;
 use crate::member::source::Outgoing;
 use crate::playout::Taken;
 use crate::shape::LARGEST_PACKET;
@@ -12,7 +13,7 @@ use crate::wire::Tell;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use core::net::SocketAddr;
-use p2p_core::{Datagram, Duration, OpId, SocketId};
+use p2p_core::{Datagram, Duration, Instant, OpId, SocketId};
 
 /// Symbols that the source did not sign, after which their sender is no parent any more.
 const FORGED: u8 = 3;
@@ -22,7 +23,7 @@ const GONE_AGAIN: Duration = Duration::from_millis(200);
 
 impl Live {
     /// Sends on to the children of a tree, but not to where it came from.
-    fn send_on(
+    pub(super) fn send_on(
         &self,
         socket: SocketId,
         tree: u8,
@@ -31,7 +32,7 @@ impl Live {
         cx: &mut Context<'_>,
     ) -> u64 {
         let Some(at) = self.trees.get(usize::from(tree)) else { return 0 };
-        let children = at.children.iter().filter(|child| child.addr != but);
+        let children = at.children.iter().filter(|child| child.addr != but && !child.rests);
         children.fold(0, |sent, child| {
             cx.send_to(socket, child.addr, data.clone());
             sent + 1
@@ -48,9 +49,12 @@ impl Live {
     }
 
     /// Whether we expect symbols from there.
-    fn expects(&self, from: SocketAddr) -> bool {
-        self.trees.iter().any(|tree| tree.parent.as_ref().is_some_and(|parent| parent.addr == from))
-            || self.repair.asked(from)
+    fn expects(&self, from: SocketAddr, now: Instant) -> bool {
+        let is = |tree: &super::Tree| {
+            tree.parent.as_ref().is_some_and(|parent| parent.addr == from)
+                || tree.former.is_some_and(|(former, until)| former == from && now < until)
+        };
+        self.trees.iter().any(is) || self.repair.asked(from)
     }
 }
 
@@ -65,7 +69,7 @@ impl Esm {
             return;
         };
         let tree = live.broadcast.shape.tree(symbol.index);
-        if live.source.is_some() || !live.expects(from) {
+        if live.source.is_some() || !live.expects(from, now) {
             self.counts.bad += 1;
             // Who takes us for its child has not heard that we are none; nobody is told so for each symbol.
             if live.next_gone <= now && live.source.is_none() {
@@ -75,7 +79,8 @@ impl Esm {
             return;
         }
         let generation = live.playout.number(symbol.generation);
-        match live.playout.insert(&symbol, now) {
+        let taken = live.playout.insert(&symbol, now);
+        match taken {
             Taken::New => {
                 self.counts.symbols += 1;
                 self.counts.sent += live.send_on(socket, tree, &datagram.data, from, cx);
@@ -89,9 +94,11 @@ impl Esm {
             }
         }
         let at = &mut live.trees[usize::from(tree)];
-        if at.parent.as_ref().is_some_and(|parent| parent.addr == from) {
+        let is_parent = at.parent.as_ref().is_some_and(|parent| parent.addr == from);
+        if is_parent {
             at.fed(generation, now);
         }
+        self.take_from_outside((tree, generation), taken == Taken::New, is_parent, datagram, cx);
         self.play(cx);
         self.mind_the_gaps(cx);
     }
@@ -109,23 +116,25 @@ impl Esm {
         }
     }
 
-    /// A manifest came in.
-    pub(super) fn manifest(&mut self, datagram: &Datagram, cx: &mut Context<'_>) {
+    /// A manifest came in. False if it is none, or not expected.
+    pub(super) fn manifest(&mut self, datagram: &Datagram, by_group: bool, cx: &mut Context<'_>) -> bool {
         let now = cx.now();
-        let (Some(socket), State::Live(live)) = (self.socket, &mut self.state) else { return };
-        if live.source.is_some() || !live.expects(datagram.peer) {
+        let (Some(socket), State::Live(live)) = (self.socket, &mut self.state) else { return false };
+        if live.source.is_some() || !(by_group || live.expects(datagram.peer, now)) {
             self.counts.bad += 1;
-            return;
+            return false;
         }
         // A verification costs more than everything else: what is known is not verified again.
         if live.repair.is_known(&datagram.data) {
             self.counts.twice += 1;
-            return;
+            return true;
         }
         let Ok(manifest) = live.checker.check(&datagram.data) else {
             self.counts.bad += 1;
-            return;
+            return false;
         };
+        let (first, counts): (_, Vec<u8>) =
+            (manifest.first, manifest.generations.iter().map(|listed| listed.count).collect());
         live.repair.note(manifest.first, manifest.generations.len(), &datagram.data, live.playout.oldest());
         let (one, other) = live.manifest_trees(manifest.first);
         live.playout.sign(manifest, now);
@@ -133,8 +142,13 @@ impl Esm {
         if let Some(other) = other {
             self.counts.sent += live.send_on(socket, other, &datagram.data, datagram.peer, cx);
         }
+        if !by_group && self.casts((one, other)) {
+            cast(self.lan.as_mut(), socket, &datagram.data, &mut self.counts, cx);
+        }
+        self.judge(first, &counts, now);
         self.play(cx);
         self.mind_the_gaps(cx);
+        true
     }
 
     /// The application has the next packets.
@@ -188,13 +202,16 @@ impl Esm {
         let now = cx.now();
         let (Some(socket), State::Live(live)) = (self.socket, &mut self.state) else { return };
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut casts = Vec::new();
         for outgoing in out {
             let mut wire = BytesMut::new();
             match outgoing {
                 Outgoing::Symbol(symbol) => {
                     symbol.encode(live.tag, &mut wire);
                     let tree = live.broadcast.shape.tree(symbol.index);
-                    self.counts.sent += live.send_on(socket, tree, &wire.freeze(), nowhere, cx);
+                    let wire = wire.freeze();
+                    self.counts.sent += live.send_on(socket, tree, &wire, nowhere, cx);
+                    casts.push((tree, live.playout.number(symbol.generation), wire));
                     live.playout.insert(&symbol, now);
                 }
                 Outgoing::Manifest(manifest) => {
@@ -213,8 +230,12 @@ impl Esm {
                     if let Some(other) = other {
                         self.counts.sent += live.send_on(socket, other, &wire, nowhere, cx);
                     }
+                    casts.push((one, live.playout.heard(), wire));
                 }
             }
+        }
+        for (tree, generation, wire) in casts {
+            self.source_cast(tree, generation, &wire, cx);
         }
         self.play(cx);
     }

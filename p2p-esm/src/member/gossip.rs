@@ -85,11 +85,11 @@ impl super::Live {
         let room = u8::try_from(self.room(me, tree)).unwrap_or(u8::MAX);
         match (&self.source, &at.parent) {
             (Some(_), _) => TreeStatus { depth: 0, room, delay: 0 },
-            (None, Some(parent)) => {
+            (None, Some(parent)) if !parent.rests => {
                 // A path has 24 members at most.
                 TreeStatus { depth: parent.place.path.len() as u8, room, delay: parent.delay() }
             }
-            (None, None) => TreeStatus { depth: u8::MAX, room: 0, delay: u16::MAX },
+            (None, _) => TreeStatus { depth: u8::MAX, room: 0, delay: u16::MAX },
         }
     }
 }

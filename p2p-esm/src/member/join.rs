@@ -41,12 +41,14 @@ impl Esm {
         let (run, started, rate, shape) =
             (cx.rng().bytes(), cx.unix_now().as_secs(), self.config.rate, self.config.shape);
         let announcement = Announcement::sign(&key.0, run, started, rate, shape);
-        let Some(mut live) = self.begin(key.group(), announcement, 0) else {
+        let key_group = key.group();
+        let Some(mut live) = self.begin(key_group, announcement, 0) else {
             cx.finish(op, Err(Error::BadKey));
             return;
         };
         live.source = Some(Source::new(key.0, live.broadcast));
         self.state = State::Live(live);
+        self.enter_lan(key_group, cx);
         cx.set_timer(Timer::Tick, TICK);
         cx.finish(op, Ok(()));
     }
@@ -60,6 +62,7 @@ impl Esm {
             Some(Err(error)) => cx.finish(op, Err(Error::NoSocket(error))),
             bound => {
                 self.state = State::Greeting { op, group, by, at: 0 };
+                self.enter_lan(group, cx);
                 if bound.is_some() {
                     self.greet_next(cx);
                 }
@@ -73,6 +76,7 @@ impl Esm {
         if *at >= by.len() * 3 {
             let op = *op;
             self.state = State::Idle;
+            self.exit_lan(cx);
             cx.finish(op, Err(Error::NoBroadcast));
             return;
         }
@@ -227,6 +231,7 @@ impl Esm {
 
     /// Takes part in nothing any more; whoever waits is told why.
     pub(super) fn end(&mut self, why: Error, cx: &mut Context<'_>) {
+        self.exit_lan(cx);
         match core::mem::replace(&mut self.state, State::Idle) {
             State::Idle => {}
             State::Greeting { op, .. } => cx.finish(op, Err(why)),

@@ -12,6 +12,7 @@ mod children;
 mod flow;
 mod gossip;
 mod join;
+mod lan;
 mod parents;
 mod questions;
 mod repair;
@@ -23,6 +24,7 @@ use crate::api::{Command, Event, Timer};
 use crate::config::Config;
 use crate::error::Error;
 use crate::group::{Broadcast, GroupKey};
+use crate::lan::Island;
 use crate::manifest::{self, Checker};
 use crate::playout::Playout;
 use crate::symbol;
@@ -57,6 +59,7 @@ pub struct Esm {
     view: View,
     questions: Questions,
     state: State,
+    lan: Option<Island>,
     counts: Counts,
 }
 
@@ -111,6 +114,16 @@ pub struct Counts {
     pub control_sent: u64,
     /// Parents that were lost.
     pub lost_parents: u64,
+    /// Symbols and manifests sent to the group of the LAN.
+    pub multicast: u64,
+    /// Symbols that came by the group of the LAN.
+    pub group: u64,
+    /// Those of them that were here already.
+    pub group_twice: u64,
+    /// Beacons sent.
+    pub beacons: u64,
+    /// What came to the group from farther away than the LAN, or by another interface.
+    pub far: u64,
 }
 
 impl Esm {
@@ -126,6 +139,7 @@ impl Esm {
             view: View::default(),
             questions: Questions::default(),
             state: State::Idle,
+            lan: None,
             counts: Counts::default(),
         }
     }
@@ -136,12 +150,12 @@ impl Esm {
         self.counts
     }
 
-    /// Where its parents are reached, tree by tree.
+    /// Where its parents are reached, tree by tree; those that rest do not count.
     pub fn parents(&self) -> impl Iterator<Item = Option<SocketAddr>> {
         let live = if let State::Live(live) = &self.state { Some(live) } else { None };
         live.into_iter()
             .flat_map(|live| &live.trees)
-            .map(|tree| tree.parent.as_ref().map(|parent| parent.addr))
+            .map(|tree| tree.parent.as_ref().filter(|parent| !parent.rests).map(|parent| parent.addr))
     }
 
     /// Where its children are reached, tree by tree.
@@ -235,7 +249,9 @@ impl Esm {
     fn datagram(&mut self, datagram: &Datagram, cx: &mut Context<'_>) {
         match datagram.data.first() {
             Some(&symbol::KIND) => self.symbol(datagram, cx),
-            Some(&manifest::KIND) => self.manifest(datagram, cx),
+            Some(&manifest::KIND) => {
+                self.manifest(datagram, false, cx);
+            }
             Some(&wire::KIND) => self.packet(datagram, cx),
             _ => self.counts.bad += 1,
         }
@@ -306,8 +322,8 @@ impl Esm {
         match ask {
             Ask::Hello => self.describe(peer, cx),
             Ask::Probe => self.status(peer, cx),
-            Ask::Adopt { tree, token, spare, urgent } => {
-                self.adopt((from, peer), tree, token, spare, urgent, cx)
+            Ask::Adopt { tree, token, spare, urgent, flow } => {
+                self.adopt((from, peer), (tree, flow), token, spare, urgent, cx)
             }
         }
     }
@@ -411,6 +427,7 @@ impl Esm {
         match &mut self.state {
             State::Greeting { op: greeting, .. } if *greeting == op => {
                 self.state = State::Idle;
+                self.exit_lan(cx);
                 cx.finish(op, Err(Error::Cancelled));
             }
             State::Live(live) if live.watcher == Some(op) => {
@@ -462,6 +479,8 @@ impl Machine for Esm {
                     }
                 }
             }
+            Input::Bound(socket, bound) => self.lan_bound(socket, bound, cx),
+            Input::Datagram(socket, datagram) if self.is_by_group(socket) => self.by_group(&datagram, cx),
             Input::Datagram(_, datagram) => self.datagram(&datagram, cx),
             Input::Timer(timer) => match timer {
                 Timer::Playout => self.play(cx),
@@ -474,6 +493,7 @@ impl Machine for Esm {
                 }
                 Timer::Tick => self.tick(cx),
                 Timer::Flush => self.flush(cx),
+                Timer::Lan => self.lan_tick(cx),
             },
             Input::Op(op, OpInput::Ask(command)) => self.command(op, command, cx),
             Input::Op(op, OpInput::Cancel) => self.cancelled(op, cx),
@@ -486,7 +506,6 @@ impl Machine for Esm {
             },
             // A watcher that does not keep up is lagged by its driver: what is live does not wait.
             Input::Op(_, OpInput::Full | OpInput::Ready)
-            | Input::Bound(..)
             | Input::Stream(..)
             | Input::Listener(..)
             | Input::Resolved(..)

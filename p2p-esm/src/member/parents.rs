@@ -19,6 +19,8 @@ const GAIN: u16 = 10;
 const SILENT: Duration = Duration::from_secs(3);
 /// While the stream flows, a parent is doubted after this much silence at least.
 const DOUBT: Duration = Duration::from_millis(200);
+/// What a parent sent that is none any more is under way for so long at most.
+const UNDER_WAY: Duration = Duration::from_secs(1);
 /// Members that are asked how they are at once where no parent is known of.
 const PROBES: usize = 6;
 /// Without luck for so many rounds, whoever has upload left is asked, in any tree.
@@ -28,12 +30,12 @@ impl Esm {
     /// What is asked of a parent to be.
     pub(super) fn adopt_me(&mut self, to: SocketAddr, tree: u8, now: Instant) -> Ask {
         let token = self.tokens.of(to, now);
-        let me = self.me;
+        let (me, flow) = (self.me, self.flow(tree));
         let Some(live) = self.live() else { return Ask::Probe };
         let own = live.own_tree(me) == usize::from(tree);
         let spare = if own { u8::try_from(live.copies).unwrap_or(u8::MAX) } else { 0 };
         let urgent = live.trees[usize::from(tree)].seek.as_ref().is_some_and(|seek| seek.rounds >= URGENT);
-        Ask::Adopt { tree, token, spare, urgent }
+        Ask::Adopt { tree, token, spare, urgent, flow }
     }
 
     /// Looks for a parent in every tree that has none.
@@ -48,8 +50,13 @@ impl Esm {
         }
     }
 
-    fn seek(&mut self, tree: u8, cx: &mut Context<'_>) {
+    pub(super) fn seek(&mut self, tree: u8, cx: &mut Context<'_>) {
         let now = cx.now();
+        if !self.wants_parent(tree, now) {
+            return;
+        }
+        // A stand-by has time.
+        let pause = if self.is_fed_by_group(tree.into(), now) { BETTER } else { UNKNOWN / 2 };
         let State::Live(live) = &mut self.state else { return };
         let at = &mut live.trees[usize::from(tree)];
         if at.parent.is_some() {
@@ -67,7 +74,7 @@ impl Esm {
         if candidates.is_empty() {
             if due {
                 seek.rounds = seek.rounds.saturating_add(1);
-                seek.next = now + UNKNOWN / 2;
+                seek.next = now + pause;
                 self.probe_some(PROBES, cx);
             }
             return;
@@ -95,6 +102,7 @@ impl Esm {
         let mut found: Vec<(u32, SocketAddr)> = self
             .view
             .iter()
+            .filter(|known| !self.is_near(known.addr, now))
             .filter(|known| known.shunned <= now && at.children.iter().all(|child| child.addr != known.addr))
             .filter_map(|known| {
                 let status = known.status(tree, now)?;
@@ -119,13 +127,15 @@ impl Esm {
     ) {
         let (me, now) = (self.me, cx.now());
         let round_trip = self.view.get(addr).and_then(|known| known.round_trip).unwrap_or(UNKNOWN);
+        let rests = self.rests(tree);
+        let is_unwanted = !self.wants_parent(tree, now) || self.leads_through_us(&place.path, now);
         let Some(live) = self.live() else { return };
         let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
         if let Some(seek) = &mut at.seek {
             seek.asked.retain(|asked| *asked != addr);
         }
         at.bettering = at.bettering.filter(|asked| *asked != addr);
-        let is_loop = place.path.contains(&me);
+        let is_loop = is_unwanted || place.path.contains(&me);
         let former = match &at.parent {
             _ if is_loop => Some(addr),
             // Two were asked at once, and the first one to answer serves; or the parent that was silent is there after all.
@@ -134,7 +144,9 @@ impl Esm {
             Some(_) | None => None,
         };
         if former != Some(addr) {
-            at.parent = Some(Parent { id, addr, place, round_trip, heard: now, doubted: false, forged: 0 });
+            at.former = former.map(|former| (former, now + UNDER_WAY));
+            at.parent =
+                Some(Parent { id, addr, place, round_trip, heard: now, doubted: false, rests, forged: 0 });
             at.seek = None;
             cx.tell(Event::Parent { tree, parent: Some(addr) });
         }
@@ -142,14 +154,19 @@ impl Esm {
             self.tell_known(former, Tell::Gone { trees: 1 << tree }, cx);
         }
         self.tell_place(tree.into(), cx);
+        self.tell_lan(cx);
         self.joined(cx);
         self.repair(cx);
     }
 
     /// Ends the join once there is a parent in every tree.
-    fn joined(&mut self, cx: &mut Context<'_>) {
-        let Some(live) = self.live() else { return };
-        if live.trees.iter().all(|tree| tree.parent.is_some())
+    pub(super) fn joined(&mut self, cx: &mut Context<'_>) {
+        let State::Live(live) = &self.state else { return };
+        if live.joining.is_none() {
+            return;
+        }
+        if self.feeds(cx.now()).iter().all(|feeds| *feeds)
+            && let Some(live) = self.live()
             && let Some(op) = live.joining.take()
         {
             cx.finish(op, Ok(()));
@@ -183,6 +200,7 @@ impl Esm {
     /// A parent says where it is.
     pub(super) fn placed(&mut self, peer: SocketAddr, tree: u8, place: Place, cx: &mut Context<'_>) {
         let (me, now) = (self.me, cx.now());
+        let leads_here = self.leads_through_us(&place.path, now);
         let Some(live) = self.live() else { return };
         let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
         match &mut at.parent {
@@ -190,7 +208,7 @@ impl Esm {
                 parent.heard = now;
                 parent.doubted = false;
                 let moved = parent.place.path != place.path;
-                let is_loop = place.path.contains(&me);
+                let is_loop = leads_here || place.path.contains(&me);
                 parent.place = place;
                 if is_loop {
                     // Two members chose each other's descendants at the same time: both let go.
@@ -238,16 +256,24 @@ impl Esm {
             let silence = (at.pause * 3 / 2).clamp(DOUBT, SILENT);
             if let Some(parent) = &mut at.parent
                 && !parent.doubted
+                // Who rests says where it is, no more.
+                && (!parent.rests || now.since(parent.heard) > 2 * SILENT)
                 && now.since(parent.heard) > silence
             {
                 parent.doubted = true;
-                doubted.push((tree, parent.addr, parent.round_trip));
+                doubted.push((tree, parent.addr, parent.round_trip, parent.rests));
             }
         }
-        for (tree, addr, round_trip) in doubted {
+        if !doubted.is_empty() {
+            self.tell_lan(cx);
+        }
+        for (tree, addr, round_trip, rests) in doubted {
             let patience = round_trip * 3 / 2 + DOUBT / 4;
             let ask = self.adopt_me(addr, tree, now);
             self.ask_within(addr, ask, Purpose::Doubt(tree), Some(patience), cx);
+            if rests {
+                continue;
+            }
             // Meanwhile another one is asked, who is sent away again should the parent answer first.
             let others = self.candidates(tree, self.is_native(tree), false, now);
             if let Some(other) = others.into_iter().find(|other| *other != addr) {
@@ -270,11 +296,14 @@ impl Esm {
 
     /// There is no parent any more in a tree.
     pub(super) fn lost(&mut self, tree: u8, parent: SocketAddr, cx: &mut Context<'_>) {
+        let now = cx.now();
         let Some(live) = self.live() else { return };
         let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
         let Some(lost) = at.parent.take_if(|at| at.addr == parent) else { return };
+        at.former = Some((parent, now + UNDER_WAY));
         self.counts.lost_parents += 1;
         cx.tell(Event::Parent { tree, parent: None });
+        self.tell_lan(cx);
         // Its own parent lost a child, and knows who else is near.
         if let Some(above) = lost.place.above
             && let [.., grandparent, _] = lost.place.path[..]
@@ -299,6 +328,9 @@ impl Esm {
         let Some(live) = self.live() else { return };
         let at = &live.trees[usize::from(tree)];
         let (Some(parent), None) = (&at.parent, at.bettering) else { return };
+        if parent.rests {
+            return;
+        }
         let (current, addr) = (parent.delay(), parent.addr);
         let Some(best) =
             self.candidates(tree, self.is_native(tree), false, now).into_iter().find(|best| *best != addr)

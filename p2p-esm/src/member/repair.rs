@@ -68,6 +68,12 @@ impl Repair {
         (*behind > generation).then_some(wire)
     }
 
+    /// The manifests of this generation, and of later ones.
+    pub(super) fn manifests_from(&self, generation: u64) -> impl Iterator<Item = &Bytes> {
+        let behind = self.manifests.values().filter(move |(behind, _)| *behind > generation);
+        behind.map(|(_, wire)| wire)
+    }
+
     fn help(&mut self, addr: SocketAddr) {
         self.helpers.retain(|helper| *helper != addr);
         if self.helpers.len() == HELPERS {
@@ -78,8 +84,8 @@ impl Repair {
 }
 
 impl Live {
-    /// Whether what misses will hardly come by itself.
-    fn is_lost(&self, missing: &Missing, now: Instant) -> bool {
+    /// Whether what misses will hardly come by itself; `feeds` says which trees bring symbols.
+    fn is_lost(&self, missing: &Missing, feeds: &[bool], now: Instant) -> bool {
         if now.since(missing.since) >= LATE {
             return true;
         }
@@ -87,8 +93,8 @@ impl Live {
         let Some(wanted) = missing.wanted else { return false };
         // Symbols whose tree is not past this generation may be on their way.
         let coming = (0..shape.symbols()).filter(|&index| missing.here >> index & 1 == 0).filter(|&index| {
-            let tree = &self.trees[usize::from(shape.tree(index))];
-            tree.parent.is_some() && tree.newest <= missing.generation
+            let tree = usize::from(shape.tree(index));
+            feeds[tree] && self.trees[tree].newest <= missing.generation
         });
         coming.count() < usize::from(wanted)
     }
@@ -100,13 +106,16 @@ impl Esm {
         let Some(live) = self.live() else { return };
         if !live.repair.looking && live.playout.missing().next().is_some() {
             live.repair.looking = true;
-            cx.set_timer(Timer::Repair, LOOK);
+            // Where many lost the same, one asks, and the others hear it.
+            let spread = if self.lan.is_some() { cx.rng().phase(LOOK) } else { Duration::ZERO };
+            cx.set_timer(Timer::Repair, LOOK + spread);
         }
     }
 
     /// Asks for what is lost.
     pub(super) fn repair(&mut self, cx: &mut Context<'_>) {
         let now = cx.now();
+        let feeds = self.feeds(now);
         let State::Live(live) = &mut self.state else { return };
         live.repair.looking = false;
         if live.source.is_some() {
@@ -120,7 +129,7 @@ impl Esm {
                 break;
             }
             let (again, tries) = live.repair.asked.get(&missing.generation).copied().unwrap_or((now, 0));
-            if again <= now && live.is_lost(&missing, now) {
+            if again <= now && live.is_lost(&missing, &feeds, now) {
                 // The low 32 bits are what the wire has.
                 let generation = missing.generation as u32;
                 // Who does not know how many packets it has asks for as many as there can be.
@@ -142,17 +151,31 @@ impl Esm {
         self.mind_the_gaps(cx);
     }
 
+    /// Which trees bring us symbols.
+    pub(super) fn feeds(&self, now: Instant) -> Vec<bool> {
+        let State::Live(live) = &self.state else { return Vec::new() };
+        let by_parent = |tree: &super::Tree| tree.parent.as_ref().is_some_and(|parent| !parent.rests);
+        let trees = live.trees.iter().enumerate();
+        trees.map(|(at, tree)| by_parent(tree) || self.is_fed_by_group(at, now)).collect()
+    }
+
     /// Whom to ask: parents first, then anybody who has given us a token, another one each time.
     fn helper(&self, tries: usize, cx: &mut Context<'_>) -> Option<SocketAddr> {
+        let now = cx.now();
         let State::Live(live) = &self.state else { return None };
         let mut parents: Vec<_> =
             live.trees.iter().filter_map(|tree| Some(tree.parent.as_ref()?.addr)).collect();
         parents.sort_unstable();
         parents.dedup();
-        let others: Vec<_> =
-            self.view.iter().filter(|known| known.token != 0).map(|known| known.addr).collect();
-        // Every third time somebody else: all parents may have lost it by the same link.
-        let from = if tries % 3 == 2 || parents.is_empty() { &others } else { &parents };
+        // What is lost in the whole LAN has somebody outside.
+        let others = self.view.iter().filter(|known| known.token != 0 && !self.is_near(known.addr, now));
+        let others: Vec<_> = others.map(|known| known.addr).collect();
+        let near = self.forwarders(now);
+        // Who sends to our LAN, and our parents, in turn; every third time somebody else: all of them may have lost it by
+        // the same link.
+        let first = if near.is_empty() { [&parents, &parents, &others] } else { [&near, &parents, &others] };
+        let turns = [first[tries % 3], &near, &parents, &others];
+        let from = turns.into_iter().find(|from| !from.is_empty())?;
         cx.rng().choose(from).copied()
     }
 

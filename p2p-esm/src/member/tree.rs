@@ -21,6 +21,8 @@ pub(super) struct Parent {
     pub(super) heard: Instant,
     /// It was asked whether it is there, because it is silent.
     pub(super) doubted: bool,
+    /// It sends nothing until it is asked to: another host of our LAN gets this tree.
+    pub(super) rests: bool,
     /// Symbols from it that the source did not sign.
     pub(super) forged: u8,
 }
@@ -43,6 +45,8 @@ pub(super) struct Child {
     pub(super) heard: Instant,
     /// Children that it could have itself.
     pub(super) spare: u8,
+    /// It is sent nothing until it asks again.
+    pub(super) rests: bool,
     /// It was told to find another parent; until then, or until this time, it is sent symbols.
     pub(super) moves: Option<Instant>,
 }
@@ -62,6 +66,8 @@ pub(super) struct Seek {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
     pub(super) parent: Option<Parent>,
+    /// Who was the parent before, and until when: what it sent is still under way until then.
+    pub(super) former: Option<(SocketAddr, Instant)>,
     pub(super) children: Vec<Child>,
     pub(super) seek: Option<Seek>,
     /// A better parent was asked, and has not answered.
@@ -78,7 +84,8 @@ impl Tree {
         if is_source {
             return Some([me].into());
         }
-        let mut path = self.parent.as_ref()?.place.path.clone();
+        // What we have of a tree whose parent rests did not come by it.
+        let mut path = self.parent.as_ref().filter(|parent| !parent.rests)?.place.path.clone();
         path.push(me);
         Some(path)
     }
@@ -101,7 +108,7 @@ impl Tree {
 
     /// Children that count: those that are told to move make room by that.
     pub(super) fn staying(&self) -> usize {
-        self.children.iter().filter(|child| child.moves.is_none()).count()
+        self.children.iter().filter(|child| child.moves.is_none() && !child.rests).count()
     }
 
     /// Forgets children that are gone. True if any was.

@@ -1,21 +1,24 @@
 //! A group in the simulator: its source, its members, and what each of them was given.
 
+use crate::player::Player;
 use bytes::Bytes;
 use p2p_core::{Duration, OpId};
 use p2p_esm::playout::Output;
 use p2p_esm::{Command, Config, Esm, Event, SourceKey};
-use p2p_sim::{Audit, Links, NodeIx, Sim};
+use p2p_sim::{Audit, Links, NodeIx, Setup, Sim};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 pub(crate) const PORT: u16 = 4000;
 
 pub(crate) struct Group {
-    pub(crate) sim: Sim<Audit<Esm>>,
+    pub(crate) sim: Sim<Audit<Player>>,
     pub(crate) source: NodeIx,
     pub(crate) members: Vec<NodeIx>,
-    config: Config,
-    key: SourceKey,
+    pub(crate) config: Config,
+    /// Bytes of a packet.
+    pub(crate) packet: usize,
+    pub(crate) key: SourceKey,
     /// Packets that were sent.
     pub(crate) sent: Vec<Bytes>,
     watching: BTreeMap<NodeIx, OpId>,
@@ -37,11 +40,12 @@ impl Group {
         let mut sim = Sim::new(seed, links);
         let mut at_source = config.clone();
         at_source.source = Some(key.clone());
-        let source = sim.add(Audit::new(Esm::new(at_source)));
+        let source = sim.add(Audit::new(Player::Member(Box::new(Esm::new(at_source)))));
         let op = sim.ask(source, Command::Broadcast);
         assert!(sim.finish(&[op], Duration::from_secs(1)));
         assert_eq!(sim.outcome(op), Some(&Ok(())));
-        Self { sim, source, members: Vec::new(), config, key, sent: Vec::new(), watching: BTreeMap::new() }
+        let (members, sent, watching) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { sim, source, members, config, packet: 200, key, sent, watching }
     }
 
     pub(crate) fn at(&self, node: NodeIx) -> SocketAddr {
@@ -50,7 +54,12 @@ impl Group {
 
     /// One more member begins to join by the source.
     pub(crate) fn begin(&mut self) -> (NodeIx, OpId) {
-        let node = self.sim.add(Audit::new(Esm::new(self.config.clone())));
+        self.begin_in(Setup::new(), self.config.clone())
+    }
+
+    /// The same, with settings of its own.
+    pub(crate) fn begin_in(&mut self, setup: Setup, config: Config) -> (NodeIx, OpId) {
+        let node = self.sim.add_with(setup, Audit::new(Player::Member(Box::new(Esm::new(config)))));
         self.members.push(node);
         (node, self.join(node))
     }
@@ -79,7 +88,7 @@ impl Group {
     /// The source sends so many packets, one every `every`.
     pub(crate) fn stream(&mut self, packets: usize, every: Duration) {
         for _ in 0..packets {
-            let mut packet = vec![0; 200];
+            let mut packet = vec![0; self.packet];
             packet[..8].copy_from_slice(&(self.sent.len() as u64).to_be_bytes());
             let packet = Bytes::from(packet);
             self.sent.push(packet.clone());
@@ -109,7 +118,7 @@ impl Group {
     }
 
     pub(crate) fn machine(&self, node: NodeIx) -> &Esm {
-        self.sim.machine(node).inner()
+        self.sim.machine(node).inner().member()
     }
 
     /// Hops from the source to a member in a tree; `None` if it is cut off, or there is a loop.

@@ -1,4 +1,8 @@
 //! Groups in the simulator.
+#![allow(clippy::print_stdout, reason = "what was measured is shown by --nocapture")]
 
 mod group;
+mod lan;
+mod player;
 mod trees;
+mod wiring;

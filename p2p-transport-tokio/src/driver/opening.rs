@@ -38,7 +38,8 @@ impl<M: Machine> Driver<M> {
     pub(super) fn bind(&mut self, id: SocketId, at: SocketAddr) {
         let slot = self.slot();
         let wake = SlotWaker::new(slot, &self.ready);
-        let bound = Udp::bind(id, at, wake).and_then(|udp| Ok((udp.local_addr()?, udp)));
+        let bound = Udp::bind(id, at, self.options.datagram_buffer, wake)
+            .and_then(|udp| Ok((udp.local_addr()?, udp)));
         let answer = match bound {
             Ok((addr, udp)) => {
                 udp.wake.wake_by_ref();

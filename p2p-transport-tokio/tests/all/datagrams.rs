@@ -2,7 +2,7 @@
 
 use crate::kit::{Hand, local, soon};
 use p2p_core::{Datagram, Group, Input, IoError, SocketId};
-use p2p_transport_tokio::Options;
+use p2p_transport_tokio::{Options, interface_at};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering;
 
@@ -228,4 +228,37 @@ async fn a_group_that_is_none_is_refused_and_counted() {
     })
     .await;
     assert_eq!(hand.running.counts.groups_refused.load(Ordering::Relaxed), 1);
+}
+
+/// The route that the system has for groups leads elsewhere, if it has one at all.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_goes_to_a_group_goes_where_the_group_was_joined() {
+    let index = interface_at(Ipv4Addr::LOCALHOST.into()).unwrap();
+    assert_eq!(Some(index), loopback_index().await);
+    let mut hand = Hand::new(Options::default());
+    let (_, at) = bind(&mut hand, SocketAddr::from((GROUP, 0))).await;
+    let (sender, from) = bind(&mut hand, SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))).await;
+    let inside = hand.make(move |cx| cx.bind(at)).await;
+    assert_eq!(bound(&mut hand, inside).await, Ok(at), "several sockets share a group's address");
+    hand.make(move |cx| {
+        cx.join_group(inside, group(GROUP, index, 1, true));
+        cx.join_group(sender, group(Ipv4Addr::new(239, 255, 74, 12), index, 1, true));
+        cx.send_to(sender, at, &b"here"[..]);
+    })
+    .await;
+    if hand.running.counts.groups_refused.load(Ordering::Relaxed) > 0 {
+        eprintln!("skipped: the system lets nobody join a group on the loopback interface");
+        return;
+    }
+    let (socket, datagram) = received(&mut hand).await;
+    assert_eq!((socket, &datagram.data[..]), (inside, &b"here"[..]));
+    assert_eq!((datagram.ttl, datagram.interface, datagram.peer.port()), (Some(1), Some(index), from.port()));
+}
+
+#[test]
+fn nobody_has_this_address() {
+    // An address for documentation (RFC 5737).
+    let error = interface_at(Ipv4Addr::new(203, 0, 113, 7).into()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
 }

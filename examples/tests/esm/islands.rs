@@ -1,0 +1,333 @@
+//! A file is broadcast to two LANs of three hosts and three others; what each wrote is the file from where it joined.
+
+use crate::network::{Namespace, Network, has_ipv6};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// Bytes of a packet.
+const PACKET: usize = 1_316;
+/// Bytes in a second: what a small picture takes.
+const RATE: usize = 175_000;
+/// Whoever waits longer says what for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A program that runs, and the lines that it said.
+struct Process {
+    name: String,
+    child: Child,
+    lines: mpsc::Receiver<(Instant, String)>,
+    said: Vec<(Instant, String)>,
+}
+
+impl Process {
+    fn start(name: impl Into<String>, mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let (tell, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                if tell.send((Instant::now(), line)).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { name: name.into(), child, lines, said: Vec::new() }
+    }
+
+    /// The first line, from `since` on, with this in it, and when it was said.
+    fn says(&mut self, what: &str) -> (Instant, String) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = self.said.iter().find(|(_, line)| line.contains(what)) {
+                return found.clone();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => self.said.push(line),
+                Err(error) => panic!("{} did not say {what}: {error}; it said {:?}", self.name, self.said),
+            }
+        }
+    }
+
+    fn hear(&mut self) {
+        self.said.extend(self.lines.try_iter());
+    }
+
+    /// The trees that it sends to the group of its LAN.
+    fn forwards(&mut self) -> Vec<i64> {
+        self.hear();
+        let mut trees = Vec::new();
+        for line in
+            self.said.iter().filter_map(|(_, line)| serde_json::from_str::<serde_json::Value>(line).ok())
+        {
+            if let (Some(tree), Some(active)) = (line["tree"].as_i64(), line["active"].as_bool()) {
+                trees.retain(|other| *other != tree);
+                if active {
+                    trees.push(tree);
+                }
+            }
+        }
+        trees
+    }
+
+    /// After how long it began to send a tree to the group.
+    fn forwarded(&mut self, tree: i64, since: Instant) -> Option<Duration> {
+        self.hear();
+        let begins = |line: &str| {
+            serde_json::from_str::<serde_json::Value>(line)
+                .is_ok_and(|line| line["tree"] == tree && line["active"] == true)
+        };
+        let mut after = self.said.iter().filter(|(when, line)| *when > since && begins(line));
+        after.next().map(|(when, _)| when.duration_since(since))
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// The figures of its last line.
+    fn figures(&mut self) -> serde_json::Value {
+        let (_, line) = self.says("\"ended\"");
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Host `n` of a LAN, or outside.
+fn addr(lan: usize, n: usize, is_ipv6: bool) -> String {
+    if is_ipv6 { format!("fd77:{lan}::{n}") } else { format!("10.77.{lan}.{n}") }
+}
+
+/// Where a program is reached there.
+fn port(addr: &str) -> String {
+    if addr.contains(':') { format!("[{addr}]:4664") } else { format!("{addr}:4664") }
+}
+
+/// A broadcast in the network of [`Network`].
+struct Event {
+    network: Network,
+    folder: PathBuf,
+    input: Vec<u8>,
+    source: Process,
+    group: String,
+    is_ipv6: bool,
+}
+
+impl Event {
+    fn new(name: &str, seconds: usize, is_ipv6: bool) -> Option<Self> {
+        let Some(network) = Network::new() else {
+            println!("skipped: this machine allows no network namespaces");
+            return None;
+        };
+        let folder = std::env::temp_dir().join(format!("p2p-esm-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        // Each packet begins with its number: any two differ.
+        let packets = (seconds * RATE / PACKET) as u64;
+        let packet = |n: u64| {
+            n.to_be_bytes().into_iter().chain((8..PACKET).map(move |at| (n as usize * 31 + at * 7) as u8))
+        };
+        let input: Vec<u8> = (0..packets).flat_map(packet).collect();
+        let file = folder.join("input");
+        fs::write(&file, &input).unwrap();
+        let mut command = network.lone[0].command(env!("CARGO_BIN_EXE_esm"));
+        command
+            .args(["--json", "broadcast", "--listen", &port(&addr(0, 11, is_ipv6)), "--rate"])
+            .arg(RATE.to_string());
+        command.arg("--input").arg(&file);
+        let mut source = Process::start("the source", command);
+        let (_, line) = source.says("\"broadcasting\"");
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let group = line["group"].as_str().unwrap().to_owned();
+        Some(Self { network, folder, input, source, group, is_ipv6 })
+    }
+
+    fn out(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn watch(&self, name: &str, host: &Namespace, at: &str, lan: bool) -> Process {
+        let mut command = host.command(env!("CARGO_BIN_EXE_esm"));
+        command.args([
+            "--json",
+            "watch",
+            "--join",
+            &port(&addr(0, 11, self.is_ipv6)),
+            "--group",
+            &self.group,
+        ]);
+        command.args(["--listen", &port(at), "--out"]).arg(self.out(name));
+        if lan {
+            command.args(["--interface", at]);
+        }
+        Process::start(name, command)
+    }
+
+    /// All hosts of a LAN, and the lone ones.
+    fn everybody(&self) -> (Vec<Process>, Vec<Process>, Vec<Process>) {
+        let lan = |lan: usize, letter: &str| {
+            let hosts = self.network.hosts[lan].iter().zip(1..);
+            hosts
+                .map(|(host, n)| {
+                    let addr = addr(lan + 1, 10 + n, self.is_ipv6);
+                    self.watch(&format!("{letter}{n}"), host, &addr, true)
+                })
+                .collect::<Vec<_>>()
+        };
+        let (a, b) = (lan(0, "a"), lan(1, "b"));
+        let lone = self.network.lone.iter().zip(11..).skip(1);
+        let lone = lone.map(|(host, n)| self.watch(&format!("l{n}"), host, &addr(0, n, self.is_ipv6), false));
+        let mut all = (a, b, lone.collect::<Vec<_>>());
+        for one in all.0.iter_mut().chain(&mut all.1).chain(&mut all.2) {
+            one.says("\"joined\"");
+        }
+        all
+    }
+
+    /// What it wrote is the input from where it joined on, to the end.
+    fn is_whole(&self, process: &mut Process) {
+        let figures = process.figures();
+        let written = fs::read(self.out(&process.name)).unwrap();
+        assert!(!written.is_empty(), "{}: {figures}", process.name);
+        let first = usize::try_from(u64::from_be_bytes(written[..8].try_into().unwrap())).unwrap();
+        let expected = &self.input[first * PACKET..];
+        assert_eq!(
+            (written.len(), Sha256::digest(&written)),
+            (expected.len(), Sha256::digest(expected)),
+            "{} from packet {first} on: {figures}",
+            process.name
+        );
+        assert_eq!(
+            (&figures["gaps"], &figures["far"]),
+            (&0.into(), &0.into()),
+            "{}: {figures}",
+            process.name
+        );
+        println!("{} from packet {first} on: {figures}", process.name);
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all::<&Path>(self.folder.as_ref());
+    }
+}
+
+#[test]
+fn one_copy_into_each_lan() {
+    one_copy("copy", false);
+}
+
+/// The same by IPv6, whose group is of link-local scope.
+#[test]
+#[ignore = "a quarter of a minute of real time; `.ci/long` runs it"]
+fn one_copy_by_ipv6() {
+    if !has_ipv6() {
+        println!("skipped: this machine has no IPv6");
+        return;
+    }
+    one_copy("copy6", true);
+}
+
+fn one_copy(name: &str, is_ipv6: bool) {
+    let Some(mut event) = Event::new(name, 12, is_ipv6) else { return };
+    let (mut a, mut b, mut lone) = event.everybody();
+    // Every host takes part, and somebody forwards.
+    std::thread::sleep(Duration::from_secs(3));
+    let before = event.network.routers.each_ref().map(|router| (router.received("out"), Instant::now()));
+    std::thread::sleep(Duration::from_secs(4));
+    for (lan, (router, (bytes, since))) in event.network.routers.iter().zip(before).enumerate() {
+        let stream = since.elapsed().as_secs_f64() * RATE as f64 * 1.5;
+        let share = (router.received("out") - bytes) as f64 / stream;
+        // With heads of Ethernet, control packets and manifests; three copies would be 3.
+        println!("into LAN {lan}: {share:.3} of the stream times the expansion");
+        assert!(share < 1.35, "{share}");
+    }
+    event.source.says("\"ended\"");
+    for process in a.iter_mut().chain(&mut b).chain(&mut lone) {
+        event.is_whole(process);
+    }
+    for lan in [&mut a, &mut b] {
+        let group: i64 = lan.iter_mut().map(|one| one.figures()["group"].as_i64().unwrap()).sum();
+        assert!(group > 0, "what came by the group had a hop limit of 1, or it would not count");
+    }
+}
+
+/// A forwarder loses its way out, and keeps the LAN. In the other LAN multicast is dropped from then on.
+#[test]
+#[ignore = "half a minute of real time; `.ci/long` runs it"]
+fn cut_off_and_blocked() {
+    let Some(mut event) = Event::new("cut", 24, false) else { return };
+    let (mut a, mut b, mut lone) = event.everybody();
+    std::thread::sleep(Duration::from_secs(4));
+    let busiest = (0..3).max_by_key(|at| a[*at].forwards().len()).unwrap();
+    let trees = a[busiest].forwards();
+    assert!(!trees.is_empty(), "somebody forwards");
+    let before = event.network.routers[1].received("out");
+    let at = Instant::now();
+    // Nothing comes to it from outside, and nothing goes out.
+    event.network.hosts[0][busiest].run("ip route del default");
+    event.network.routers[0].run(&format!("ip route add blackhole 10.77.1.{}/32", 11 + busiest));
+    for port in ["h0", "h1", "h2"] {
+        event.network.switches[1].run(&format!("bridge link set dev {port} mcast_flood off"));
+    }
+    std::thread::sleep(Duration::from_secs(4));
+    for tree in trees {
+        let others = a.iter_mut().enumerate().filter(|(other, _)| *other != busiest);
+        let first = others.filter_map(|(_, one)| one.forwarded(tree, at)).min();
+        println!("tree {tree} is sent again after {first:?}");
+        assert!(first.is_some(), "tree {tree} is sent by somebody else");
+    }
+    let share = (event.network.routers[1].received("out") - before) as f64;
+    let share = share / (at.elapsed().as_secs_f64() * RATE as f64 * 1.5);
+    println!("into the LAN without multicast: {share:.2} of the stream times the expansion");
+    assert!(share > 1.5, "each host gets it from outside: {share}");
+    event.source.says("\"ended\"");
+    for process in a.iter_mut().chain(&mut b).chain(&mut lone) {
+        event.is_whole(process);
+    }
+}
+
+/// A forwarder is killed, another one stopped for a while; the others go on.
+#[test]
+#[ignore = "half a minute of real time; `.ci/long` runs it"]
+fn forwarders_fail() {
+    let Some(mut event) = Event::new("fail", 24, false) else { return };
+    let (mut a, mut b, mut lone) = event.everybody();
+    std::thread::sleep(Duration::from_secs(4));
+    let busiest = |lan: &mut Vec<Process>| {
+        let most = lan.iter_mut().map(|one| one.forwards().len()).enumerate().max_by_key(|(_, trees)| *trees);
+        let (at, trees) = most.unwrap();
+        assert!(trees > 0, "somebody forwards");
+        lan.remove(at)
+    };
+    let (mut killed, mut stopped) = (busiest(&mut a), busiest(&mut b));
+    let trees = [killed.forwards(), stopped.forwards()];
+    let at = Instant::now();
+    killed.signal("-KILL");
+    stopped.signal("-STOP");
+    std::thread::sleep(Duration::from_secs(4));
+    for (lan, trees) in [&mut a, &mut b].into_iter().zip(trees) {
+        for tree in trees {
+            let first = lan.iter_mut().filter_map(|one| one.forwarded(tree, at)).min();
+            println!("tree {tree} is sent again after {first:?}");
+            assert!(first.is_some(), "tree {tree} is sent by somebody else");
+        }
+    }
+    stopped.signal("-CONT");
+    event.source.says("\"ended\"");
+    for process in a.iter_mut().chain(&mut b).chain(&mut lone) {
+        event.is_whole(process);
+    }
+}

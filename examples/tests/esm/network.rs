@@ -1,0 +1,163 @@
+//! Two LANs, each behind a router, and hosts beside these, in network namespaces of the test's own ([`Network`]).
+//!
+//! ```text
+//!   a1 a2 a3 ── br0 ── ra ──┐                     ┌── rb ── br0 ── b1 b2 b3
+//!                           └── br0 (outside) ────┘
+//!                                │   │   │   │
+//!                               src  l1  l2  l3
+//! ```
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// A network namespace, kept alive by a process that ends when its stdin closes, so even when the test is killed.
+pub(crate) struct Namespace {
+    keeper: Child,
+    is_of_user: bool,
+}
+
+/// Whether the kernel knows IPv6.
+pub(crate) fn has_ipv6() -> bool {
+    std::path::Path::new("/proc/net/if_inet6").exists()
+}
+
+pub(crate) struct Network {
+    /// What is outside of both LANs; it must outlive the others.
+    _outside: Namespace,
+    /// Routers of the LANs.
+    pub(crate) routers: [Namespace; 2],
+    /// Switches of the LANs: host n is at port `hn`, from `h0` on.
+    pub(crate) switches: [Namespace; 2],
+    /// Hosts of the LANs: 10.77.1.11 to 13, and 10.77.2.11 to 13; also fd77:1::11 and so on.
+    pub(crate) hosts: [Vec<Namespace>; 2],
+    /// 10.77.0.11 (the source) to 14, fd77:0::11 and so on.
+    pub(crate) lone: Vec<Namespace>,
+}
+
+impl Network {
+    /// `None` if this machine does not allow it.
+    pub(crate) fn new() -> Option<Self> {
+        let bridge =
+            "ip link set lo up && ip link add br0 type bridge mcast_snooping 0 && ip link set br0 up";
+        let outside = [true, false].into_iter().find_map(|user| {
+            let mut command = Command::new("unshare");
+            command.arg(if user { "-Urn" } else { "-n" });
+            Namespace::start(command, user, bridge)
+        })?;
+        let inside = |setup: &str| {
+            let mut command = outside.enter();
+            command.args(["unshare", "-n"]);
+            Namespace::start(command, outside.is_of_user, setup).expect("a namespace within")
+        };
+        let plain = "ip link set lo up";
+        let mut lone = Vec::new();
+        for n in 0..4 {
+            let host = inside(plain);
+            outside.plug(&host, &format!("l{n}"), "e0", (0, 11 + n));
+            for lan in [1, 2] {
+                host.leads_to(lan, lan);
+            }
+            lone.push(host);
+        }
+        let lan = |lan: u8| {
+            let (switch, router) = (inside(bridge), inside(plain));
+            router.run("echo 1 > /proc/sys/net/ipv4/ip_forward");
+            if has_ipv6() {
+                router.run("echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
+            }
+            outside.plug(&router, &format!("r{lan}"), "out", (0, lan));
+            switch.plug(&router, "r", "in", (lan, 1));
+            router.leads_to(3 - lan, 3 - lan);
+            let host = |n: u8| {
+                let host = inside(plain);
+                switch.plug(&host, &format!("h{n}"), "e0", (lan, 11 + n));
+                host.run(&format!("ip route add default via 10.77.{lan}.1"));
+                if has_ipv6() {
+                    host.run(&format!("ip route add default via fd77:{lan}::1"));
+                }
+                host
+            };
+            let hosts: Vec<_> = (0..3).map(host).collect();
+            (switch, router, hosts)
+        };
+        let ((sa, ra, a), (sb, rb, b)) = (lan(1), lan(2));
+        Some(Self { routers: [ra, rb], switches: [sa, sb], hosts: [a, b], lone, _outside: outside })
+    }
+}
+
+impl Namespace {
+    fn start(mut unshare: Command, is_of_user: bool, setup: &str) -> Option<Self> {
+        let script = format!("export PATH=$PATH:/usr/sbin:/sbin; {setup} && echo ready && exec cat");
+        let mut keeper = unshare
+            .args(["sh", "-c", &script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let mut line = String::new();
+        BufReader::new(keeper.stdout.take()?).read_line(&mut line).ok()?;
+        let namespace = Self { keeper, is_of_user };
+        (line.trim() == "ready").then_some(namespace)
+    }
+
+    /// The start of a command that runs inside.
+    fn enter(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--target={}", self.keeper.id())).arg("--net");
+        if self.is_of_user {
+            command.args(["--user", "--preserve-credentials"]);
+        }
+        command.arg("--");
+        command
+    }
+
+    /// A program that runs inside, and dies with the thread that started it.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = self.enter();
+        command.args(["setpriv", "--pdeathsig", "KILL", program]);
+        command
+    }
+
+    pub(crate) fn run(&self, script: &str) -> String {
+        let script = format!("PATH=$PATH:/usr/sbin:/sbin; {script}");
+        let output = self.enter().args(["sh", "-c", &script]).output().unwrap();
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// A cable from this switch to a host, which gets an interface of that name with this address.
+    fn plug(&self, host: &Self, port: &str, name: &str, (lan, n): (u8, u8)) {
+        let pid = host.keeper.id();
+        self.run(&format!(
+            "ip link add {port} type veth peer name {name} netns {pid} && ip link set {port} master br0 up"
+        ));
+        host.run(&format!("ip addr add 10.77.{lan}.{n}/24 dev {name} && ip link set {name} up"));
+        if has_ipv6() {
+            // Nobody else has the address, so nobody is asked.
+            host.run(&format!("ip addr add fd77:{lan}::{n}/64 dev {name} nodad"));
+        }
+    }
+
+    /// The way from outside into a LAN.
+    fn leads_to(&self, lan: u8, router: u8) {
+        self.run(&format!("ip route add 10.77.{lan}.0/24 via 10.77.0.{router}"));
+        if has_ipv6() {
+            self.run(&format!("ip route add fd77:{lan}::/64 via fd77:0::{router}"));
+        }
+    }
+
+    /// Bytes that came in by an interface, with every head.
+    pub(crate) fn received(&self, interface: &str) -> u64 {
+        let table = self.run("cat /proc/net/dev");
+        let line = table.lines().find_map(|line| line.trim().strip_prefix(&format!("{interface}:"))).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = self.keeper.kill();
+        let _ = self.keeper.wait();
+    }
+}
