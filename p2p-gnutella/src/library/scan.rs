@@ -200,7 +200,7 @@ impl Library {
     ) {
         match entries {
             Ok(entries) => {
-                let shown = entries.into_iter().filter(|entry| is_shown(entry));
+                let shown = entries.into_iter().filter(is_shown);
                 for entry in shown {
                     let path =
                         RelPath::local(entry.path.split('/')).and_then(|path| folder.path().join(&path));
@@ -313,7 +313,7 @@ impl Library {
         of.jobs = of.jobs.saturating_sub(1);
         let sliced = of.slices.len();
         let taken = take(of);
-        of.failed = of.failed.or(taken.err());
+        of.failed = of.failed.or_else(|| taken.err());
         if of.slices.len() > sliced {
             self.next_slice(file, cx);
         }

@@ -43,9 +43,9 @@ impl Transfers {
     fn blame(&mut self, key: u32, givers: &[Giver], cx: &mut Context<'_>) {
         let Some(download) = self.downloads.get_mut(&key) else { return };
         let (believed, from) = (download.tree_believed(), download.tree_from);
-        match givers {
-            &[giver] if believed => self.lose(key, giver, SourceError::Lied, cx),
-            &[giver] if Some(giver) == from => {
+        match *givers {
+            [giver] if believed => self.lose(key, giver, SourceError::Lied, cx),
+            [giver] if Some(giver) == from => {
                 // It contradicts itself.
                 self.lose(key, giver, SourceError::Lied, cx);
                 return self.begin_anew(key, cx);
