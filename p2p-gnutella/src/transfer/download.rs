@@ -111,22 +111,18 @@ impl Download {
         self.tree.as_ref().filter(|_| self.tree_believed())
     }
 
-    /// What of it can be given to others: slices that agree with a tree that is believed.
+    /// What of it can be given to others: slices that agree with a tree that is believed, of which there may be none yet.
     pub(super) fn partial(&self) -> Option<Content> {
-        let slices =
-            self.slices.as_ref().filter(|_| self.tree_believed() && self.phase == Phase::Fetching)?;
-        let available = slices.good_ranges();
-        if available.is_empty() {
-            return None;
-        }
+        let slices = self.slices.as_ref()?;
+        let giveable = self.tree_believed() && self.phase == Phase::Fetching;
         let name = String::from(self.target.parts().next_back().unwrap_or_default());
         Some(Content {
             file: self.part.clone(),
             sha1: self.sha1,
-            tth: self.tth,
+            tth: self.tth.filter(|_| giveable),
             size: slices.size(),
             name,
-            available: Some(available),
+            available: Some(if giveable { slices.good_ranges() } else { Vec::new() }),
         })
     }
 

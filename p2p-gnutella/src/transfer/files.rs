@@ -271,6 +271,7 @@ impl Transfers {
         download.phase = Phase::Checking;
         let size = download.size.unwrap_or_default();
         let span = Span { file: download.part.clone(), offset: 0, len: size };
+        cx.answer(download.op, super::Event::Progress(download.progress()));
         self.drop_givers(key, cx);
         if size == 0 {
             let empty = Digester::new(DigestKind::Sha1).finish();

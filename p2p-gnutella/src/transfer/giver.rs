@@ -186,7 +186,7 @@ impl Transfers {
     }
 
     /// What a source is asked for next; `None` if it has nothing that is missing.
-    fn choose(&mut self, conn: ConnId, cx: &Context<'_>) -> Option<Asked> {
+    fn choose(&mut self, conn: ConnId, cx: &mut Context<'_>) -> Option<Asked> {
         let Some(Stream::Giver(stream)) = self.streams.get(&conn) else { return None };
         let (key, giver, headed) = (stream.key, stream.giver, stream.headed);
         let limits = &self.config.limits;
@@ -225,20 +225,26 @@ impl Transfers {
             self.lay_out(key);
         }
         let download = self.downloads.get_mut(&key)?;
+        // One source gives from the beginning on; of many, others who fetch may be some.
+        let from = match &download.slices {
+            Some(slices) if download.sources.len() > 1 => cx.rng().index(slices.count().max(1)),
+            _ => 0,
+        };
         let source = download.source(giver)?;
         let most = (source.rate * RANGE_SECS).clamp(range_min, range_max.max(range_min));
         let available = source.available.clone();
         let whole_only = source.whole_only;
         let slices = download.slices.as_mut()?;
-        let claim = slices.claim(giver, most, available.as_deref()).or_else(|| {
-            // Everything is asked of somebody: a faster one takes over a half.
-            slices.split(giver, range_min / 4, available.as_deref()).map(|(_, range)| range)
-        })?;
+        let claim = slices
+            .claim(giver, most, available.as_deref(), if whole_only { 0 } else { from })
+            .or_else(|| {
+                // Everything is asked of somebody: a faster one takes over a half.
+                slices.split(giver, range_min / 4, available.as_deref()).map(|(_, range)| range)
+            })?;
         if whole_only && claim.start > 0 {
             slices.release(giver);
             return None;
         }
-        let _ = cx;
         Some(Asked::Range(claim))
     }
 

@@ -129,7 +129,7 @@ impl Head {
         let minor = version.strip_prefix("HTTP/1.").and_then(|minor| minor.parse::<u8>().ok());
         let minor = minor.ok_or(HeadError::Malformed("version"))?.min(1);
         let target = target.trim();
-        if target.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        if target.is_empty() || method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err(no_request);
         }
         Ok(Request { method: method.into(), target: target.into(), minor, headers: self.headers })

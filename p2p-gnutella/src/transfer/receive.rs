@@ -14,6 +14,10 @@ impl Transfers {
     /// A slice was held against the tree; without one it is taken as it is.
     pub(super) fn slice_checked(&mut self, key: u32, slice: usize, good: bool, cx: &mut Context<'_>) {
         let Some(download) = self.downloads.get_mut(&key) else { return };
+        if download.phase != Phase::Fetching {
+            // It is begun anew, or ends.
+            return;
+        }
         let Some(slices) = &mut download.slices else { return };
         let range = slices.range(slice);
         let givers = slices.verified(slice, good);

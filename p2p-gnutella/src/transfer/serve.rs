@@ -164,7 +164,7 @@ impl Transfers {
                 .find(|part| !part.is_empty()),
         };
         let Some(part) = part else {
-            answer.headers.push("Retry-After", "60");
+            answer.headers.push("Retry-After", "30");
             (answer.status, answer.reason) = (416, "Requested Range Not Available Yet".into());
             return self.reply(conn, answer, &none, head_only, cx);
         };

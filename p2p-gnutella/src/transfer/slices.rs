@@ -127,16 +127,25 @@ impl Slices {
         (!self.claims.values().any(claimed)).then_some(have)
     }
 
-    /// The range that a source is to be asked for: the first that nobody gives, at most about `most` bytes, and of what it
-    /// has if it has a part only. `None` if there is no such range.
-    pub fn claim(&mut self, giver: Giver, most: u64, available: Option<&[Range<u64>]>) -> Option<Range<u64>> {
+    /// The range that a source is to be asked for: the first from slice `from` on that nobody gives (and from the beginning
+    /// again), at most about `most` bytes, and of what it has if it has a part only. `None` if there is no such range.
+    ///
+    /// Those who fetch from each other begin anywhere, so that they have something to give.
+    pub fn claim(
+        &mut self,
+        giver: Giver,
+        most: u64,
+        available: Option<&[Range<u64>]>,
+        from: usize,
+    ) -> Option<Range<u64>> {
         self.release(giver);
         let is_open = |slice: &Slice| matches!(slice.state, State::Open(_));
         while self.slices.get(self.first_open).is_some_and(|slice| !is_open(slice)) {
             self.first_open += 1;
         }
         let most = most.max(1);
-        for slice in self.first_open..self.count() {
+        let from = from.clamp(self.first_open, self.count());
+        for slice in (from..self.count()).chain(self.first_open..from) {
             let Some(have) = self.have(slice) else { continue };
             let own = self.range(slice);
             let start = own.start + have;
@@ -298,26 +307,30 @@ mod tests {
     #[test]
     fn claims_are_of_whole_slices() {
         let mut slices = Slices::new(1_050, 100);
-        assert_eq!(slices.claim(1, 250, None), Some(0..200));
-        assert_eq!(slices.claim(2, 50, None), Some(200..250), "a slice may be longer than what is asked for");
-        assert_eq!(slices.claim(3, 10_000, None), Some(300..1_050));
-        assert_eq!(slices.claim(4, 100, None), None);
+        assert_eq!(slices.claim(1, 250, None, 0), Some(0..200));
+        assert_eq!(
+            slices.claim(2, 50, None, 0),
+            Some(200..250),
+            "a slice may be longer than what is asked for"
+        );
+        assert_eq!(slices.claim(3, 10_000, None, 0), Some(300..1_050));
+        assert_eq!(slices.claim(4, 100, None, 0), None);
         let (victim, range) = slices.split(4, 1, None).unwrap();
         assert_eq!((victim, range), (3, 700..1_050));
         assert_eq!(slices.claimed(3), Some(300..700));
         assert_eq!(slices.take(2, 1_000), Some(Taken { slice: 2, offset: 200, len: 50, whole: false }));
         assert_eq!(slices.take(2, 1_000), None);
-        assert_eq!(slices.claim(5, 1_000, None), Some(250..300), "from where it is here");
+        assert_eq!(slices.claim(5, 1_000, None, 0), Some(250..300), "from where it is here");
     }
 
     #[test]
     fn of_a_part_only_what_is_there() {
         let mut slices = Slices::new(1_000, 100);
-        assert_eq!(slices.claim(1, 1_000, Some(&[150..380, 700..750])), Some(200..300));
-        assert_eq!(slices.claim(2, 1_000, Some(&[150..380, 700..750])), Some(300..380));
-        assert_eq!(slices.claim(3, 1_000, Some(&[150..380, 700..750])), Some(700..750));
-        assert_eq!(slices.claim(4, 1_000, Some(&[150..380, 701..750])), None);
-        assert_eq!(slices.claim(4, 1_000, Some(&[])), None);
+        assert_eq!(slices.claim(1, 1_000, Some(&[150..380, 700..750]), 0), Some(200..300));
+        assert_eq!(slices.claim(2, 1_000, Some(&[150..380, 700..750]), 0), Some(300..380));
+        assert_eq!(slices.claim(3, 1_000, Some(&[150..380, 700..750]), 0), Some(700..750));
+        assert_eq!(slices.claim(4, 1_000, Some(&[150..380, 701..750]), 0), None);
+        assert_eq!(slices.claim(4, 1_000, Some(&[]), 0), None);
     }
 
     proptest! {
@@ -336,7 +349,7 @@ mod tests {
                     0 => slices.release(giver),
                     1 if slices.claimed(giver).is_none_or(|claim| claim.is_empty()) => {
                         let most = 1 + rng.below(1_500);
-                        if slices.claim(giver, most, None).is_none() {
+                        if slices.claim(giver, most, None, rng.index(slices.count())).is_none() {
                             slices.split(giver, 1, None);
                         }
                     }

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use p2p_core::http::{HeadError, Headers};
 use p2p_gnutella::Guid;
 use p2p_gnutella::transfer::head::{Head, HeadReader};
-use p2p_gnutella::transfer::http::{Asked, Place, address, alternates, available_ranges, parse_giv, ranges_text};
+use p2p_gnutella::transfer::http::{
+    Asked, Place, address, alternates, available_ranges, parse_giv, ranges_text,
+};
 use proptest::prelude::*;
 
 /// The head of bytes that come in pieces of `step`, and what is left behind it.
@@ -39,11 +41,14 @@ fn old_and_odd_heads() {
         assert_eq!(request.headers.get("x-long"), Some("one two three"));
         assert_eq!((request.headers.len(), request.headers.get("x-empty")), (3, Some("")));
     }
-    for (line, status) in [("HTTP 200 OK", 200), ("HTTP/1.1 503 Queued (slot 1)", 503), ("HTTP/1.0 404", 404)] {
+    for (line, status) in [("HTTP 200 OK", 200), ("HTTP/1.1 503 Queued (slot 1)", 503), ("HTTP/1.0 404", 404)]
+    {
         let (head, _) = read(format!("{line}\r\nA: b\r\n\r\n").as_bytes(), 5).unwrap().unwrap();
         assert_eq!(head.into_response().unwrap().status, status);
     }
-    for line in ["HTTP/2 200 OK", "HTTP/1.1 20 OK", "HTTP/1.1 2000 OK", "ICY 200 OK", "200 OK", "GNUTELLA/0.6 200 OK"] {
+    for line in
+        ["HTTP/2 200 OK", "HTTP/1.1 20 OK", "HTTP/1.1 2000 OK", "ICY 200 OK", "200 OK", "GNUTELLA/0.6 200 OK"]
+    {
         let (head, _) = read(format!("{line}\r\n\r\n").as_bytes(), 5).unwrap().unwrap();
         assert!(head.into_response().is_err(), "{line}");
     }
@@ -69,7 +74,15 @@ fn targets() {
     for text in [guid.to_base32(), guid.to_string()] {
         assert_eq!(Asked::of(&format!("/gnutella/push-proxy?guid={text}&file=5")), Asked::PushProxy(guid, 5));
     }
-    for other in ["/get/x/y", "/get/4294967296/y", "/get/1", "/uri-res/N2R?urn:sha1:short", "", "*", "/gnutella/push-proxy?guid=1"] {
+    for other in [
+        "/get/x/y",
+        "/get/4294967296/y",
+        "/get/1",
+        "/uri-res/N2R?urn:sha1:short",
+        "",
+        "*",
+        "/gnutella/push-proxy?guid=1",
+    ] {
         assert_eq!(Asked::of(other), Asked::Other, "{other:?}");
     }
 }
@@ -79,7 +92,10 @@ fn places_in_queues() {
     let limewire = headers(&[("X-Queue", "position=2,length=10,limit=4,pollMin=45,pollMax=120")]);
     let place = Place::of(&limewire).unwrap();
     assert_eq!((place.position, place.length, place.poll_min.unwrap().as_secs()), (2, Some(10), 45));
-    let gtkg = headers(&[("X-Queued", "ID=396f965e13f020db9ac589e73ccae8d9; position=3; lifetime=99; length=7; ETA=60")]);
+    let gtkg = headers(&[(
+        "X-Queued",
+        "ID=396f965e13f020db9ac589e73ccae8d9; position=3; lifetime=99; length=7; ETA=60",
+    )]);
     let place = Place::of(&gtkg).unwrap();
     assert_eq!((place.position, place.id.as_deref()), (3, Some("396f965e13f020db9ac589e73ccae8d9")));
     assert_eq!(place.poll_max.unwrap().as_secs(), 99);
@@ -104,7 +120,12 @@ fn ranges_and_addresses() {
     assert_eq!(found, ["1.2.3.4:6346", "5.6.7.8:99", "[2001:db8::1]:5", "9.9.9.9:7"]);
     let giv = "GIV 0:e733310201148172f3c9e0a34f943dee/file";
     assert_eq!(parse_giv(giv).unwrap().1.to_string(), "e733310201148172f3c9e0a34f943dee");
-    for junk in ["GIV 0:e733/file", "GIV :e733310201148172f3c9e0a34f943dee/", "GIV 0e733310201148172f3c9e0a34f943dee", "GIV 0:é733310201148172f3c9e0a34f943de/"] {
+    for junk in [
+        "GIV 0:e733/file",
+        "GIV :e733310201148172f3c9e0a34f943dee/",
+        "GIV 0e733310201148172f3c9e0a34f943dee",
+        "GIV 0:é733310201148172f3c9e0a34f943de/",
+    ] {
         assert_eq!(parse_giv(junk), None, "{junk}");
     }
 }

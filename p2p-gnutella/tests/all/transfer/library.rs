@@ -2,11 +2,12 @@
 
 use super::rig::{Door, Node, Scene, config, content, disk, file, sha1};
 use bytes::Bytes;
+use p2p_core::Instant;
 use p2p_core::hash::Sha1Hash;
 use p2p_core::{
-    Cx, Digest, DigestKind, Digester, Effect, Entry, Input, Job, JobDone, Machine, Rng, Source, Stat, UnixTime,
+    Cx, Digest, DigestKind, Digester, Effect, Entry, Input, Job, JobDone, Machine, Rng, Source, Stat,
+    UnixTime,
 };
-use p2p_core::Instant;
 use p2p_gnutella::Urn;
 use p2p_gnutella::library::{Config, Library, Search};
 use p2p_gnutella::qrp::{self, Wanted, canonical};
@@ -62,9 +63,10 @@ fn library(names: &[String]) -> Library {
                     let name = file.path().parts().next_back().unwrap();
                     JobDone::Stat(Ok(Some(stat(name.len()))))
                 }
-                Job::DigestSpans { kind, spans } => {
-                    JobDone::Digest(Ok(digest(kind, spans[0].file.path().parts().next_back().unwrap().as_bytes())))
-                }
+                Job::DigestSpans { kind, spans } => JobDone::Digest(Ok(digest(
+                    kind,
+                    spans[0].file.path().parts().next_back().unwrap().as_bytes(),
+                ))),
                 other => panic!("{other:?}"),
             };
             let mut cx = Cx::new(Instant::ZERO, UnixTime::from_secs(1), &mut source, &mut effects);
@@ -140,7 +142,10 @@ fn attributes_and_the_newest() {
     let names: Vec<&str> = library.matching(&newest, 2).iter().map(|file| file.name()).collect();
     assert_eq!(names, ["another song.ogg", "song lyrics.txt"]);
     // A stranger without words gets nothing.
-    assert!(library.matching(&query("", &[]), 10).is_empty() && library.matching(&query(" - ", &[]), 10).is_empty());
+    assert!(
+        library.matching(&query("", &[]), 10).is_empty()
+            && library.matching(&query(" - ", &[]), 10).is_empty()
+    );
 }
 
 #[cfg(feature = "pattern")]
@@ -206,7 +211,8 @@ fn changed_and_removed_files_are_noticed() {
     let (one, two) = (content(1, 50_000), content(2, 60_000));
     let mut own = config(1);
     own.scan_every = core::time::Duration::from_secs(10);
-    let node = scene.door(1, disk(&[("one.mp3", &one), ("two.mp3", &two), (".hidden", &two)]), Door::new(own));
+    let node =
+        scene.door(1, disk(&[("one.mp3", &one), ("two.mp3", &two), (".hidden", &two)]), Door::new(own));
     scene.run(2);
     let numbers: Vec<u32> = scene.door_of(node).transfers.library().files().map(|file| file.number).collect();
     assert_eq!(numbers, [1, 2]);

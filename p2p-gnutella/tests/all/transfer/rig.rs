@@ -7,9 +7,9 @@ use p2p_core::hash::{Hasher as _, Sha1, Sha1Hash};
 use p2p_core::{
     ConnId, Cx, Effect, FileId, Input, ListenerId, Machine, OpInput, Own, RelPath, Rng, Root, StreamInput,
 };
+use p2p_gnutella::Guid;
 use p2p_gnutella::handshake::greeting;
 use p2p_gnutella::transfer::{self, Ask, Command, Config, Error, Event, Locator, Transfers, Wanted};
-use p2p_gnutella::Guid;
 use p2p_sim::{Audit, Disk, NodeIx, Setup, Sim, Uniform};
 use std::collections::BTreeMap;
 
@@ -253,7 +253,7 @@ pub(crate) fn urn(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn file(parts: &[&str]) -> FileId {
-    FileId::new(Root(0), RelPath::from_parts(parts.iter().copied()).unwrap())
+    FileId::new(Root(0), RelPath::local(parts.iter().copied()).unwrap())
 }
 
 /// A configuration that shares the folder `share` and keeps its state in `state`.
@@ -364,7 +364,14 @@ impl Scene {
     }
 
     /// Waits for a download, which must give this content under this name.
-    pub(crate) fn must_have(&mut self, node: NodeIx, op: p2p_core::OpId, bytes: &Bytes, name: &str, secs: u64) {
+    pub(crate) fn must_have(
+        &mut self,
+        node: NodeIx,
+        op: p2p_core::OpId,
+        bytes: &Bytes,
+        name: &str,
+        secs: u64,
+    ) {
         let done = self.sim.finish(&[op], core::time::Duration::from_secs(secs));
         let outcome = self.sim.outcome(op);
         assert!(done && matches!(outcome, Some(Ok(()))), "seed {}: {outcome:?}", self.seed);
@@ -382,9 +389,9 @@ impl Scene {
 }
 
 pub(crate) fn disk(files: &[(&str, &Bytes)]) -> Disk {
-    files.iter().fold(Disk::default(), |disk, (name, bytes)| {
-        disk.with_file(file(&["share", name]), (*bytes).clone())
-    })
+    files
+        .iter()
+        .fold(Disk::default(), |disk, (name, bytes)| disk.with_file(file(&["share", name]), (*bytes).clone()))
 }
 
 pub(crate) fn wanted(bytes: &Bytes, name: &str, from: &[u8]) -> Wanted {

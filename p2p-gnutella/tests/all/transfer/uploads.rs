@@ -80,8 +80,15 @@ fn one_stream_serves_request_after_request() {
     let came = scene.exchange(raw, 1, text, 5);
     let mut rest = &came[..];
     let small = content(4, 10);
-    let expected: [(u16, &[u8]); 7] =
-        [(206, &bytes[..10]), (200, b""), (206, &small[1..4]), (206, &bytes[5..7]), (404, b""), (404, b""), (206, &bytes[7..8])];
+    let expected: [(u16, &[u8]); 7] = [
+        (206, &bytes[..10]),
+        (200, b""),
+        (206, &small[1..4]),
+        (206, &bytes[5..7]),
+        (404, b""),
+        (404, b""),
+        (206, &bytes[7..8]),
+    ];
     for (at, (status, body)) in expected.into_iter().enumerate() {
         let (head, behind) = answer(rest);
         let len: usize = head.headers.get("content-length").unwrap().parse().unwrap();
@@ -104,7 +111,11 @@ fn a_tree_is_served_and_verifies() {
     let tree = TigerTree::from_dime(bytes.len() as u64, &root, body).unwrap();
     assert_eq!(tree.slice_len(), 1_024);
     // If its file is taken away it is made again.
-    let place = scene.sim.disk(scene.sim.nodes().next().unwrap()).files().find(|file| file.path().as_str().contains("trees/"));
+    let place = scene
+        .sim
+        .disk(scene.sim.nodes().next().unwrap())
+        .files()
+        .find(|file| file.path().as_str().contains("trees/"));
     assert!(place.is_some());
 }
 
@@ -115,7 +126,9 @@ fn what_is_shared_is_listed_for_servents_and_for_people() {
     let (head, body) = answer(&came);
     let page = core::str::from_utf8(body).unwrap();
     assert_eq!(head.status, 200);
-    assert!(page.contains("a&lt;b&gt;&amp;&quot;c.txt") && page.contains(&urn(&bytes)) && !page.contains("a<b>"));
+    assert!(
+        page.contains("a&lt;b&gt;&amp;&quot;c.txt") && page.contains(&urn(&bytes)) && !page.contains("a<b>")
+    );
     let again = scene.exchange(raw, 1, "GET / HTTP/1.1\r\n\r\n", 3);
     assert_eq!(answer(&again).0.status, 429);
     scene.run(60);
