@@ -106,15 +106,11 @@ impl Download {
         self.tree.is_some() && (self.tth_given || self.tree_proved)
     }
 
-    /// The tree, to be given to others.
-    pub(super) fn proved_tree(&self) -> Option<&TigerTree> {
-        self.tree.as_ref().filter(|_| self.tree_believed())
-    }
-
-    /// What of it can be given to others: slices that agree with a tree that is believed, of which there may be none yet.
+    /// What of it can be given to others: slices that agree with the tree, of which there may be none yet. If nobody proved
+    /// the tree, those who take them find out with the same digest as we do.
     pub(super) fn partial(&self) -> Option<Content> {
         let slices = self.slices.as_ref()?;
-        let giveable = self.tree_believed() && self.phase == Phase::Fetching;
+        let giveable = self.tree.is_some() && self.phase == Phase::Fetching;
         let name = String::from(self.target.parts().next_back().unwrap_or_default());
         Some(Content {
             file: self.part.clone(),
@@ -391,8 +387,8 @@ impl Transfers {
         let Some(size) = download.size.filter(|_| download.slices.is_none()) else { return };
         let len = match &download.tree {
             Some(tree) => tree.slice_len(),
-            // Not more than a million slices of a file that is said to be huge.
-            None => PLAIN_LEN.max(size.div_ceil(1 << 20).next_multiple_of(PLAIN_LEN)),
+            // At most 65,536 slices, 2.6 MB here, of a file that is said to be huge.
+            None => PLAIN_LEN.max(size.div_ceil(1 << 16).next_multiple_of(PLAIN_LEN)),
         };
         download.slices = Some(Slices::new(size, len));
     }

@@ -133,7 +133,7 @@ impl Transfers {
             source.stage = Stage::Connected(conn);
         }
         let urn = Urn::Sha1(download.sha1);
-        let (have, believed, sha1) = (download.have(), download.tree_believed(), download.sha1);
+        let (have, has_tree, sha1) = (download.have(), download.tree.is_some(), download.sha1);
         let bad: Vec<String> = download.bad.iter().map(http::address_text).collect();
         let target = format!("/uri-res/{}?{urn}", if asked == Asked::Tree { "N2X" } else { "N2R" });
         let mut request = Request::get(target);
@@ -168,7 +168,7 @@ impl Transfers {
         }
         if is_range {
             let mut told: Vec<String> = Vec::new();
-            if let (Some(own), true) = (own, share && believed && have > 0) {
+            if let (Some(own), true) = (own, share && has_tree && have > 0) {
                 told.push(http::address_text(&own));
             }
             let nobody = core::net::IpAddr::from([0, 0, 0, 0]);
@@ -447,10 +447,12 @@ impl Transfers {
         if len.is_some_and(|len| len != part.end - part.start) {
             return Err(SourceError::Malformed("length"));
         }
-        let fits = part.end <= size
-            && (asked.start == part.start || part.start > asked.start && part.start < asked.end);
-        // What starts in the middle of a slice whose beginning is missing is of no use.
-        if !fits || part.is_empty() || part.start != asked.start {
+        let slice_len =
+            self.downloads.get(&key).and_then(|of| of.slices.as_ref()).map_or(1, |slices| slices.slice_len());
+        // A part of what was asked for will do, unless it starts in the middle of a slice whose beginning is missing then.
+        let starts =
+            part.start == asked.start || asked.contains(&part.start) && part.start.is_multiple_of(slice_len);
+        if part.end > size || part.is_empty() || !starts {
             return Err(SourceError::Range);
         }
         Ok(part)

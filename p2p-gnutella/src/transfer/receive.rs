@@ -48,7 +48,13 @@ impl Transfers {
         let Some(download) = self.downloads.get_mut(&key) else { return };
         let (believed, from) = (download.tree_believed(), download.tree_from);
         match *givers {
-            [giver] if believed => self.lose(key, giver, SourceError::Lied, cx),
+            [giver] if believed => {
+                // Should it be the tree that lies all the same, it is remembered who contradicted it.
+                if let Some(source) = download.source(giver) {
+                    source.strikes += 1;
+                }
+                self.lose(key, giver, SourceError::Lied, cx);
+            }
             [giver] if Some(giver) == from => {
                 // It contradicts itself.
                 self.lose(key, giver, SourceError::Lied, cx);

@@ -17,7 +17,7 @@ impl Transfers {
         guest.doing = Doing::Waiting { head_only };
         if self.library.by_sha1(&sha1).is_none() {
             let key = self.by_sha1.get(&sha1);
-            let tree = key.and_then(|key| self.downloads.get(key)?.proved_tree());
+            let tree = key.and_then(|key| self.downloads.get(key)?.tree.as_ref());
             let dime = tree.map(|tree| tree.to_dime().freeze());
             return self.send_tree(conn, dime, cx);
         }

@@ -151,12 +151,12 @@ pub(crate) struct Raw {
     /// It does not read.
     pub(crate) deaf: bool,
     /// It listens, and answers each head with what this makes of it.
-    script: Option<Script>,
+    pub(crate) script: Option<Script>,
     /// What was opened to it.
     pub(crate) guests: BTreeMap<ConnId, Vec<u8>>,
 }
 
-type Script = Box<dyn Fn(&str) -> Vec<u8> + Send>;
+pub(crate) type Script = Box<dyn Fn(&str) -> Vec<u8> + Send>;
 
 impl Raw {
     pub(crate) fn scripted(script: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Self {
