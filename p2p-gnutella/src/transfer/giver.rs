@@ -231,6 +231,10 @@ impl Transfers {
             _ => 0,
         };
         let source = download.source(giver)?;
+        if source.available.is_some() && !headed {
+            // What it had when it was asked last is no more all that it has.
+            return Some(Asked::Head);
+        }
         let most = (source.rate * RANGE_SECS).clamp(range_min, range_max.max(range_min));
         let available = source.available.clone();
         let whole_only = source.whole_only;
@@ -486,6 +490,20 @@ impl Transfers {
         }
         if let Some(slices) = self.downloads.get_mut(&key).and_then(|download| download.slices.as_mut()) {
             slices.release(giver);
+        }
+        let has_some = self
+            .downloads
+            .get_mut(&key)
+            .and_then(|download| download.source(giver))
+            .and_then(|source| source.available.as_ref())
+            .is_some_and(|ranges| !ranges.is_empty());
+        if answer.status == 416
+            && has_some
+            && let Some(stream) = self.giver(conn)
+            && !core::mem::replace(&mut stream.headed, true)
+        {
+            // Now it is known what it has.
+            return self.refused(conn, answer, cx);
         }
         let fallback = self.config.retry;
         match place {

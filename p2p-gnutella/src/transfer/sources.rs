@@ -62,6 +62,7 @@ impl Transfers {
         let now = cx.now();
         let Some(download) = self.downloads.get_mut(&key) else { return };
         if download.phase == Phase::Fetching {
+            self.check_complete(key, cx);
             self.look_at_givers(key, cx);
             self.connect_more(key, cx);
         }
