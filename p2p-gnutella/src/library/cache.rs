@@ -140,7 +140,7 @@ mod tests {
             prop_assert!(cut.0.iter().all(|(file, known)| cache.0.get(file) == Some(known)));
             let lines = text[..at].iter().filter(|byte| **byte == b'\n').count();
             prop_assert!(cut.0.len() + 1 >= lines, "{} of {lines} lines", cut.0.len());
-            let mut spoiled = text.clone();
+            let mut spoiled = text;
             spoiled[at] = byte;
             let spoiled = Cache::from_text(&spoiled);
             prop_assert!(spoiled.0.iter().all(|(file, known)| cache.0.get(file) == Some(known)));

@@ -217,7 +217,7 @@ fn changed_and_removed_files_are_noticed() {
     let numbers: Vec<u32> = scene.door_of(node).transfers.library().files().map(|file| file.number).collect();
     assert_eq!(numbers, [1, 2]);
     let with = scene.sim.disk(node).clone().with_file(file(&["share", "one.mp3"]), content(3, 70_000));
-    *scene.sim.disk(node) = with.with_file(file(&["share", "below", "three.mp3"]), two.clone());
+    *scene.sim.disk(node) = with.with_file(file(&["share", "below", "three.mp3"]), two);
     scene.run(12);
     let library = scene.door_of(node).transfers.library();
     assert!(library.by_sha1(&sha1(&one)).is_none() && library.by_sha1(&sha1(&content(3, 70_000))).is_some());

@@ -8,10 +8,27 @@ use p2p_core::http::{BodyLen, ContentRange, Headers, Request, Response};
 use p2p_gnutella::transfer::head::{Head, HeadReader};
 use p2p_gnutella::transfer::http::{Asked, alternates, node, parse_giv, tree_root};
 use p2p_gnutella::transfer::{Command, Locator, SourceError, Wanted};
-use p2p_gnutella::wire::{Decoder, Message, SizeLimits};
 use p2p_sim::Disk;
 
 const CHARLIE: &str = "urn:sha1:WWGRI4MKNVGVEZJPP76TXPECPUNWOJXP";
+
+/// Its answer to the first GET of a stream, for 1,048,576 bytes. The streams in `data` have no bodies of files, and not the heads
+/// before them.
+const CUT: &str = "HTTP/1.1 206 Partial Content\r
+Server: gtk-gnutella/1.2.3-14-ga331a-dirty (2024-03-03; Topless; Linux x86_64)\r
+Date: Sat, 18 Oct 2025 12:55:49 GMT\r
+X-Token: aPOORTCa4M5vLL+XrZTxL/XKTO2ueEmIJGy3; s0M=\r
+X-Features: browse/1.0, fwalt/0.1, queue/1.1\r
+X-Queued: ID=396f965e13f020db9ac589e73ccae8d9\r
+Content-Range: bytes 0-524287/2500000\r
+Content-Length: 524288\r
+Last-Modified: Sat, 18 Oct 2025 12:52:43 GMT\r
+Content-Type: application/zip\r
+Content-Disposition: inline; filename*=\"utf-8'en'charlie%20quartz%20archive.zip\"\r
+X-Gnutella-Content-URN: urn:sha1:WWGRI4MKNVGVEZJPP76TXPECPUNWOJXP\r
+X-Thex-URI: /uri-res/N2X?urn:sha1:WWGRI4MKNVGVEZJPP76TXPECPUNWOJXP;R534UNZUNIGKWWWIQELPIYQMPHT7ZRWW6H5NTKA\r
+\r
+";
 
 fn conversations() -> Vec<Conversation> {
     record("gtkg-plain").conversations.into_iter().filter(|conversation| !conversation.is_link()).collect()
@@ -59,6 +76,10 @@ fn all_recorded_heads_are_read() {
             assert!(Asked::of(&request.target) != Asked::Other || request.target == "/favicon.ico");
             requests += 1;
         }
+        if conversation.sent_by(From::Server).is_empty() {
+            // Not kept.
+            continue;
+        }
         let answer = first_answer(&conversation);
         assert!(matches!(answer.status, 200 | 206 | 404 | 429), "{answer:?}");
         assert!(answer.body().is_ok());
@@ -79,7 +100,7 @@ fn what_it_says_of_a_file_is_understood() {
     let request = heads(&fetched.sent_by(From::Client)).remove(0).into_request().unwrap();
     assert_eq!(request.headers.get("range"), Some("bytes=0-1048575"));
     assert_eq!(node(&request.headers), Some("198.51.100.1:6346".parse().unwrap()));
-    let cut = first_answer(&fetched);
+    let cut = heads(CUT.as_bytes()).remove(0).into_response().unwrap();
     assert_eq!(cut.body(), Ok(BodyLen::Sized(524_288)));
     let part = ContentRange::parse(cut.headers.get("content-range").unwrap()).unwrap();
     assert_eq!((part.part, part.total), (Some((0, 524_287)), Some(2_500_000)));
@@ -120,15 +141,9 @@ fn a_recorded_list_of_files() {
 /// 524,288 bytes and then goes on from there on the same stream. The bytes are not its, so they are found out by its tree.
 #[test]
 fn a_download_from_recorded_answers() {
-    let said = |text: &str| {
-        let bytes = that_begins(text).sent_by(From::Server);
-        bytes
-    };
+    let said = |text: &str| that_begins(text).sent_by(From::Server);
     let head = said("HEAD /uri-res/N2R?");
     let tree = said(&format!("GET /uri-res/N2X?{CHARLIE}"));
-    let fetched = said(&format!("GET /uri-res/N2R?{CHARLIE} HTTP/1.1\r\nUser-Agent: gtk"));
-    let cut = fetched.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
-    let cut = fetched[..cut].to_vec();
     let mut scene = Scene::new(2);
     let raw = scene.raw(
         1,
@@ -139,7 +154,9 @@ fn a_download_from_recorded_answers() {
             if request.contains("N2X") {
                 return tree.clone();
             }
-            [cut.clone(), vec![0; 524_288]].concat()
+            // The range that is asked for depends on the dice.
+            let range = request.split("bytes=").nth(1).unwrap().split("\r\n").next().unwrap();
+            [CUT.replace("0-524287", range).as_bytes(), &[0; 524_288]].concat()
         }),
     );
     let to = scene.door(2, Disk::default(), Door::new(config(2)));
@@ -211,5 +228,4 @@ fn its_requests_are_answered_by_our_uploads() {
             assert_eq!(head.headers.get("content-range"), theirs.headers.get("content-range"), "{text}");
         }
     }
-    let _ = (Decoder::new(SizeLimits::default()), |message: Message| message);
 }

@@ -179,10 +179,8 @@ impl Machine for Raw {
 
     fn handle(&mut self, input: Input<Self>, cx: &mut Cx<'_, Self>) {
         match input {
-            Input::Start => {
-                if self.script.is_some() {
-                    cx.listen(SocketAddr::new(IpAddr::from([0, 0, 0, 0]), PORT));
-                }
+            Input::Start if self.script.is_some() => {
+                cx.listen(SocketAddr::new(IpAddr::from([0, 0, 0, 0]), PORT));
             }
             Input::Op(op, OpInput::Ask(what)) => {
                 match what {
@@ -226,9 +224,7 @@ impl Machine for Raw {
                 }
             }
             Input::Stream(conn, StreamInput::Closed(_)) => {
-                if self.guests.remove(&conn).is_none() {
-                    self.closed = true;
-                }
+                self.closed |= self.guests.remove(&conn).is_none();
             }
             _ => {}
         }
