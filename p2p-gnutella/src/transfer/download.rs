@@ -25,7 +25,7 @@ use p2p_core::hash::{Sha1Hash, Tth};
 use p2p_core::{FileId, Instant, Job, OpId, RelPath};
 
 /// How often a file is begun anew before it is given up.
-const LIVES: u32 = 8;
+const LIVES: u32 = 16;
 /// Holders that proved to be none, remembered to be told.
 const BAD_MAX: usize = 16;
 

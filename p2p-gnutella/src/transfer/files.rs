@@ -15,6 +15,10 @@ use p2p_core::{Digest, DigestKind, Digester, IoError, Job, JobDone, Span};
 
 /// Bytes of an unfinished slice that are worth a write of their own.
 const RUN: u64 = 256 << 10;
+/// Chunks that are: a source that trickles must not make us keep one for each byte.
+const CHUNKS: usize = 256;
+/// Chunks up to this long are copied, so that they do not hold the buffer that they came in.
+const COPIED: usize = 2 << 10;
 
 /// A step of a download that a job does.
 #[derive(Debug)]
@@ -185,7 +189,7 @@ impl Transfers {
                 run.offset = taken.offset;
             }
             run.len += taken.len;
-            run.data.push(part);
+            run.data.push(if part.len() <= COPIED { Bytes::copy_from_slice(&part) } else { part });
             run.whole |= taken.whole;
             download.unwritten += taken.len;
             download.contributors.insert(giver);
@@ -199,7 +203,7 @@ impl Transfers {
         let Some(download) = self.downloads.get_mut(&key) else { return };
         let has_tree = download.tree.is_some();
         let Some(run) = download.runs.get_mut(&slice) else { return };
-        if run.writing || run.len == 0 || !run.whole && run.len < RUN {
+        if run.writing || run.len == 0 || !run.whole && run.len < RUN && run.data.len() < CHUNKS {
             return;
         }
         let digest = if has_tree && !run.undigested {

@@ -31,6 +31,8 @@ const TREE_MAX: u64 = LIST_MAX as u64 + 4_096;
 const NOTHING_FOR_US: Duration = Duration::from_secs(30);
 /// The longest wait that a source can impose.
 const WAIT_MAX: Duration = Duration::from_hours(1);
+/// Bytes a second below which a source is none: those of the slowest modems gave more.
+const RATE_MIN: u64 = 512;
 /// The target rate: a range takes about so many seconds.
 const RANGE_SECS: u64 = 4;
 
@@ -99,6 +101,14 @@ impl GiverStream {
 
     pub(super) const fn is_idle(&self) -> bool {
         matches!(self.step, Step::Idle)
+    }
+
+    /// Whether it says nothing, or so little that it only keeps others from giving it.
+    pub(super) fn is_silent(&self, now: Instant, silence: Duration) -> bool {
+        let trickles = matches!(self.step, Step::Data { .. } | Step::Tree { .. } | Step::Skip(_))
+            && now.since(self.began) >= silence
+            && self.got < RATE_MIN * now.since(self.began).as_secs();
+        now.since(self.heard) >= silence || trickles
     }
 }
 

@@ -28,9 +28,9 @@ impl Transfers {
         download.tree_proved |= has_tree && from.is_some() && givers.iter().any(|giver| Some(*giver) != from);
         let mut good_ones = Vec::new();
         for giver in givers {
-            let Some(source) = download.source(giver) else { continue };
             // Only what was verified proves anything.
-            if has_tree && source.good == 0 {
+            let Some(source) = download.source(giver).filter(|_| has_tree) else { continue };
+            if source.good == 0 {
                 good_ones.extend(source.at.addr);
             }
             source.good += range.end - range.start;

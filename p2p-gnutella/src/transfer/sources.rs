@@ -102,7 +102,7 @@ impl Transfers {
                 Stage::Queued(conn, at) if now >= at => self.ask_giver(conn, cx),
                 Stage::Connected(conn) => match self.streams.get(&conn) {
                     Some(Stream::Giver(stream)) if stream.is_idle() => self.ask_giver(conn, cx),
-                    Some(Stream::Giver(stream)) if !held && now.since(stream.heard) >= silence => {
+                    Some(Stream::Giver(stream)) if !held && stream.is_silent(now, silence) => {
                         self.failed(key, giver, SourceError::Silent, cx);
                     }
                     _ => {}
@@ -121,7 +121,7 @@ impl Transfers {
                 return;
             }
             let busy = |source: &&Source| matches!(source.stage, Stage::Connected(_) | Stage::Pushed(_));
-            let most = if download.alone { 1 } else { self.config.limits.givers };
+            let most = if download.alone && download.tree.is_none() { 1 } else { self.config.limits.givers };
             if download.sources.iter().filter(busy).count() >= most {
                 return;
             }
@@ -133,6 +133,11 @@ impl Transfers {
                 (source.good, core::cmp::Reverse((source.failures, source.strikes, *at)))
             });
             let Some((giver, _)) = best.filter(|_| wanted) else { return };
+            let others_gave = download.contributors.iter().any(|other| *other != giver as Giver);
+            if download.alone && download.tree.is_none() && others_gave {
+                // What one gave and another goes on with says nothing of either.
+                return self.begin_anew(key, cx);
+            }
             self.reach(key, giver as Giver, cx);
         }
     }

@@ -303,3 +303,30 @@ fn sizes_at_both_ends() {
     let op = scene.ask(to, Command::Fetch(wanted(&empty, "empty", &[2])));
     scene.must_have(to, op, &empty, "empty", 60);
 }
+
+/// A source that gives a byte a second of the last range that is missing.
+#[test]
+fn who_trickles_does_not_hold_up_the_rest() {
+    let mut scene = Scene::new(16);
+    let bytes = content(16, 300_000);
+    let size = bytes.len();
+    let head = format!(
+        "HTTP/1.1 206 OK\r\nContent-Range: bytes 0-{}/{size}\r\nContent-Length: {size}\r\n\r\n",
+        size - 1
+    );
+    let script = move |request: &str| {
+        if request.starts_with("HEAD") {
+            return format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").into_bytes();
+        }
+        head.clone().into_bytes()
+    };
+    scene.raw(1, Raw { trickles: true, ..Raw::scripted(script) });
+    let to = scene.door(9, Disk::default(), Door::new(config(9)));
+    scene.run(1);
+    let op = scene.fetch(to, &bytes, "f", &[1]);
+    scene.run(10);
+    scene.sharer(2, &[("f", &bytes)]);
+    scene.run(2);
+    scene.ask(to, Command::Sources(sha1(&bytes), vec![Locator::at(addr(2))]));
+    scene.must_have(to, op, &bytes, "f", 400);
+}

@@ -357,3 +357,20 @@ fn a_swarm_twice_is_the_same() {
     };
     assert_eq!(run(), run());
 }
+
+/// What serving and fetching cost together, with all digests and without sockets: reported, not judged.
+#[test]
+#[ignore = "measures: in release"]
+fn a_large_file_costs() {
+    let mut scene = Scene::new(18);
+    let bytes = content(18, 200 << 20);
+    scene.sharer(1, &[("f", &bytes)]);
+    let to = scene.door(2, Disk::default(), Door::new(config(2)));
+    scene.run(2);
+    let op = scene.fetch(to, &bytes, "f", &[1]);
+    let begun = std::time::Instant::now();
+    assert!(scene.sim.finish(&[op], Duration::from_secs(3_600)));
+    let took = begun.elapsed();
+    scene.must_have(to, op, &bytes, "f", 1);
+    eprintln!("200 MiB in {took:?}, {} inputs", scene.sim.traffic().inputs);
+}

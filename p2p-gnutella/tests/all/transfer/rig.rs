@@ -152,6 +152,8 @@ pub(crate) struct Raw {
     pub(crate) deaf: bool,
     /// It listens, and answers each head with what this makes of it.
     pub(crate) script: Option<Script>,
+    /// What it was opened for gets this byte by byte, one a second.
+    pub(crate) trickles: bool,
     /// What was opened to it.
     pub(crate) guests: BTreeMap<ConnId, Vec<u8>>,
 }
@@ -179,6 +181,12 @@ impl Machine for Raw {
 
     fn handle(&mut self, input: Input<Self>, cx: &mut Cx<'_, Self>) {
         match input {
+            Input::Timer(()) => {
+                for conn in self.guests.keys() {
+                    cx.send(*conn, Bytes::from_static(b"x"));
+                }
+                cx.set_timer((), core::time::Duration::from_secs(1));
+            }
             Input::Start if self.script.is_some() => {
                 cx.listen(SocketAddr::new(IpAddr::from([0, 0, 0, 0]), PORT));
             }
@@ -217,6 +225,9 @@ impl Machine for Raw {
                         let head = String::from_utf8_lossy(&std::mem::take(came)).into_owned();
                         if let Some(script) = &self.script {
                             cx.send(conn, script(&head));
+                            if self.trickles {
+                                cx.set_timer((), core::time::Duration::from_secs(1));
+                            }
                         }
                     }
                 } else {
