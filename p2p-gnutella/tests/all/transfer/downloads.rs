@@ -361,6 +361,7 @@ fn a_swarm_twice_is_the_same() {
 /// What serving and fetching cost together, with all digests and without sockets: reported, not judged.
 #[test]
 #[ignore = "measures: in release"]
+#[expect(clippy::disallowed_methods, reason = "real time is what is reported")]
 fn a_large_file_costs() {
     let mut scene = Scene::new(18);
     let bytes = content(18, 200 << 20);
