@@ -11,9 +11,11 @@ pub mod ggep;
 pub mod guid;
 pub mod handshake;
 pub mod huge;
+pub mod library;
 pub mod magnet;
 pub mod qrp;
 pub mod thex;
+pub mod transfer;
 pub mod wire;
 
 pub use guid::Guid;

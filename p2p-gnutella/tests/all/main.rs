@@ -9,4 +9,5 @@ mod names;
 mod qrp;
 mod replay;
 mod thex;
+mod transfer;
 mod wire;

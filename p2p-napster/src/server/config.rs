@@ -165,7 +165,8 @@ pub struct Limits {
     pub accounts: usize,
     /// Bans and muzzles of the whole server: 10,000.
     pub bans: usize,
-    /// Passwords hashed at once: 2, with 19 MiB each, so that disk jobs find a thread.
+    /// Passwords hashed at once: 1, with 19 MiB each. Where every processor hashes, those who are logged in wait; whoever
+    /// knows how many processors there are may say more.
     pub derivations: usize,
     /// Logins that wait for their password to be hashed: 2,000.
     pub derivations_waiting: usize,
@@ -235,7 +236,7 @@ impl Default for Limits {
             asked: 64,
             accounts: 1_000_000,
             bans: 10_000,
-            derivations: 2,
+            derivations: 1,
             derivations_waiting: 2_000,
             changes: 10_000,
             linked_users: 200_000,

@@ -1,0 +1,272 @@
+//! What can be asked of [`Transfers`](super::Transfers), what they tell, and why something failed.
+
+use super::source::Locator;
+use crate::wire::QueryHit;
+use crate::{Guid, Magnet, Urn, library};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use p2p_core::hash::{Sha1Hash, Tth};
+use p2p_core::http::Url;
+use p2p_core::{ConnId, FileId, IoError};
+
+/// A file that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Wanted {
+    /// Its digest, by which it is known and verified.
+    pub sha1: Sha1Hash,
+    /// The root of its tiger tree, if whoever asks is sure of it; else sources are asked.
+    pub tth: Option<Tth>,
+    /// Its size in bytes, if it is known.
+    pub size: Option<u64>,
+    /// What to call it: the last part of any name, made safe.
+    pub name: String,
+    /// Who may have it.
+    pub sources: Vec<Locator>,
+}
+
+impl Wanted {
+    /// A file with this digest, of which nothing else is known.
+    #[must_use]
+    pub fn new(sha1: Sha1Hash) -> Self {
+        Self { sha1, tth: None, size: None, name: String::new(), sources: Vec::new() }
+    }
+
+    /// What a magnet link names; `None` if it has no SHA-1.
+    #[must_use]
+    pub fn of_magnet(magnet: &Magnet) -> Option<Self> {
+        let mut wanted = Self::new(magnet.sha1()?);
+        (wanted.tth, wanted.size) = (magnet.tth(), magnet.size);
+        wanted.name = magnet.name.clone().unwrap_or_default();
+        wanted.sources = magnet.sources.iter().filter_map(|source| locator(source)).collect();
+        Some(wanted)
+    }
+
+    /// The files of a hit that have a SHA-1, each with whoever sent the hit as its source. What the hit says of a tree is
+    /// left out: a stranger wrote it.
+    #[must_use]
+    pub fn of_hit(hit: &QueryHit) -> Vec<Self> {
+        let push = hit.needs_push() == Some(true);
+        let proxies = hit.trailer().and_then(|trailer| {
+            let data = trailer.extensions().data(crate::ggep::fields::name::PUSH)?;
+            Some(
+                crate::wire::Hosts(&data)
+                    .iter()
+                    .map(SocketAddr::V4)
+                    .take(super::source::PROXIES_MAX)
+                    .collect(),
+            )
+        });
+        let proxies: Vec<SocketAddr> = proxies.unwrap_or_default();
+        let of = hit.records.iter().filter_map(|record| {
+            let mut wanted = Self::new(record.sha1()?);
+            wanted.size = Some(record.size());
+            wanted.name = String::from_utf8_lossy(record.name).into_owned();
+            wanted.sources.push(Locator {
+                addr: (!push).then_some(SocketAddr::V4(hit.addr)),
+                servent: Some(hit.servent),
+                number: Some(record.index),
+                proxies: proxies.clone(),
+            });
+            Some(wanted)
+        });
+        of.collect()
+    }
+}
+
+/// The source that a link names: an HTTP URL of a servent, or `push://GUID:PROXY:PORT/…` as gtk-gnutella has it.
+fn locator(source: &str) -> Option<Locator> {
+    if let Some(rest) = source.strip_prefix("push://") {
+        let (guid, proxy) = rest.split_once('/').map_or(rest, |(host, _)| host).split_once(':')?;
+        let proxies = Vec::from([super::http::address(proxy)?]);
+        return Some(Locator { addr: None, servent: Some(guid.parse().ok()?), number: None, proxies });
+    }
+    let url = Url::parse(source).ok()?;
+    let ip = url.host.parse().ok()?;
+    Some(Locator {
+        addr: Some(SocketAddr::new(ip, url.port)),
+        servent: None,
+        number: None,
+        proxies: Vec::new(),
+    })
+}
+
+/// What can be asked for.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Command {
+    /// Fetch a file; answered with [`Event::Progress`], and at the end [`Event::Saved`].
+    Fetch(Wanted),
+    /// More sources of a file that is fetched.
+    Sources(Sha1Hash, Vec<Locator>),
+    /// Look through the watched folders now.
+    Rescan,
+    /// What another servent shares: answered with [`Event::Listed`].
+    Browse(SocketAddr),
+}
+
+/// How far a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Bytes that are here and verified, as far as they can be.
+    pub have: u64,
+    /// Bytes of the file, if that is known.
+    pub size: Option<u64>,
+    /// Sources that are not given up.
+    pub sources: usize,
+    /// Of them those that give.
+    pub giving: usize,
+    /// Of them those in whose queues we wait.
+    pub queued: usize,
+    /// Whether each part is verified as it comes.
+    pub has_tree: bool,
+}
+
+/// What is told.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// The library has news.
+    Library(library::News),
+    /// How far a file is.
+    Progress(Progress),
+    /// A source of a file was given up.
+    SourceLost {
+        /// The file.
+        sha1: Sha1Hash,
+        /// Who.
+        source: Locator,
+        /// Why.
+        why: SourceError,
+    },
+    /// A file is here, verified and in its place.
+    Saved {
+        /// Where.
+        file: FileId,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// Files of another servent.
+    Listed(QueryHit),
+    /// Somebody is served a file, or a part of it.
+    Uploading {
+        /// Who.
+        peer: SocketAddr,
+        /// Which file.
+        sha1: Sha1Hash,
+        /// Bytes of the part.
+        len: u64,
+    },
+    /// It ended.
+    Uploaded {
+        /// Who.
+        peer: SocketAddr,
+        /// Which file.
+        sha1: Sha1Hash,
+        /// Bytes that were sent.
+        sent: u64,
+    },
+}
+
+/// Why an operation failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file is fetched already.
+    #[error("this file is being fetched")]
+    Underway,
+    /// More files at once than may be.
+    #[error("too many files are being fetched")]
+    TooMany,
+    /// No such file is fetched.
+    #[error("this file is not being fetched")]
+    Unknown,
+    /// The file cannot be read or written.
+    #[error("{doing} {path}: {why}")]
+    Disk {
+        /// What was to be done.
+        doing: &'static str,
+        /// With which file.
+        path: String,
+        /// Why it failed.
+        why: IoError,
+    },
+    /// Whatever sources gave, the whole is another file.
+    #[error("what sources give is not the file that was asked for")]
+    Wrong,
+    /// Another servent does not say what it shares.
+    #[error("cannot be listed: {0}")]
+    Browse(SourceError),
+    /// The application does not want it any more.
+    #[error("cancelled")]
+    Cancelled,
+    /// The program stops.
+    #[error("stopping")]
+    Stopping,
+}
+
+/// Why a source is of no use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// It cannot be reached, or breaks off.
+    #[error("connection: {0}")]
+    Connection(IoError),
+    /// It does not connect though it was told to.
+    #[error("it does not connect")]
+    Push,
+    /// It was silent for too long.
+    #[error("it went silent")]
+    Silent,
+    /// It answers with this status.
+    #[error("it answers {0}")]
+    Status(u16),
+    /// What it says is no answer.
+    #[error("malformed answer: {0}")]
+    Malformed(&'static str),
+    /// It has a file of another size.
+    #[error("its file has {0} bytes")]
+    Size(u64),
+    /// It gives another range than it was asked for.
+    #[error("it gives another range")]
+    Range,
+    /// What it gave is not of this file.
+    #[error("what it gave is not of this file")]
+    Lied,
+    /// Its tree is not that of this file.
+    #[error("its tree is not that of this file")]
+    Tree,
+}
+
+/// What transfers want of the overlay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ask {
+    /// Send a push along the way that this servent's hits came.
+    Push {
+        /// Who is to connect.
+        servent: Guid,
+        /// The number of its file.
+        number: u32,
+    },
+    /// Search for other holders of a file.
+    Search(Urn),
+    /// Somebody asks over HTTP that this servent, perhaps a leaf of ours, is told to connect. To be answered with
+    /// [`proxied`](super::Transfers::proxied).
+    Forward {
+        /// The stream that waits for the answer.
+        conn: ConnId,
+        /// Who is meant.
+        servent: Guid,
+        /// The number of its file.
+        number: u32,
+        /// Where it is to connect.
+        to: SocketAddr,
+    },
+    /// A servent that is there and gives good files.
+    Good(SocketAddr),
+    /// A servent that is not there, or lies.
+    Bad(SocketAddr),
+}
