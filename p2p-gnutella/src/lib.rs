@@ -13,9 +13,11 @@ pub mod handshake;
 pub mod huge;
 pub mod magnet;
 pub mod qrp;
+pub mod servent;
 pub mod thex;
 pub mod wire;
 
 pub use guid::Guid;
 pub use huge::Urn;
 pub use magnet::Magnet;
+pub use servent::Servent;

@@ -8,5 +8,6 @@ mod hostile;
 mod names;
 mod qrp;
 mod replay;
+mod servents;
 mod thex;
 mod wire;

@@ -1,0 +1,7 @@
+//! Servents in the simulator: the real machines, their rules checked at every step.
+
+mod attacks;
+mod bootstrap;
+mod flood;
+mod net;
+mod tiers;
