@@ -3,6 +3,7 @@
 use super::event::Parting;
 use super::links::{Link, LinkId};
 use super::{Event, Mode, Servent, Timer};
+use crate::Guid;
 use crate::handshake::{self, Greeting, Handshake, Refusal, Role, Situation, Terms, Verdict, greeting};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -172,6 +173,8 @@ impl Servent {
         first: Bytes,
         cx: &mut Cx<'_, Self>,
     ) {
+        // Whoever it is, and whatever for: it was reached.
+        self.was_dialled |= greeting != Greeting::Unknown;
         match greeting {
             Greeting::Gnutella => {
                 self.visitors.insert(conn, Visitor::Shaking(addr, false, Box::new(Handshake::accept())));
@@ -189,7 +192,7 @@ impl Servent {
     }
 
     /// Where it stands while it judges a handshake.
-    fn situation(&self, addr: SocketAddr) -> Situation {
+    fn situation(&self, addr: SocketAddr, guid: Option<Guid>) -> Situation {
         let limits = &self.config.limits;
         let ultrapeers = match self.role {
             Role::Leaf => self.config.leaf_ultrapeers,
@@ -198,7 +201,9 @@ impl Servent {
         Situation {
             leaf_place: self.role == Role::Ultrapeer && self.links.count(Role::Leaf) < limits.leaves,
             ultrapeer_place: self.links.count(Role::Ultrapeer) < ultrapeers,
-            linked: self.links.iter().any(|link| link.addr == addr || link.listens_at == Some(addr)),
+            linked: self.links.iter().any(|link| {
+                link.addr == addr || link.listens_at == Some(addr) || guid.is_some() && link.guid == guid
+            }),
         }
     }
 
@@ -249,7 +254,7 @@ impl Servent {
         let mut policy = self.config.policy;
         // Who speaks 0.4 can tell nothing of itself: it is a neighbour like those of then.
         policy.roles &= !old;
-        let situation = self.situation(addr);
+        let situation = self.situation(addr, peer.guid);
         let verdict = policy.judge(&us, peer, situation, dialled);
         if peer.ultrapeer == Some(false) {
             us.sends_deflate = false;
@@ -338,7 +343,6 @@ impl Servent {
             self.counts.turned_away += 1;
             return cx.close(conn);
         };
-        self.was_dialled |= !dialled;
         if dialled {
             self.hosts.linked(addr, now);
         }

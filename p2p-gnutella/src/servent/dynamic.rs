@@ -189,7 +189,9 @@ impl Servent {
         let enough = found >= dynamic.target
             || dynamic.horizon >= self.config.horizon_max
             || cx.now() >= dynamic.ends_at;
-        let next = cx.rng().choose(&left).copied();
+        // Who was probed told what is near it: others come first.
+        let fresh: Vec<_> = left.iter().filter(|(id, ..)| asked(*id).is_none()).copied().collect();
+        let next = cx.rng().choose(if fresh.is_empty() { &left } else { &fresh }).copied();
         let Some((id, degree, their_max)) = next.filter(|_| !enough) else {
             self.dynamics.remove(&guid);
             return true;

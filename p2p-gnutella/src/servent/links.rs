@@ -5,6 +5,7 @@ use super::config::Limits;
 use super::event::Neighbour;
 use super::queue::Queue;
 use super::route::decide::Facing;
+use crate::Guid;
 use crate::deflate::{Deflater, Inflater, LINK, LINK_LEVEL};
 use crate::handshake::{self, Role, Version};
 use crate::qrp::{Receiver, Table};
@@ -44,6 +45,8 @@ pub(crate) struct Link {
     /// Where it says that it listens, at that address.
     pub(crate) listens_at: Option<SocketAddr>,
     pub(crate) dialled: bool,
+    /// Its name, if it told it.
+    pub(crate) guid: Option<Guid>,
     pub(crate) peer_role: Role,
     /// A link of 0.4, or of a servent without roles: it knows no tables and no vendor messages, and relays pings.
     pub(crate) plain: bool,
@@ -100,6 +103,7 @@ impl Link {
             addr,
             listens_at,
             dialled,
+            guid: peer.guid,
             peer_role: link.peer_role,
             plain,
             speaks_bye: peer.bye.is_some(),

@@ -90,7 +90,7 @@ pub struct Servent {
     socket: Option<SocketId>,
     /// Where neighbours see this servent, the newest word of theirs.
     seen_at: Option<core::net::IpAddr>,
-    /// Whether somebody dialled it and became a neighbour.
+    /// Whether somebody dialled it and said something that makes sense.
     was_dialled: bool,
     visitors: BTreeMap<ConnId, Visitor>,
     /// Streams of each address in a minute.

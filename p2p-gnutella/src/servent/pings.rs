@@ -164,6 +164,15 @@ impl Servent {
     ) {
         let now = cx.now();
         self.learn(pong, now);
+        // Its own pong tells where it listens.
+        if let Some(link) = self.links.get_mut(id)
+            && header.hops == 0
+            && link.listens_at.is_none()
+            && link.addr.ip() == *pong.addr.ip()
+            && pong.addr.port() != 0
+        {
+            link.listens_at = Some(pong.addr.into());
+        }
         let Ok(stepped) = header.stepped(self.config.hops_max.saturating_mul(2)) else {
             self.counts.malformed += 1;
             return;

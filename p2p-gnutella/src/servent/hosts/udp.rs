@@ -81,7 +81,8 @@ impl Servent {
     fn ping_by_datagram(&mut self, peer: SocketAddr, header: Header, ping: &Ping, cx: &mut Cx<'_, Self>) {
         let now = cx.now();
         let Some(socket) = self.socket else { return };
-        if !self.datagrams.take(now, 1) || !self.udp_knocks.take(now, &peer.ip(), 1) {
+        // One address cannot use up what there is for all.
+        if !self.udp_knocks.take(now, &peer.ip(), 1) || !self.datagrams.take(now, 1) {
             self.counts.datagrams_dropped += 1;
             return;
         }
