@@ -127,10 +127,12 @@ impl Config {
     /// allows. It links to those whom a join names and to whoever dials it, and pings nobody by itself.
     #[must_use]
     pub fn flooding(ttl: u8) -> Self {
-        let mut limits = Limits::default();
-        limits.query_rate = u64::MAX;
-        limits.ultrapeers = usize::from(u16::MAX);
-        limits.per_address = u64::MAX;
+        let limits = Limits {
+            query_rate: u64::MAX,
+            ultrapeers: usize::from(u16::MAX),
+            per_address: u64::MAX,
+            ..Limits::default()
+        };
         Self {
             mode: Mode::Flat,
             fixed: true,

@@ -90,7 +90,8 @@ fn next_ttl(found: u32, target: u32, horizon: u64, left: usize, degree: u16, max
         let lacking = u64::from(target.saturating_sub(found));
         (lacking * horizon.max(1) / u64::from(found)).div_ceil(left.max(1) as u64)
     };
-    (1..=max.max(1)).find(|ttl| reach(degree, *ttl) >= wanted).unwrap_or(max.max(1))
+    let max = max.max(1);
+    (1..=max).find(|ttl| reach(degree, *ttl) >= wanted).unwrap_or(max)
 }
 
 impl Servent {

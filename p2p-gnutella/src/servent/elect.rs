@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn it_takes_everything_to_become_one_and_leaves_to_stay_one() {
-        let hours = |hours| Duration::from_secs(3_600 * hours);
+        let hours = |hours: u64| Duration::from_secs(3_600 * hours);
         let leaf = Standing {
             role: Role::Leaf,
             uptime: hours(2),

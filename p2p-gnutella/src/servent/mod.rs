@@ -252,7 +252,7 @@ impl Servent {
         let seen = || v4(SocketAddr::new(self.seen_at?, port));
         let listening = || self.listening.and_then(v4);
         (self.config.reached_at.and_then(v4).or_else(seen).or_else(listening))
-            .unwrap_or(SocketAddrV4::new(crate::wire::NO_ADDRESS, port))
+            .unwrap_or_else(|| SocketAddrV4::new(crate::wire::NO_ADDRESS, port))
     }
 
     /// Whether nobody can dial it: it does not listen.

@@ -83,7 +83,7 @@ mod tests {
         while let Some(message) = queue.pop() {
             order.push((message[0], message[1]));
         }
-        assert!(queue.is_empty() && queue.len() == 0);
+        assert!(queue.is_empty());
         assert_eq!(order.iter().filter(|(kind, _)| *kind == 5).count(), 100, "all about the link");
         let hits = order.iter().filter(|(kind, _)| matches!(kind, 3 | 4)).count();
         assert_eq!(hits, 100, "hits as far as there was room beside");
