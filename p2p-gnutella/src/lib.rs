@@ -14,6 +14,7 @@ pub mod huge;
 pub mod magnet;
 pub mod qrp;
 pub mod servent;
+pub mod strategy;
 pub mod thex;
 pub mod wire;
 

@@ -86,7 +86,10 @@ mod tests {
         assert!(queue.is_empty());
         assert_eq!(order.iter().filter(|(kind, _)| *kind == 5).count(), 100, "all about the link");
         let hits = order.iter().filter(|(kind, _)| matches!(kind, 3 | 4)).count();
-        assert_eq!(hits, 100, "hits as far as there was room beside");
+        assert_eq!(
+            hits, 101,
+            "hits as far as there was room when the last came, before what is about the link"
+        );
         assert!(order.iter().all(|(kind, _)| *kind >= 3), "and nothing that is worth less");
         assert!(order.is_sorted_by_key(|(kind, _)| *kind < 5));
         assert_eq!(order.last(), Some(&(4, 99)), "the newest is there");

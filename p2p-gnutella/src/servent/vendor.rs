@@ -21,13 +21,24 @@ const SUPPORTED: [MessageType; 5] = [
 const BIT_PATCHES: &[u8; 4] = b"QRP1";
 
 impl Servent {
-    /// Says what is said first: types and features, the table, a ping for addresses.
+    /// Says what is said first: the table, types and features, a ping for addresses.
     pub(super) fn greet_link(&mut self, id: LinkId, cx: &mut Cx<'_, Self>) {
         if self.config.mode == Mode::Flat {
             return;
         }
         let Some(link) = self.links.get(id) else { return };
-        let (vendor, plain, tables) = (link.speaks_vendor, link.plain, link.takes_tables);
+        let (vendor, plain, tables, peer) =
+            (link.speaks_vendor, link.plain, link.takes_tables, link.peer_role);
+        let dialled = link.dialled;
+        // In the order of gtk-gnutella.
+        if tables {
+            let table = self.own_table();
+            self.tell_table(id, &table);
+        }
+        let asks = !plain && peer == Role::Ultrapeer;
+        if asks && dialled {
+            self.ping_for_hosts(id, cx);
+        }
         if vendor {
             let types = VendorMessage::Supported(SupportedMessages::new(&SUPPORTED));
             self.say(id, &Message::Vendor(types.to_vendor()));
@@ -35,11 +46,7 @@ impl Servent {
             let features = VendorMessage::Features(Features::new(&[feature]));
             self.say(id, &Message::Vendor(features.to_vendor()));
         }
-        if tables {
-            let table = self.own_table();
-            self.tell_table(id, &table);
-        }
-        if !plain {
+        if asks && !dialled {
             self.ping_for_hosts(id, cx);
         }
     }

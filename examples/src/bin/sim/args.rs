@@ -25,6 +25,8 @@ pub(crate) enum System {
     Bittorrent(Bittorrent),
     /// Chord: rings of real nodes, beside the papers' figures
     Chord(super::chord::Chord),
+    /// Gnutella: floods, searches and tiers of real servents, beside what is known of them
+    Gnutella(super::gnutella::Gnutella),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

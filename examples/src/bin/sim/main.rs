@@ -2,6 +2,7 @@
 
 mod args;
 mod chord;
+mod gnutella;
 mod report;
 
 use args::{Args, System};
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
     let (check, passed) = match &args.system {
         System::Bittorrent(asked) => (asked.check, bittorrent(asked, &mut out)),
         System::Chord(asked) => (asked.check, asked.run(&mut out)),
+        System::Gnutella(asked) => (asked.check, asked.run(&mut out)),
     };
     if check && !passed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -35,7 +35,7 @@ pub(crate) struct Stranger {
     deflater: Option<Deflater>,
 }
 
-const LISTENS: &str = "203.0.113.1:6346";
+const LISTENS: &str = "192.0.2.77:6346";
 
 impl Victim {
     pub(crate) fn new(config: Config) -> Self {
@@ -86,14 +86,14 @@ impl Victim {
     }
 
     pub(crate) fn wait(&mut self, secs: u64) {
-        self.now = self.now + Duration::from_secs(secs);
+        self.now += Duration::from_secs(secs);
     }
 
     pub(crate) fn servent(&self) -> &Servent {
         self.machine.inner()
     }
 
-    fn open(&mut self, from: SocketAddr) -> ConnId {
+    pub(crate) fn open(&mut self, from: SocketAddr) -> ConnId {
         let conn = ConnId::from_raw(self.source.draw());
         self.give(Input::Stream(conn, StreamInput::Open { peer: from, listener: Some(self.listener) }));
         conn
@@ -150,12 +150,12 @@ impl Victim {
         self.data(stranger.conn, bytes.freeze());
     }
 
-    fn share(&mut self, name: &str) {
+    pub(crate) fn share(&mut self, name: &str) {
         let file = SharedName { name: name.into(), size: 10, urn: None };
         self.give(Input::Op(p2p_core::OpId::from_raw(900), p2p_core::OpInput::Ask(Command::Share(file))));
     }
 
-    fn parted(&self) -> Vec<&Parting> {
+    pub(crate) fn parted(&self) -> Vec<&Parting> {
         self.told.iter().filter_map(of_ref).collect()
     }
 }

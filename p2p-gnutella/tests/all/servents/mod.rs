@@ -4,4 +4,5 @@ mod attacks;
 mod bootstrap;
 mod flood;
 mod net;
+mod replayed;
 mod tiers;
