@@ -2,7 +2,7 @@
 
 use super::event::SharedName;
 use crate::Urn;
-use crate::qrp::{Cut, Table, Wanted, canonical, finds};
+use crate::qrp::{Cut, FILL_MAX, Table, Wanted, canonical, finds};
 use crate::wire::Query;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -10,6 +10,8 @@ use alloc::vec::Vec;
 
 /// Bits of the table of who shares little: what LimeWire had for all.
 const TABLE_BITS: u8 = 16;
+/// Names that are tried in a table of that size first.
+const FEW: usize = 100;
 
 /// What is shared, as far as searching needs it.
 #[derive(Debug, Default)]
@@ -63,7 +65,14 @@ impl Shelf {
             return (table.clone(), *cut);
         }
         let names = self.files.iter().map(|shelved| &*shelved.file.name);
-        let (mut table, cut) = Table::of_names(names, TABLE_BITS);
+        // Few names fit into the smallest table with all that stands for them.
+        let mut small = Table::new(TABLE_BITS);
+        names.clone().take(FEW + 1).for_each(|name| small.insert_name(name, Cut::MOST));
+        let (mut table, cut) = if self.files.len() <= FEW && small.fill() <= FILL_MAX {
+            (small, Cut::MOST)
+        } else {
+            Table::of_names(names, TABLE_BITS)
+        };
         for urn in self.files.iter().filter_map(|shelved| shelved.file.urn) {
             // Searches are for SHA-1s.
             let sha1 = urn.sha1().map_or(urn, Urn::Sha1);

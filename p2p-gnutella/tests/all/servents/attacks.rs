@@ -506,7 +506,7 @@ fn pongs_and_addresses_fill_no_memory() {
 
 #[test]
 fn arbitrary_bytes_break_nothing() {
-    for seed in 0..60 {
+    for seed in 0..20 {
         let mut rng = Rng::fast_from(seed);
         let mut victim = ultrapeer();
         let deflate = rng.chance(0.3);

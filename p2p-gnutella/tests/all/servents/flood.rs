@@ -6,7 +6,7 @@ use p2p_gnutella::servent::{Config, Strategy, Wish};
 
 #[test]
 fn a_full_flood_takes_twice_the_edges_less_the_tree() {
-    for seed in 0..30 {
+    for seed in 0..16 {
         let mut rng = Rng::fast_from(seed);
         let nodes = 2 + rng.index(40);
         let edges = nodes + rng.index(2 * nodes);
@@ -24,7 +24,7 @@ fn a_full_flood_takes_twice_the_edges_less_the_tree() {
 
 #[test]
 fn a_ttl_bounds_a_flood_to_the_message() {
-    for seed in 100..112 {
+    for seed in 100..108 {
         let mut rng = Rng::fast_from(seed);
         let graph = Graph::random(40, 70, &mut rng);
         let source = rng.index(40);
