@@ -12,6 +12,9 @@ use p2p_gnutella::wire::{Decoder, Kind, Message, Route, SizeLimits};
 use p2p_gnutella::{Guid, wire};
 use std::net::SocketAddr;
 
+/// What a side said behind the handshake, and whether it is compressed.
+type Said = (Vec<u8>, bool);
+
 /// What was said on a link first, by what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum First {
@@ -71,7 +74,7 @@ fn compared(mut firsts: Vec<First>) -> Vec<First> {
 }
 
 /// The streams of a recorded link behind its handshake: of who dialled, of who was dialled; `None` if it became none.
-fn recorded(conversation: &Conversation) -> Option<(Role, [(Vec<u8>, bool); 2])> {
+fn recorded(conversation: &Conversation) -> Option<(Role, [Said; 2])> {
     let ip = (*conversation.client.ip()).into();
     let mut nothing = bytes::BytesMut::new();
     let us = Introduction::new(Role::Ultrapeer, Guid::ZERO, "p2p/0.1");
@@ -102,7 +105,7 @@ fn recorded(conversation: &Conversation) -> Option<(Role, [(Vec<u8>, bool); 2])>
 }
 
 /// What a machine said on a stream, behind its handshake.
-fn said(victim: &Victim, conn: ConnId) -> (Vec<u8>, bool) {
+fn said(victim: &Victim, conn: ConnId) -> Said {
     let all = victim.heard_raw(conn, 0);
     let text = String::from_utf8_lossy(&all);
     // Who dialled wrote two legs, who was dialled one.
@@ -120,7 +123,7 @@ const SENSELESS: [u8; 2] = [21, 26];
 /// Who has a higher number is a probe, and says what it is made to say.
 const PROBES: u8 = 21;
 
-fn check(victim: &Victim, conn: ConnId, conversation: &Conversation, theirs: Option<&(Vec<u8>, bool)>) {
+fn check(victim: &Victim, conn: ConnId, conversation: &Conversation, theirs: Option<&Said>) {
     let number = conversation.client.ip().octets()[3];
     let what = format!("{} to {}: {:?}", conversation.client, conversation.server, victim.servent().counts());
     assert!(victim.told.iter().any(|event| matches!(event, Event::Linked(_))), "{what}");
