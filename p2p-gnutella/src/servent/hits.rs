@@ -120,7 +120,7 @@ impl Servent {
         if stepped.kind == Kind::QUERY_HIT {
             self.counts.hits += 1;
         }
-        self.send(to, stepped, payload);
+        self.send(to, &Header { ttl: stepped.ttl.max(1), ..*stepped }, payload);
     }
 
     /// A hit for a search of this servent.

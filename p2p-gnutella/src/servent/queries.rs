@@ -83,7 +83,9 @@ impl Servent {
     /// Leads a query on to whom it is for.
     pub(super) fn relay(&mut self, from: LinkId, stepped: &Header, payload: &Bytes, wanted: &Wanted) {
         let (ttl, hops) = (stepped.ttl, stepped.hops);
-        let spread = self.links.spread(stepped, payload, self.config.limits.queue, |link| {
+        // Without a TTL it is for leaves alone, and they would not take it with none.
+        let stepped = Header { ttl: ttl.max(1), ..*stepped };
+        let spread = self.links.spread(&stepped, payload, self.config.limits.queue, |link| {
             link.id != from && decide::gets(link.facing(), ttl, hops, wanted)
         });
         self.count_spread(spread);

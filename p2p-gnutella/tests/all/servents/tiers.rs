@@ -200,3 +200,35 @@ fn silent_neighbours_are_pinged_and_given_up() {
     assert!(!of_leaf.contains(&lost) && of_leaf.len() == 1, "it found another: {of_leaf:?}");
     assert_eq!(net.servent(up[0]).neighbours().filter(|neighbour| neighbour.role == Role::Leaf).count(), 0);
 }
+
+#[test]
+fn a_dynamic_query_finds_what_there_is() {
+    use super::net::Graph;
+    let mut rng = p2p_core::Rng::fast_from(21);
+    let graph = Graph::random(60, 120, &mut rng);
+    let mut of = config(Mode::Ultrapeer);
+    of.fixed = true;
+    of.degree = 4;
+    let (mut net, up) = graph.build(21, &of);
+    let mut leaf = config(Mode::Leaf);
+    leaf.fixed = true;
+    let leaves: Vec<_> = up.iter().map(|_| net.add(leaf.clone())).collect();
+    net.run(1);
+    let holders = [7, 13, 28, 34, 45, 59];
+    for holder in holders {
+        net.share(leaves[holder], "wanted thing", None);
+    }
+    for (at, leaf) in leaves.iter().enumerate() {
+        net.join(*leaf, &[up[at]]);
+    }
+    net.run(30);
+    let op = net.search(up[0], Wish::words("wanted"));
+    net.run(250);
+    let distances = graph.distances(0);
+    let far: Vec<_> = holders
+        .iter()
+        .map(|holder| (*holder, distances[*holder], net.counts(up[*holder]).queries_new))
+        .collect();
+    let found = net.hits(up[0], op).len();
+    assert_eq!(found, 6, "{far:?}");
+}
