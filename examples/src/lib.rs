@@ -14,6 +14,7 @@ pub mod output;
 pub mod program;
 pub mod progress;
 pub mod rings;
+pub mod servents;
 pub mod stop;
 pub mod swarm;
 pub mod table;

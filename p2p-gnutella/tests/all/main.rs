@@ -8,6 +8,7 @@ mod hostile;
 mod names;
 mod qrp;
 mod replay;
+mod servents;
 mod thex;
 mod transfer;
 mod wire;

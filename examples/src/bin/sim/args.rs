@@ -27,6 +27,8 @@ pub(crate) enum System {
     Chord(super::chord::Chord),
     /// End System Multicast: groups of real members, beside the papers' figures
     Esm(super::esm::Esm),
+    /// Gnutella: floods, searches and tiers of real servents, beside what is known of them
+    Gnutella(super::gnutella::Gnutella),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -3,6 +3,7 @@
 mod args;
 mod chord;
 mod esm;
+mod gnutella;
 mod report;
 
 use args::{Args, System};
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
         System::Bittorrent(asked) => (asked.check, bittorrent(asked, &mut out)),
         System::Chord(asked) => (asked.check, asked.run(&mut out)),
         System::Esm(asked) => (asked.check, asked.run(&mut out)),
+        System::Gnutella(asked) => (asked.check, asked.run(&mut out)),
     };
     if check && !passed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -1,0 +1,140 @@
+//! Two tiers of real servents: leaves behind ultrapeers, with tables and dynamic queries.
+
+use super::Graph;
+use p2p_core::{Duration, OpId, Rng};
+use p2p_gnutella::Servent;
+use p2p_gnutella::servent::{Bootstrap, Command, Config, Event, Mode, SharedName, Strategy, Wish};
+use p2p_sim::{NodeIx, Sim, Uniform};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+/// What the tiers are.
+#[derive(Clone, Debug)]
+pub struct Tiers {
+    /// Ultrapeers, and to how many others each links.
+    pub ultrapeers: usize,
+    /// Neighbours of an ultrapeer.
+    pub degree: usize,
+    /// Leaves, with three ultrapeers each.
+    pub leaves: usize,
+    /// The TTL of floods, and the most of a dynamic query.
+    pub ttl: u8,
+    /// Shares of the leaves that have what is looked for, one after the other.
+    pub replications: Vec<f64>,
+    /// Queries of each.
+    pub queries: usize,
+}
+
+/// What queries took in the mean, at one replication.
+#[derive(Clone, Copy, Debug)]
+pub struct TiersRun {
+    /// The share of the leaves that has it.
+    pub replication: f64,
+    /// A flood with tables: messages in all.
+    pub flood: f64,
+    /// Of them those to leaves.
+    pub flood_to_leaves: f64,
+    /// A dynamic query with a target of 50 hits: messages in all.
+    pub dynamic: f64,
+    /// The hits that it found.
+    pub found: f64,
+}
+
+fn config(tiers: &Tiers, mode: Mode) -> Config {
+    let mut config = Config::new(mode);
+    config.fixed = true;
+    config.udp = false;
+    config.degree = tiers.degree as u16;
+    config.limits.ultrapeers = tiers.degree * 2;
+    config.limits.leaves = tiers.leaves;
+    config.limits.per_address = u64::MAX;
+    config.limits.query_rate = u64::MAX;
+    config.max_ttl = tiers.ttl;
+    config.own_hits = 50;
+    // The network is built in minutes of virtual time, in which neighbours are told tables once.
+    config.tables_every = Duration::from_secs(30);
+    config.deflate = false;
+    config
+}
+
+/// Runs floods and dynamic queries over two tiers.
+#[must_use]
+pub fn tiers(tiers: &Tiers, seed: u64) -> Vec<TiersRun> {
+    let mut rng = Rng::fast_from(seed);
+    let graph = Graph::regular(tiers.ultrapeers, tiers.degree, &mut rng);
+    let mut sim: Sim<Servent> = Sim::new(seed, Uniform::fixed(Duration::from_millis(50)));
+    let up: Vec<NodeIx> = (0..tiers.ultrapeers)
+        .map(|_| sim.add(Servent::new(config(tiers, Mode::Ultrapeer), &mut rng)))
+        .collect();
+    let leaves: Vec<NodeIx> =
+        (0..tiers.leaves).map(|_| sim.add(Servent::new(config(tiers, Mode::Leaf), &mut rng))).collect();
+    sim.run_for(Duration::from_secs(1));
+    for (run, replication) in tiers.replications.iter().enumerate() {
+        let mut order: Vec<usize> = (0..leaves.len()).collect();
+        rng.shuffle(&mut order);
+        let copies = (replication * leaves.len() as f64).round() as usize;
+        for leaf in order.into_iter().take(copies) {
+            let file = SharedName { name: format!("wanted{run} thing"), size: 1, urn: None };
+            sim.ask(leaves[leaf], Command::Share(file));
+        }
+    }
+    let at = |sim: &Sim<Servent>, node: NodeIx| SocketAddr::new(sim.addr(node), 6346);
+    for (number, node) in up.iter().enumerate() {
+        let lower = graph.neighbours(number).iter().filter(|other| (**other as usize) < number);
+        let peers: Vec<_> = lower.map(|other| at(&sim, up[*other as usize])).collect();
+        if !peers.is_empty() {
+            sim.ask(*node, Command::Join(Bootstrap { peers, ..Bootstrap::default() }));
+        }
+    }
+    for leaf in &leaves {
+        let mut peers = Vec::new();
+        while peers.len() < 3.min(up.len()) {
+            let peer = at(&sim, up[rng.index(up.len())]);
+            if !peers.contains(&peer) {
+                peers.push(peer);
+            }
+        }
+        sim.ask(*leaf, Command::Join(Bootstrap { peers, ..Bootstrap::default() }));
+    }
+    sim.run_for(Duration::from_secs(90));
+    let hits: Arc<Mutex<std::collections::BTreeMap<OpId, u64>>> = Arc::default();
+    let told = hits.clone();
+    sim.on_event(move |_, _, op, event| {
+        if let (Some(op), Event::Hit(_), Ok(mut told)) = (op, event, told.lock()) {
+            *told.entry(op).or_insert(0) += 1;
+        }
+        false
+    });
+    let count = |sim: &Sim<Servent>| {
+        up.iter().map(|node| sim.machine(*node).counts()).fold((0, 0), |(all, to_leaves), counts| {
+            (all + counts.queries_out, to_leaves + counts.queries_to_leaves)
+        })
+    };
+    let mut runs = Vec::new();
+    for (run, replication) in tiers.replications.iter().enumerate() {
+        let mut sums = [0u64; 4];
+        for _ in 0..tiers.queries {
+            let source = up[rng.index(up.len())];
+            for strategy in [Strategy::Flood(tiers.ttl), Strategy::Usual] {
+                let before = count(&sim);
+                let op = sim.ask(source, Command::Search(Wish::words(format!("wanted{run}")).by(strategy)));
+                sim.run_for(Duration::from_secs(210));
+                let after = count(&sim);
+                let found = hits.lock().map_or(0, |hits| hits.get(&op).copied().unwrap_or(0));
+                match strategy {
+                    Strategy::Usual => {
+                        sums[2] += after.0 - before.0;
+                        sums[3] += found;
+                    }
+                    _ => {
+                        sums[0] += after.0 - before.0;
+                        sums[1] += after.1 - before.1;
+                    }
+                }
+            }
+        }
+        let [flood, flood_to_leaves, dynamic, found] = sums.map(|sum| sum as f64 / tiers.queries as f64);
+        runs.push(TiersRun { replication: *replication, flood, flood_to_leaves, dynamic, found });
+    }
+    runs
+}

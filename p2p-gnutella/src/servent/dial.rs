@@ -1,0 +1,141 @@
+//! Links are looked after: as many as there should be, none that is dead.
+
+use super::elect::{Standing, elected};
+use super::event::{Bootstrap, Event, Parting};
+use super::{Error, Mode, Servent, Timer};
+use crate::handshake::Role;
+use crate::wire::bye_code;
+use p2p_core::{Cx, OpId};
+
+impl Servent {
+    /// Joins: dials those that are named, and asks host caches.
+    pub(super) fn join_to(&mut self, op: OpId, to: Bootstrap, cx: &mut Cx<'_, Self>) {
+        let now = cx.now();
+        let anybody = !to.peers.is_empty() || !to.udp_caches.is_empty() || !to.web_caches.is_empty();
+        if !anybody && self.hosts.is_empty() {
+            return cx.finish(op, Err(Error::NobodyKnown));
+        }
+        self.joins.insert(op, true);
+        cx.set_timer(Timer::Join(op), self.config.limits.greeting * 3);
+        for peer in to.peers {
+            if self.config.fixed {
+                self.dial(peer, cx);
+            } else {
+                self.hosts.named(peer, now);
+            }
+        }
+        for (host, port) in to.udp_caches {
+            self.ask_udp_cache(&host, port, cx);
+        }
+        for url in to.web_caches {
+            self.ask_web_cache(&url, cx);
+        }
+        self.joined(cx);
+        self.fill(cx);
+    }
+
+    /// Tells those that joined, if there is a neighbour.
+    pub(super) fn joined(&mut self, cx: &mut Cx<'_, Self>) {
+        if self.links.len() == 0 {
+            return;
+        }
+        while let Some((op, _)) = self.joins.pop_first() {
+            cx.clear_timer(Timer::Join(op));
+            cx.finish(op, Ok(()));
+        }
+    }
+
+    pub(super) fn join_late(&mut self, op: OpId, cx: &mut Cx<'_, Self>) {
+        if self.joins.remove(&op).is_some() {
+            cx.finish(op, Err(Error::NoNeighbour));
+        }
+    }
+
+    /// How many ultrapeers it wants to link to.
+    fn wanted(&self) -> usize {
+        match self.role {
+            Role::Leaf => self.config.leaf_ultrapeers,
+            Role::Ultrapeer => usize::from(self.config.degree).min(self.config.limits.ultrapeers),
+        }
+    }
+
+    /// Dials as many as there lack, of those that are known.
+    pub(super) fn fill(&mut self, cx: &mut Cx<'_, Self>) {
+        if self.config.fixed || self.stopping {
+            return;
+        }
+        let now = cx.now();
+        loop {
+            let (dialling, _) = self.dialling(core::net::SocketAddr::from(([0, 0, 0, 0], 0)));
+            let linked = self.links.count(Role::Ultrapeer);
+            if linked + dialling >= self.wanted() || dialling >= self.config.limits.dials {
+                return;
+            }
+            let is_free = |addr| {
+                let (_, dialled) = self.dialling(addr);
+                let linked = self.links.iter().any(|link| link.addr == addr || link.listens_at == Some(addr));
+                !dialled && !linked && Some(addr) != self.listening && addr != self.reached_at().into()
+            };
+            let Some(addr) = self.hosts.next(now, self.config.redial_after, is_free) else { return };
+            self.hosts.tried(addr, now);
+            self.dial(addr, cx);
+        }
+    }
+
+    /// Looks after links, from time to time.
+    pub(super) fn tend(&mut self, cx: &mut Cx<'_, Self>) {
+        let now = cx.now();
+        for id in self.links.ids() {
+            let Some(link) = self.links.get(id) else { continue };
+            let silent = now.since(link.heard_at);
+            if silent < self.config.silence {
+                continue;
+            }
+            match link.pinged_at {
+                None => self.ping_silent(id, cx),
+                Some(at) if now.since(at) >= self.config.silence => {
+                    self.say_bye(id, bye_code::NO_PONG, "No answer to a ping", Parting::Silent, cx);
+                }
+                Some(_) => {}
+            }
+        }
+        if self.config.mode == Mode::Auto {
+            self.elect(cx);
+        }
+        self.fill(cx);
+        cx.set_timer(Timer::Tend, self.config.tend_every);
+    }
+
+    fn elect(&mut self, cx: &mut Cx<'_, Self>) {
+        let now = cx.now();
+        let since = self.role_since.max(self.started);
+        let standing = Standing {
+            role: self.role,
+            uptime: now.since(self.started),
+            uptime_wanted: self.config.ultrapeer_uptime,
+            reachable: self.was_dialled,
+            uplink_kilobytes: self.config.uplink_kilobytes,
+            leaves: self.links.count(Role::Leaf),
+            ultrapeers: self.links.count(Role::Ultrapeer),
+            since: now.since(since),
+        };
+        let role = elected(standing);
+        if role != self.role {
+            self.become_role(role, cx);
+        }
+    }
+
+    /// Becomes a leaf or an ultrapeer: links of the other role end, for neighbours agreed to that one.
+    pub(super) fn become_role(&mut self, role: Role, cx: &mut Cx<'_, Self>) {
+        if self.role == role {
+            return;
+        }
+        self.role = role;
+        self.role_since = cx.now();
+        cx.tell(Event::Became(role));
+        for id in self.links.ids() {
+            self.say_bye(id, bye_code::MODE_CHANGED, "Leaf or ultrapeer mode changed", Parting::Ours, cx);
+        }
+        self.tables_changed(cx);
+    }
+}

@@ -1,0 +1,237 @@
+//! What a servent is asked, and what it tells.
+
+use crate::handshake::Role;
+use crate::wire::{Push, VendorCode};
+use crate::{Guid, Urn};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::net::{SocketAddr, SocketAddrV4};
+use p2p_core::Keywords;
+
+/// Whom to ask first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bootstrap {
+    /// Servents.
+    pub peers: Vec<SocketAddr>,
+    /// UDP host caches: a name or an address, and a port.
+    pub udp_caches: Vec<(String, u16)>,
+    /// Web caches (GWebCache 2): `http://host:port/path`.
+    pub web_caches: Vec<String>,
+}
+
+/// How a search of one's own goes on from neighbour to neighbour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// As the role has it: a leaf leaves it to its ultrapeers, an ultrapeer asks dynamically, a flat servent floods.
+    #[default]
+    Usual,
+    /// To all neighbours at once, with this TTL.
+    Flood(u8),
+    /// Floods with a TTL of 1, 3, 5 and on to this, each if the one before found nothing (Lv et al. 2002, section 4).
+    ExpandingRing(u8),
+}
+
+/// What is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Words, all of which a name must have. Empty if the file is named by its content.
+    pub words: String,
+    /// The file, by its content.
+    pub urn: Option<Urn>,
+    /// How neighbours are asked.
+    pub strategy: Strategy,
+}
+
+impl Wish {
+    /// Files with these words in their names.
+    #[must_use]
+    pub fn words(words: impl Into<String>) -> Self {
+        Self { words: words.into(), urn: None, strategy: Strategy::Usual }
+    }
+
+    /// This file, by its content.
+    #[must_use]
+    pub const fn urn(urn: Urn) -> Self {
+        Self { words: String::new(), urn: Some(urn), strategy: Strategy::Usual }
+    }
+
+    /// The same, by another strategy.
+    #[must_use]
+    pub fn by(self, strategy: Strategy) -> Self {
+        Self { strategy, ..self }
+    }
+}
+
+impl From<Keywords> for Wish {
+    fn from(words: Keywords) -> Self {
+        Self::words(words.iter().collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// A file that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Its name, as its holder wrote it. A stranger did: it is no path.
+    pub name: Bytes,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its holder's number for it.
+    pub index: u32,
+    /// Its name by content, if its holder told it.
+    pub urn: Option<Urn>,
+    /// Where its holder serves it.
+    pub addr: SocketAddrV4,
+    /// Its holder, whom a push is for.
+    pub servent: Guid,
+    /// Whether the holder has to be asked for a connection; `None` if it does not say.
+    pub push: Option<bool>,
+    /// Whether all upload slots of the holder are taken; `None` if it does not say.
+    pub busy: Option<bool>,
+    /// Servents that lead pushes to the holder.
+    pub push_proxies: Vec<SocketAddrV4>,
+    /// Who made the holder's program.
+    pub vendor: VendorCode,
+    /// How many servents the hit has passed; 0 of one's own neighbour, or of a hit by UDP.
+    pub hops: u8,
+}
+
+/// A file that is found by its name, until the library does it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedName {
+    /// The name that others see.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its name by content.
+    pub urn: Option<Urn>,
+}
+
+/// What a servent is asked for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Command {
+    /// Become a part of the network. Ends with the first neighbour.
+    Join(Bootstrap),
+    /// Search. Answered by [`Event::Hit`]s until it ends.
+    Search(Wish),
+    /// Let a file be found. Ends at once: nobody is told but the ultrapeers of a leaf, as bits of a table.
+    Share(SharedName),
+    /// Let a file of this name be found no more.
+    Unshare(String),
+    /// Ask a servent for a connection, along the way that its hits came.
+    Push {
+        /// Whom.
+        servent: Guid,
+        /// The number of the file, 0 for any.
+        index: u32,
+        /// Where it shall connect to.
+        to: SocketAddrV4,
+    },
+    /// Tell the neighbours: answered by [`Event::Neighbours`].
+    Neighbours,
+    /// Tell the addresses that are known, to be kept: answered by [`Event::Hosts`].
+    Hosts,
+    /// Take back what [`Event::Hosts`] told.
+    Remember(Bytes),
+}
+
+/// A neighbour, as it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// The other end of the connection.
+    pub addr: SocketAddr,
+    /// What it is.
+    pub role: Role,
+    /// Whether it was dialled.
+    pub dialled: bool,
+    /// Whether what it sends, and what it is sent, is compressed.
+    pub deflate: (bool, bool),
+    /// Whether its table is known.
+    pub table: bool,
+}
+
+/// Why a link ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Parting {
+    /// The neighbour said bye.
+    #[error("it said bye: {0}")]
+    Bye(u16),
+    /// The connection ended.
+    #[error("the connection ended")]
+    Closed,
+    /// It was silent too long.
+    #[error("it was silent")]
+    Silent,
+    /// Its stream makes no sense.
+    #[error("its stream makes no sense: {0}")]
+    Garbled(String),
+    /// It did what it must not.
+    #[error("{0}")]
+    Misbehaved(&'static str),
+    /// This side ended it.
+    #[error("this side ended it")]
+    Ours,
+}
+
+/// What a servent tells.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// It listens there.
+    Listening(SocketAddr),
+    /// It cannot listen.
+    NotListening(super::Error),
+    /// There is a new neighbour.
+    Linked(Neighbour),
+    /// A neighbour is gone.
+    Parted(SocketAddr, Parting),
+    /// Who was dialled refused, or could not be reached (code 0).
+    Refused(SocketAddr, u16, String),
+    /// It is this from here on.
+    Became(Role),
+    /// A file was found.
+    Hit(Box<Hit>),
+    /// Somebody asks for a connection, to give a file to.
+    PushAsked(Push),
+    /// The neighbours.
+    Neighbours(Vec<Neighbour>),
+    /// The addresses that are known, as lines of text.
+    Hosts(Bytes),
+}
+
+/// What a servent did, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Messages that came, of all kinds.
+    pub messages_in: u64,
+    /// Messages that were sent or queued, of all kinds.
+    pub messages_out: u64,
+    /// Queries that came.
+    pub queries_in: u64,
+    /// Queries that were sent on, to whomever.
+    pub queries_out: u64,
+    /// Those of them that went to leaves.
+    pub queries_to_leaves: u64,
+    /// Queries that had come already.
+    pub duplicates: u64,
+    /// Queries that nobody here was asked yet.
+    pub queries_new: u64,
+    /// Hits that were led on, or told.
+    pub hits: u64,
+    /// Hits and pushes that no way is known for.
+    pub astray: u64,
+    /// Messages that could not be taken: no TTL, too many hops, malformed, of a kind that is not spoken.
+    pub malformed: u64,
+    /// Queries dropped because a neighbour sent too many.
+    pub flooded: u64,
+    /// Messages dropped because a neighbour took too little.
+    pub crowded_out: u64,
+    /// Streams that were not taken, or ended before they became anything.
+    pub turned_away: u64,
+    /// Datagrams that were not answered, being too many or no messages.
+    pub datagrams_dropped: u64,
+}

@@ -1,0 +1,107 @@
+//! UDP host caches (gtk-gnutella's `udp_host_cache`): a ping with `SCP` by UDP is answered by a pong with addresses.
+
+use crate::Guid;
+use crate::ggep;
+use crate::ggep::fields::{Scp, name};
+use crate::handshake::Role;
+use crate::servent::Servent;
+use crate::servent::links::LinkId;
+use crate::wire::{Frame, Header, Kind, Message, Ping, Pong};
+use alloc::vec::Vec;
+use bytes::BytesMut;
+use core::net::SocketAddr;
+use p2p_core::{Cx, Datagram, IoError, LookupId};
+
+/// Addresses of a name that are asked.
+const ASKED: usize = 2;
+
+impl Servent {
+    /// Asks a UDP host cache, once its name is resolved.
+    pub(in crate::servent) fn ask_udp_cache(&mut self, host: &str, port: u16, cx: &mut Cx<'_, Self>) {
+        match host.trim_matches(['[', ']']).parse() {
+            Ok(ip) => self.ping_by_udp(SocketAddr::new(ip, port), cx),
+            // The answer is asked whatever lookup it is of: nothing else is resolved.
+            Err(_) => {
+                cx.resolve(host, port);
+            }
+        }
+    }
+
+    pub(in crate::servent) fn resolved(
+        &mut self,
+        _: LookupId,
+        found: Result<Vec<SocketAddr>, IoError>,
+        cx: &mut Cx<'_, Self>,
+    ) {
+        for addr in found.unwrap_or_default().into_iter().take(ASKED) {
+            self.ping_by_udp(addr, cx);
+        }
+    }
+
+    fn ping_by_udp(&mut self, addr: SocketAddr, cx: &mut Cx<'_, Self>) {
+        let Some(socket) = self.socket else {
+            // It does not listen yet: the port is bound within the same breath as the listener.
+            self.udp_waiting.push(addr);
+            return;
+        };
+        let mut extensions = BytesMut::new();
+        let scp = if self.role == Role::Ultrapeer { Scp::ULTRAPEER } else { 0 };
+        ggep::Writer::new(&mut extensions).put(name::CACHED_PONGS, &[scp]);
+        let guid = Guid::of_message(cx.rng());
+        self.pings.insert(cx.now(), guid, LinkId::SELF);
+        let payload = Message::Ping(Ping { extensions: extensions.freeze() }).to_bytes();
+        let header = Header { guid, kind: Kind::PING, ttl: 1, hops: 0 };
+        let mut datagram = BytesMut::new();
+        Frame { header, payload }.encode(&mut datagram);
+        cx.send_to(socket, addr, datagram.freeze());
+    }
+
+    /// The port is bound: those that waited are asked.
+    pub(in crate::servent) fn udp_bound(&mut self, cx: &mut Cx<'_, Self>) {
+        for addr in core::mem::take(&mut self.udp_waiting) {
+            self.ping_by_udp(addr, cx);
+        }
+    }
+
+    /// A datagram came.
+    pub(in crate::servent) fn datagram(&mut self, datagram: Datagram, cx: &mut Cx<'_, Self>) {
+        let Datagram { peer, data, .. } = datagram;
+        let frame = Frame::from_datagram(data, &self.config.limits.sizes);
+        let message = frame
+            .ok()
+            .and_then(|frame| Some((frame.header, Message::parse(frame.header.kind, &frame.payload).ok()?)));
+        match message {
+            Some((header, Message::Ping(ping))) => self.ping_by_datagram(peer, header, &ping, cx),
+            Some((header, Message::Pong(pong))) => self.pong_by_datagram(header, &pong, cx),
+            _ => self.counts.datagrams_dropped += 1,
+        }
+    }
+
+    /// Answers a ping, if not too many were answered: the address may be another's, and an answer is longer than a ping.
+    fn ping_by_datagram(&mut self, peer: SocketAddr, header: Header, ping: &Ping, cx: &mut Cx<'_, Self>) {
+        let now = cx.now();
+        let Some(socket) = self.socket else { return };
+        // One address cannot use up what there is for all.
+        if !self.udp_knocks.take(now, &peer.ip(), 1) || !self.datagrams.take(now, 1) {
+            self.counts.datagrams_dropped += 1;
+            return;
+        }
+        let asked = ping.extensions().data(name::CACHED_PONGS).map(|data| Scp::parse(&data));
+        let packed = asked.map_or_else(Vec::new, |scp| self.packed_for(scp, peer));
+        let payload = Message::Pong(self.own_pong(now, &packed, asked.is_some())).to_bytes();
+        let header = Header { guid: header.guid, kind: Kind::PONG, ttl: 1, hops: 0 };
+        let mut datagram = BytesMut::new();
+        Frame { header, payload }.encode(&mut datagram);
+        cx.send_to(socket, peer, datagram.freeze());
+    }
+
+    /// Learns of a pong that was asked for, and of no other.
+    fn pong_by_datagram(&mut self, header: Header, pong: &Pong, cx: &mut Cx<'_, Self>) {
+        if self.pings.get(&header.guid) != Some(LinkId::SELF) {
+            self.counts.datagrams_dropped += 1;
+            return;
+        }
+        self.learn(pong, cx.now());
+        self.fill(cx);
+    }
+}

@@ -1,0 +1,363 @@
+//! The [`Servent`] machine: links to other servents, and what goes over them.
+//!
+//! ```text
+//!  a stream ── door ── handshake ── link ─┬─ pings, pongs ── host cache
+//!                                         ├─ tables of words, both ways
+//!                                         ├─ queries ── seen before? ── own names ── hit, the way back
+//!                                         │               └── neighbours: by TTL, table, role
+//!                                         └─ hits, pushes ── the way back
+//!  a search ── one neighbour after the other, as few as it takes ── hits
+//! ```
+
+mod commands;
+mod config;
+mod dial;
+mod door;
+mod dynamic;
+mod elect;
+mod error;
+mod event;
+mod hits;
+mod hosts;
+mod links;
+mod messages;
+mod pings;
+mod primitives;
+mod queries;
+mod queue;
+mod route;
+mod searches;
+mod shelf;
+mod stop;
+mod tables;
+mod vendor;
+
+pub use config::{Config, Limits, Mode};
+pub use error::Error;
+pub use event::{Bootstrap, Command, Counts, Event, Hit, Neighbour, Parting, SharedName, Strategy, Wish};
+
+use crate::Guid;
+use crate::handshake::{Introduction, Role};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::{SocketAddr, SocketAddrV4};
+use door::Visitor;
+use dynamic::Dynamic;
+use hosts::Hosts;
+use links::{LinkId, Links};
+use p2p_core::limit::PerKey;
+use p2p_core::{
+    ConnId, Cx, Input, Instant, IoError, ListenerId, Machine, OpId, OpInput, Rng, SocketId, StreamInput,
+    TokenBucket,
+};
+use pings::Pongs;
+use queries::Seen;
+use route::table::Routes;
+use searches::Searches;
+use shelf::Shelf;
+
+/// The timers of a [`Servent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Timer {
+    /// Links are to be looked after.
+    Tend,
+    /// What was written to compressed streams is to be flushed.
+    Flush,
+    /// Tables are to be told, if they changed.
+    Tables,
+    /// A stream has taken long enough to become something.
+    Door(ConnId),
+    /// A join has waited long enough.
+    Join(OpId),
+    /// A search may go on to another neighbour, or end.
+    Search(Guid),
+    /// Stopping has taken long enough.
+    Farewell,
+}
+
+/// A servent of the Gnutella network as a state machine.
+///
+/// See the [crate's page](crate) for what it is made of.
+pub struct Servent {
+    config: Config,
+    guid: Guid,
+    role: Role,
+    started: Instant,
+    role_since: Instant,
+    listener: Option<ListenerId>,
+    listening: Option<SocketAddr>,
+    socket: Option<SocketId>,
+    /// Where neighbours see this servent, the newest word of theirs.
+    seen_at: Option<core::net::IpAddr>,
+    /// Whether somebody dialled it and said something that makes sense.
+    was_dialled: bool,
+    visitors: BTreeMap<ConnId, Visitor>,
+    /// Streams of each address in a minute.
+    knocks: PerKey<core::net::IpAddr>,
+    links: Links,
+    queries: Routes<Seen>,
+    pings: Routes<LinkId>,
+    pushes: Routes<LinkId>,
+    shelf: Shelf,
+    /// Whether what is shared, or what leaves share, may have changed since tables were told.
+    tables_stale: bool,
+    tables_set: bool,
+    flush_set: bool,
+    searches: Searches,
+    dynamics: BTreeMap<Guid, Dynamic>,
+    hosts: Hosts,
+    pongs: Pongs,
+    joins: BTreeMap<OpId, bool>,
+    datagrams: TokenBucket,
+    /// Datagrams of each address in a second.
+    udp_knocks: PerKey<core::net::IpAddr>,
+    /// Host caches that are asked once the port is bound.
+    udp_waiting: Vec<SocketAddr>,
+    /// The body of an answer about web caches that is being written.
+    web_body: Vec<u8>,
+    pushes_told: TokenBucket,
+    counts: Counts,
+    stopping: bool,
+    halted: bool,
+}
+
+impl core::fmt::Debug for Servent {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Servent")
+            .field("role", &self.role)
+            .field("listening", &self.listening)
+            .field("links", &self.links.len())
+            .field("visitors", &self.visitors.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a servent holds that strangers could make grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Load {
+    /// Streams that have not become anything.
+    pub visitors: usize,
+    /// Neighbours.
+    pub links: usize,
+    /// Bytes that wait for neighbours, or of messages of theirs whose end has not come.
+    pub held: usize,
+    /// GUIDs that are remembered, of queries, pings, and servents.
+    pub routes: usize,
+    /// Searches of leaves.
+    pub leaf_searches: usize,
+    /// Addresses that are known.
+    pub hosts: usize,
+}
+
+impl Servent {
+    /// A servent that is nowhere yet. What it is called, and what hides its tables from who would fill them, is drawn from
+    /// `rng`.
+    #[must_use]
+    pub fn new(config: Config, rng: &mut Rng) -> Self {
+        let limits = &config.limits;
+        let role = match config.mode {
+            Mode::Leaf | Mode::Auto => Role::Leaf,
+            Mode::Ultrapeer | Mode::Flat => Role::Ultrapeer,
+        };
+        Self {
+            guid: Guid::of_servent(rng),
+            role,
+            started: Instant::ZERO,
+            role_since: Instant::ZERO,
+            listener: None,
+            listening: None,
+            socket: None,
+            seen_at: None,
+            was_dialled: false,
+            visitors: BTreeMap::new(),
+            // In sixtieths of a stream.
+            knocks: PerKey::new(limits.addresses, limits.per_address, limits.per_address.saturating_mul(60)),
+            links: Links::default(),
+            queries: Routes::new(limits.routes, limits.route_age, rng),
+            pings: Routes::new(limits.routes.div_ceil(8), limits.route_age, rng),
+            pushes: Routes::new(limits.push_routes, limits.route_age * 2, rng),
+            shelf: Shelf::default(),
+            tables_stale: false,
+            tables_set: false,
+            flush_set: false,
+            searches: Searches::default(),
+            dynamics: BTreeMap::new(),
+            hosts: Hosts::new(limits.hosts),
+            pongs: Pongs::new(limits.pongs),
+            joins: BTreeMap::new(),
+            datagrams: TokenBucket::new(Instant::ZERO, limits.datagrams, limits.datagrams),
+            udp_knocks: PerKey::new(limits.addresses, 1, 5),
+            udp_waiting: Vec::new(),
+            web_body: Vec::new(),
+            // In sixtieths.
+            pushes_told: TokenBucket::new(Instant::ZERO, limits.pushes, limits.pushes.saturating_mul(60)),
+            counts: Counts::default(),
+            stopping: false,
+            halted: false,
+            config,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn guid(&self) -> Guid {
+        self.guid
+    }
+
+    /// What it is just now.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Where it listens, once it does.
+    #[must_use]
+    pub const fn listening(&self) -> Option<SocketAddr> {
+        self.listening
+    }
+
+    /// What it did so far.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Its neighbours.
+    pub fn neighbours(&self) -> impl Iterator<Item = Neighbour> {
+        self.links.iter().map(links::Link::told_as)
+    }
+
+    /// What it holds that strangers could make grow.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        Load {
+            visitors: self.visitors.len(),
+            links: self.links.len(),
+            held: self.links.iter().map(links::Link::held).sum(),
+            routes: self.queries.len() + self.pings.len() + self.pushes.len(),
+            leaf_searches: self.dynamics.values().filter(|dynamic| !dynamic.is_own()).count(),
+            hosts: self.hosts.len(),
+        }
+    }
+
+    /// Where others reach it, as far as that is known: what messages carry.
+    fn reached_at(&self) -> SocketAddrV4 {
+        let port = self.listening.map_or(0, |at| at.port());
+        let v4 = |at: SocketAddr| match at {
+            SocketAddr::V4(v4) if !v4.ip().is_unspecified() => Some(v4),
+            _ => None,
+        };
+        let seen = || v4(SocketAddr::new(self.seen_at?, port));
+        let listening = || self.listening.and_then(v4);
+        (self.config.reached_at.and_then(v4).or_else(seen).or_else(listening))
+            .unwrap_or_else(|| SocketAddrV4::new(crate::wire::NO_ADDRESS, port))
+    }
+
+    /// Whether nobody can dial it: it does not listen.
+    const fn is_firewalled(&self) -> bool {
+        self.listening.is_none() && self.config.reached_at.is_none()
+    }
+
+    /// What it tells of itself in handshakes.
+    fn introduction(&self) -> Introduction {
+        let mut us = Introduction::new(self.role, self.guid, self.config.user_agent.clone());
+        us.degree = self.config.degree;
+        us.max_ttl = self.config.max_ttl;
+        us.accepts_deflate = self.config.deflate;
+        // A compressor is 320 kB: leaves are written plain streams.
+        us.sends_deflate = self.config.deflate;
+        let at = self.reached_at();
+        us.listens_at = (!self.is_firewalled() && *at.ip() != crate::wire::NO_ADDRESS).then_some(at.into());
+        us
+    }
+
+    fn listener(&mut self, listener: ListenerId, at: Result<SocketAddr, IoError>, cx: &mut Cx<'_, Self>) {
+        if self.listener != Some(listener) {
+            return;
+        }
+        match at {
+            Ok(at) => {
+                self.listening = Some(at);
+                if self.config.udp && self.socket.is_none() {
+                    self.socket = Some(cx.bind(at));
+                    self.udp_bound(cx);
+                }
+                cx.tell(Event::Listening(at));
+            }
+            Err(why) => {
+                self.listener = None;
+                self.listening = None;
+                let at = self.config.listen.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+                cx.tell(Event::NotListening(Error::Listen { at, why }));
+            }
+        }
+    }
+
+    fn timer(&mut self, timer: Timer, cx: &mut Cx<'_, Self>) {
+        match timer {
+            Timer::Tend => self.tend(cx),
+            Timer::Flush => self.flush_due(cx),
+            Timer::Tables => self.tables_due(cx),
+            Timer::Door(conn) => self.visitor_late(conn, cx),
+            Timer::Join(op) => self.join_late(op, cx),
+            Timer::Search(guid) => self.search_due(guid, cx),
+            Timer::Farewell => self.farewell_over(cx),
+        }
+    }
+
+    fn stream(&mut self, conn: ConnId, input: StreamInput, cx: &mut Cx<'_, Self>) {
+        let Some(id) = self.links.of(conn) else { return self.visitor(conn, input, cx) };
+        match input {
+            StreamInput::Data(data) => self.heard(id, data, cx),
+            StreamInput::Full => self.link_full(id, true),
+            StreamInput::Ready => self.link_full(id, false),
+            StreamInput::Closed(_) => self.part(id, Parting::Closed, cx),
+            StreamInput::Open { .. } | StreamInput::Secured(_) => {}
+        }
+    }
+
+    fn op(&mut self, op: OpId, input: OpInput<Command>, cx: &mut Cx<'_, Self>) {
+        match input {
+            OpInput::Ask(command) => self.command(op, command, cx),
+            OpInput::Cancel => self.cancel(op, cx),
+            // Hits are few, and a search ends by itself.
+            OpInput::Full | OpInput::Ready => {}
+        }
+    }
+}
+
+impl Machine for Servent {
+    type Command = Command;
+    type Event = Event;
+    type Error = Error;
+    type Timer = Timer;
+
+    fn handle(&mut self, input: Input<Self>, cx: &mut Cx<'_, Self>) {
+        if self.halted {
+            return;
+        }
+        match input {
+            Input::Start => {
+                self.started = cx.now();
+                self.listener = self.config.listen.map(|at| cx.listen(at));
+                if !self.config.fixed {
+                    cx.set_timer(Timer::Tend, self.config.tend_every);
+                }
+            }
+            Input::Op(op, input) => self.op(op, input, cx),
+            Input::Timer(timer) => self.timer(timer, cx),
+            Input::Stream(conn, input) => self.stream(conn, input, cx),
+            Input::Listener(listener, at) => self.listener(listener, at, cx),
+            Input::Bound(socket, Err(_)) if self.socket == Some(socket) => self.socket = None,
+            Input::Datagram(socket, datagram) if self.socket == Some(socket) => self.datagram(datagram, cx),
+            Input::Resolved(lookup, found) => self.resolved(lookup, found, cx),
+            Input::Stop => self.stop(cx),
+            Input::Bound(..) | Input::Datagram(..) | Input::Job(..) => {}
+        }
+        if !self.halted {
+            self.hand_out(cx);
+        }
+    }
+}

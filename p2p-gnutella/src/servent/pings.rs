@@ -1,0 +1,222 @@
+//! Pings and pongs: answered from what is known, led on only among servents of 0.4.
+
+use super::links::LinkId;
+use super::{Mode, Servent};
+use crate::Guid;
+use crate::ggep;
+use crate::ggep::fields::{Scp, Slots, name};
+use crate::handshake::Role;
+use crate::wire::{Header, Hosts, Kind, Message, Ping, Pong, put_v4};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use bytes::{Bytes, BytesMut};
+use core::net::{SocketAddr, SocketAddrV4};
+use p2p_core::{Cx, Duration, Instant};
+
+/// How long a pong is worth passing on (pong caching 0.1: three seconds).
+const FRESH: Duration = Duration::from_secs(3);
+/// Pongs that answer a ping (pong caching 0.1: ten).
+const ANSWERS: usize = 10;
+/// Addresses in a pong that was asked for some.
+const PACKED: usize = 10;
+
+/// Pongs of others, to answer pings with.
+#[derive(Debug)]
+pub(super) struct Pongs {
+    cap: usize,
+    kept: VecDeque<(Instant, LinkId, Bytes, u8)>,
+}
+
+impl Pongs {
+    pub(super) const fn new(cap: usize) -> Self {
+        Self { cap, kept: VecDeque::new() }
+    }
+
+    fn keep(&mut self, now: Instant, from: LinkId, payload: &Bytes, hops: u8) {
+        while self.kept.len() >= self.cap.max(1) || self.kept.front().is_some_and(|kept| now > kept.0 + FRESH)
+        {
+            self.kept.pop_front();
+        }
+        self.kept.push_back((now, from, Bytes::copy_from_slice(payload), hops));
+    }
+
+    /// The newest, but none of who asks.
+    fn fresh(&self, now: Instant, not_of: LinkId) -> impl Iterator<Item = &(Instant, LinkId, Bytes, u8)> {
+        self.kept.iter().rev().filter(move |kept| now <= kept.0 + FRESH && kept.1 != not_of).take(ANSWERS)
+    }
+}
+
+impl Servent {
+    /// The pong of this servent. `packed` are addresses of others; `by` what is asked for in particular.
+    pub(super) fn own_pong(&mut self, now: Instant, packed: &[SocketAddrV4], is_cache: bool) -> Pong {
+        let mut extensions = BytesMut::new();
+        if self.config.mode != Mode::Flat {
+            let mut ggep = ggep::Writer::new(&mut extensions);
+            ggep.put(name::VENDOR, b"P2PR\x01");
+            if self.role == Role::Ultrapeer {
+                let free = |role, most: usize| {
+                    u8::try_from(most.saturating_sub(self.links.count(role))).unwrap_or(u8::MAX)
+                };
+                let slots = Slots {
+                    version: 0x02,
+                    leaves: free(Role::Leaf, self.config.limits.leaves),
+                    ultrapeers: free(Role::Ultrapeer, usize::from(self.config.degree)),
+                };
+                ggep.put(name::ULTRAPEER, &slots.to_bytes());
+            }
+            let uptime = now.since(self.started).as_secs();
+            ggep.put(name::UPTIME, &ggep::fields::put_number(uptime));
+            if is_cache {
+                ggep.put(name::UDP_HOST_CACHE, b"");
+            }
+            if !packed.is_empty() {
+                let mut list = BytesMut::new();
+                packed.iter().for_each(|addr| put_v4(*addr, &mut list));
+                ggep.put(name::HOSTS, &list);
+            }
+        }
+        Pong {
+            addr: self.reached_at(),
+            files: self.shelf.len() as u32,
+            kilobytes: Pong::told_kilobytes(self.shelf.kilobytes(), self.role == Role::Ultrapeer),
+            extensions: extensions.freeze(),
+        }
+    }
+
+    /// Addresses for who asks for some with `SCP`.
+    pub(super) fn packed_for(&self, asked: Scp, who: SocketAddr) -> Vec<SocketAddrV4> {
+        if !asked.wants_ipv4() {
+            return Vec::new();
+        }
+        let v4 = |addr| match addr {
+            SocketAddr::V4(v4) => Some(v4),
+            SocketAddr::V6(_) => None,
+        };
+        let neighbours = self.links.iter().filter(|link| link.peer_role == Role::Ultrapeer);
+        let mut packed: Vec<SocketAddrV4> = neighbours
+            .filter(|link| link.addr != who)
+            .filter_map(|link| link.listens_at.and_then(v4))
+            .collect();
+        for addr in self.hosts.to_tell(PACKED, true, Some(who)).into_iter().filter_map(v4) {
+            if !packed.contains(&addr) {
+                packed.push(addr);
+            }
+        }
+        packed.truncate(PACKED);
+        packed
+    }
+
+    /// A ping of a neighbour.
+    pub(super) fn ping(
+        &mut self,
+        id: LinkId,
+        header: Header,
+        ping: &Ping,
+        payload: &Bytes,
+        cx: &mut Cx<'_, Self>,
+    ) {
+        let now = cx.now();
+        let Ok(stepped) = header.stepped(self.config.hops_max) else {
+            self.counts.malformed += 1;
+            return;
+        };
+        let Some(link) = self.links.get_mut(id) else { return };
+        let (addr, plain) = (link.addr, link.plain);
+        // Whoever asks again and again gets nothing: each answer is ten times its question.
+        if !link.pings.take(now, 3) {
+            return;
+        }
+        if self.pings.get(&header.guid).is_some() {
+            return;
+        }
+        self.pings.insert(now, header.guid, id);
+        let asked = ping.extensions().data(name::CACHED_PONGS).map(|data| Scp::parse(&data));
+        let packed = asked.map_or_else(Vec::new, |scp| self.packed_for(scp, addr));
+        let pong = Message::Pong(self.own_pong(now, &packed, false)).to_bytes();
+        let answer = stepped.answer(Kind::PONG, self.config.answer_slack);
+        self.send(id, &answer, &pong);
+        if stepped.ttl == 0 {
+            return;
+        }
+        if plain && self.config.mode == Mode::Flat {
+            // As in 0.4: everybody is asked.
+            let spread = self
+                .links
+                .spread(&stepped, payload, self.config.limits.queue, |link| link.id != id && link.plain);
+            self.counts.messages_out += spread.ultrapeers;
+            return;
+        }
+        let cached: Vec<(Bytes, u8)> =
+            self.pongs.fresh(now, id).map(|(_, _, payload, hops)| (payload.clone(), *hops)).collect();
+        for (payload, hops) in cached {
+            self.send(id, &Header { hops, ..answer }, &payload);
+        }
+    }
+
+    /// A pong of a neighbour.
+    pub(super) fn pong(
+        &mut self,
+        id: LinkId,
+        header: Header,
+        pong: &Pong,
+        payload: &Bytes,
+        cx: &mut Cx<'_, Self>,
+    ) {
+        let now = cx.now();
+        self.learn(pong, now);
+        // Its own pong tells where it listens.
+        if let Some(link) = self.links.get_mut(id)
+            && header.hops == 0
+            && link.listens_at.is_none()
+            && link.addr.ip() == *pong.addr.ip()
+            && pong.addr.port() != 0
+        {
+            link.listens_at = Some(pong.addr.into());
+        }
+        let Ok(stepped) = header.stepped(self.config.hops_max.saturating_mul(2)) else {
+            self.counts.malformed += 1;
+            return;
+        };
+        if self.config.mode != Mode::Flat {
+            self.pongs.keep(now, id, payload, stepped.hops);
+            return;
+        }
+        match self.pings.get(&header.guid) {
+            Some(to) if to == LinkId::SELF => {}
+            Some(to) if to != id && stepped.ttl > 0 => self.send(to, &stepped, payload),
+            _ => self.counts.astray += 1,
+        }
+    }
+
+    /// Remembers what a pong tells of servents.
+    pub(super) fn learn(&mut self, pong: &Pong, now: Instant) {
+        let slots = pong.extensions().data(name::ULTRAPEER).and_then(|data| Slots::parse(&data));
+        self.hosts.heard_of(pong.addr.into(), slots.is_some() || pong.is_ultrapeer(), now);
+        if let Some(list) = pong.extensions().data(name::HOSTS) {
+            for addr in Hosts(&list).iter().take(crate::handshake::TRIES_MAX) {
+                self.hosts.heard_of(addr.into(), true, now);
+            }
+        }
+    }
+
+    /// Asks a new neighbour for addresses.
+    pub(super) fn ping_for_hosts(&mut self, id: LinkId, cx: &mut Cx<'_, Self>) {
+        let mut extensions = BytesMut::new();
+        let scp = if self.role == Role::Ultrapeer { Scp::ULTRAPEER } else { 0 };
+        ggep::Writer::new(&mut extensions).put(name::CACHED_PONGS, &[scp]);
+        let ping = Message::Ping(Ping { extensions: extensions.freeze() });
+        let header = Header { guid: Guid::of_message(cx.rng()), kind: Kind::PING, ttl: 2, hops: 0 };
+        self.pings.insert(cx.now(), header.guid, LinkId::SELF);
+        self.send(id, &header, &ping.to_bytes());
+    }
+
+    /// Asks a silent neighbour for a sign of life.
+    pub(super) fn ping_silent(&mut self, id: LinkId, cx: &mut Cx<'_, Self>) {
+        let header = Header { guid: Guid::of_message(cx.rng()), kind: Kind::PING, ttl: 1, hops: 0 };
+        self.pings.insert(cx.now(), header.guid, LinkId::SELF);
+        if let Some(link) = self.links.get_mut(id) {
+            link.pinged_at = Some(cx.now());
+        }
+        self.send(id, &header, &Bytes::new());
+    }
+}

@@ -1,0 +1,148 @@
+//! Searches of this servent: [`Searches`], and how they go on.
+
+use super::event::{Strategy, Wish};
+use super::links::LinkId;
+use super::queries::Seen;
+use super::{Error, Mode, Servent, Timer};
+use crate::Guid;
+use crate::handshake::Role;
+use crate::qrp::Wanted;
+use crate::wire::{Header, Kind, Message, Query, QueryFlags};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::ToString;
+use bytes::{BufMut, Bytes, BytesMut};
+use p2p_core::{Cx, Duration, OpId};
+
+/// The longest text of a query: what gtk-gnutella leads on is 256 bytes with all that is around it.
+const TEXT_MAX: usize = 180;
+
+/// The searches of this servent.
+#[derive(Debug, Default)]
+pub(super) struct Searches {
+    by_guid: BTreeMap<Guid, Own>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct Own {
+    op: OpId,
+    payload: Bytes,
+    wanted: Wanted,
+    strategy: Strategy,
+    ttl: u8,
+    /// What was told, to tell it once.
+    told: BTreeSet<(Guid, u32)>,
+    /// Whether all that will be asked is asked.
+    ending: bool,
+}
+
+impl Own {
+    /// Whether a file of a servent was not told yet, and may be.
+    pub(super) fn is_new(&mut self, servent: Guid, index: u32, most: usize) -> bool {
+        self.told.len() < most && self.told.insert((servent, index))
+    }
+}
+
+impl Searches {
+    pub(super) fn len(&self) -> usize {
+        self.by_guid.len()
+    }
+
+    pub(super) fn of(&mut self, guid: &Guid) -> Option<(OpId, &mut Own)> {
+        self.by_guid.get_mut(guid).map(|own| (own.op, own))
+    }
+
+    /// Ends a search.
+    pub(super) fn remove(&mut self, op: OpId) -> Option<Guid> {
+        let guid = *self.by_guid.iter().find(|(_, own)| own.op == op)?.0;
+        self.by_guid.remove(&guid).map(|_| guid)
+    }
+
+    /// Ends all of them.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = OpId> {
+        core::mem::take(&mut self.by_guid).into_values().map(|own| own.op)
+    }
+}
+
+impl Servent {
+    /// Begins a search.
+    pub(super) fn search(&mut self, op: OpId, wish: &Wish, cx: &mut Cx<'_, Self>) {
+        if wish.words.len() > TEXT_MAX {
+            return cx.finish(op, Err(Error::TooLong(wish.words.len())));
+        }
+        if self.searches.len() >= self.config.limits.own_searches {
+            return cx.finish(op, Err(Error::TooMany));
+        }
+        let mut extensions = BytesMut::new();
+        if let Some(urn) = &wish.urn {
+            // Tables and indices have SHA-1s.
+            let urn = urn.sha1().map_or(*urn, crate::Urn::Sha1);
+            extensions.put_slice(urn.to_string().as_bytes());
+            extensions.put_u8(0);
+        }
+        let firewalled = if self.is_firewalled() { QueryFlags::FIREWALLED } else { 0 };
+        let query = Query {
+            flags: QueryFlags(QueryFlags::MARK | QueryFlags::BINARY_HASHES | firewalled),
+            text: wish.words.bytes().filter(|byte| *byte != 0).collect(),
+            extensions: extensions.freeze(),
+        };
+        let wanted = Wanted::of(&query);
+        if wanted.is_empty() {
+            return cx.finish(op, Err(Error::EmptyQuery));
+        }
+        if self.links.len() == 0 {
+            return cx.finish(op, Err(Error::Alone));
+        }
+        let ttl = match wish.strategy {
+            Strategy::ExpandingRing(_) => 1,
+            Strategy::Flood(ttl) => ttl,
+            Strategy::Usual => self.config.max_ttl,
+        };
+        let payload = Message::Query(query).to_bytes();
+        let own =
+            Own { op, payload, wanted, strategy: wish.strategy, ttl, told: BTreeSet::new(), ending: false };
+        self.ask(own, cx);
+    }
+
+    /// Asks neighbours, by a name of its own.
+    fn ask(&mut self, mut own: Own, cx: &mut Cx<'_, Self>) {
+        let guid = Guid::of_message(cx.rng());
+        self.queries.insert(cx.now(), guid, Seen::OWN);
+        let (payload, wanted, ttl) = (own.payload.clone(), own.wanted, own.ttl);
+        let usual = own.strategy == Strategy::Usual && self.config.mode != Mode::Flat;
+        if usual && self.role == Role::Ultrapeer {
+            self.searches.by_guid.insert(guid, own);
+            return self.begin_dynamic(guid, &payload, wanted, LinkId::SELF, 0, self.config.own_hits, cx);
+        }
+        let header = Header { guid, kind: Kind::QUERY, ttl, hops: 0 };
+        self.relay(LinkId::SELF, &header, &payload, &wanted);
+        // A leaf's ultrapeers ask on for it.
+        let wait = if usual { self.config.search_for } else { self.ring_wait(ttl) };
+        own.ending = !matches!(own.strategy, Strategy::ExpandingRing(max) if ttl < max);
+        self.searches.by_guid.insert(guid, own);
+        cx.set_timer(Timer::Search(guid), wait);
+    }
+
+    /// How long hits from so far take.
+    fn ring_wait(&self, ttl: u8) -> Duration {
+        self.config.hop_wait * ttl.into()
+    }
+
+    /// A search may go on, or end.
+    pub(super) fn search_due(&mut self, guid: Guid, cx: &mut Cx<'_, Self>) {
+        if self.dynamics.contains_key(&guid) {
+            let over = self.dynamic_due(guid, cx);
+            if let (true, Some(own)) = (over, self.searches.by_guid.get_mut(&guid)) {
+                own.ending = true;
+                cx.set_timer(Timer::Search(guid), self.config.hop_wait);
+            }
+            return;
+        }
+        let Some(own) = self.searches.by_guid.remove(&guid) else { return };
+        if own.ending || !own.told.is_empty() || self.links.len() == 0 {
+            return cx.finish(own.op, Ok(()));
+        }
+        let Strategy::ExpandingRing(max) = own.strategy else { return cx.finish(own.op, Ok(())) };
+        self.ask(Own { ttl: own.ttl.saturating_add(2).min(max), ..own }, cx);
+    }
+}

@@ -1,0 +1,44 @@
+//! The end: byes, and nothing owed.
+
+use super::event::Parting;
+use super::{Error, Servent, Timer};
+use crate::wire::bye_code;
+use p2p_core::{Cx, Duration};
+
+/// How long byes may take to be sent.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+impl Servent {
+    pub(super) fn stop(&mut self, cx: &mut Cx<'_, Self>) {
+        if core::mem::replace(&mut self.stopping, true) {
+            return;
+        }
+        for op in self.searches.drain() {
+            cx.finish(op, Err(Error::Stopped));
+        }
+        self.dynamics.clear();
+        while let Some((op, _)) = self.joins.pop_first() {
+            cx.finish(op, Err(Error::Stopped));
+        }
+        for id in self.links.ids() {
+            self.say_bye(id, bye_code::SHUTDOWN, "Servent shutdown", Parting::Ours, cx);
+        }
+        while let Some((conn, _)) = self.visitors.pop_first() {
+            cx.abort(conn);
+        }
+        if let Some(listener) = self.listener.take() {
+            cx.unlisten(listener);
+        }
+        if let Some(socket) = self.socket.take() {
+            cx.unbind(socket);
+        }
+        cx.set_timer(Timer::Farewell, FAREWELL);
+    }
+
+    pub(super) fn farewell_over(&mut self, cx: &mut Cx<'_, Self>) {
+        if self.stopping && !self.halted {
+            self.halted = true;
+            cx.halt();
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Vendor messages of links, and what is said on a new link.
+
+use super::links::LinkId;
+use super::{Mode, Servent};
+use crate::handshake::Role;
+use crate::wire::vendor::{Feature, Features, MessageType, SupportedMessages, Vendor};
+use crate::wire::{Header, Message, VendorCode, VendorMessage};
+use core::net::SocketAddr;
+use p2p_core::Cx;
+
+/// The types that are understood.
+const SUPPORTED: [MessageType; 5] = [
+    MessageType::new(VendorCode::BEAR, 4, 1),
+    MessageType::new(VendorCode::BEAR, 11, 1),
+    MessageType::new(VendorCode::BEAR, 12, 1),
+    MessageType::new(VendorCode::LIME, 21, 1),
+    MessageType::new(VendorCode::LIME, 21, 2),
+];
+
+/// Patches of tables with a bit for each slot.
+const BIT_PATCHES: &[u8; 4] = b"QRP1";
+
+impl Servent {
+    /// Says what is said first: the table, types and features, a ping for addresses.
+    pub(super) fn greet_link(&mut self, id: LinkId, cx: &mut Cx<'_, Self>) {
+        if self.config.mode == Mode::Flat {
+            return;
+        }
+        let Some(link) = self.links.get(id) else { return };
+        let (vendor, plain, tables, peer) =
+            (link.speaks_vendor, link.plain, link.takes_tables, link.peer_role);
+        let dialled = link.dialled;
+        // In the order of gtk-gnutella.
+        if tables {
+            let table = self.own_table();
+            self.tell_table(id, &table);
+        }
+        let asks = !plain && peer == Role::Ultrapeer;
+        if asks && dialled {
+            self.ping_for_hosts(id, cx);
+        }
+        if vendor {
+            let types = VendorMessage::Supported(SupportedMessages::new(&SUPPORTED));
+            self.say(id, &Message::Vendor(types.to_vendor()));
+            let feature = Feature { name: VendorCode(*BIT_PATCHES), version: 1 };
+            let features = VendorMessage::Features(Features::new(&[feature]));
+            self.say(id, &Message::Vendor(features.to_vendor()));
+        }
+        if asks && !dialled {
+            self.ping_for_hosts(id, cx);
+        }
+    }
+
+    /// A vendor message of a neighbour.
+    pub(super) fn vendor(&mut self, id: LinkId, header: Header, vendor: &Vendor, cx: &mut Cx<'_, Self>) {
+        // They go no farther than to neighbours, whatever their heads say.
+        let Ok(said) = vendor.read() else {
+            self.counts.malformed += 1;
+            return;
+        };
+        let Some(link) = self.links.get_mut(id) else { return };
+        match said {
+            VendorMessage::Features(features) => link.bit_patches |= features.version(BIT_PATCHES).is_some(),
+            VendorMessage::HopsFlow(hops) => link.hops_flow = hops,
+            VendorMessage::QueryStatus(hits) => {
+                // Of a leaf whose query this is: it knows of hits that did not come by here.
+                if let Some(dynamic) = self.dynamics.get_mut(&header.guid).filter(|dynamic| dynamic.is_of(id))
+                {
+                    dynamic.told(hits);
+                }
+            }
+            VendorMessage::PushProxyRequest(version) if link.peer_role == Role::Leaf => {
+                // Pushes for the leaf that says so come its way from here on. The GUID is its own word: it is that of no
+                // other neighbour.
+                if self.pushes.get(&header.guid).is_some_and(|way| way != id && self.links.get(way).is_some())
+                {
+                    return;
+                }
+                self.pushes.insert(cx.now(), header.guid, id);
+                let at = self.reached_at();
+                let ack = match version {
+                    1 => VendorMessage::PushProxyAck(Err(at.port())),
+                    _ => VendorMessage::PushProxyAck(Ok(at)),
+                };
+                let message = Message::Vendor(ack.to_vendor());
+                let header = Header { guid: header.guid, ..Header::neighbour(header.guid, message.kind()) };
+                self.send(id, &header, &message.to_bytes());
+            }
+            VendorMessage::PushProxyAck(Ok(at)) if link.listens_at.is_none() => {
+                link.listens_at = Some(SocketAddr::V4(at)).filter(|at| at.ip() == link.addr.ip());
+            }
+            _ => {}
+        }
+    }
+}

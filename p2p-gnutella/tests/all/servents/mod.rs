@@ -1,0 +1,8 @@
+//! Servents in the simulator: the real machines, their rules checked at every step.
+
+mod attacks;
+mod bootstrap;
+mod flood;
+mod net;
+mod replayed;
+mod tiers;

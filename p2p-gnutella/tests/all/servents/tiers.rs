@@ -1,0 +1,234 @@
+//! Leaves and ultrapeers: tables, the last hop, dynamic queries, pushes, roles.
+
+use super::net::{Net, config};
+use p2p_core::Duration;
+use p2p_core::hash::Sha1Hash;
+use p2p_gnutella::handshake::Role;
+use p2p_gnutella::servent::{Command, Config, Error, Event, Mode, Neighbour, Parting, Wish};
+use p2p_gnutella::{Guid, Urn};
+use p2p_sim::NodeIx;
+use std::net::SocketAddrV4;
+
+/// A ring of ultrapeers, each with so many leaves of its own.
+fn ring(seed: u64, ultrapeers: usize, leaves: usize) -> (Net, Vec<NodeIx>, Vec<NodeIx>) {
+    let mut net = Net::new(seed);
+    let mut of = config(Mode::Ultrapeer);
+    of.degree = 2;
+    let up: Vec<_> = (0..ultrapeers).map(|_| net.add(of.clone())).collect();
+    let mut leaf = config(Mode::Leaf);
+    leaf.leaf_ultrapeers = 1;
+    let under: Vec<_> = (0..ultrapeers * leaves).map(|_| net.add(leaf.clone())).collect();
+    net.run(1);
+    for (at, node) in up.iter().enumerate() {
+        net.join(*node, &[up[(at + 1) % ultrapeers]]);
+    }
+    for (at, node) in under.iter().enumerate() {
+        net.join(*node, &[up[at / leaves]]);
+    }
+    net.run(20);
+    for node in &under {
+        assert_eq!(net.servent(*node).neighbours().count(), 1, "a leaf has its ultrapeer");
+    }
+    (net, up, under)
+}
+
+#[test]
+fn a_leaf_finds_what_another_ultrapeers_leaf_has() {
+    let (mut net, _, leaves) = ring(1, 5, 3);
+    let urn = Urn::Sha1(Sha1Hash([7; 20]));
+    net.share(leaves[7], "Coltrane - Blue Train.flac", Some(urn));
+    net.share(leaves[8], "Coltrane - Giant Steps.flac", None);
+    net.run(20);
+    let words = net.search(leaves[0], Wish::words("blue coltrane"));
+    let by_urn = net.search(leaves[1], Wish::urn(urn));
+    net.run(60);
+    for (leaf, op) in [(leaves[0], words), (leaves[1], by_urn)] {
+        let hits = net.hits(leaf, op);
+        assert_eq!(hits.len(), 1, "{hits:?}");
+        assert_eq!(hits[0].name, "Coltrane - Blue Train.flac");
+        assert_eq!(hits[0].urn, Some(urn));
+        assert_eq!(hits[0].servent, net.servent(leaves[7]).guid());
+        assert_eq!(hits[0].addr, SocketAddrV4::new([10, 0, 0, 13].into(), 6346), "where it was seen");
+    }
+    // Nobody was asked who cannot have it.
+    for (at, leaf) in leaves.iter().enumerate() {
+        let asked = net.counts(*leaf).queries_in;
+        assert_eq!(asked, if at == 7 { 2 } else { 0 }, "leaf {at}");
+    }
+}
+
+#[test]
+fn tables_follow_what_is_shared() {
+    let (mut net, _, leaves) = ring(2, 3, 2);
+    net.share(leaves[5], "passing strange", None);
+    net.run(20);
+    let before = net.search(leaves[0], Wish::words("strange"));
+    net.run(40);
+    assert_eq!(net.hits(leaves[0], before).len(), 1);
+    net.sim.ask(leaves[5], Command::Unshare("passing strange".into()));
+    net.run(20);
+    let asked = net.counts(leaves[5]).queries_in;
+    let after = net.search(leaves[0], Wish::words("strange"));
+    net.run(40);
+    assert_eq!(net.hits(leaves[0], after).len(), 0);
+    assert_eq!(net.counts(leaves[5]).queries_in, asked, "its ultrapeer knows that it has it no more");
+}
+
+#[test]
+fn a_dynamic_query_ends_when_it_has_enough() {
+    // One ultrapeer linked to twelve, each of which has leaves with the same file.
+    let mut net = Net::new(3);
+    let mut of = config(Mode::Ultrapeer);
+    of.degree = 12;
+    of.own_hits = 6;
+    let asker = net.add(of);
+    let mut others = config(Mode::Ultrapeer);
+    others.degree = 1;
+    let others: Vec<_> = (0..12).map(|_| net.add(others.clone())).collect();
+    net.run(1);
+    for other in &others {
+        net.share(*other, "popular song", None);
+    }
+    net.share(others[4], "rare song", None);
+    net.join(asker, &others);
+    net.run(20);
+    assert_eq!(net.servent(asker).neighbours().count(), 12);
+    let popular = net.search(asker, Wish::words("popular"));
+    net.run(200);
+    let hits = net.hits(asker, popular).len();
+    assert_eq!(net.outcome(popular), Some(Ok(())));
+    assert!((6..=8).contains(&hits), "{hits} hits where 6 are enough");
+    let before = net.counts(asker).queries_out;
+    assert_eq!(before, hits as u64, "a message for each");
+    let rare = net.search(asker, Wish::words("rare"));
+    net.run(200);
+    assert_eq!(net.hits(asker, rare).len(), 1);
+    assert_eq!(net.outcome(rare), Some(Ok(())));
+}
+
+#[test]
+fn a_push_goes_the_way_back_of_a_hit() {
+    let (mut net, _, leaves) = ring(4, 4, 2);
+    net.share(leaves[5], "behind a wall", None);
+    net.run(20);
+    let op = net.search(leaves[0], Wish::words("behind wall"));
+    net.run(60);
+    let hit = net.hits(leaves[0], op).remove(0);
+    let to = SocketAddrV4::new([10, 0, 0, 5].into(), 4_000);
+    let push = net.sim.ask(leaves[0], Command::Push { servent: hit.servent, index: hit.index, to });
+    let nobody = net.sim.ask(leaves[0], Command::Push { servent: Guid([9; 16]), index: 0, to });
+    net.run(10);
+    assert_eq!(net.outcome(push), Some(Ok(())));
+    assert_eq!(net.outcome(nobody), Some(Err(Error::NoWay)));
+    let told: Vec<_> = net
+        .sim
+        .events(leaves[5])
+        .iter()
+        .filter_map(|told| match &told.event {
+            Event::PushAsked(push) => Some((push.addr, push.index)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [(to, hit.index)]);
+}
+
+#[test]
+fn who_stops_says_bye() {
+    let (mut net, up, leaves) = ring(5, 3, 1);
+    net.sim.stop(up[0]);
+    net.run(2);
+    let parted = |node: NodeIx, net: &Net| {
+        net.sim.events(node).iter().any(|told| matches!(told.event, Event::Parted(_, Parting::Bye(200))))
+    };
+    assert!(parted(leaves[0], &net) && parted(up[1], &net) && parted(up[2], &net));
+    assert!(!net.sim.is_alive(up[0]));
+}
+
+#[test]
+fn a_leaf_that_is_up_and_reachable_becomes_an_ultrapeer() {
+    let mut net = Net::new(6);
+    let up = net.add(config(Mode::Ultrapeer));
+    let mut of = config(Mode::Auto);
+    of.ultrapeer_uptime = Duration::from_secs(60);
+    let hopeful = net.add(of.clone());
+    of.uplink_kilobytes = 1;
+    let weak = net.add(of);
+    net.run(1);
+    net.join(hopeful, &[up]);
+    net.join(weak, &[up]);
+    net.run(30);
+    assert_eq!([hopeful, weak].map(|node| net.servent(node).role()), [Role::Leaf; 2]);
+    // Somebody of 0.4 dials both, so both are reachable.
+    let old = net.add(Config::flooding(4));
+    net.run(1);
+    net.join(old, &[hopeful, weak]);
+    net.run(120);
+    assert_eq!(net.servent(hopeful).role(), Role::Ultrapeer);
+    assert_eq!(net.servent(weak).role(), Role::Leaf);
+    let at = net.addr(hopeful);
+    let is_hopeful = |neighbour: &Neighbour| neighbour.addr.ip() == at.ip();
+    let linked = net.servent(up).neighbours().find(is_hopeful).unwrap();
+    assert_eq!(linked.role, Role::Ultrapeer, "and is linked to as one");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_network() {
+    let run = |seed| {
+        let (mut net, _, leaves) = ring(seed, 5, 3);
+        net.share(leaves[7], "Blue Train", None);
+        net.run(20);
+        net.search(leaves[0], Wish::words("train"));
+        net.run(60);
+        net.sim.digest()
+    };
+    assert_eq!(run(7), run(7));
+    assert_ne!(run(7), run(8));
+}
+
+#[test]
+fn silent_neighbours_are_pinged_and_given_up() {
+    let (mut net, up, leaves) = ring(9, 3, 1);
+    net.run(600);
+    for node in leaves.iter().chain(&up) {
+        assert!(net.servent(*node).neighbours().count() > 0, "who answers stays");
+    }
+    let lost = net.addr(up[0]);
+    net.sim.cut(up[0], leaves[0]);
+    net.sim.cut(leaves[0], up[0]);
+    net.run(300);
+    let of_leaf: Vec<_> = net.servent(leaves[0]).neighbours().map(|neighbour| neighbour.addr).collect();
+    assert!(!of_leaf.contains(&lost) && of_leaf.len() == 1, "it found another: {of_leaf:?}");
+    assert_eq!(net.servent(up[0]).neighbours().filter(|neighbour| neighbour.role == Role::Leaf).count(), 0);
+}
+
+#[test]
+fn a_dynamic_query_finds_what_there_is() {
+    use super::net::Graph;
+    let mut rng = p2p_core::Rng::fast_from(21);
+    let graph = Graph::random(60, 120, &mut rng);
+    let mut of = config(Mode::Ultrapeer);
+    of.fixed = true;
+    of.degree = 4;
+    let (mut net, up) = graph.build(21, &of);
+    let mut leaf = config(Mode::Leaf);
+    leaf.fixed = true;
+    let leaves: Vec<_> = up.iter().map(|_| net.add(leaf.clone())).collect();
+    net.run(1);
+    let holders = [7, 13, 28, 34, 45, 59];
+    for holder in holders {
+        net.share(leaves[holder], "wanted thing", None);
+    }
+    for (at, leaf) in leaves.iter().enumerate() {
+        net.join(*leaf, &[up[at]]);
+    }
+    net.run(30);
+    let op = net.search(up[0], Wish::words("wanted"));
+    net.run(250);
+    let distances = graph.distances(0);
+    let far: Vec<_> = holders
+        .iter()
+        .map(|holder| (*holder, distances[*holder], net.counts(up[*holder]).queries_new))
+        .collect();
+    let found = net.hits(up[0], op).len();
+    assert_eq!(found, 6, "{far:?}");
+}
