@@ -238,7 +238,7 @@ impl File {
         set(&mut limits.bans, numbers.bans);
         // A processor is left to the server itself: where all of them hash, others wait for milliseconds.
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        limits.derivations = numbers.hashes_at_once.unwrap_or((processors - 1).max(1));
+        limits.derivations = numbers.hashes_at_once.unwrap_or_else(|| (processors - 1).max(1));
         set(&mut limits.derivations_waiting, numbers.hashes_waiting);
         set(&mut limits.zlib, numbers.zlib_clients);
         set(&mut limits.zlib_compressed, numbers.zlib_compressed);
