@@ -199,6 +199,8 @@ pub struct Chord {
     bootstrap: Vec<SocketAddr>,
     /// How often that was the case.
     resort: u8,
+    /// How often somebody knew of us and of nobody else to follow, since we followed somebody last.
+    alone: u8,
     storage: Box<Storage>,
     streams: Streams,
     /// Everybody on the ring, if it is to know them.
@@ -247,6 +249,7 @@ impl Chord {
             typical: RoundTrip::default(),
             bootstrap: Vec::new(),
             resort: 0,
+            alone: 0,
             walks: Vec::new(),
         }
     }
