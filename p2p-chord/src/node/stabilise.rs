@@ -146,9 +146,10 @@ impl Chord {
     pub(super) fn followed(&mut self, from: SocketAddr, cx: &mut Context<'_>) {
         let peer = Peer::new(self.config.network, from);
         let Some(ring) = self.ring().filter(|ring| !ring.is_small()) else { return };
-        if !self.config.classic
+        // Whether there is room for one more of its block beside our successor, that one knows.
+        let is_limited = self.config.neighbours_alike > 0 && Block::of(peer.addr()).is_some();
+        if !(self.config.classic || is_limited)
             && ring.is_nearer_successor(peer)
-            && self.has_room_beside(peer)
             && !self.is_asking(|purpose| *purpose == Purpose::Nearer)
         {
             let ask = Ask::Neighbours { notify: true, known: 0 };
