@@ -76,8 +76,29 @@ fn held(script: &mut Script<'_>) -> Vec<Held> {
     (0..some).map(|_| held(script)).collect()
 }
 
+/// What was added to the first twelve questions.
+fn later_ask(script: &mut Script<'_>, which: u8) -> Ask {
+    let number = u32::from(script.byte());
+    match which {
+        0 | 1 => Ask::News { level: script.byte() % 12, came: places(script), gone: places(script) },
+        2 | 3 => Ask::Members { from: id(script), to: id(script), known: number % 2 },
+        4 => Ask::Before,
+        5 => Ask::Follow,
+        6 => Ask::Others(places(script)),
+        7 => Ask::Reach { number },
+        8 => Ask::Call { to: place(script), number },
+        9 => Ask::Called { number },
+        10 => Ask::Load,
+        _ => Ask::Numbers(id(script)),
+    }
+}
+
 fn ask(script: &mut Script<'_>) -> Ask {
-    match script.byte() % 12 {
+    let which = script.byte();
+    if let Some(later) = which.checked_sub(240) {
+        return later_ask(script, later);
+    }
+    match which % 12 {
         0 => Ask::Ping,
         1 | 2 => Ask::Neighbours { notify: script.byte() & 1 == 1, known: u32::from(script.byte() % 2) },
         3 => Ask::Enter,
@@ -93,8 +114,9 @@ fn ask(script: &mut Script<'_>) -> Ask {
         9 => Ask::Keep(held(script)),
         10 => {
             let digest = |script: &mut Script<'_>| Digest { records: u32::from(script.byte() % 3), sum: 5 };
-            let arcs = (0..script.byte() % 20).map(|_| (id(script), digest(script))).collect();
-            Ask::Compare { key: 1, from: id(script), arcs }
+            let arcs: Vec<_> = (0..script.byte() % 20).map(|_| (id(script), digest(script))).collect();
+            let coded = arcs.len() % 4 == 3;
+            Ask::Compare { key: 1, from: id(script), arcs, coded }
         }
         _ => Ask::Exchange {
             key: 1,
@@ -102,12 +124,30 @@ fn ask(script: &mut Script<'_>) -> Ask {
             to: id(script),
             both: script.byte() & 1 == 1,
             have: (0..script.byte() % 100).map(|n| [n; 8]).collect(),
+            coded: which > 127,
         },
     }
 }
 
+/// What was added to the first twelve answers.
+fn later_answer(script: &mut Script<'_>, which: u8) -> Answer {
+    match which {
+        0 | 1 => Answer::Members((script.byte() & 3 != 3).then(|| places(script))),
+        2 => Answer::Numbers(id(script), u16::from(script.byte())),
+        3 => Answer::Cached((0..script.byte() % 4).map(|_| (record(script), 60)).collect()),
+        4 => Answer::Passed,
+        5 => Answer::Busy,
+        6 => Answer::Differ((0..script.byte() % 9).map(|arc| (arc, 5)).collect()),
+        _ => Answer::Lodged { load: u32::from(script.byte()), refusal: None },
+    }
+}
+
 fn answer(script: &mut Script<'_>) -> Answer {
-    match script.byte() % 12 {
+    let which = script.byte();
+    if let Some(later) = which.checked_sub(240) {
+        return later_answer(script, later);
+    }
+    match which % 12 {
         0 => Answer::Pong(place(script)),
         1 | 2 => Answer::Neighbours {
             small: script.byte() & 1 == 1,

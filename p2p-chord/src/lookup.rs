@@ -197,6 +197,12 @@ impl Lookup {
         Some(nearest.contact)
     }
 
+    /// Nobody at all answered: one more to ask, if it was not yet. Tells whether it will be.
+    pub(crate) fn fall_back(&mut self, contact: Contact) -> bool {
+        self.add(contact, 1);
+        !self.is_over()
+    }
+
     /// Bytes on the heap.
     pub(crate) const fn memory(&self) -> usize {
         self.candidates.capacity() * size_of::<Candidate>() + self.dead.capacity() * size_of::<Peer>()

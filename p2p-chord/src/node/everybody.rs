@@ -149,7 +149,9 @@ impl Chord {
 
     /// Somebody is a member, and answered.
     pub(super) fn meet_one(&mut self, peer: Peer) {
+        let me = self.me;
         if let Some(everybody) = &mut self.everybody
+            && Some(peer) != me
             && everybody.before.is_some()
         {
             everybody.roster.add(peer);

@@ -178,6 +178,7 @@ impl Chord {
 
     /// Asks as many as may be asked at a time.
     fn go_on(&mut self, number: u32, cx: &mut Context<'_>) {
+        let before = self.ring().and_then(|ring| ring.predecessor().copied());
         loop {
             let Some(running) = self.lookups.get_mut(&number) else { return };
             if running.lookup.is_over()
@@ -188,6 +189,12 @@ impl Chord {
             }
             if running.lookup.is_over() {
                 let Some(contact) = running.lookup.widen() else {
+                    // Nobody behind us answers: who is before us knows others.
+                    if let Some(before) = before.filter(|_| running.goal != Goal::Merge)
+                        && running.lookup.fall_back(before)
+                    {
+                        continue;
+                    }
                     return self.end(number, Err(Error::NoRoute), cx);
                 };
                 let ask = Ask::Neighbours { notify: false, known: 0 };
@@ -201,7 +208,7 @@ impl Chord {
     }
 
     pub(super) fn stepped(&mut self, number: u32, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
-        let network = self.config.network;
+        let (network, me) = (self.config.network, self.peer());
         let Some(running) = self.lookups.get_mut(&number) else { return };
         let goal = running.goal;
         match answer {
@@ -216,7 +223,9 @@ impl Chord {
                 }
             }
             Answer::Closer(list) => {
-                let closer = peers(network, list).into_iter().map(Contact::unmet);
+                // Whoever looks for its own place is named itself, and knows what it knows.
+                let closer = peers(network, list).into_iter().filter(|peer| Some(*peer) != me);
+                let closer = closer.map(Contact::unmet);
                 running.lookup.closer(contact.peer, closer);
             }
             Answer::Records(_) | Answer::Cached(_) | Answer::Large if matches!(goal, Goal::Get(_)) => {
@@ -382,7 +391,7 @@ impl Chord {
 
     /// Who answered before named all its successors.
     pub(super) fn widened(&mut self, number: u32, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
-        let network = self.config.network;
+        let (network, me) = (self.config.network, self.peer());
         let Some(running) = self.lookups.get_mut(&number) else { return };
         let list = match answer {
             Answer::Neighbours { successors: Some(list), .. } => list,
@@ -390,7 +399,8 @@ impl Chord {
         };
         let list = peers(network, list);
         let (target, from) = (running.lookup.target(), contact.peer.id());
-        running.lookup.closer(contact.peer, list.iter().copied().map(Contact::unmet));
+        let closer = list.iter().copied().filter(|peer| Some(*peer) != me);
+        running.lookup.closer(contact.peer, closer.map(Contact::unmet));
         // More of those behind the place than it names when asked for it.
         let is_behind = |peer: &Peer| target.in_arc_to(from, peer.id()) && !running.lookup.is_buried(*peer);
         let owners: Vec<Peer> = list.into_iter().filter(is_behind).collect();

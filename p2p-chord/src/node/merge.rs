@@ -120,10 +120,17 @@ impl Chord {
     pub(super) fn others_found(&mut self, owners: &[Peer], cx: &mut Context<'_>) {
         let Some(me) = self.peer() else { return };
         let Some(ring) = self.ring() else { return };
-        let Some(next) = owners.iter().copied().find(|peer| *peer != me) else { return };
-        // Of our own ring.
-        if !ring.successors().iter().any(|contact| contact.peer == next) {
-            self.ask_member(Contact::unmet(next), Purpose::Other, cx);
+        let is_small = ring.is_small();
+        let mut others = owners.iter().copied().filter(|peer| *peer != me);
+        let Some(next) = others.next() else { return };
+        // Of our own ring; of a small one somebody may have gone into a large one.
+        if !is_small && ring.successors().iter().any(|contact| contact.peer == next) {
+            return;
+        }
+        // Whoever named them may not know yet that the first are dead.
+        let more = others.take(if is_small { HEEDED } else { 0 });
+        for peer in core::iter::once(next).chain(more) {
+            self.ask_member(Contact::unmet(peer), Purpose::Other, cx);
         }
     }
 
@@ -133,7 +140,7 @@ impl Chord {
         let Answer::Neighbours { small, predecessor, successors: Some(list) } = answer else { return };
         let Some(ring) = self.ring() else { return };
         let (me, is_known) = (ring.me(), ring.successors().iter().any(|at| at.peer == contact.peer));
-        if is_known {
+        if is_known && (!ring.is_small() || small) {
             return;
         }
         match (ring.is_small(), small) {
@@ -151,7 +158,7 @@ impl Chord {
             }
             (false, false) if ring.is_nearer_successor(contact.peer) => {
                 let ours = self.contacts(cx);
-                self.follow(contact, list, cx);
+                self.follow(contact, small, list, cx);
                 self.look_between(predecessor, cx);
                 self.ask_successor(0, cx);
                 self.tell_round(contact.peer, ours, cx);
@@ -171,8 +178,10 @@ impl Chord {
     /// Our small ring meets a large one: we join it, and so may the others.
     fn join_in_place(&mut self, contact: Contact, list: &[Peer], cx: &mut Context<'_>) {
         let Some(ring) = self.ring() else { return };
-        let others = ring.successors().to_vec();
-        let Some(ring) = Ring::joined(ring.me(), self.config.successors, contact, list) else { return };
+        let (me, others) = (ring.me(), ring.successors().to_vec());
+        // It may hold us for one of its own still.
+        let list: Vec<Peer> = list.iter().copied().filter(|peer| *peer != me).collect();
+        let Some(ring) = Ring::joined(me, self.config.successors, contact, &list) else { return };
         self.state = State::Member(ring);
         self.tell_of(contact.peer, others, cx);
         self.ask_successor(0, cx);

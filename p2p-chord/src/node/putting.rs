@@ -130,14 +130,16 @@ impl Chord {
     /// Who was asked is not the owner: who is?
     fn owner_changed(&mut self, number: u32, cx: &mut Context<'_>) {
         let Some(putting) = self.putting(number) else { return };
-        // Who named it may not hear who is responsible, and never will: then it stands in.
-        putting.heir = putting.lookups > 2;
-        let (key, is_first) = (putting.put.record.key(), putting.lookups == 1);
+        let (key, lookups) = (putting.put.record.key(), putting.lookups);
         let refused = Error::Refused(Refusal::NotResponsible);
-        if is_first {
+        if lookups == 1 {
             self.put_again(number, key, refused, cx);
         } else if self.put_anew(number) {
-            // Those before it hold it for the owner, and it has yet to see that its predecessor is dead.
+            // Those before it hold it for the owner, and it has yet to see that its predecessor is dead; or who named it does
+            // not hear who is responsible, and never will: then it stands in.
+            if let Some(putting) = self.putting(number) {
+                putting.heir = lookups > 2;
+            }
             cx.set_timer(Timer::Again(number), AGAIN);
         } else {
             self.task_failed(number, refused, cx);

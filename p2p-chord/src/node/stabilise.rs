@@ -13,6 +13,10 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::OpId;
 
+/// Times that somebody is of no use, because it knows of us and hardly anybody else, before we are of its opinion: four
+/// rounds at least.
+const ALONE: u8 = 24;
+
 impl Chord {
     /// Time to ask the successor who is between us.
     pub(super) fn stabilise(&mut self, cx: &mut Context<'_>) {
@@ -56,11 +60,15 @@ impl Chord {
             }
             return;
         }
-        let Answer::Neighbours { predecessor, successors, .. } = answer else {
+        let Answer::Neighbours { small, predecessor, successors } = answer else {
             return self.successor_failed(number, contact.peer, cx);
         };
-        if let Some(list) = successors {
-            self.follow(contact, list, cx);
+        if let Some(list) = successors
+            && !self.follow(contact, small, list, cx)
+            && small
+        {
+            // It fell out of the ring, and will find that out: the ring goes on without it.
+            return self.successor_failed(number, contact.peer, cx);
         }
         self.look_between(predecessor, cx);
     }
@@ -70,26 +78,49 @@ impl Chord {
         if self.config.classic {
             return;
         }
-        let Answer::Neighbours { predecessor, successors: Some(list), .. } = answer else { return };
+        let Answer::Neighbours { small, predecessor, successors: Some(list) } = answer else { return };
         if self.ring().is_some_and(|ring| ring.is_nearer_successor(contact.peer)) {
-            self.follow(contact, list, cx);
+            self.follow(contact, small, list, cx);
             self.look_between(predecessor, cx);
         }
     }
 
-    /// Our list is this node and what follows it.
-    pub(super) fn follow(&mut self, contact: Contact, list: Vec<Place>, cx: &mut Context<'_>) {
+    /// Our list is this node, which may be in a `small` ring, and what follows it. Tells whether it is of use.
+    ///
+    /// A list that names us among the first is of a ring that is too small for it, if it is our successor's: between us
+    /// and that one, and between that one and us, there is nobody else. Somebody that we only turned to because our list
+    /// is dead may simply be before us, and its list as dead as ours: it is asked many times before we believe that
+    /// nobody else is there, while others are looked for ([`last_resort`](Self::last_resort)).
+    pub(super) fn follow(
+        &mut self,
+        contact: Contact,
+        small: bool,
+        list: Vec<Place>,
+        cx: &mut Context<'_>,
+    ) -> bool {
         let list = peers(self.config.network, list);
-        let Some(ring) = self.ring_mut() else { return };
-        if ring.is_small() || ring.follow(contact, &list) {
-            return;
-        }
+        let Some(ring) = self.ring_mut().filter(|ring| !ring.is_small()) else { return true };
         let me = ring.me();
-        // We are among the first of our successor's successors: there are too few of us for full lists.
-        if list.iter().rev().skip(1).any(|peer| *peer == me) {
-            ring.become_small(core::iter::once(contact));
-            self.meet(&list, cx);
+        let is_ahead = ring.is_nearer_successor(contact.peer)
+            || ring.successors().iter().any(|successor| successor.peer == contact.peer);
+        if ring.follow(contact, &list) {
+            self.alone = 0;
+            return true;
         }
+        let is_among_first = list.iter().rev().skip(1).any(|peer| *peer == me);
+        if !(is_among_first && is_ahead) {
+            let has_us = is_among_first || small && list.contains(&me);
+            self.alone = self.alone.saturating_add(u8::from(has_us));
+            if !has_us || self.alone < ALONE {
+                return false;
+            }
+        }
+        self.alone = 0;
+        if let Some(ring) = self.ring_mut() {
+            ring.become_small(core::iter::once(contact));
+        }
+        self.meet(&list, cx);
+        true
     }
 
     /// Asks our successor's predecessor, if it is between us.
@@ -115,7 +146,9 @@ impl Chord {
     pub(super) fn followed(&mut self, from: SocketAddr, cx: &mut Context<'_>) {
         let peer = Peer::new(self.config.network, from);
         let Some(ring) = self.ring().filter(|ring| !ring.is_small()) else { return };
-        if !self.config.classic
+        // Whether there is room for one more of its block beside our successor, that one knows.
+        let is_limited = self.config.neighbours_alike > 0 && Block::of(peer.addr()).is_some();
+        if !(self.config.classic || is_limited)
             && ring.is_nearer_successor(peer)
             && !self.is_asking(|purpose| *purpose == Purpose::Nearer)
         {
@@ -139,7 +172,8 @@ impl Chord {
     }
 
     /// Whom to follow when the whole list is dead: the nearest finger, else who is before us, else whom we joined by.
-    /// Whoever is skipped that way is found back from there, predecessor by predecessor.
+    /// Whoever is skipped that way is found back from there, predecessor by predecessor. Who has no finger gets one by way
+    /// of its predecessor, by which all lookups go that find nobody else alive.
     fn last_resort(&mut self) -> Option<Contact> {
         if let Some(finger) = self.fingers.contacts().next() {
             return Some(*finger);
@@ -201,6 +235,9 @@ impl Chord {
 
     /// Who is before us, as we were told when we joined, answers.
     pub(super) fn follows(&mut self, contact: Contact) {
+        if !self.has_room_beside(contact.peer) {
+            return;
+        }
         if let Some(ring) = self.ring_mut().filter(|ring| !ring.is_small())
             && ring.is_nearer_predecessor(contact.peer)
         {

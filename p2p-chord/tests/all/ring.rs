@@ -1,6 +1,8 @@
 //! The ring stays right: nodes join alone and at once, crash, leave, come back, and are cut off.
 
-use crate::rings::{add, at, begin, chord, config, faults, joined, lookups_are_right, node, settle};
+use crate::rings::{
+    World, add, at, begin, chord, config, faults, joined, lookups_are_right, node, owners, settle,
+};
 use p2p_chord::{Command, Event};
 use p2p_core::Duration;
 use p2p_sim::NodeIx;
@@ -106,4 +108,60 @@ fn whoever_is_cut_off_joins_again() {
     assert!(!faults(&sim, &members, 3).is_empty());
     sim.heal();
     settle(&mut sim, &members, 3, 300);
+}
+
+/// A ring, and two of its members that follow each other. The founder, by which all joined, is neither.
+fn with_neighbours(seed: u64) -> (World, Vec<NodeIx>, [NodeIx; 2]) {
+    eprintln!("seed {seed}");
+    let (mut sim, members) = joined(seed, 30, &config(3));
+    settle(&mut sim, &members, 3, 300);
+    let around = owners(&sim, &members, chord(&sim, members[0]).peer().unwrap().id());
+    let pair = [around[7], around[8]];
+    (sim, members, pair)
+}
+
+/// They lose everybody else, and are a small ring of two, but look for others long before that.
+#[test]
+fn two_that_are_cut_off_are_a_small_ring_until_they_find_the_others() {
+    for seed in 1..=3 {
+        let (mut sim, members, pair) = with_neighbours(seed);
+        let rest: Vec<NodeIx> = members.iter().copied().filter(|node| !pair.contains(node)).collect();
+        sim.partition(&[&pair, &rest]);
+        sim.run_for(Duration::from_secs(30));
+        assert!(pair.iter().all(|node| !chord(&sim, *node).is_small()));
+        settle(&mut sim, &rest, 3, 300);
+        let seconds = settle(&mut sim, &pair, 3, 900);
+        eprintln!("two after {seconds} s");
+        assert!(pair.iter().all(|node| chord(&sim, *node).is_small()));
+        lookups_are_right(&mut sim, &pair, seed, 10);
+        sim.heal();
+        let seconds = settle(&mut sim, &members, 3, 600);
+        eprintln!("one ring after {seconds} s");
+        lookups_are_right(&mut sim, &members, seed, 100);
+    }
+}
+
+/// One that hears its predecessor only does not draw that one out of the ring.
+#[test]
+fn who_hears_nobody_but_its_predecessor_falls_out_alone() {
+    for seed in 1..=3 {
+        let (mut sim, members, [before, alone]) = with_neighbours(seed);
+        let rest: Vec<NodeIx> = members.iter().copied().filter(|node| *node != alone).collect();
+        for other in rest.iter().filter(|node| **node != before) {
+            sim.cut(*other, alone);
+            sim.cut(alone, *other);
+        }
+        let mut small = 0;
+        for _ in 0..900 {
+            sim.run_for(Duration::from_secs(1));
+            small += usize::from(chord(&sim, alone).is_small());
+            assert!(rest.iter().all(|node| !chord(&sim, *node).is_small()));
+        }
+        eprintln!("in a small ring for {small} s");
+        lookups_are_right(&mut sim, &rest, seed, 100);
+        sim.heal();
+        let seconds = settle(&mut sim, &members, 3, 600);
+        eprintln!("one ring after {seconds} s");
+        lookups_are_right(&mut sim, &members, seed, 100);
+    }
 }

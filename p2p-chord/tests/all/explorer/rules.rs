@@ -108,6 +108,10 @@ impl Zave {
         members.filter(|(_, chord)| chord.is_member())
     }
 
+    fn is_unproven(&self, letter: &Letter) -> bool {
+        matches!(Packet::decode(&letter.data, self.network()), Ok(Packet::Ask { token: 0, member: true, .. }))
+    }
+
     fn answers(&self, letter: &Letter, with: &Answer) -> bool {
         let packet = Packet::decode(&letter.data, self.network());
         matches!(packet, Ok(Packet::Answer { answer, .. }) if answer == *with)
@@ -196,6 +200,10 @@ impl Rules<Chord> for Zave {
             }
             // Nobody waits for it, or it changes nothing.
             (false, None) => true,
+            // What was asked is asked again as it was, with a proof.
+            (false, Some(_)) if self.answers(letter, &Answer::Prove) => self.stays(letter.to, world),
+            // Who has no proof is told to show one, whatever else happens there.
+            (true, Some("follow")) => self.is_unproven(letter) && self.stays(letter.to, world),
             (false, Some("predecessor")) => !self.answers(letter, &Answer::Absent),
             (false, Some("stabilise")) => self.is_void(letter, world),
             _ => false,
