@@ -69,10 +69,11 @@ pub(super) fn run(asked: &Chord, out: &mut Output) -> bool {
         "nodes come and go",
         "profile",
         "upkeep",
-        "wrong of 10^4",
-        "others",
-        "late",
+        "wrong",
+        "overtaken",
+        "never right",
         "failed",
+        "others of 10^4",
         "hops",
         "time-outs",
         "s",
@@ -82,25 +83,28 @@ pub(super) fn run(asked: &Chord, out: &mut Output) -> bool {
     ];
     let mut table = (4..head.len() - 1).fold(Table::new(head), Table::right);
     let mut kept = true;
-    for seed in asked.seeds() {
-        for case in cases() {
+    let seeds = asked.seeds().count() as f64;
+    for case in cases() {
+        // Of 10,000, as all seeds have it.
+        let mut bad = 0.0;
+        for seed in asked.seeds() {
             let Case { going, profile, rate, .. } = case;
             let warm_up = Duration::from_secs(300);
             let churn = Churn { nodes: 1_000, going, profile, lookups: asked.lookups, rate, warm_up };
             let run = churn.run(seed);
             let found = (run.lookups - run.failed).max(1) as f64;
-            kept &= run.bad_of_10_000() <= case.most_wrong
-                && run.messages_rate() <= case.most_messages
-                && run.bytes_rate() <= case.most_bytes;
+            bad += run.of_10_000(run.wrong + run.failed) / seeds;
+            kept &= run.messages_rate() <= case.most_messages && run.bytes_rate() <= case.most_bytes;
             table = table.row([
                 seed.to_string(),
                 case.name.to_owned(),
                 profile.to_string(),
                 format!("{} s", profile.upkeep.as_secs()),
-                format!("{:.2}", run.bad_of_10_000()),
-                case.anchor.to_owned(),
-                run.late.to_string(),
+                run.wrong.to_string(),
+                run.overtaken.to_string(),
+                run.never.to_string(),
                 run.failed.to_string(),
+                case.anchor.to_owned(),
                 format!("{:.2}", run.hops as f64 / found),
                 format!("{:.2}", run.timeouts as f64 / found),
                 format!("{:.2}", run.seconds / found),
@@ -116,13 +120,15 @@ pub(super) fn run(asked: &Chord, out: &mut Output) -> bool {
                     .text("case", case.name)
                     .number("lookups", run.lookups as i128)
                     .number("wrong", run.wrong as i128)
+                    .number("overtaken", run.overtaken as i128)
+                    .number("never", run.never as i128)
                     .number("failed", run.failed as i128)
-                    .number("late", run.late as i128)
                     .number("messages_milli", milli(run.messages_rate()))
                     .number("bytes_milli", milli(run.bytes_rate()))
                     .text("digest", format_args!("{:016x}", run.digest)),
             );
         }
+        kept &= bad <= case.most_wrong;
     }
     out.say(&table);
     kept
