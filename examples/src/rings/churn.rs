@@ -258,7 +258,8 @@ impl Run<'_> {
                 let target = RingId::random(&mut self.rng);
                 let began = self.sim.now();
                 let op = self.sim.ask(node, Command::Lookup(target));
-                self.under_way.insert(op, Lookup { target, began, owners: Vec::new(), truth: Vec::new(), counts });
+                self.under_way
+                    .insert(op, Lookup { target, began, owners: Vec::new(), truth: Vec::new(), counts });
             }
             _ => {}
         }

@@ -193,7 +193,8 @@ impl Store {
     /// The first key behind a place, around the ring.
     pub(crate) fn first_behind(&self, place: RingId) -> Option<RingId> {
         let behind = (Bound::Excluded(Name::last_of(place)), Bound::Unbounded);
-        let next = self.shelf().entries.range(behind).next().or_else(|| self.shelf().entries.first_key_value());
+        let next =
+            self.shelf().entries.range(behind).next().or_else(|| self.shelf().entries.first_key_value());
         next.map(|(name, _)| name.key())
     }
 
