@@ -37,7 +37,7 @@ impl Fingers {
     /// How many slots there are on the whole ring.
     pub(crate) fn slots(&self) -> u16 {
         let places = RingId::BITS.div_ceil(u32::from(self.base_bits)) as u16;
-        places * self.digits() << self.part_bits
+        (places * self.digits()) << self.part_bits
     }
 
     /// The slot of what is so far away; `None` of nothing.
