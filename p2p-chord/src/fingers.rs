@@ -178,3 +178,34 @@ fn bit_of(id: RingId, bit: u32) -> bool {
     let byte = id.as_bytes()[(RingId::BITS - 1 - bit) as usize / 8];
     byte >> (bit % 8) & 1 == 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use p2p_core::Rng;
+
+    /// Each distance lies between the beginning of its slot and that of the next one.
+    #[test]
+    fn slots_follow_each_other() {
+        let mut rng = Rng::fast_from(7);
+        for (base_bits, part_bits) in [(1, 0), (4, 0), (4, 1), (4, 2), (5, 3), (8, 3)] {
+            let fingers = Fingers::new(base_bits, part_bits);
+            for power in 0..RingId::BITS {
+                let mut bytes = *RingId::random(&mut rng).as_bytes();
+                let top = (RingId::BITS - 1 - power) as usize;
+                bytes[..top / 8].fill(0);
+                bytes[top / 8] = bytes[top / 8] & (0xff >> (top % 8)) | 0x80 >> (top % 8);
+                let distance = RingId::new(bytes);
+                let slot = fingers.slot(distance).expect("a slot");
+                let begin = fingers.begin(slot);
+                assert!(begin <= distance, "{base_bits} {part_bits}: {distance:?} before {begin:?}");
+                assert_eq!(fingers.slot(begin), Some(slot), "{base_bits} {part_bits}");
+                // The shortest slots have no parts, and so no beginnings of their own.
+                let behind = Fingers::number(slot) + 1..fingers.slots();
+                let begins = behind.filter_map(|next| fingers.nth(next)).map(|next| fingers.begin(next));
+                let next = begins.into_iter().find(|next| *next != begin);
+                assert!(next.is_none_or(|next| distance < next), "{base_bits} {part_bits}: {distance:?}");
+            }
+        }
+    }
+}
