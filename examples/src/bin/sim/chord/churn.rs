@@ -17,8 +17,8 @@ struct Case {
     rate: f64,
     /// Wrong lookups of 10,000 at most.
     most_wrong: f64,
-    /// Those count, too, that were overtaken by what happened while the answer was on its way. Where a node crashes and
-    /// another one joins every 0.6 s, or every 0.12 s, they alone are more than what is promised.
+    /// Those count, too, that were overtaken by what happened while the answer was on its way: of 10,000 some 1 to 4
+    /// where a node crashes and another one joins every 0.6 s, some 20 where every 0.12 s.
     is_strict: bool,
     /// Messages a second of each node at most.
     most_messages: f64,
