@@ -96,6 +96,9 @@ pub struct Config {
     /// at its place. With lists of 20 ([`Self::successors`]) none of 10,000 nodes has more than 1.25 times the mean then,
     /// which is ten times else; a get costs two messages more, a put four. All nodes of a ring are to have the same.
     pub bounded: bool,
+    /// Each slot of a finger is cut into `2^part_bits` parts with a finger each, up to 3: 0. With base 16 and 32 successors
+    /// paths among 2^16 nodes are of 3.7 hops then, 3.6 with 1, and below 3.5 with 2 and so four times as many fingers.
+    pub part_bits: u8,
 }
 
 /// How a lookup finds its way.
@@ -146,6 +149,7 @@ impl Default for Config {
             sample: 16,
             everybody: 0,
             bounded: false,
+            part_bits: 0,
         }
     }
 }

@@ -55,15 +55,24 @@ impl RoundTrip {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Contact {
     pub(crate) peer: Peer,
-    /// What it gave us to prove our address with; 0 if nothing yet.
-    pub(crate) token: u32,
+    /// In bytes: in place of a number it would have a contact begin and end at multiples of four.
+    token: [u8; 4],
     pub(crate) round_trip: RoundTrip,
 }
 
 impl Contact {
     /// A peer that we know of from others.
     pub(crate) fn unmet(peer: Peer) -> Self {
-        Self { peer, token: 0, round_trip: RoundTrip::default() }
+        Self { peer, token: [0; 4], round_trip: RoundTrip::default() }
+    }
+
+    /// What it gave us to prove our address with; 0 if nothing yet.
+    pub(crate) const fn token(&self) -> u32 {
+        u32::from_ne_bytes(self.token)
+    }
+
+    pub(crate) const fn set_token(&mut self, token: u32) {
+        self.token = token.to_ne_bytes();
     }
 
     /// Keeps of two views of a peer what was learnt by meeting it.

@@ -2,7 +2,7 @@
 //! in length with its distance (Stoica et al. 2001, section 4.3), or more finely with a larger base.
 //!
 //! With base `2^b`, slot `(i, d)` is the stretch from `d · 2^(b·i)` clockwise of this node on, `d` from 1 to `2^b - 1`,
-//! as long as `2^(b·i)`. Any node in a stretch serves: the nearest by round trip does best (proximity neighbour
+//! as long as `2^(b·i)`; it may be cut into parts, which are slots of their own. Any node in a stretch serves: the nearest by round trip does best (proximity neighbour
 //! selection, Gummadi et al. 2003).
 
 use crate::contact::Contact;
@@ -18,13 +18,16 @@ pub(crate) struct Slot(u16);
 #[derive(Clone, Debug)]
 pub(crate) struct Fingers {
     base_bits: u8,
+    /// A stretch is cut into `2^part_bits` slots.
+    part_bits: u8,
     entries: Vec<(Slot, Contact)>,
 }
 
 impl Fingers {
-    /// None yet, with base `2^base_bits`, `base_bits` from 1 to 8.
-    pub(crate) fn new(base_bits: u8) -> Self {
-        Self { base_bits: base_bits.clamp(1, 8), entries: Vec::new() }
+    /// None yet, with base `2^base_bits`, `base_bits` from 1 to 8, and stretches in `2^part_bits` parts, `part_bits` up
+    /// to 3.
+    pub(crate) fn new(base_bits: u8, part_bits: u8) -> Self {
+        Self { base_bits: base_bits.clamp(1, 8), part_bits: part_bits.min(3), entries: Vec::new() }
     }
 
     fn digits(&self) -> u16 {
@@ -34,7 +37,7 @@ impl Fingers {
     /// How many slots there are on the whole ring.
     pub(crate) fn slots(&self) -> u16 {
         let places = RingId::BITS.div_ceil(u32::from(self.base_bits)) as u16;
-        places * self.digits()
+        (places * self.digits()) << self.part_bits
     }
 
     /// The slot of what is so far away; `None` of nothing.
@@ -44,17 +47,28 @@ impl Fingers {
         let low = place * bits;
         let digit =
             (0..bits).filter(|bit| bit_of(distance, low + bit)).fold(0, |digit, bit| digit | 1_u16 << bit);
-        Some(Slot(place as u16 * self.digits() + digit - 1))
+        let stretch = place as u16 * self.digits() + digit - 1;
+        let parts = u32::from(self.part_bits);
+        // The shortest stretches have no parts.
+        let Some(low) = low.checked_sub(parts) else { return Some(Slot(stretch << parts)) };
+        let part =
+            (0..parts).filter(|bit| bit_of(distance, low + bit)).fold(0, |part, bit| part | 1_u16 << bit);
+        Some(Slot(stretch << parts | part))
     }
 
     /// Where a slot begins, as a distance.
     pub(crate) fn begin(&self, slot: Slot) -> RingId {
-        let (place, digit) = (slot.0 / self.digits(), slot.0 % self.digits() + 1);
+        let parts = u32::from(self.part_bits);
+        let (stretch, part) = (slot.0 >> parts, slot.0 & ((1 << parts) - 1));
+        let (place, digit) = (stretch / self.digits(), stretch % self.digits() + 1);
         let low = u32::from(place) * u32::from(self.base_bits);
-        let zero = RingId::new([0; 20]);
-        let bits =
-            (0..u32::from(self.base_bits)).filter(|bit| digit >> bit & 1 == 1 && low + bit < RingId::BITS);
-        bits.fold(zero, |sum, bit| sum.plus_power(low + bit))
+        let (low, digits) = match low.checked_sub(parts) {
+            Some(low) => (low, u32::from(digit) << parts | u32::from(part)),
+            None => (low, u32::from(digit)),
+        };
+        let bits = (0..u32::from(self.base_bits) + parts)
+            .filter(|bit| digits >> bit & 1 == 1 && low + bit < RingId::BITS);
+        bits.fold(RingId::new([0; 20]), |sum, bit| sum.plus_power(low + bit))
     }
 
     /// The slot of this number.
@@ -163,4 +177,35 @@ impl Fingers {
 fn bit_of(id: RingId, bit: u32) -> bool {
     let byte = id.as_bytes()[(RingId::BITS - 1 - bit) as usize / 8];
     byte >> (bit % 8) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use p2p_core::Rng;
+
+    /// Each distance lies between the beginning of its slot and that of the next one.
+    #[test]
+    fn slots_follow_each_other() {
+        let mut rng = Rng::fast_from(7);
+        for (base_bits, part_bits) in [(1, 0), (4, 0), (4, 1), (4, 2), (5, 3), (8, 3)] {
+            let fingers = Fingers::new(base_bits, part_bits);
+            for power in 0..RingId::BITS {
+                let mut bytes = *RingId::random(&mut rng).as_bytes();
+                let top = (RingId::BITS - 1 - power) as usize;
+                bytes[..top / 8].fill(0);
+                bytes[top / 8] = bytes[top / 8] & (0xff >> (top % 8)) | 0x80 >> (top % 8);
+                let distance = RingId::new(bytes);
+                let slot = fingers.slot(distance).expect("a slot");
+                let begin = fingers.begin(slot);
+                assert!(begin <= distance, "{base_bits} {part_bits}: {distance:?} before {begin:?}");
+                assert_eq!(fingers.slot(begin), Some(slot), "{base_bits} {part_bits}");
+                // The shortest slots have no parts, and so no beginnings of their own.
+                let behind = Fingers::number(slot) + 1..fingers.slots();
+                let begins = behind.filter_map(|next| fingers.nth(next)).map(|next| fingers.begin(next));
+                let next = begins.into_iter().find(|next| *next != begin);
+                assert!(next.is_none_or(|next| distance < next), "{base_bits} {part_bits}: {distance:?}");
+            }
+        }
+    }
 }

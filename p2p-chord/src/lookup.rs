@@ -13,6 +13,8 @@ use core::hash::{Hash as _, Hasher};
 
 /// Candidates that are kept: the nearest.
 const CANDIDATES: usize = 48;
+/// For so many more room is made at a time: a million lookups may be simulated at once, and most stay short.
+const MORE: usize = 8;
 
 /// What a lookup cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,10 +53,17 @@ enum State {
 #[derive(Clone, Debug)]
 struct Candidate {
     contact: Contact,
-    /// From there clockwise to the target.
-    distance: RingId,
     depth: u16,
     state: State,
+    /// It is likely to be responsible, and so comes before all others.
+    is_guess: bool,
+}
+
+impl Candidate {
+    /// From there clockwise to the target.
+    fn distance(&self, target: RingId) -> RingId {
+        if self.is_guess { RingId::new([0; 20]) } else { self.contact.peer.id().distance_to(target) }
+    }
 }
 
 /// A lookup under way.
@@ -106,7 +115,7 @@ impl Lookup {
             return true;
         }
         match self.candidates.iter().rposition(is_alike) {
-            Some(at) if self.candidates[at].distance > distance => {
+            Some(at) if self.candidates[at].distance(self.target) > distance => {
                 self.candidates.remove(at);
                 true
             }
@@ -120,12 +129,13 @@ impl Lookup {
 
     fn add(&mut self, contact: Contact, depth: u16) {
         let distance = contact.peer.id().distance_to(self.target);
-        match self.candidates.binary_search_by_key(&distance, |candidate| candidate.distance) {
+        let target = self.target;
+        match self.candidates.binary_search_by_key(&distance, |candidate| candidate.distance(target)) {
             Ok(_) => {}
             // Who gives way is farther away: the place stays.
             Err(at) if at < CANDIDATES && self.make_room(contact, distance) => {
-                self.candidates.insert(at, Candidate { contact, distance, depth, state: State::New });
-                self.candidates.truncate(CANDIDATES);
+                self.candidates.truncate(CANDIDATES - 1);
+                self.insert(at, Candidate { contact, depth, state: State::New, is_guess: false });
             }
             Err(_) => {}
         }
@@ -133,9 +143,15 @@ impl Lookup {
 
     /// This one is likely to be responsible, and is asked before anybody else.
     pub(crate) fn guess(&mut self, contact: Contact) {
-        let distance = RingId::new([0; 20]);
-        self.candidates.insert(0, Candidate { contact, distance, depth: 1, state: State::New });
+        self.insert(0, Candidate { contact, depth: 1, state: State::New, is_guess: true });
         self.is_guessed = true;
+    }
+
+    fn insert(&mut self, at: usize, candidate: Candidate) {
+        if self.candidates.len() == self.candidates.capacity() {
+            self.candidates.reserve_exact(MORE);
+        }
+        self.candidates.insert(at, candidate);
     }
 
     /// All that its later course depends on.
@@ -217,11 +233,12 @@ impl Lookup {
     /// A node named nearer ones.
     pub(crate) fn closer(&mut self, peer: Peer, closer: impl Iterator<Item = Contact>) {
         self.report.messages += 1;
+        let target = self.target;
         let Some(candidate) = self.find(peer) else { return };
         if candidate.state != State::Widened {
             candidate.state = State::Answered;
         }
-        let (distance, depth) = (candidate.distance, candidate.depth);
+        let (distance, depth) = (candidate.distance(target), candidate.depth);
         for contact in closer {
             if contact.peer.id().distance_to(self.target) < distance {
                 self.add(contact, depth + 1);

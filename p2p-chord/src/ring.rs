@@ -91,7 +91,7 @@ impl Ring {
 
     /// See [`Chord::touch`](crate::Chord::touch): each other entry, for one is not as long as a line of memory.
     pub(crate) fn touch(&self) -> u64 {
-        self.successors.iter().step_by(2).fold(0, |sum, contact| sum ^ u64::from(contact.token))
+        self.successors.iter().step_by(2).fold(0, |sum, contact| sum ^ u64::from(contact.token()))
     }
 
     /// Bytes on the heap.

@@ -41,11 +41,15 @@ pub struct Churn {
 pub struct Course {
     /// Lookups.
     pub lookups: usize,
-    /// Lookups that named a node that was not responsible for the place at any time while they were under way. A node
-    /// is responsible once its successor knows of it, or, at the latest, a round trip of 120 ms after it joined.
+    /// Lookups that named a node that was not responsible at the moment of the answer, by all that the simulation
+    /// knows: the first behind the place of all that live, whose join had finished and that had not left.
     pub wrong: usize,
-    /// Lookups that named the node that had been responsible at some time, and no longer was when they ended.
-    pub late: usize,
+    /// Of these, those that named the node that had been responsible within the last round trip of 120 ms. It takes so
+    /// long to tell the next node of a newcomer, and for an answer to arrive, so nobody could have known.
+    pub overtaken: usize,
+    /// Of these, those that named a node that had not been responsible at any time while they were under way. Here a
+    /// node is responsible once its successor knows of it, or, at the latest, a round trip after it joined.
+    pub never: usize,
     /// Lookups that ended without a result.
     pub failed: usize,
     /// Sums over all lookups with a result.
@@ -81,10 +85,10 @@ impl Course {
         self.bytes as f64 / self.node_seconds
     }
 
-    /// Lookups of 10,000 that did not name the right node.
+    /// Of 10,000 lookups so many.
     #[must_use]
-    pub fn bad_of_10_000(&self) -> f64 {
-        (self.wrong + self.failed) as f64 * 1e4 / self.lookups.max(1) as f64
+    pub fn of_10_000(&self, lookups: usize) -> f64 {
+        lookups as f64 * 1e4 / self.lookups.max(1) as f64
     }
 }
 
@@ -95,7 +99,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long it takes at most to ask somebody and hear the answer.
 const ROUND_TRIP: Duration = Duration::from_millis(120);
 /// How closely it is watched who is responsible.
-const STEP: Duration = Duration::from_millis(10);
+const STEP: Duration = Duration::from_millis(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Happens {
@@ -108,8 +112,10 @@ enum Happens {
 struct Lookup {
     target: RingId,
     began: Instant,
-    /// Who was responsible since then.
+    /// Who was responsible since then, as far as anybody could know.
     owners: Vec<NodeIx>,
+    /// Who was responsible since then, and until when.
+    truth: Vec<(NodeIx, Instant)>,
     /// If it counts.
     counts: bool,
 }
@@ -252,7 +258,8 @@ impl Run<'_> {
                 let target = RingId::random(&mut self.rng);
                 let began = self.sim.now();
                 let op = self.sim.ask(node, Command::Lookup(target));
-                self.under_way.insert(op, Lookup { target, began, owners: Vec::new(), counts });
+                self.under_way
+                    .insert(op, Lookup { target, began, owners: Vec::new(), truth: Vec::new(), counts });
             }
             _ => {}
         }
@@ -333,11 +340,13 @@ impl Run<'_> {
             course.timeouts += u64::from(timeouts);
             course.seconds += seconds;
             course.slowest = course.slowest.max(seconds);
-            if !lookup.owners.iter().any(|was| Some(*was) == owner) {
-                course.wrong += 1;
-            } else if lookup.owners.last().copied() != owner {
-                course.late += 1;
+            if lookup.truth.last().map(|(last, _)| *last) == owner {
+                continue;
             }
+            course.wrong += 1;
+            let was = lookup.truth.iter().rfind(|(was, _)| Some(*was) == owner);
+            course.overtaken += usize::from(was.is_some_and(|(_, until)| *until + ROUND_TRIP >= at));
+            course.never += usize::from(!lookup.owners.iter().any(|was| Some(*was) == owner));
         }
         let (sim, course) = (&self.sim, &mut self.course);
         self.under_way.retain(|op, lookup| {
@@ -369,16 +378,27 @@ impl Run<'_> {
             if lookup.owners.last().copied() != owner {
                 lookup.owners.extend(owner);
             }
+            let Some(truth) = self.true_owner(lookup.target) else { continue };
+            match lookup.truth.last_mut() {
+                Some((last, until)) if *last == truth => *until = now,
+                _ => lookup.truth.push((truth, now)),
+            }
         }
         self.under_way = under_way;
     }
 
-    /// The member responsible for a place.
+    /// The member responsible for a place, of those that somebody beside it may know of.
     fn owner(&self, target: RingId) -> Option<NodeIx> {
-        let around = self.places.range(target..).chain(self.places.range(..target));
-        around
-            .into_iter()
-            .map(|(_, node)| *node)
-            .find(|node| self.is_member(*node) && !self.new.contains_key(node))
+        self.behind(target).find(|node| self.is_member(*node) && !self.new.contains_key(node))
+    }
+
+    /// The member responsible for a place.
+    fn true_owner(&self, target: RingId) -> Option<NodeIx> {
+        let joins = |node: &NodeIx| self.joining.iter().any(|(_, joins)| joins == node);
+        self.behind(target).find(|node| self.is_member(*node) && !joins(node))
+    }
+
+    fn behind(&self, target: RingId) -> impl Iterator<Item = NodeIx> {
+        self.places.range(target..).chain(self.places.range(..target)).map(|(_, node)| *node)
     }
 }

@@ -9,6 +9,8 @@ use p2p_sim::{NodeIx, Uniform};
 pub struct Failures {
     /// Lookups that ended without a result.
     pub failed: usize,
+    /// Of these, those that were not through with the dead within their time.
+    pub late: usize,
     /// Lookups that named a node that is not responsible: with dead nodes in lists, the first one named may be dead.
     pub dead: usize,
     /// Nodes on a path.
@@ -36,6 +38,7 @@ pub fn failures(seed: u64, nodes: usize, share: f64, lookups: usize, profile: &P
     };
     Failures {
         failed: results.iter().filter(|result| result.is_none()).count(),
+        late: ring.late,
         dead: results.iter().flatten().filter(|(_, right)| !right).count(),
         hops: of(|report| report.hops),
         timeouts: of(|report| report.timeouts),

@@ -17,6 +17,8 @@ pub struct Profile {
     pub successors: usize,
     /// Fingers have base `2^base_bits`.
     pub base_bits: u8,
+    /// A finger's slot is cut into so many parts, 2^part_bits, with a finger each.
+    pub part_bits: u8,
     /// Nodes that a lookup asks at a time.
     pub parallel: usize,
     /// Nodes of a slot of which a finger is the nearest; 1 for the first one, as in the paper.
@@ -38,6 +40,7 @@ impl Profile {
         Self {
             successors,
             base_bits: 1,
+            part_bits: 0,
             parallel: 1,
             nearest_of: 1,
             upkeep: NEVER,
@@ -54,6 +57,7 @@ impl Profile {
         config.listen = SocketAddr::from(([0, 0, 0, 0], PORT));
         config.successors = self.successors;
         config.base_bits = self.base_bits;
+        config.part_bits = self.part_bits;
         config.parallel = self.parallel;
         config.proximity = self.nearest_of > 1;
         config.stabilise = self.upkeep;
@@ -70,6 +74,9 @@ impl Profile {
 impl std::fmt::Display for Profile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "base {}, r {}, {} at a time", 1u32 << self.base_bits, self.successors, self.parallel)?;
+        if self.part_bits > 0 {
+            write!(f, ", {} fingers a slot", 1u32 << self.part_bits)?;
+        }
         if self.nearest_of > 1 {
             write!(f, ", PNS({})", self.nearest_of)?;
         }

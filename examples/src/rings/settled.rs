@@ -1,7 +1,7 @@
 //! Rings that are drawn up at once, with every list and finger right: [`Settled`].
 
 use super::profile::{PORT, Profile};
-use p2p_chord::{Chord, Command, Event, Peer, Report, RingId};
+use p2p_chord::{Chord, Command, Error, Event, Peer, Report, RingId};
 use p2p_core::{Duration, OpId};
 use p2p_sim::{Links, NodeIx, Sim};
 use std::net::SocketAddr;
@@ -13,6 +13,8 @@ pub struct Settled {
     pub sim: Sim<Chord>,
     /// The nodes in the order of the ring.
     pub members: Vec<(Peer, NodeIx)>,
+    /// Lookups that were not through when their time was.
+    pub late: usize,
     told: Arc<Mutex<Vec<(OpId, Peer, Report)>>>,
 }
 
@@ -57,7 +59,7 @@ impl Settled {
             false
         });
         sim.run_for(Duration::from_nanos(1));
-        Self { sim, members, told }
+        Self { sim, members, late: 0, told }
     }
 
     /// The member responsible for a place among those that live.
@@ -87,6 +89,7 @@ impl Settled {
             let mut told = self.told.lock().map(|mut told| std::mem::take(&mut *told)).unwrap_or_default();
             told.sort_unstable_by_key(|(op, ..)| *op);
             for (op, target) in asked {
+                self.late += usize::from(self.sim.outcome(op) == Some(&Err(Error::Deadline)));
                 let found = told.binary_search_by_key(&op, |(op, ..)| *op).ok().map(|at| told[at]);
                 results.push(found.map(|(_, owner, report)| (report, Some(owner) == self.owner(target))));
             }
@@ -106,18 +109,18 @@ pub(super) fn fingers(
     let count = members.len();
     let last = members[(place + profile.successors) % count].0;
     let reach = me.id().distance_to(last.id());
-    let bits = u32::from(profile.base_bits);
+    let (bits, parts) = (u32::from(profile.base_bits), u32::from(profile.part_bits));
     let digits = (1_u32 << bits) - 1;
     let mut found = Vec::new();
     // From the farthest slot down; below the end of the list there are none.
     for digit in (0..RingId::BITS.div_ceil(bits)).rev() {
-        for times in (1..=digits).rev() {
-            let begin = distance(times, digit * bits);
-            let end = if times < digits {
-                distance(times + 1, digit * bits)
-            } else {
-                distance(1, (digit + 1) * bits)
-            };
+        // The shortest slots have no parts.
+        let (parts, low) = match (digit * bits).checked_sub(parts) {
+            Some(low) => (parts, low),
+            None => (0, digit * bits),
+        };
+        for times in (1 << parts..(digits + 1) << parts).rev() {
+            let (begin, end) = (distance(times, low), distance(times + 1, low));
             let (begin, end) = match (begin, end) {
                 (Some(begin), end) => (begin, end.unwrap_or(RingId::new([0xff; 20]))),
                 (None, _) => continue,

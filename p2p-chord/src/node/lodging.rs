@@ -347,8 +347,8 @@ impl Chord {
 
     /// What is kept in the stead of others counts with all else that is stored here.
     pub(super) fn with_lodged<R>(&mut self, with: impl FnOnce(&mut Store) -> R) -> R {
-        let limits = &self.config.limits;
-        let new = || Box::new(Lodgings { kept: Store::new(limits.clone()), ..Lodgings::default() });
+        let config = &self.config;
+        let new = || Box::new(Lodgings { kept: Store::of(config.clone()), ..Lodgings::default() });
         let kept = &mut self.storage.lodgings.get_or_insert_with(new).kept;
         let store = &mut self.storage.store;
         core::mem::swap(&mut store.shared, &mut kept.shared);

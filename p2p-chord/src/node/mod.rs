@@ -132,7 +132,7 @@ impl Chord {
     pub fn new(config: impl Into<Arc<Config>>) -> Self {
         let config = config.into();
         Self {
-            fingers: Fingers::new(config.base_bits),
+            fingers: Fingers::new(config.base_bits, config.part_bits),
             me: config.advertised.map(|addr| Peer::new(config.network, addr)),
             noticed: 0,
             storage: Box::new(Storage::new(&config)),

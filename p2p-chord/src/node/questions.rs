@@ -125,7 +125,7 @@ impl Chord {
             transaction = transaction.wrapping_add(1);
         }
         let member = self.config.routes && self.is_member();
-        let least = match (to.token, &ask) {
+        let least = match (to.token(), &ask) {
             (_, Ask::Route(_)) => Route::LEAST,
             (0, Ask::Ping) => FIRST_PING,
             // Whoever is called sent nothing to us.
@@ -136,7 +136,7 @@ impl Chord {
             (0, _) => FIRST_WORD,
             _ => 0,
         };
-        let packet = Packet::Ask { transaction, token: to.token, member, ask };
+        let packet = Packet::Ask { transaction, token: to.token(), member, ask };
         let (datagram, len) = packet.datagram(self.config.network, least);
         let sent = Sent::new(&datagram, len);
         if self.is_within_reach(to.peer) {
@@ -166,7 +166,7 @@ impl Chord {
             return self.ask_again(question, token, cx);
         }
         let mut contact = self.known(question.to).copied().unwrap_or_else(|| Contact::unmet(question.to));
-        contact.token = token;
+        contact.set_token(token);
         if let Some(took) = took.filter(|_| question.purpose.is_answered_at_once()) {
             contact.round_trip.took(took);
             self.typical.took(took);
@@ -236,7 +236,7 @@ impl Chord {
         if token == 0 || shown == token {
             return self.failed(question, cx);
         }
-        contact.token = token;
+        contact.set_token(token);
         self.note(contact);
         if let Ask::Route(route) = &mut ask {
             route.messages = route.messages.saturating_add(2);

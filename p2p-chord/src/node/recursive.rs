@@ -216,7 +216,7 @@ impl Chord {
         let Some(&first) = owners.first() else { return self.step_by_step(lookup, cx) };
         let mut contact = Contact::unmet(Peer::new(network, from));
         contact = contact.or_met(self.known(contact.peer));
-        contact.token = token;
+        contact.set_token(token);
         self.note(contact);
         // Who answers lives; whom somebody else names is asked.
         if first == contact.peer {

@@ -18,6 +18,7 @@ use crate::store::{Account, Cache, Held, Journal, Name, Prefix, Refusal, Store};
 use crate::wire::{Answer, LARGEST};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::limit::PerKey;
@@ -84,8 +85,8 @@ pub(super) struct Wish {
 }
 
 impl Storage {
-    pub(super) fn new(config: &Config) -> Self {
-        let mut store = Store::new(config.limits.clone());
+    pub(super) fn new(config: &Arc<Config>) -> Self {
+        let mut store = Store::of(config.clone());
         // It has two stores.
         store.shared = config.bounded.then(Box::default);
         let file = config.store.clone();
@@ -350,6 +351,6 @@ mod tests {
     #[test]
     fn what_stores_nothing_is_small() {
         let size = size_of::<Storage>();
-        assert!(size <= 544, "{size} bytes");
+        assert!(size <= 320, "{size} bytes");
     }
 }

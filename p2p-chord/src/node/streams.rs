@@ -75,7 +75,7 @@ impl Chord {
         let conn = cx.connect(to.peer.addr());
         let transaction = cx.rng().bits() as u32;
         let member = self.config.routes && self.is_member();
-        let packet = Packet::Ask { transaction, token: to.token, member, ask };
+        let packet = Packet::Ask { transaction, token: to.token(), member, ask };
         self.send_frame(conn, &packet, cx);
         cx.set_timer(Timer::Stream(conn), PATIENCE);
         self.streams.calls.insert(conn, Call { peer: to.peer, transaction, purpose, frames: Frames::new() });

@@ -64,7 +64,7 @@ impl Store {
         } else {
             ((behind, Bound::Unbounded), Some((Bound::Unbounded, until)))
         };
-        let range = |bounds| self.entries.range::<Name, (Bound<Name>, Bound<Name>)>(bounds);
+        let range = |bounds| self.shelf().entries.range::<Name, (Bound<Name>, Bound<Name>)>(bounds);
         let all = range(first).chain(second.into_iter().flat_map(range));
         let mut last = None;
         all.filter(move |(name, held)| {

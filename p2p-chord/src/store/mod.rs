@@ -24,10 +24,12 @@ pub(crate) use cache::Cache;
 pub(crate) use journal::{Entry, Journal, Progress, entries, piece};
 pub(crate) use name::Name;
 
+use crate::config::Config;
 use crate::id::RingId;
 use crate::record::{Kind, Record};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Bound;
 use p2p_core::{Rng, UnixTime};
@@ -48,7 +50,39 @@ pub struct Held {
 /// The records that a node holds.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
-    limits: Limits,
+    limits: Given,
+    /// What is in it; most nodes of a large ring hold nothing.
+    shelf: Option<Box<Shelf>>,
+    /// If the limits are those of several stores: what they hold together.
+    pub(crate) shared: Option<Box<Account>>,
+}
+
+/// Where the limits of a store stand.
+#[derive(Clone, Debug)]
+enum Given {
+    Alone(Arc<Limits>),
+    In(Arc<Config>),
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Self::Alone(Arc::default())
+    }
+}
+
+impl core::ops::Deref for Given {
+    type Target = Limits;
+
+    fn deref(&self) -> &Limits {
+        match self {
+            Self::Alone(limits) => limits,
+            Self::In(config) => &config.limits,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Shelf {
     entries: BTreeMap<Name, Held>,
     /// All of them, by when they are forgotten.
     expiring: BTreeSet<(u64, Name)>,
@@ -56,9 +90,15 @@ pub struct Store {
     bytes: usize,
     /// How many of them are pointers.
     pointers: usize,
-    /// If the limits are those of several stores: what they hold together.
-    pub(crate) shared: Option<Box<Account>>,
 }
+
+static EMPTY: Shelf = Shelf {
+    entries: BTreeMap::new(),
+    expiring: BTreeSet::new(),
+    usages: Usages::new(),
+    bytes: 0,
+    pointers: 0,
+};
 
 /// What became of a record that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,40 +124,49 @@ impl Store {
     /// An empty store.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+        Self { limits: Given::Alone(limits.into()), shelf: None, shared: None }
+    }
+
+    /// An empty store with the limits of a node.
+    pub(crate) const fn of(config: Arc<Config>) -> Self {
+        Self { limits: Given::In(config), shelf: None, shared: None }
+    }
+
+    fn shelf(&self) -> &Shelf {
+        self.shelf.as_deref().unwrap_or(&EMPTY)
     }
 
     /// How many records it holds.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.shelf().entries.len()
     }
 
-    pub(crate) const fn pointers(&self) -> usize {
-        self.pointers
+    pub(crate) fn pointers(&self) -> usize {
+        self.shelf().pointers
     }
 
     /// Whether it holds none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.shelf().entries.is_empty()
     }
 
     /// Bytes of all records, with 320 for each one's place in the indexes.
     #[must_use]
-    pub const fn bytes(&self) -> usize {
-        self.bytes
+    pub fn bytes(&self) -> usize {
+        self.shelf().bytes
     }
 
     /// All records, in order of their places.
     pub fn iter(&self) -> impl Iterator<Item = &Held> {
-        self.entries.values()
+        self.shelf().entries.values()
     }
 
     /// All behind a name, in order.
     fn behind(&self, name: Option<Name>) -> impl Iterator<Item = (&Name, &Held)> {
         let from = name.map_or(Bound::Unbounded, Bound::Excluded);
-        self.entries.range((from, Bound::Unbounded))
+        self.shelf().entries.range((from, Bound::Unbounded))
     }
 
     /// Whether the same record is here.
@@ -126,25 +175,26 @@ impl Store {
     }
 
     pub(crate) fn get(&self, name: &Name) -> Option<&Held> {
-        self.entries.get(name)
+        self.shelf().entries.get(name)
     }
 
     /// Whether there is anything from one name to another.
     pub(crate) fn has_between(&self, from: &Name, to: &Name) -> bool {
-        self.entries.range((Bound::Included(*from), Bound::Included(*to))).next().is_some()
+        self.shelf().entries.range((Bound::Included(*from), Bound::Included(*to))).next().is_some()
     }
 
     /// The records of a key and kind that are not past their time: one, or all providers.
     pub fn find(&self, key: RingId, kind: Kind, now: UnixTime) -> impl Iterator<Item = &Held> {
         let (from, to) = Name::range(key, kind);
-        let range = self.entries.range((Bound::Included(from), Bound::Included(to)));
+        let range = self.shelf().entries.range((Bound::Included(from), Bound::Included(to)));
         range.map(|(_, held)| held).filter(move |held| held.expires > now.as_secs())
     }
 
     /// The first key behind a place, around the ring.
     pub(crate) fn first_behind(&self, place: RingId) -> Option<RingId> {
         let behind = (Bound::Excluded(Name::last_of(place)), Bound::Unbounded);
-        let next = self.entries.range(behind).next().or_else(|| self.entries.first_key_value());
+        let next =
+            self.shelf().entries.range(behind).next().or_else(|| self.shelf().entries.first_key_value());
         next.map(|(name, _)| name.key())
     }
 
@@ -176,7 +226,7 @@ impl Store {
         let mut held = Held { expires: held.expires.min(most), ..held };
         self.check_version(&held.record, swap, now)?;
         let name = Name::of(&held.record);
-        let old = self.entries.get(&name).filter(|old| old.expires > now.as_secs());
+        let old = self.shelf().entries.get(&name).filter(|old| old.expires > now.as_secs());
         if let Some(old) = old {
             if old.record == held.record {
                 if old.expires >= held.expires {
@@ -195,14 +245,15 @@ impl Store {
         }
         self.make_room(&name, &held, now)?;
         self.remove(&name);
-        self.bytes += held.cost();
-        self.pointers += usize::from(matches!(held.record, Record::Pointer(_)));
         if let Some(shared) = &mut self.shared {
             shared.add(held.publisher, held.cost());
         }
-        self.usages.add(held.publisher, held.cost(), (held.expires, name));
-        self.expiring.insert((held.expires, name));
-        self.entries.insert(name, held);
+        let shelf = self.shelf.get_or_insert_default();
+        shelf.bytes += held.cost();
+        shelf.pointers += usize::from(matches!(held.record, Record::Pointer(_)));
+        shelf.usages.add(held.publisher, held.cost(), (held.expires, name));
+        shelf.expiring.insert((held.expires, name));
+        shelf.entries.insert(name, held);
         Ok(Taken::New)
     }
 
@@ -235,17 +286,18 @@ impl Store {
     }
 
     fn extend(&mut self, name: Name, expires: u64) {
-        let Some(held) = self.entries.get_mut(&name) else { return };
-        self.expiring.remove(&(held.expires, name));
-        self.usages.postpone(held.publisher, (held.expires, name), expires);
+        let Some(shelf) = self.shelf.as_deref_mut() else { return };
+        let Some(held) = shelf.entries.get_mut(&name) else { return };
+        shelf.expiring.remove(&(held.expires, name));
+        shelf.usages.postpone(held.publisher, (held.expires, name), expires);
         held.expires = expires;
-        self.expiring.insert((expires, name));
+        shelf.expiring.insert((expires, name));
     }
 
     /// A key has so many providers at most, and so many of one block of addresses.
     fn check_providers(&self, name: &Name, held: &Held) -> Result<(), Refusal> {
         let (from, to) = Name::range(name.key(), Kind::Provider);
-        let others = self.entries.range((Bound::Included(from), Bound::Included(to)));
+        let others = self.shelf().entries.range((Bound::Included(from), Bound::Included(to)));
         let (mut all, mut alike) = (0, 0);
         for (_, other) in others {
             all += 1;
@@ -261,11 +313,11 @@ impl Store {
     /// Makes room for a record, or says that there is none.
     fn make_room(&mut self, name: &Name, held: &Held, now: UnixTime) -> Result<(), Refusal> {
         self.expire(now);
-        let old = self.entries.get(name).map_or((0, 0), |old| (1, old.cost()));
+        let old = self.shelf().entries.get(name).map_or((0, 0), |old| (1, old.cost()));
         let cost = held.cost();
         let (records, bytes) = match &self.shared {
             Some(shared) => shared.of(held.publisher),
-            None => self.usages.of(held.publisher),
+            None => self.shelf().usages.of(held.publisher),
         };
         let limits = self.limits.clone();
         if records + 1 - old.0 > limits.publisher_records || bytes + cost - old.1 > limits.publisher_bytes {
@@ -273,14 +325,14 @@ impl Store {
         }
         let all = |store: &Self| match &store.shared {
             Some(shared) => (shared.records, shared.bytes),
-            None => (store.entries.len(), store.bytes),
+            None => (store.len(), store.bytes()),
         };
         while all(self).1 + cost - old.1 > limits.bytes || all(self).0 + 1 - old.0 > limits.records {
-            let Some((heaviest, most)) = self.usages.heaviest() else { return Err(Refusal::Full) };
+            let Some((heaviest, most)) = self.shelf().usages.heaviest() else { return Err(Refusal::Full) };
             if heaviest == held.publisher || most / 2 < bytes + cost {
                 return Err(Refusal::Full);
             }
-            let Some(victim) = self.usages.first_of(heaviest) else { return Err(Refusal::Full) };
+            let Some(victim) = self.shelf().usages.first_of(heaviest) else { return Err(Refusal::Full) };
             self.remove(&victim);
         }
         Ok(())
@@ -289,7 +341,7 @@ impl Store {
     /// Forgets what is past its time; how many records that were.
     pub fn expire(&mut self, now: UnixTime) -> usize {
         let mut gone = 0;
-        while let Some(&(expires, name)) = self.expiring.first()
+        while let Some(&(expires, name)) = self.shelf().expiring.first()
             && expires <= now.as_secs()
         {
             self.remove(&name);
@@ -301,7 +353,7 @@ impl Store {
     /// Forgets all records of a key and kind.
     pub(crate) fn remove_key(&mut self, key: RingId, kind: Kind) {
         let (from, to) = Name::range(key, kind);
-        let range = self.entries.range((Bound::Included(from), Bound::Included(to)));
+        let range = self.shelf().entries.range((Bound::Included(from), Bound::Included(to)));
         let names: Vec<Name> = range.map(|(name, _)| *name).collect();
         for name in names {
             self.remove(&name);
@@ -309,14 +361,18 @@ impl Store {
     }
 
     pub(crate) fn remove(&mut self, name: &Name) -> Option<Held> {
-        let held = self.entries.remove(name)?;
-        self.bytes -= held.cost();
-        self.pointers -= usize::from(matches!(held.record, Record::Pointer(_)));
+        let shelf = self.shelf.as_deref_mut()?;
+        let held = shelf.entries.remove(name)?;
+        shelf.bytes -= held.cost();
+        shelf.pointers -= usize::from(matches!(held.record, Record::Pointer(_)));
+        shelf.expiring.remove(&(held.expires, *name));
+        shelf.usages.take(held.publisher, held.cost(), (held.expires, *name));
+        if shelf.entries.is_empty() {
+            self.shelf = None;
+        }
         if let Some(shared) = &mut self.shared {
             shared.take(held.publisher, held.cost());
         }
-        self.expiring.remove(&(held.expires, *name));
-        self.usages.take(held.publisher, held.cost(), (held.expires, *name));
         Some(held)
     }
 }

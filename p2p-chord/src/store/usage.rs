@@ -14,6 +14,10 @@ pub(super) struct Usages {
 }
 
 impl Usages {
+    pub(super) const fn new() -> Self {
+        Self { of: BTreeMap::new(), by_bytes: BTreeSet::new(), records: BTreeSet::new() }
+    }
+
     /// Records and bytes of a publisher.
     pub(super) fn of(&self, publisher: Prefix) -> (usize, usize) {
         self.of.get(&publisher).copied().unwrap_or_default()

@@ -17,6 +17,9 @@ struct Case {
     rate: f64,
     /// Wrong lookups of 10,000 at most.
     most_wrong: f64,
+    /// Those count, too, that were overtaken by what happened while the answer was on its way: of 10,000 some 1 to 4
+    /// where a node crashes and another one joins every 0.6 s, some 20 where every 0.12 s.
+    is_strict: bool,
     /// Messages a second of each node at most.
     most_messages: f64,
     /// Bytes a second of each node at most.
@@ -38,6 +41,7 @@ fn cases() -> [Case; 5] {
         profile: profile(8, upkeep),
         rate: 10.0,
         most_wrong,
+        is_strict: false,
         most_messages: 5.0,
         most_bytes,
     };
@@ -52,13 +56,14 @@ fn cases() -> [Case; 5] {
             profile: profile(20, 15),
             rate: 1.0,
             most_wrong: 1.0,
+            is_strict: true,
             most_messages: 1.0,
             most_bytes: f64::INFINITY,
         },
-        crash("crash, mean 10 min", exponential(600), "3.5 at 4.6 msg/s", 5, 1.0, f64::INFINITY),
-        crash("crash, mean 10 min, Weibull", weibull(300), "-", 5, 1.0, f64::INFINITY),
-        crash("crash, median 1.4 min", exponential(120), "29 at 9.4 msg/s", 2, 10.0, 900.0),
-        crash("crash, median 1.4 min, Weibull", weibull(175), "-", 2, 10.0, 900.0),
+        crash("crash, mean 10 min", exponential(600), "3.5 at 4.6 msg/s", 2, 1.0, f64::INFINITY),
+        crash("crash, mean 10 min, Weibull", weibull(300), "-", 2, 1.0, f64::INFINITY),
+        crash("crash, median 1.4 min", exponential(120), "29 at 9.4 msg/s", 1, 10.0, 900.0),
+        crash("crash, median 1.4 min, Weibull", weibull(175), "-", 1, 10.0, 900.0),
     ]
 }
 
@@ -69,10 +74,12 @@ pub(super) fn run(asked: &Chord, out: &mut Output) -> bool {
         "nodes come and go",
         "profile",
         "upkeep",
-        "wrong of 10^4",
-        "others",
-        "late",
+        "wrong",
+        "overtaken",
+        "never right",
         "failed",
+        "checked",
+        "others of 10^4",
         "hops",
         "time-outs",
         "s",
@@ -82,25 +89,30 @@ pub(super) fn run(asked: &Chord, out: &mut Output) -> bool {
     ];
     let mut table = (4..head.len() - 1).fold(Table::new(head), Table::right);
     let mut kept = true;
-    for seed in asked.seeds() {
-        for case in cases() {
+    let seeds = asked.seeds().count() as f64;
+    for case in cases() {
+        // Of 10,000, as all seeds have it.
+        let mut bad = 0.0;
+        for seed in asked.seeds() {
             let Case { going, profile, rate, .. } = case;
             let warm_up = Duration::from_secs(300);
             let churn = Churn { nodes: 1_000, going, profile, lookups: asked.lookups, rate, warm_up };
             let run = churn.run(seed);
             let found = (run.lookups - run.failed).max(1) as f64;
-            kept &= run.bad_of_10_000() <= case.most_wrong
-                && run.messages_rate() <= case.most_messages
-                && run.bytes_rate() <= case.most_bytes;
+            let overtaken = if case.is_strict { 0 } else { run.overtaken };
+            bad += run.of_10_000(run.wrong + run.failed - overtaken) / seeds;
+            kept &= run.messages_rate() <= case.most_messages && run.bytes_rate() <= case.most_bytes;
             table = table.row([
                 seed.to_string(),
                 case.name.to_owned(),
                 profile.to_string(),
                 format!("{} s", profile.upkeep.as_secs()),
-                format!("{:.2}", run.bad_of_10_000()),
-                case.anchor.to_owned(),
-                run.late.to_string(),
+                run.wrong.to_string(),
+                run.overtaken.to_string(),
+                run.never.to_string(),
                 run.failed.to_string(),
+                format!("{} <= {}", if case.is_strict { "wrong" } else { "not overtaken" }, case.most_wrong),
+                case.anchor.to_owned(),
                 format!("{:.2}", run.hops as f64 / found),
                 format!("{:.2}", run.timeouts as f64 / found),
                 format!("{:.2}", run.seconds / found),
@@ -116,13 +128,15 @@ pub(super) fn run(asked: &Chord, out: &mut Output) -> bool {
                     .text("case", case.name)
                     .number("lookups", run.lookups as i128)
                     .number("wrong", run.wrong as i128)
+                    .number("overtaken", run.overtaken as i128)
+                    .number("never", run.never as i128)
                     .number("failed", run.failed as i128)
-                    .number("late", run.late as i128)
                     .number("messages_milli", milli(run.messages_rate()))
                     .number("bytes_milli", milli(run.bytes_rate()))
                     .text("digest", format_args!("{:016x}", run.digest)),
             );
         }
+        kept &= bad <= case.most_wrong;
     }
     out.say(&table);
     kept
