@@ -80,7 +80,9 @@ fn a_second_login_pushes_out_a_ghost_and_nobody_else() {
 
 #[test]
 fn passwords_are_hashed_away_from_the_machine_a_few_at_a_time() {
-    let mut rig = Rig::new();
+    let mut config = config();
+    config.limits.derivations = 2;
+    let mut rig = Rig::with(config);
     let op = rig.ask(ServerCommand::Register {
         nick: b"alice"[..].into(),
         password: b"secret".as_slice().into(),
