@@ -26,7 +26,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
 /// A number of bytes that is at least one.
 ///
 /// # Errors
-/// As [`bytes`], and of 0.
+/// As [`bytes()`], and of 0.
 pub fn rate(text: &str) -> Result<u64, String> {
     match bytes(text)? {
         0 => Err("must be at least 1; leave it away for no limit".into()),
