@@ -9,7 +9,7 @@ use p2p_core::{Duration, Instant, Rng};
 /// A model of the network between nodes. The simulator asks it once per packet or burst of a stream.
 pub trait Links: Send + 'static {
     /// How long `bytes` bytes sent now are under way, without the time to put them on the wire (see
-    /// [`Bandwidth`](crate::Bandwidth)); `None` if they are lost. What is lost on a stream is sent again and comes late.
+    /// [`Bandwidth`]); `None` if they are lost. What is lost on a stream is sent again and comes late.
     fn carry(
         &mut self,
         from: NodeIx,
