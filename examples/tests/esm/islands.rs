@@ -1,6 +1,7 @@
 //! A file is broadcast to two LANs of three hosts and three others; what each wrote is the file from where it joined.
 
-use crate::network::{Namespace, Network, has_ipv6};
+use crate::namespace::Namespace;
+use crate::network::{Network, has_ipv6};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -5,4 +5,6 @@
 #![allow(clippy::print_stdout, reason = "what was measured is shown by --nocapture")]
 
 mod islands;
+#[path = "../namespace/mod.rs"]
+mod namespace;
 mod network;

@@ -7,14 +7,8 @@
 //!                               src  l1  l2  l3
 //! ```
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-
-/// A network namespace, kept alive by a process that ends when its stdin closes, so even when the test is killed.
-pub(crate) struct Namespace {
-    keeper: Child,
-    is_of_user: bool,
-}
+use crate::namespace::Namespace;
+use std::process::Command;
 
 /// Whether the kernel knows IPv6.
 pub(crate) fn has_ipv6() -> bool {
@@ -39,16 +33,8 @@ impl Network {
     pub(crate) fn new() -> Option<Self> {
         let bridge =
             "ip link set lo up && ip link add br0 type bridge mcast_snooping 0 && ip link set br0 up";
-        let outside = [true, false].into_iter().find_map(|user| {
-            let mut command = Command::new("unshare");
-            command.arg(if user { "-Urn" } else { "-n" });
-            Namespace::start(command, user, bridge)
-        })?;
-        let inside = |setup: &str| {
-            let mut command = outside.enter();
-            command.args(["unshare", "-n"]);
-            Namespace::start(command, outside.is_of_user, setup).expect("a namespace within")
-        };
+        let outside = Namespace::outermost([true, false], bridge)?;
+        let inside = |setup: &str| outside.another(setup);
         let plain = "ip link set lo up";
         let mut lone = Vec::new();
         for n in 0..4 {
@@ -86,32 +72,6 @@ impl Network {
 }
 
 impl Namespace {
-    fn start(mut unshare: Command, is_of_user: bool, setup: &str) -> Option<Self> {
-        let script = format!("export PATH=$PATH:/usr/sbin:/sbin; {setup} && echo ready && exec cat");
-        let mut keeper = unshare
-            .args(["sh", "-c", &script])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut line = String::new();
-        BufReader::new(keeper.stdout.take()?).read_line(&mut line).ok()?;
-        let namespace = Self { keeper, is_of_user };
-        (line.trim() == "ready").then_some(namespace)
-    }
-
-    /// The start of a command that runs inside.
-    fn enter(&self) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--target={}", self.keeper.id())).arg("--net");
-        if self.is_of_user {
-            command.args(["--user", "--preserve-credentials"]);
-        }
-        command.arg("--");
-        command
-    }
-
     /// A program that runs inside, and dies with the thread that started it.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = self.enter();
@@ -119,16 +79,9 @@ impl Namespace {
         command
     }
 
-    pub(crate) fn run(&self, script: &str) -> String {
-        let script = format!("PATH=$PATH:/usr/sbin:/sbin; {script}");
-        let output = self.enter().args(["sh", "-c", &script]).output().unwrap();
-        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
     /// A cable from this switch to a host, which gets an interface of that name with this address.
     fn plug(&self, host: &Self, port: &str, name: &str, (lan, n): (u8, u8)) {
-        let pid = host.keeper.id();
+        let pid = host.id();
         self.run(&format!(
             "ip link add {port} type veth peer name {name} netns {pid} && ip link set {port} master br0 up"
         ));
@@ -152,12 +105,5 @@ impl Namespace {
         let table = self.run("cat /proc/net/dev");
         let line = table.lines().find_map(|line| line.trim().strip_prefix(&format!("{interface}:"))).unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = self.keeper.kill();
-        let _ = self.keeper.wait();
     }
 }

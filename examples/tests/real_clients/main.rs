@@ -8,6 +8,8 @@
 
 mod clients;
 mod content;
+#[path = "../namespace/mod.rs"]
+mod namespace;
 mod network;
 mod process;
 mod stage;

@@ -1,10 +1,10 @@
 //! A private network of one test: a bridge and hosts with an address each, or plain loopback where that is not allowed.
 
+use crate::namespace::Namespace;
 use std::cell::Cell;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 /// Where the processes of a test meet.
 ///
@@ -23,20 +23,10 @@ pub(crate) struct Host {
     next_port: Cell<u16>,
 }
 
-/// A network namespace, kept alive by a process that ends when its stdin closes, so even when the test is killed.
-struct Namespace {
-    keeper: Child,
-    user: bool,
-}
-
 impl Network {
     pub(crate) fn new() -> Self {
         let bridge = "ip link set lo up && ip link add br0 type bridge && ip link set br0 up";
-        let switch = [false, true].into_iter().find_map(|user| {
-            let mut command = Command::new("unshare");
-            command.arg(if user { "-Urn" } else { "-n" });
-            Namespace::start(command, user, bridge)
-        });
+        let switch = Namespace::outermost([false, true], bridge);
         Self { switch, hosts: 0 }
     }
 
@@ -52,11 +42,8 @@ impl Network {
         };
         self.hosts += 1;
         let number = self.hosts;
-        let mut command = switch.enter();
-        command.args(["unshare", "-n"]);
-        let namespace =
-            Namespace::start(command, switch.user, "ip link set lo up").expect("a namespace for a host");
-        let pid = namespace.keeper.id();
+        let namespace = switch.another("ip link set lo up");
+        let pid = namespace.id();
         let plug = format!(
             "ip link add v{number} type veth peer name e0 netns {pid} && ip link set v{number} master br0 up"
         );
@@ -90,7 +77,7 @@ impl Host {
 
     /// The same for a program that refuses to run as root and cannot become another user where only root exists.
     pub(crate) fn command_as_nobody(&self, program: &str) -> Command {
-        if self.namespace.as_ref().is_some_and(|namespace| namespace.user) {
+        if self.namespace.as_ref().is_some_and(Namespace::is_of_user) {
             let mut command = self.command("unshare");
             command.args(["--user", "--map-user=1000", program]);
             return command;
@@ -114,7 +101,7 @@ impl Host {
 
     /// Whether a TCP socket listens on `port`: asked of the kernel, because a probing connection would be a peer.
     pub(crate) fn listens(&self, port: u16) -> bool {
-        let pid = self.namespace.as_ref().map_or_else(|| "self".into(), |n| n.keeper.id().to_string());
+        let pid = self.namespace.as_ref().map_or_else(|| "self".into(), |n| n.id().to_string());
         ["tcp", "tcp6"].iter().any(|table| {
             let text = fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
             text.lines().skip(1).any(|line| {
@@ -127,47 +114,5 @@ impl Host {
 
     pub(crate) fn at(&self, port: u16) -> SocketAddr {
         format!("{}:{port}", self.address).parse().unwrap()
-    }
-}
-
-impl Namespace {
-    /// Runs `setup` in the namespaces that `unshare` makes and keeps them; `None` if the machine does not allow it.
-    fn start(mut unshare: Command, user: bool, setup: &str) -> Option<Self> {
-        let script = format!("export PATH=$PATH:/usr/sbin:/sbin; {setup} && echo ready && exec cat");
-        let mut keeper = unshare
-            .args(["sh", "-c", &script])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut line = String::new();
-        BufReader::new(keeper.stdout.take()?).read_line(&mut line).ok()?;
-        let namespace = Self { keeper, user };
-        (line.trim() == "ready").then_some(namespace)
-    }
-
-    /// The start of a command that runs inside.
-    fn enter(&self) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--target={}", self.keeper.id())).arg("--net");
-        if self.user {
-            command.args(["--user", "--preserve-credentials"]);
-        }
-        command.arg("--");
-        command
-    }
-
-    fn run(&self, script: &str) {
-        let script = format!("PATH=$PATH:/usr/sbin:/sbin; {script}");
-        let output = self.enter().args(["sh", "-c", &script]).output().unwrap();
-        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = self.keeper.kill();
-        let _ = self.keeper.wait();
     }
 }

@@ -39,7 +39,6 @@ mod strays;
 mod streams;
 mod sweep;
 mod tasks;
-mod token;
 mod unheard;
 mod walk;
 
@@ -64,12 +63,11 @@ use everybody::Everybody;
 use join::Joining;
 use lookups::{Goal, Running};
 use merge::Merging;
-use p2p_core::{Cx, Datagram, Input, Machine, OpId, OpInput, SocketId};
+use p2p_core::{Cx, Datagram, Input, Machine, OpId, OpInput, SocketId, Tokens};
 use questions::Purpose;
 use recursive::Routed;
 use storage::Storage;
 use streams::Streams;
-use token::Tokens;
 use unheard::Unheard;
 
 pub use hand_over::Handed;
@@ -232,7 +230,7 @@ impl Chord {
     #[must_use]
     pub fn touch(&self) -> u64 {
         let ring = self.ring().map_or(0, Ring::touch);
-        ring ^ self.fingers.touch() ^ self.pending.touch() ^ self.tokens.touch()
+        ring ^ self.fingers.touch() ^ self.pending.touch() ^ u64::from(self.next_lookup)
     }
 
     fn tell_status(&self, op: OpId, cx: &mut Context<'_>) {

@@ -138,8 +138,7 @@ impl Esm {
 
     pub(super) fn child_is_gone(&mut self, peer: SocketAddr, trees: u64) {
         let Some(live) = self.live() else { return };
-        for (at, tree) in live.trees.iter_mut().enumerate().filter(|(at, _)| trees >> at & 1 == 1) {
-            let _ = at;
+        for (_, tree) in live.trees.iter_mut().enumerate().filter(|(at, _)| trees >> at & 1 == 1) {
             tree.children.retain(|child| child.addr != peer);
         }
     }
@@ -165,15 +164,7 @@ impl Esm {
             self.tell_place(tree, cx);
         }
         let Some(live) = self.live() else { return };
-        let mut parents: Vec<(SocketAddr, u64)> = Vec::new();
-        for (at, tree) in live.trees.iter().enumerate() {
-            let Some(parent) = &tree.parent else { continue };
-            match parents.iter_mut().find(|(addr, _)| *addr == parent.addr) {
-                Some((_, trees)) => *trees |= 1 << at,
-                None => parents.push((parent.addr, 1 << at)),
-            }
-        }
-        for (addr, trees) in parents {
+        for (addr, trees) in live.parents() {
             self.tell_known(addr, Tell::Here { trees }, cx);
         }
     }

@@ -3,29 +3,22 @@
 use super::{Context, Esm, State, TICK};
 use crate::api::Timer;
 use crate::member::questions::Purpose;
-use crate::wire::{Answer, Ask, Known, SAMPLE, TreeStatus};
+use crate::wire::{Answer, Ask, TreeStatus};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
-use p2p_core::{Duration, Instant};
+use p2p_core::Duration;
 
 /// How often another member is asked how it is.
 const PROBE: Duration = Duration::from_secs(2);
 
 impl Esm {
-    /// Some members, ourselves among them.
-    pub(super) fn sample(&self, peer: SocketAddr, now: Instant, cx: &mut Context<'_>) -> Vec<Known> {
-        let mut sample = self.view.sample(peer, now, cx.rng());
-        sample.truncate(SAMPLE);
-        sample
-    }
-
     /// The answer to [`Ask::Probe`].
     pub(super) fn status(&mut self, peer: SocketAddr, cx: &mut Context<'_>) -> Answer {
         let now = cx.now();
         let me = self.me;
         let State::Live(live) = &self.state else { return Answer::Nothing };
         let trees = (0..live.trees.len()).map(|tree| live.tree_status(me, tree)).collect();
-        Answer::Status { trees, sample: self.sample(peer, now, cx) }
+        Answer::Status { trees, sample: self.view.sample(peer, now, cx.rng()) }
     }
 
     pub(super) fn tick(&mut self, cx: &mut Context<'_>) {

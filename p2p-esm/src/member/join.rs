@@ -145,7 +145,7 @@ impl Esm {
             return Answer::Nothing;
         }
         let (announcement, heard, oldest) = (live.announcement, live.playout.heard(), live.playout.oldest());
-        Answer::Broadcast { announcement, heard, oldest, sample: self.sample(peer, now, cx) }
+        Answer::Broadcast { announcement, heard, oldest, sample: self.view.sample(peer, now, cx.rng()) }
     }
 
     /// Leaves: children are told to move, and sent symbols until they have.
@@ -208,16 +208,7 @@ impl Esm {
         if until > now && needed {
             return;
         }
-        let mut parents: Vec<(SocketAddr, u64)> = Vec::new();
-        for (tree, parent) in
-            live.trees.iter().enumerate().filter_map(|(at, tree)| Some((at, tree.parent.as_ref()?.addr)))
-        {
-            match parents.iter_mut().find(|(addr, _)| *addr == parent) {
-                Some((_, trees)) => *trees |= 1 << tree,
-                None => parents.push((parent, 1 << tree)),
-            }
-        }
-        for (addr, trees) in parents {
+        for (addr, trees) in live.parents() {
             self.tell_known(addr, Tell::Gone { trees }, cx);
         }
         self.end(Error::Stopped, cx);

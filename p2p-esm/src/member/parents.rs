@@ -1,6 +1,6 @@
 //! Whom a member gets symbols from: how parents are found, doubted, lost and bettered.
 
-use super::{Context, Esm, State};
+use super::{Context, Esm, Live, State};
 use crate::api::Event;
 use crate::member::questions::{Purpose, UNKNOWN};
 use crate::member::tree::{Parent, Seek};
@@ -25,6 +25,21 @@ const UNDER_WAY: Duration = Duration::from_secs(1);
 const PROBES: usize = 6;
 /// Without luck for so many rounds, whoever has upload left is asked, in any tree.
 const URGENT: u8 = 3;
+
+impl Live {
+    /// Each parent once, and the trees in which it is one, bit by bit.
+    pub(super) fn parents(&self) -> Vec<(SocketAddr, u64)> {
+        let mut parents: Vec<(SocketAddr, u64)> = Vec::new();
+        for (at, tree) in self.trees.iter().enumerate() {
+            let Some(parent) = &tree.parent else { continue };
+            match parents.iter_mut().find(|(addr, _)| *addr == parent.addr) {
+                Some((_, trees)) => *trees |= 1 << at,
+                None => parents.push((parent.addr, 1 << at)),
+            }
+        }
+        parents
+    }
+}
 
 impl Esm {
     /// What is asked of a parent to be.
