@@ -20,6 +20,7 @@ pub mod http;
 pub mod id;
 mod job;
 pub mod keywords;
+mod length_prefixed;
 pub mod limit;
 mod machine;
 pub mod merkle;
@@ -49,6 +50,7 @@ pub use hash::{Digest, DigestKind, Digester};
 pub use id::Id;
 pub use job::{Cost, Entry, Job, JobDone, Span, Stat};
 pub use keywords::Keywords;
+pub use length_prefixed::LengthPrefixed;
 pub use limit::TokenBucket;
 pub use machine::{Datagram, Input, Machine, OpInput, StreamInput};
 #[cfg(feature = "node")]

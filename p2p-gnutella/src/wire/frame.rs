@@ -2,8 +2,8 @@
 
 use super::{HEADER_LEN, Header, Kind};
 use crate::deflate::inflate;
-use alloc::vec::Vec;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use p2p_core::LengthPrefixed;
 
 /// In the TTL of a datagram: its payload is deflated (gtk-gnutella's `deflated_udp`).
 pub const UDP_DEFLATED: u8 = 0x80;
@@ -111,16 +111,10 @@ impl Frame {
     }
 }
 
-/// Takes what a stream brings and gives its messages.
-///
-/// A message that lies in one chunk is a slice of it. What is left of a chunk behind its last whole message is copied, so
-/// that a stranger who sends half a message holds that half and not the driver's receive buffer.
+/// Takes what a stream brings and gives its messages, cut as [`LengthPrefixed`] says.
 #[derive(Clone, Debug)]
 pub struct Decoder {
-    /// What came and was not looked at yet.
-    chunk: Bytes,
-    /// The beginning of a message whose end has not come.
-    partial: Vec<u8>,
+    stream: LengthPrefixed<HEADER_LEN>,
     limits: SizeLimits,
 }
 
@@ -128,28 +122,24 @@ impl Decoder {
     /// Takes payloads within these limits.
     #[must_use]
     pub const fn new(limits: SizeLimits) -> Self {
-        Self { chunk: Bytes::new(), partial: Vec::new(), limits }
+        Self { stream: LengthPrefixed::new(), limits }
     }
 
     /// Adds what came. Call [`next`](Self::next) until it gives `None` before adding more: what waits is not limited here.
     pub fn push(&mut self, chunk: Bytes) {
-        if self.chunk.is_empty() {
-            self.chunk = chunk;
-        } else if !chunk.is_empty() {
-            self.chunk = [&self.chunk[..], &chunk[..]].concat().into();
-        }
+        self.stream.push(chunk);
     }
 
     /// How many bytes are held.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.chunk.len() + self.partial.len()
+        self.stream.len()
     }
 
     /// Whether no byte is held: the stream may end here.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.stream.is_empty()
     }
 
     /// The next message; `None` if its end has not come.
@@ -158,56 +148,17 @@ impl Decoder {
     /// If a payload is longer than allowed; every further call says so again.
     #[expect(clippy::should_implement_trait, reason = "more may come after None")]
     pub fn next(&mut self) -> Result<Option<Frame>, FrameError> {
-        if !self.partial.is_empty() {
-            return self.complete();
-        }
-        let Some(head) = self.chunk.first_chunk() else {
-            self.keep_partial();
-            return Ok(None);
-        };
-        let (header, len) = self.head(*head)?;
-        if self.chunk.len() < HEADER_LEN + len {
-            self.keep_partial();
-            return Ok(None);
-        }
-        self.chunk.advance(HEADER_LEN);
-        Ok(Some(Frame { header, payload: self.chunk.split_to(len) }))
-    }
-
-    /// Completes the message that began in an earlier chunk.
-    fn complete(&mut self) -> Result<Option<Frame>, FrameError> {
-        if !self.fill(HEADER_LEN) {
-            return Ok(None);
-        }
-        let Some(head) = self.partial.first_chunk() else { return Ok(None) };
-        let (header, len) = self.head(*head)?;
-        if !self.fill(HEADER_LEN + len) {
-            return Ok(None);
-        }
-        let mut payload = Bytes::from(core::mem::take(&mut self.partial));
-        payload.advance(HEADER_LEN);
-        Ok(Some(Frame { header, payload }))
-    }
-
-    /// Moves bytes of the chunk behind the partial message until that has `len`; whether it has.
-    fn fill(&mut self, len: usize) -> bool {
-        let n = len.saturating_sub(self.partial.len()).min(self.chunk.len());
-        self.partial.extend_from_slice(&self.chunk.split_to(n));
-        self.partial.len() >= len
-    }
-
-    fn keep_partial(&mut self) {
-        self.partial.extend_from_slice(&self.chunk);
-        self.chunk = Bytes::new();
-    }
-
-    fn head(&self, head: [u8; HEADER_LEN]) -> Result<(Header, usize), FrameError> {
-        let (header, len) = Header::parse(&head);
-        let limit = self.limits.of(header.kind);
-        if len > limit {
-            return Err(FrameError::TooLong { kind: header.kind, len, limit });
-        }
-        Ok((header, len as usize))
+        let limits = self.limits;
+        let message = self.stream.next(|head| {
+            let (header, len) = Header::parse(head);
+            let (kind, limit) = (header.kind, limits.of(header.kind));
+            if len > limit {
+                Err(FrameError::TooLong { kind, len, limit })
+            } else {
+                Ok((header, len as usize))
+            }
+        })?;
+        Ok(message.map(|(header, payload)| Frame { header, payload }))
     }
 }
 

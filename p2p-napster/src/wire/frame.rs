@@ -1,7 +1,7 @@
 //! Cuts a stream into messages, and writes them: `length: u16, type: u16` little-endian, then `length` bytes.
 
-use alloc::vec::Vec;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
+use p2p_core::LengthPrefixed;
 
 use super::text::Writer;
 
@@ -46,16 +46,10 @@ pub enum FrameError {
     },
 }
 
-/// Takes what a stream brings and gives its messages.
-///
-/// A message that lies in one chunk is a slice of it. What is left of a chunk behind its last whole message is copied, so
-/// that a stranger who sends half a message holds that half and not the driver's receive buffer.
+/// Takes what a stream brings and gives its messages, cut as [`LengthPrefixed`] says.
 #[derive(Clone)]
 pub struct Decoder {
-    /// What came and was not looked at yet.
-    chunk: Bytes,
-    /// The beginning of a message whose end has not come: always shorter than the message.
-    partial: Vec<u8>,
+    stream: LengthPrefixed<HEAD_LEN>,
     limit: u16,
 }
 
@@ -69,31 +63,24 @@ impl Decoder {
     /// Takes bodies of at most `limit` bytes.
     #[must_use]
     pub const fn new(limit: u16) -> Self {
-        Self { chunk: Bytes::new(), partial: Vec::new(), limit }
+        Self { stream: LengthPrefixed::new(), limit }
     }
 
     /// Adds what came. Call [`next`](Self::next) until it gives `None` before adding more: what waits is not limited here.
     pub fn push(&mut self, chunk: Bytes) {
-        if self.chunk.is_empty() {
-            self.chunk = chunk;
-        } else if !chunk.is_empty() {
-            let mut joined = BytesMut::with_capacity(self.chunk.len() + chunk.len());
-            joined.put(self.chunk.split_off(0));
-            joined.put(chunk);
-            self.chunk = joined.freeze();
-        }
+        self.stream.push(chunk);
     }
 
     /// How many bytes are held.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.chunk.len() + self.partial.len()
+        self.stream.len()
     }
 
     /// Whether no byte is held: the stream may end here.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.stream.is_empty()
     }
 
     /// The next message; `None` if its end has not come.
@@ -102,68 +89,20 @@ impl Decoder {
     /// If a message is longer than allowed; every further call says so again.
     #[expect(clippy::should_implement_trait, reason = "more may come after None")]
     pub fn next(&mut self) -> Result<Option<Frame>, FrameError> {
-        if !self.partial.is_empty() {
-            return self.complete();
-        }
-        let Some(head) = self.chunk.first_chunk() else {
-            self.keep_partial();
-            return Ok(None);
-        };
-        let (kind, len) = self.head(*head)?;
-        if self.chunk.len() < HEAD_LEN + len {
-            self.keep_partial();
-            return Ok(None);
-        }
-        self.chunk.advance(HEAD_LEN);
-        Ok(Some(Frame { kind, body: self.chunk.split_to(len) }))
+        let limit = self.limit;
+        let message = self.stream.next(|&[len_0, len_1, kind_0, kind_1]| {
+            let len = u16::from_le_bytes([len_0, len_1]);
+            let kind = u16::from_le_bytes([kind_0, kind_1]);
+            if len > limit { Err(FrameError::TooLong { kind, len, limit }) } else { Ok((kind, len.into())) }
+        })?;
+        Ok(message.map(|(kind, body)| Frame { kind, body }))
     }
 
     /// Everything that is held, in order, for whoever reads the stream on: behind a login with compression the next byte
     /// is part of a zlib stream.
     #[must_use]
     pub fn into_rest(self) -> Bytes {
-        if self.partial.is_empty() {
-            return self.chunk;
-        }
-        let mut rest = self.partial;
-        rest.extend_from_slice(&self.chunk);
-        rest.into()
-    }
-
-    /// Completes the message that began in an earlier chunk.
-    fn complete(&mut self) -> Result<Option<Frame>, FrameError> {
-        if !self.fill(HEAD_LEN) {
-            return Ok(None);
-        }
-        let Some(head) = self.partial.first_chunk() else { return Ok(None) };
-        let (kind, len) = self.head(*head)?;
-        if !self.fill(HEAD_LEN + len) {
-            return Ok(None);
-        }
-        let mut whole = Bytes::from(core::mem::take(&mut self.partial));
-        whole.advance(HEAD_LEN);
-        Ok(Some(Frame { kind, body: whole }))
-    }
-
-    /// Moves bytes of the chunk behind the partial message until that has `len`; whether it has.
-    fn fill(&mut self, len: usize) -> bool {
-        let n = len.saturating_sub(self.partial.len()).min(self.chunk.len());
-        self.partial.extend_from_slice(&self.chunk.split_to(n));
-        self.partial.len() >= len
-    }
-
-    fn keep_partial(&mut self) {
-        self.partial.extend_from_slice(&self.chunk);
-        self.chunk = Bytes::new();
-    }
-
-    const fn head(&self, head: [u8; HEAD_LEN]) -> Result<(u16, usize), FrameError> {
-        let len = u16::from_le_bytes([head[0], head[1]]);
-        let kind = u16::from_le_bytes([head[2], head[3]]);
-        if len > self.limit {
-            return Err(FrameError::TooLong { kind, len, limit: self.limit });
-        }
-        Ok((kind, len as usize))
+        self.stream.into_rest()
     }
 }
 
