@@ -16,15 +16,16 @@
 //! What a stranger sends is limited by [`p2p_core::http::MAX_HEAD`] bytes and [`p2p_core::http::MAX_HEADERS`] lines for each
 //! leg; how long it may take is for the owner to limit.
 
+mod first_line;
 mod greeting;
-mod head;
 mod introduction;
 mod machine;
 mod peer;
 mod policy;
 
+use first_line::FirstLine;
+pub use first_line::HandshakeError;
 pub use greeting::{Greeting, greeting};
-pub use head::{FirstLine, HandshakeError, Head, HeadReader};
 pub use introduction::{Introduction, Role};
 pub use machine::{Event, Handshake, Link, Terms};
 pub use peer::{Peer, TRIES_MAX, Version};

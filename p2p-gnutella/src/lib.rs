@@ -10,6 +10,7 @@ pub mod dime;
 pub mod ggep;
 pub mod guid;
 pub mod handshake;
+pub mod head;
 pub mod huge;
 pub mod library;
 pub mod magnet;

@@ -1,6 +1,7 @@
 //! [`Handshake`]: one connection, from its first byte to a link or to none.
 
-use super::{FirstLine, HandshakeError, Head, HeadReader, Introduction, Peer, Refusal, Role};
+use super::{FirstLine, HandshakeError, Introduction, Peer, Refusal, Role};
+use crate::head::{Head, HeadReader};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -179,9 +180,10 @@ impl Handshake {
     }
 
     fn head(&mut self, head: Head) -> Result<Event, HandshakeError> {
+        let line = FirstLine::parse(&head.first)?;
         self.peer.learn(&head.headers);
         let wrong = |line: &FirstLine| Err(HandshakeError::Line(alloc::format!("{line:?}")));
-        match (self.state, head.line) {
+        match (self.state, line) {
             (State::Hearing, FirstLine::Connect { major: 0, minor: 4 }) => {
                 self.state = State::Asked { old: true };
                 Ok(Event::Asked)

@@ -1,9 +1,9 @@
 //! What another servent shares, fetched as messages of the network.
 
 use super::event::{Error, Event, SourceError};
-use super::head::{Head, HeadReader};
 use super::http::PACKETS;
 use super::{Context, Stream, Timer, Transfers};
+use crate::head::{Head, HeadReader};
 use crate::wire::{Decoder, Message, SizeLimits};
 use alloc::string::ToString;
 use bytes::{Bytes, BytesMut};

@@ -9,12 +9,12 @@
 
 use super::download::Phase;
 use super::event::SourceError;
-use super::head::{Head, HeadReader};
 use super::http::{self, Place};
 use super::slices::Giver;
 use super::source::{Locator, Stage};
 use super::{Context, Stream, Timer, Transfers};
 use crate::Urn;
+use crate::head::{Head, HeadReader};
 use crate::thex::{LIST_MAX, TigerTree};
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -1,8 +1,8 @@
 //! [`Guest`]: a stream on which somebody asks for files, one request after the other.
 
-use super::head::HeadReader;
 use super::upload::Upload;
 use super::{Context, Stream, Timer, Transfers};
+use crate::head::HeadReader;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use core::net::SocketAddr;
@@ -81,7 +81,7 @@ impl Transfers {
             match guest
                 .head
                 .read(&mut data)
-                .and_then(|head| head.map(super::head::Head::into_request).transpose())
+                .and_then(|head| head.map(crate::head::Head::into_request).transpose())
             {
                 Ok(None) => {}
                 Ok(Some(request)) => self.serve(conn, &request, cx),

@@ -25,7 +25,6 @@ mod finish;
 mod give;
 mod giver;
 mod guest;
-pub mod head;
 pub mod http;
 mod kept;
 pub mod mesh;
@@ -44,6 +43,7 @@ pub use event::{Ask, Command, Error, Event, Progress, SourceError, Wanted};
 pub use source::Locator;
 
 use crate::handshake::Greeting;
+use crate::head::HeadReader;
 use crate::library::Library;
 use alloc::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
@@ -90,7 +90,7 @@ enum Stream {
     /// A servent that we were asked to connect to, and the number of the file that it wants.
     Giving(u32),
     /// A servent that connects because it was told to, and what it says.
-    Taking(head::HeadReader),
+    Taking(HeadReader),
     /// A push proxy that is asked to tell a source of a download to connect.
     Proxy(sources::ProxyAsked),
     Browse(browse::Listing),
@@ -262,7 +262,7 @@ impl Transfers {
     ) -> bool {
         let stream = match greeting {
             Greeting::Http => Stream::Guest(Guest::new(peer)),
-            Greeting::Giv => Stream::Taking(head::HeadReader::default()),
+            Greeting::Giv => Stream::Taking(HeadReader::default()),
             _ => return false,
         };
         let guests =

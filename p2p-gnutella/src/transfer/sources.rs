@@ -3,10 +3,10 @@
 use super::download::Phase;
 use super::event::SourceError;
 use super::giver::GiverStream;
-use super::head::HeadReader;
 use super::slices::Giver;
 use super::source::{Locator, PROXIES_MAX, Source, Stage, is_final};
 use super::{Ask, Context, Event, Stream, Timer, Transfers, http};
+use crate::head::HeadReader;
 use crate::{Guid, Urn};
 use alloc::format;
 use alloc::string::ToString;

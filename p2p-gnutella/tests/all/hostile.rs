@@ -2,11 +2,12 @@
 
 use bytes::{Bytes, BytesMut};
 use p2p_core::deflate::deflate;
-use p2p_core::http::{MAX_HEAD, MAX_HEADERS};
+use p2p_core::http::{HeadError, MAX_HEAD, MAX_HEADERS};
 use p2p_gnutella::Guid;
 use p2p_gnutella::deflate::{INFLATED_MAX, InflateError, Inflater, LINK};
 use p2p_gnutella::ggep::{Field, MAGIC};
-use p2p_gnutella::handshake::{Handshake, HandshakeError, HeadReader, TRIES_MAX};
+use p2p_gnutella::handshake::{Handshake, HandshakeError, TRIES_MAX};
+use p2p_gnutella::head::HeadReader;
 use p2p_gnutella::qrp::{Progress, Receiver, RouteError, WANTED_MAX, Wanted};
 use p2p_gnutella::wire::frame::UDP_DEFLATED;
 use p2p_gnutella::wire::{
@@ -190,14 +191,14 @@ fn header_floods_end_the_handshake() {
             other => break other.unwrap_err(),
         }
     };
-    assert_eq!((why, pushed), (HandshakeError::TooLong, (MAX_HEAD / 100 + 1) * 100));
+    assert_eq!((why, pushed), (HandshakeError::Head(HeadError::TooLong), (MAX_HEAD / 100 + 1) * 100));
     let lines = |count: usize, line: &str| {
         let text = format!("GNUTELLA CONNECT/0.6\r\n{}\r\n", line.repeat(count));
         HeadReader::new().read(&mut Bytes::from(text)).map(|head| head.unwrap().headers.len())
     };
     assert_eq!(lines(MAX_HEADERS, "a: b\r\n"), Ok(MAX_HEADERS));
-    assert_eq!(lines(MAX_HEADERS + 1, "a: b\r\n"), Err(HandshakeError::TooManyLines));
-    assert_eq!(lines(MAX_HEADERS + 1, " folded\r\n"), Err(HandshakeError::TooManyLines));
+    assert_eq!(lines(MAX_HEADERS + 1, "a: b\r\n"), Err(HeadError::TooManyHeaders));
+    assert_eq!(lines(MAX_HEADERS + 1, " folded\r\n"), Err(HeadError::TooManyHeaders));
     // Just as long as may be.
     let longest = |len: usize| {
         let text = format!("GNUTELLA CONNECT/0.6\r\na: {}\r\n\r\n", "b".repeat(len));

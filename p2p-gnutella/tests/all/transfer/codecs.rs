@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use p2p_core::http::{HeadError, Headers};
 use p2p_gnutella::Guid;
-use p2p_gnutella::transfer::head::{Head, HeadReader};
+use p2p_gnutella::head::{Head, HeadReader};
 use p2p_gnutella::transfer::http::{
     Asked, Place, address, alternates, available_ranges, parse_giv, ranges_text,
 };

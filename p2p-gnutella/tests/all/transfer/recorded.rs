@@ -5,7 +5,7 @@ use super::rig::{Do, Door, Raw, Scene, addr, answer, config, content, disk};
 use crate::capture::{Conversation, From, record};
 use bytes::Bytes;
 use p2p_core::http::{BodyLen, ContentRange, Headers, Request, Response};
-use p2p_gnutella::transfer::head::{Head, HeadReader};
+use p2p_gnutella::head::{Head, HeadReader};
 use p2p_gnutella::transfer::http::{Asked, alternates, node, parse_giv, tree_root};
 use p2p_gnutella::transfer::{Command, Locator, SourceError, Wanted};
 use p2p_sim::Disk;

@@ -1,4 +1,4 @@
-//! Heads of requests and answers as servents write them: [`HeadReader`] collects one, [`Head`] is what it says.
+//! Heads as servents write them, of handshakes, requests and answers: [`HeadReader`] collects one, [`Head`] is what it says.
 //!
 //! More is taken than HTTP allows, for old servents wrote it: spaces in targets, lines that go on, bare newlines.
 
@@ -30,6 +30,12 @@ pub struct HeadReader {
 }
 
 impl HeadReader {
+    /// Nothing has come.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new(), lines: 0, empty: 0, in_line: false }
+    }
+
     /// How many bytes are held: at most 8 KiB.
     #[must_use]
     pub const fn len(&self) -> usize {
