@@ -4,7 +4,7 @@ use super::swarm::ROUND;
 use super::{Client, Context, Peers, TorrentKey};
 use crate::choke::{self, Candidate, Choker, Role, Slots};
 use crate::config::Config;
-use crate::peer::session::{Peer, Pieces};
+use crate::peer::session::Peer;
 use crate::peer::wire::Message;
 use crate::picker::PeerKey;
 use crate::torrent::Torrent;
@@ -139,11 +139,7 @@ fn candidates(
 }
 
 pub(super) fn candidate(peer: &Peer, torrent: &p2p_core::Pieces, now: Instant) -> Candidate {
-    let has = match &peer.pieces {
-        Pieces::Unsaid => 0,
-        Pieces::Some(bits) => bits.count(),
-        Pieces::All => torrent.count(),
-    };
+    let has = peer.pieces.count(torrent.count());
     Candidate {
         key: peer.key,
         interested: peer.is_interested,

@@ -513,11 +513,7 @@ impl Client {
             addr: peer.addr,
             source: peer.source,
             agent: peer.extended.as_ref().and_then(|e| e.agent.as_deref()).unwrap_or_default().into(),
-            pieces: match &peer.pieces {
-                Pieces::Unsaid => 0,
-                Pieces::All => torrent.have.len(),
-                Pieces::Some(bits) => bits.count(),
-            },
+            pieces: peer.pieces.count(torrent.have.len()),
             rate_in: peer.rate_in.per_second(now),
             rate_out: peer.rate_out.per_second(now),
             downloaded: peer.downloaded,

@@ -57,6 +57,15 @@ impl Pieces {
         }
     }
 
+    /// How many of a torrent's `all` pieces.
+    pub(crate) fn count(&self, all: u32) -> u32 {
+        match self {
+            Self::Unsaid => 0,
+            Self::All => all,
+            Self::Some(bits) => bits.count(),
+        }
+    }
+
     pub(crate) const fn as_has(&self) -> Option<Has<'_>> {
         match self {
             Self::Unsaid => None,

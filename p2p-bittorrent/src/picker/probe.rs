@@ -6,8 +6,9 @@
 //! block that is of use shows the same. Who passes is not trusted for that, as it may know that it was a probe; it only
 //! may do what anybody could who has no piece in common with us.
 
+use super::fresh::{MISSES, Search, search};
 use super::order::Class;
-use super::{Asker, Has, MISSES, PeerKey, Picker, Search, Standing, search};
+use super::{Asker, Has, PeerKey, Picker, Standing};
 use crate::peer::Block;
 use p2p_core::chunk::BLOCK;
 use p2p_core::{Instant, Rng};

@@ -1,5 +1,6 @@
 //! What a picker can be asked: interest, progress, availability, and what is to be saved for a resume.
 
+use super::has::word;
 use super::partial::{NOBODY, State};
 use super::{Class, Has, PeerKey, Picker};
 use p2p_core::{Bitfield, Pieces};
@@ -33,7 +34,7 @@ impl Picker {
         match has {
             Has::All => !self.wanted.none(),
             Has::Some(bits) => {
-                !bits.none() && (0..self.words()).any(|at| super::word(&self.wanted, at) & has.word(at) != 0)
+                !bits.none() && (0..self.words()).any(|at| word(&self.wanted, at) & has.word(at) != 0)
             }
         }
     }

@@ -14,9 +14,10 @@
 //! - Once we have a piece, such a one is first asked for a block of it ([`probe`](super::probe)): then a liar costs a
 //!   block here too, and as much as above only if it answers probes and lies later.
 
+use super::choose::LOOK;
 use super::partial::{End, NOBODY, State};
 use super::probe::Probe;
-use super::{Asker, Has, LOOK, PeerKey, Picker};
+use super::{Asker, Has, PeerKey, Picker};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use p2p_core::{Duration, Instant, Rng};
