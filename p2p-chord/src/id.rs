@@ -199,7 +199,7 @@ mod tests {
         fn a_place_is_the_hash_of_what_is_said(network: u32, ip: [u8; 4], port: u16) {
             let mut said = b"p2p-chord node".to_vec();
             said.extend(network.to_be_bytes());
-            said.extend(std::net::Ipv4Addr::from(ip).to_ipv6_mapped().octets());
+            said.extend(core::net::Ipv4Addr::from(ip).to_ipv6_mapped().octets());
             said.extend(port.to_be_bytes());
             prop_assert_eq!(RingId::of_node(NetworkId(network), (ip, port).into()), RingId::of(&said));
         }
