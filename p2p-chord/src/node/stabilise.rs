@@ -209,7 +209,7 @@ impl Chord {
     /// A member holds itself for our predecessor ("rectify"). Its token says that it hears us: nobody enters our state who
     /// did not answer.
     pub(super) fn notified(&mut self, asked: Asked, cx: &mut Context<'_>) {
-        if !self.config.classic && !(self.is_news(asked.from) && asked.is_proven) {
+        if !(self.config.classic || self.is_news(asked.from) && asked.is_proven) {
             return;
         }
         let new = Contact::unmet(Peer::new(self.config.network, asked.from));
