@@ -35,7 +35,7 @@ fn several_ways_find_what_is_stored() {
 
 #[test]
 fn the_last_version_is_heard_of_though_liars_tell_older_ones() {
-    let run = routers(1, &Hostile { quorum: 12, ..hostile(Lie::Forge, 24) });
+    let run = routers(1, &Hostile { quorum: 10, ..hostile(Lie::Forge, 24) });
     println!("{} of 300 fail, {} old; {:.1} messages", run.failed.len(), run.old, run.messages.mean());
     assert!(run.failed.is_empty() && run.old == 0, "{:?}", run.failed);
     let run = routers(1, &Hostile { quorum: 1, ..hostile(Lie::Forge, 1) });

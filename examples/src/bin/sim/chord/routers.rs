@@ -5,7 +5,7 @@ use p2p_examples::rings::{Hostile, Lie, Profile, routers};
 use p2p_examples::{Line, Output, Table};
 
 /// Replicas of a signed record that are to be heard, so that hardly ever all of them are liars.
-const QUORUM: u8 = 12;
+const QUORUM: u8 = 10;
 
 impl Chord {
     pub(super) fn routers(&self, out: &mut Output) -> bool {
