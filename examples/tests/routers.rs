@@ -5,7 +5,7 @@ use p2p_examples::rings::{Hostile, Lie, Profile, routers};
 
 fn hostile(lie: Lie, ways: u8) -> Hostile {
     let profile = Profile { base_bits: 4, parallel: 3, ..Profile::plain(8) };
-    Hostile { nodes: 500, share: 0.25, lie, ways, gets: 300, profile }
+    Hostile { nodes: 500, share: 0.25, lie, ways, quorum: 0, gets: 300, profile }
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn one_way_fails_where_a_quarter_lies() {
 
 #[test]
 fn several_ways_find_what_is_stored() {
-    for (seed, lie) in (1..).zip([Lie::Any, Lie::Lead, Lie::Claim, Lie::Absent]) {
+    for (seed, lie) in (1..).zip([Lie::Any, Lie::Lead, Lie::Claim, Lie::Absent, Lie::Forge]) {
         let run = routers(seed, &hostile(lie, 24));
         println!(
             "seed {seed}, {lie:?}: {} of 300 fail; {:.1} messages, {:.1} for what is not there ({} of {})",
@@ -31,4 +31,13 @@ fn several_ways_find_what_is_stored() {
         assert!(run.messages.mean() < 60.0);
         assert_eq!(run.absent, run.absent_of);
     }
+}
+
+#[test]
+fn the_last_version_is_heard_of_though_liars_tell_older_ones() {
+    let run = routers(1, &Hostile { quorum: 10, ..hostile(Lie::Forge, 24) });
+    println!("{} of 300 fail, {} old; {:.1} messages", run.failed.len(), run.old, run.messages.mean());
+    assert!(run.failed.is_empty() && run.old == 0, "{:?}", run.failed);
+    let run = routers(1, &Hostile { quorum: 1, ..hostile(Lie::Forge, 1) });
+    assert!(run.old > 30, "by one way and with one replica a liar is believed: {}", run.old);
 }

@@ -16,18 +16,29 @@ const NEW: Duration = Duration::from_millis(250);
 pub(crate) struct RoundTrip {
     /// 0 if there was no answer yet.
     mean: u16,
+    /// 0 if the mean is no more than a bound so far.
     deviation: u16,
 }
 
 impl RoundTrip {
     pub(crate) fn took(&mut self, took: Duration) {
         let took = u16::try_from(took.as_micros() / 125).unwrap_or(u16::MAX).max(1);
-        if self.mean == 0 {
+        if self.mean == 0 || self.deviation == 0 {
             (self.mean, self.deviation) = (took, took / 2);
         } else {
             let off = self.mean.abs_diff(took);
             self.deviation = ((3 * u32::from(self.deviation) + u32::from(off)) / 4) as u16;
             self.mean = ((7 * u32::from(self.mean) + u32::from(took)) / 8).max(1) as u16;
+        }
+    }
+
+    /// An answer took so long at most: it is to a question that was sent again, to the first time that it was sent or to a
+    /// later one (Karn 1987). Where nothing better is known it counts, for otherwise who is farther away than was guessed
+    /// would be guessed to be as near for ever.
+    pub(crate) fn took_at_most(&mut self, took: Duration) {
+        if self.mean == 0 {
+            self.took(took);
+            self.deviation = 0;
         }
     }
 
@@ -81,5 +92,27 @@ impl Contact {
             Some(other) if self.round_trip.mean().is_none() && other.peer == self.peer => *other,
             _ => self,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_counts_until_something_better_is_known() {
+        let mut round_trip = RoundTrip::default();
+        let far = Duration::from_millis(800);
+        round_trip.took_at_most(far);
+        assert_eq!(round_trip.mean(), Some(far), "who is far away is met, however often it was asked");
+        assert!(round_trip.patience() > far);
+        round_trip.took_at_most(Duration::from_millis(900));
+        assert_eq!(round_trip.mean(), Some(far));
+        // It had been lost, and was sent again.
+        let near = Duration::from_millis(40);
+        round_trip.took(near);
+        assert_eq!(round_trip.mean(), Some(near));
+        round_trip.took_at_most(far);
+        assert_eq!(round_trip.mean(), Some(near));
     }
 }

@@ -67,7 +67,7 @@ impl RingId {
         input[14..18].copy_from_slice(&network.0.to_be_bytes());
         input[18..34].copy_from_slice(&ip);
         input[34..36].copy_from_slice(&addr.port().to_be_bytes());
-        Self::of(&input)
+        Self::cut(&Sha256::short(&input).0)
     }
 
     fn cut(digest: &[u8; 32]) -> Self {
@@ -195,6 +195,15 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn a_place_is_the_hash_of_what_is_said(network: u32, ip: [u8; 4], port: u16) {
+            let mut said = b"p2p-chord node".to_vec();
+            said.extend(network.to_be_bytes());
+            said.extend(core::net::Ipv4Addr::from(ip).to_ipv6_mapped().octets());
+            said.extend(port.to_be_bytes());
+            prop_assert_eq!(RingId::of_node(NetworkId(network), (ip, port).into()), RingId::of(&said));
+        }
+
         #[test]
         fn words_count_as_bytes_do(a: [u8; 20], b: [u8; 20], c: [u8; 20], near: bool) {
             // Equal upper parts are where a borrow shows.

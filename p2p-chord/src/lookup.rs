@@ -70,7 +70,7 @@ impl Candidate {
 #[derive(Clone, Debug)]
 pub(crate) struct Lookup {
     target: RingId,
-    /// Nearest first.
+    /// Nearest last: those that are named are nearer than all before, and so are put at the end.
     candidates: Vec<Candidate>,
     parallel: usize,
     /// Who is asked may well be responsible: nobody else is until it has answered.
@@ -83,19 +83,19 @@ pub(crate) struct Lookup {
 }
 
 impl Lookup {
-    /// A lookup that begins with these nodes and asks so many at a time.
-    pub(crate) fn new(target: RingId, parallel: usize, seeds: impl Iterator<Item = Contact>) -> Self {
+    /// A lookup that begins with these nodes, best nearest first, and asks so many at a time.
+    pub(crate) fn new(target: RingId, parallel: usize, seeds: &[Contact]) -> Self {
         let mut lookup = Self {
             target,
-            candidates: Vec::new(),
+            candidates: Vec::with_capacity(seeds.len() + MORE),
             parallel,
             is_guessed: false,
             alike: 0,
             dead: Vec::new(),
             report: Report::default(),
         };
-        for contact in seeds {
-            lookup.add(contact, 1);
+        for contact in seeds.iter().rev() {
+            lookup.add(*contact, 1);
         }
         lookup
     }
@@ -114,13 +114,18 @@ impl Lookup {
         if self.candidates.iter().filter(|at| is_alike(at)).count() < self.alike {
             return true;
         }
-        match self.candidates.iter().rposition(is_alike) {
+        match self.candidates.iter().position(is_alike) {
             Some(at) if self.candidates[at].distance(self.target) > distance => {
                 self.candidates.remove(at);
                 true
             }
             _ => false,
         }
+    }
+
+    /// See [`Chord::touch`](crate::Chord::touch): those that are asked next, and where nearer ones are put.
+    pub(crate) fn touch(&self) -> u64 {
+        self.candidates.iter().rev().take(8).fold(0, |sum, candidate| sum ^ u64::from(candidate.depth))
     }
 
     pub(crate) const fn target(&self) -> RingId {
@@ -130,20 +135,34 @@ impl Lookup {
     fn add(&mut self, contact: Contact, depth: u16) {
         let distance = contact.peer.id().distance_to(self.target);
         let target = self.target;
-        match self.candidates.binary_search_by_key(&distance, |candidate| candidate.distance(target)) {
-            Ok(_) => {}
-            // Who gives way is farther away: the place stays.
-            Err(at) if at < CANDIDATES && self.make_room(contact, distance) => {
-                self.candidates.truncate(CANDIDATES - 1);
-                self.insert(at, Candidate { contact, depth, state: State::New, is_guess: false });
+        let place = match self.candidates.last() {
+            Some(nearest) if nearest.distance(target) <= distance => {
+                self.candidates.binary_search_by(|candidate| distance.cmp(&candidate.distance(target)))
             }
-            Err(_) => {}
+            _ => Err(self.candidates.len()),
+        };
+        let Err(mut at) = place else { return };
+        let nearer = self.candidates.len() - at;
+        if nearer >= CANDIDATES {
+            return;
         }
+        let before = self.candidates.len();
+        if !self.make_room(contact, distance) {
+            return;
+        }
+        // Who gave way was farther away.
+        at -= before - self.candidates.len();
+        if self.candidates.len() >= CANDIDATES {
+            self.candidates.remove(0);
+            at -= 1;
+        }
+        self.insert(at, Candidate { contact, depth, state: State::New, is_guess: false });
     }
 
     /// This one is likely to be responsible, and is asked before anybody else.
     pub(crate) fn guess(&mut self, contact: Contact) {
-        self.insert(0, Candidate { contact, depth: 1, state: State::New, is_guess: true });
+        let candidate = Candidate { contact, depth: 1, state: State::New, is_guess: true };
+        self.insert(self.candidates.len(), candidate);
         self.is_guessed = true;
     }
 
@@ -157,7 +176,7 @@ impl Lookup {
     /// All that its later course depends on.
     pub(crate) fn essence(&self, into: &mut impl Hasher) {
         (self.target, &self.dead).hash(into);
-        for candidate in &self.candidates {
+        for candidate in self.candidates.iter().rev() {
             (candidate.contact, candidate.state).hash(into);
         }
     }
@@ -175,7 +194,7 @@ impl Lookup {
             let asked = self.candidates.iter().filter(|at| !is_new(at) && block(at) == Some(of));
             asked.count() < self.alike
         };
-        let mut new = self.candidates.iter().enumerate().filter(|(_, candidate)| is_new(candidate));
+        let mut new = self.candidates.iter().enumerate().rev().filter(|(_, candidate)| is_new(candidate));
         let first = new.clone().next().map(|(at, _)| at);
         new.find(|(_, candidate)| has_room(candidate)).map(|(at, _)| at).or(first)
     }
@@ -207,7 +226,8 @@ impl Lookup {
 
     /// Nobody nearer is left: the nearest one that answered and was not asked yet for all that it knows.
     pub(crate) fn widen(&mut self) -> Option<Contact> {
-        let nearest = self.candidates.iter_mut().find(|candidate| candidate.state == State::Answered)?;
+        let nearest =
+            self.candidates.iter_mut().rev().find(|candidate| candidate.state == State::Answered)?;
         nearest.state = State::Widened;
         self.report.messages += 1;
         Some(nearest.contact)
@@ -227,10 +247,10 @@ impl Lookup {
     /// Who was asked answered, or will not.
     fn find(&mut self, peer: Peer) -> Option<&mut Candidate> {
         self.is_guessed = false;
-        self.candidates.iter_mut().find(|candidate| candidate.contact.peer == peer)
+        self.candidates.iter_mut().rev().find(|candidate| candidate.contact.peer == peer)
     }
 
-    /// A node named nearer ones.
+    /// A node named nearer ones, best the farthest first.
     pub(crate) fn closer(&mut self, peer: Peer, closer: impl Iterator<Item = Contact>) {
         self.report.messages += 1;
         let target = self.target;

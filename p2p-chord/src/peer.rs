@@ -39,6 +39,15 @@ impl Peer {
         SocketAddr::new(ip, self.port)
     }
 
+    /// Whether it has this address.
+    pub(crate) fn is_at(&self, addr: SocketAddr) -> bool {
+        let ip = match addr.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        self.port == addr.port() && self.ip == ip.octets()
+    }
+
     /// As it is written in messages.
     #[must_use]
     pub fn place(&self) -> Place {

@@ -97,7 +97,9 @@ impl<P> Pending<P> {
 
     /// See [`Chord::touch`](crate::Chord::touch).
     pub(crate) fn touch(&self) -> u64 {
-        self.questions.iter().fold(0, |sum, question| sum ^ u64::from(question.transaction))
+        self.questions
+            .iter()
+            .fold(0, |sum, question| sum ^ u64::from(question.transaction) ^ u64::from(question.sent.whole))
     }
 
     /// Bytes on the heap.
@@ -136,18 +138,18 @@ impl<P> Pending<P> {
         Some(due)
     }
 
-    /// The question of an answer from this address, and how long it took if that can be told.
+    /// The question of an answer from this address, and how long it took since it was asked first.
     pub(crate) fn answered(
         &mut self,
         transaction: u32,
         from: core::net::SocketAddr,
         now: Instant,
-    ) -> Option<(Question<P>, Option<Duration>)> {
-        let is = |question: &Question<P>| question.transaction == transaction && question.to.addr() == from;
+    ) -> Option<(Question<P>, Duration)> {
+        let is = |question: &Question<P>| question.transaction == transaction && question.to.is_at(from);
         let at = self.questions.iter().position(is)?;
         let question = self.questions.swap_remove(at);
         self.rest();
-        let took = (!question.repeated).then(|| now.since(question.asked));
+        let took = now.since(question.asked);
         Some((question, took))
     }
 

@@ -372,7 +372,8 @@ pub enum Role {
     Nearer,
     /// Responsible. If another one has come in between, it is the receiver's predecessor.
     Owner,
-    /// Responsible, because those before it do not answer.
+    /// Responsible, because those before it do not answer. Is its predecessor, as far as the receiver knows, that one is asked
+    /// once more, as the owner: the sender may have been too hasty.
     Heir,
 }
 

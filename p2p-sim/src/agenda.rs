@@ -8,6 +8,10 @@ const TICK: u32 = 20;
 /// Slots of a level: 256 ticks, then 256 times 256, then 256 times that (4.9 hours).
 const SLOTS: usize = 256;
 const LEVELS: usize = 3;
+/// Events that are looked at side by side: what they need is to fit into the cache that is nearest but one.
+const AHEAD: usize = 64;
+/// The next ones are looked at when so few are left.
+const SEEN: usize = 4;
 
 #[derive(Debug)]
 struct Entry<E> {
@@ -88,8 +92,8 @@ pub(crate) struct Agenda<E> {
     tick: u64,
     /// The events of this tick that were there when it began, latest first.
     current: Vec<Entry<E>>,
-    /// Nobody looked at them yet.
-    opened: bool,
+    /// So many of them, from the latest on, nobody looked at yet.
+    unseen: usize,
     /// Those that came later, for this tick.
     near: BinaryHeap<Entry<E>>,
     levels: [Level<E>; LEVELS],
@@ -104,7 +108,7 @@ impl<E> Agenda<E> {
             len: 0,
             tick: 0,
             current: Vec::new(),
-            opened: false,
+            unseen: 0,
             near: BinaryHeap::new(),
             levels: [Level::new(), Level::new(), Level::new()],
             far: BinaryHeap::new(),
@@ -161,14 +165,15 @@ impl<E> Agenda<E> {
         }
     }
 
-    /// What is left of a tick that began since this was last asked.
-    pub(crate) fn opened(&mut self) -> Option<impl Iterator<Item = &E>> {
-        std::mem::take(&mut self.opened).then(|| self.current.iter().map(|entry| &entry.what))
-    }
-
-    /// What is left of what this tick began with.
-    pub(crate) fn current(&self) -> impl Iterator<Item = &E> {
-        self.current.iter().map(|entry| &entry.what)
+    /// Some of what comes next, each once, shortly before it comes: mostly none.
+    pub(crate) fn ahead(&mut self) -> impl Iterator<Item = &E> + Clone {
+        let mut some = 0..0;
+        if self.unseen > 0 && self.current.len() < self.unseen + SEEN {
+            let end = self.unseen.min(self.current.len());
+            self.unseen = end.saturating_sub(AHEAD);
+            some = self.unseen..end;
+        }
+        self.current[some].iter().rev().map(|entry| &entry.what)
     }
 
     /// Goes on to the next tick that holds events, or opens a slot of a higher level; not past `limit`.
@@ -186,7 +191,7 @@ impl<E> Agenda<E> {
             if first.slots[slot].capacity() > 64 + 8 * self.current.len() {
                 first.slots[slot] = Vec::new();
             }
-            self.opened = true;
+            self.unseen = self.current.len();
             self.current.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.key()));
             return true;
         }

@@ -10,11 +10,11 @@ use std::hint::black_box;
 const MANY: usize = 4;
 
 impl<M: Machine> Sim<M> {
-    /// Touches what the events of a tick that begins will need.
+    /// Touches what the next events will need.
     pub(crate) fn look_ahead(&mut self) {
-        let Some(happenings) = self.agenda.opened() else { return };
+        let happenings = self.agenda.ahead();
         let mut touched = 0;
-        for what in happenings {
+        for what in happenings.clone() {
             touched ^= match what {
                 Happening::Arrive(way) | Happening::Deliver(way) => self.wires.touch(*way),
                 Happening::Sent { node } => {
@@ -30,14 +30,10 @@ impl<M: Machine> Sim<M> {
             };
         }
         black_box(touched);
-        self.look_into_machines();
-    }
-
-    /// Touches what machines say that they need.
-    fn look_into_machines(&self) {
+        // And what machines say that they need.
         let Some(touch) = self.touch else { return };
         let mut touched = 0;
-        for what in self.agenda.current() {
+        for what in happenings {
             if let Happening::Datagram { to: node, .. } | Happening::Timer { node, .. } = what {
                 touched ^= touch(&self.nodes[*node as usize].machine);
             }

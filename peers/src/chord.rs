@@ -1,6 +1,6 @@
 //! Our Chord: machines in one loop, and nodes over UDP.
 
-use crate::figures::{Figures, Watch};
+use crate::figures::{Figures, Idle, Watch};
 use p2p_chord::record::{Kind, Record};
 use p2p_chord::{Chord, Command, Config, Get, Peer, Put, RingId};
 use p2p_core::{
@@ -10,8 +10,11 @@ use p2p_examples::loopback::{Loopback, get, put};
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 const OPS: usize = 2_000;
+/// How long is watched what passes when nothing is asked.
+const REST: Duration = Duration::from_secs(10);
 
 fn config() -> Config {
     let mut config = Config::default();
@@ -74,7 +77,7 @@ impl World {
 
     fn run(&mut self, rng: &mut Rng, commands: Vec<Command>) -> crate::figures::Cost {
         let (count, messages, succeeded, watch) =
-            (commands.len(), self.messages, self.succeeded, Watch::new(0.0));
+            (commands.len(), self.messages, self.succeeded, Watch::new(Idle::default()));
         for (op, command) in (1..).zip(commands) {
             let node = rng.index(self.nodes.len());
             self.input(node, Input::Op(OpId::from_raw(op), OpInput::Ask(command)));
@@ -107,13 +110,17 @@ pub fn over_udp(count: usize) -> Result<Figures, Box<dyn Error>> {
         for record in values(2, OPS / 2) {
             put(ring.node(rng.index(count)), record).await?;
         }
+        // They look after each other all the time; that is not what is asked about.
+        let rest = Watch::new(Idle::default());
+        tokio::time::sleep(REST).await;
+        let idle = rest.idle();
         let records = values(3, OPS);
-        let (watch, mut failed) = (Watch::new(0.0), 0);
+        let (watch, mut failed) = (Watch::new(idle), 0);
         for record in &records {
             failed += usize::from(put(ring.node(rng.index(count)), record.clone()).await.is_err());
         }
         let put = watch.stop(OPS, failed, None);
-        let (watch, mut failed) = (Watch::new(0.0), 0);
+        let (watch, mut failed) = (Watch::new(idle), 0);
         for record in &records {
             let key: RingId = record.key();
             failed += usize::from(get(ring.node(rng.index(count)), key, Kind::Value).await.is_err());

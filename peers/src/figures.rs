@@ -13,6 +13,8 @@ pub struct Figures {
 /// For each operation.
 pub struct Cost {
     pub messages: f64,
+    /// Datagrams that passed meanwhile, those that the nodes would have sent anyhow included.
+    pub passed: f64,
     /// Milliseconds.
     pub cpu: f64,
     pub count: usize,
@@ -40,26 +42,37 @@ pub struct Watch {
     cpu: Duration,
     datagrams: u64,
     began: Instant,
-    /// Seconds of CPU that pass in a second when nothing is asked.
-    idle: f64,
+    idle: Idle,
+}
+
+/// What passes in a second in which nothing is asked.
+#[derive(Clone, Copy, Default)]
+pub struct Idle {
+    /// Seconds of CPU.
+    pub cpu: f64,
+    /// Datagrams: nodes look after each other.
+    pub datagrams: f64,
 }
 
 impl Watch {
-    pub fn new(idle: f64) -> Self {
+    pub fn new(idle: Idle) -> Self {
         Self { cpu: cpu(), datagrams: datagrams(), began: Instant::now(), idle }
     }
 
-    /// What each of these cost. Without a count of their messages the datagrams of the system count.
-    pub fn stop(&self, count: usize, failed: usize, messages: Option<u64>) -> Cost {
-        let used = (cpu() - self.cpu).as_secs_f64() - self.idle * self.began.elapsed().as_secs_f64();
-        let messages = messages.unwrap_or_else(|| datagrams() - self.datagrams);
-        Cost { messages: messages as f64 / count as f64, cpu: used * 1e3 / count as f64, count, failed }
+    /// What passed in each second since, in which nothing was asked.
+    pub fn idle(&self) -> Idle {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let datagrams = (datagrams() - self.datagrams) as f64 / seconds;
+        Idle { cpu: (cpu() - self.cpu).as_secs_f64() / seconds, datagrams }
     }
-}
 
-/// Seconds of CPU that pass in a second of doing nothing.
-pub fn idle(wait: impl FnOnce(Duration)) -> f64 {
-    let (before, began) = (cpu(), Instant::now());
-    wait(Duration::from_secs(3));
-    (cpu() - before).as_secs_f64() / began.elapsed().as_secs_f64()
+    /// What each of these cost. Without a count of their messages the datagrams of the system count, but for as many as
+    /// pass when nothing is asked.
+    pub fn stop(&self, count: usize, failed: usize, messages: Option<u64>) -> Cost {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let used = (cpu() - self.cpu).as_secs_f64() - self.idle.cpu * seconds;
+        let (all, each) = ((datagrams() - self.datagrams) as f64, count as f64);
+        let messages = messages.map_or(all - self.idle.datagrams * seconds, |messages| messages as f64);
+        Cost { messages: messages / each, passed: all / each, cpu: used * 1e3 / each, count, failed }
+    }
 }

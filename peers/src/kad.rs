@@ -1,6 +1,6 @@
 //! libp2p's Kademlia over its memory transport, with plain text and yamux, all swarms in one thread.
 
-use crate::figures::{Cost, Figures, Watch};
+use crate::figures::{Cost, Figures, Idle, Watch};
 use futures::StreamExt as _;
 use libp2p::core::Transport as _;
 use libp2p::core::multiaddr::{Multiaddr, Protocol};
@@ -145,7 +145,7 @@ fn nodes(count: usize) -> Result<Vec<Node>, Box<dyn Error>> {
 }
 
 async fn measure(nodes: &[Node], rng: &mut Rng, asks: Vec<Ask>) -> Cost {
-    let (count, watch) = (asks.len(), Watch::new(0.0));
+    let (count, watch) = (asks.len(), Watch::new(Idle::default()));
     let (mut failed, mut requests) = (0, 0u64);
     for ask in asks {
         let (ok, took) = nodes[rng.index(nodes.len())].ask(ask).await;

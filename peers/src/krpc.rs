@@ -1,9 +1,10 @@
 //! BitTorrent's hash table as the crate `mainline` has it: a thread and a socket for each node.
 
-use crate::figures::{Figures, Watch, idle};
+use crate::figures::{Figures, Idle, Watch};
 use mainline::Testnet;
 use p2p_core::Rng;
 use std::error::Error;
+use std::time::Duration;
 
 /// Fewer than of the others: a put takes a tenth of a second or more.
 const OPS: usize = 60;
@@ -16,7 +17,9 @@ pub fn over_udp(count: usize) -> Result<Figures, Box<dyn Error>> {
     }
     let (mut rng, mut dice) = (Rng::fast_from(1), Rng::fast_from(2));
     // Its threads look for work all the time; that is not what is asked about.
-    let idle = idle(std::thread::sleep);
+    let rest = Watch::new(Idle::default());
+    std::thread::sleep(Duration::from_secs(3));
+    let idle = rest.idle();
     let values: Vec<[u8; 100]> = (0..OPS).map(|_| dice.bytes()).collect();
     let (watch, mut keys, mut failed) = (Watch::new(idle), Vec::new(), 0);
     for value in &values {

@@ -50,6 +50,13 @@ impl Profile {
         }
     }
 
+    /// The library's base-16 profile ([`Config::base16`]), with the paper's one question at a time, and no upkeep.
+    #[must_use]
+    pub fn base16() -> Self {
+        let Config { successors, base_bits, part_bits, .. } = Config::base16();
+        Self { base_bits, part_bits, ..Self::plain(successors) }
+    }
+
     /// The configuration that it is.
     #[must_use]
     pub fn config(&self) -> Config {

@@ -4,11 +4,12 @@
 use super::settled::fingers;
 use super::{Profile, Spread};
 use bytes::BytesMut;
-use p2p_chord::record::{Kind, Record};
+use p2p_chord::record::{Kind, Record, SecretKey, Signed};
 use p2p_chord::wire::{Answer, Ask, Packet};
 use p2p_chord::{Chord, Command, Config, Error, Event, Get, NetworkId, Peer, Put, Report, RingId, Timer};
 use p2p_core::{Cx, Datagram, Duration, Effect, Input, Machine, OpId, Own, Rng};
 use p2p_sim::{NodeIx, Sim, Uniform};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,6 +24,9 @@ pub enum Lie {
     Silence,
     /// That nothing is stored there.
     Absent,
+    /// That their band is responsible, and whoever asks one of the band for a value is given another one, and for a signed
+    /// record the version before the last.
+    Forge,
     /// With any of these, by dice.
     Any,
 }
@@ -33,6 +37,8 @@ struct Band {
     peers: Vec<Peer>,
     network: NetworkId,
     lie: Lie,
+    /// Signed records that have been replaced.
+    old: BTreeMap<RingId, Record>,
 }
 
 impl Band {
@@ -55,11 +61,16 @@ impl Band {
             Ask::Get { key, routed, .. } => (*key, *routed),
             _ => return Some(None),
         };
-        let any = [Lie::Lead, Lie::Claim, Lie::Silence, Lie::Absent];
+        let any = [Lie::Lead, Lie::Claim, Lie::Silence, Lie::Absent, Lie::Forge];
         let lie = if self.lie == Lie::Any { any[rng.index(any.len())] } else { self.lie };
         let owners = || Answer::Owners(self.behind(place).take(8).map(Peer::place).collect());
         Some(Some(match lie {
             Lie::Silence => return None,
+            Lie::Forge if matches!(ask, Ask::Get { .. }) => {
+                let other = Record::Value(place.as_bytes().to_vec().into());
+                Answer::Records(vec![(self.old.get(&place).cloned().unwrap_or(other), 3_600)])
+            }
+            // Who is asked as one of those that have it.
             _ if !routed => Answer::Records(Vec::new()),
             Lie::Absent if matches!(ask, Ask::Get { .. }) => Answer::Records(Vec::new()),
             Lie::Lead => {
@@ -131,6 +142,9 @@ pub struct Hostile {
     pub lie: Lie,
     /// By how many ways a get is tried at most.
     pub ways: u8,
+    /// How many replicas are to be heard of signed records, of which liars have an older version; 0: of values, of which
+    /// one is enough.
+    pub quorum: u8,
     /// How many gets.
     pub gets: usize,
     /// How the nodes are set.
@@ -142,6 +156,8 @@ pub struct Hostile {
 pub struct Routers {
     /// Gets of what is stored that found nothing, by the error.
     pub failed: Vec<Error>,
+    /// Gets that found a version that was replaced.
+    pub old: usize,
     /// Questions and answers of those that found it.
     pub messages: Spread,
     /// How long these took, in seconds.
@@ -156,8 +172,10 @@ pub struct Routers {
     pub digest: u64,
 }
 
-/// Where gets end: the operation, whether it found something, and its cost.
-type Ends = Arc<Mutex<Vec<(OpId, p2p_core::Instant, Report)>>>;
+/// Where gets end: the operation, whether it found what was replaced, and its cost.
+type Ends = Arc<Mutex<Vec<(OpId, p2p_core::Instant, bool, Report)>>>;
+/// The last version of signed records.
+const LAST: u64 = 2;
 
 /// Stores values in a ring; then a share of it begins to lie, and honest nodes get them.
 #[must_use]
@@ -169,19 +187,32 @@ pub fn routers(seed: u64, hostile: &Hostile) -> Routers {
     let ends: Ends = Arc::default();
     let tell = ends.clone();
     sim.on_event(move |at, _, op, event| {
-        if let (Some(op), Event::Found { report, .. } | Event::Failed { report, .. }) = (op, event) {
-            tell.lock().unwrap_or_else(PoisonError::into_inner).push((op, at, *report));
+        let (is_old, report) = match event {
+            Event::Found { records, report, .. } => {
+                (matches!(records.first(), Some(Record::Signed(signed)) if signed.seq < LAST), report)
+            }
+            Event::Failed { report, .. } => (false, report),
+            _ => return false,
+        };
+        if let Some(op) = op {
+            tell.lock().unwrap_or_else(PoisonError::into_inner).push((op, at, is_old, *report));
         }
         false
     });
     let mut rng = Rng::fast_from(seed ^ 0x1ae5);
-    let keys = store(&mut sim, (hostile.gets / 4).clamp(50, 2_000), &mut rng);
+    let records = records((hostile.gets / 4).clamp(50, 2_000), hostile.quorum > 0, &mut rng);
+    for version in &records {
+        store(&mut sim, version, &mut rng);
+    }
+    let keys: Vec<RingId> = records[0].iter().map(Record::key).collect();
     let mut nodes: Vec<NodeIx> = sim.nodes().collect();
     rng.shuffle(&mut nodes);
     let honest = nodes.split_off((hostile.nodes as f64 * hostile.share) as usize);
     let mut peers: Vec<Peer> = nodes.iter().map(|node| sim.machine(*node).me).collect();
     peers.sort_unstable_by_key(Peer::id);
-    let band = Arc::new(Band { peers, network: config.network, lie: hostile.lie });
+    let old = records[..records.len() - 1].iter().flatten();
+    let old = old.map(|record| (record.key(), record.clone())).collect();
+    let band = Arc::new(Band { peers, network: config.network, lie: hostile.lie, old });
     for node in nodes {
         sim.machine_mut(node).band = Some(band.clone());
     }
@@ -189,11 +220,12 @@ pub fn routers(seed: u64, hostile: &Hostile) -> Routers {
     let stored: Vec<RingId> = (0..hostile.gets).map(|at| keys[at % keys.len()]).collect();
     let absent_of = (hostile.gets / 10).max(20);
     let nowhere: Vec<RingId> = (0..absent_of).map(|_| RingId::random(&mut rng)).collect();
-    let got = get_all(&mut sim, &honest, &stored, &ends, &mut rng);
-    let lacking = get_all(&mut sim, &honest, &nowhere, &ends, &mut rng);
+    let got = get_all(&mut sim, &honest, &stored, hostile.quorum, &ends, &mut rng);
+    let lacking = get_all(&mut sim, &honest, &nowhere, hostile.quorum, &ends, &mut rng);
     let found = || got.iter().filter(|end| end.error.is_none());
     Routers {
         failed: got.iter().filter_map(|end| end.error).collect(),
+        old: got.iter().filter(|end| end.is_old).count(),
         messages: found().map(|end| f64::from(end.report.messages)).collect(),
         seconds: found().map(|end| end.seconds).collect(),
         absent: lacking.iter().filter(|end| end.error == Some(Error::Absent)).count(),
@@ -232,41 +264,59 @@ fn drawn_up(
     (sim, members)
 }
 
-/// Stores so many values, and gives their keys.
-fn store(sim: &mut Sim<Router>, count: usize, rng: &mut Rng) -> Vec<RingId> {
+/// So many values, or signed records in each version.
+fn records(count: usize, is_signed: bool, rng: &mut Rng) -> Vec<Vec<Record>> {
+    if !is_signed {
+        let value = |_| Record::Value(rng.bytes::<100>().to_vec().into());
+        return vec![(0..count).map(value).collect()];
+    }
+    let secrets: Vec<SecretKey> = (0..count).map(|_| SecretKey::random(rng)).collect();
+    let mut sign = |secret: &SecretKey, seq| Signed::sign(secret, "", seq, rng.bytes::<100>().to_vec()).ok();
+    (1..=LAST)
+        .map(|seq| secrets.iter().filter_map(|secret| sign(secret, seq)).map(Record::Signed).collect())
+        .collect()
+}
+
+/// Stores records.
+fn store(sim: &mut Sim<Router>, records: &[Record], rng: &mut Rng) {
     let nodes: Vec<NodeIx> = sim.nodes().collect();
-    let mut keys = Vec::with_capacity(count);
-    while keys.len() < count {
-        let mut ops = Vec::new();
-        for _ in 0..100.min(count - keys.len()) {
-            let mut bytes = [0; 100];
-            rng.fill(&mut bytes);
-            let record = Record::Value(bytes.to_vec().into());
-            keys.push(record.key());
-            if let Some(node) = rng.choose(&nodes) {
-                ops.push(sim.ask(*node, Command::Put(Put::new(record))));
-            }
-        }
+    for some in records.chunks(100) {
+        let put = |record: &Record| {
+            rng.choose(&nodes).map(|node| sim.ask(*node, Command::Put(Put::new(record.clone()))))
+        };
+        let ops: Vec<OpId> = some.iter().filter_map(put).collect();
         sim.finish(&ops, Duration::from_secs(60));
     }
     sim.run_for(Duration::from_secs(5));
-    keys
 }
 
 /// How a get ended.
 struct End {
     error: Option<Error>,
+    is_old: bool,
     report: Report,
     seconds: f64,
 }
 
-fn get_all(sim: &mut Sim<Router>, nodes: &[NodeIx], keys: &[RingId], ends: &Ends, rng: &mut Rng) -> Vec<End> {
+/// Gets all of them, so many replicas of each signed record; 0: values.
+fn get_all(
+    sim: &mut Sim<Router>,
+    nodes: &[NodeIx],
+    keys: &[RingId],
+    quorum: u8,
+    ends: &Ends,
+    rng: &mut Rng,
+) -> Vec<End> {
+    let get = |key: RingId| match quorum {
+        0 => Get::new(key, Kind::Value),
+        _ => Get { quorum, ..Get::new(key, Kind::Signed) },
+    };
     let mut all = Vec::with_capacity(keys.len());
     for some in keys.chunks(100) {
         let from = sim.now();
         let ops: Vec<OpId> = some
             .iter()
-            .filter_map(|key| Some(sim.ask(*rng.choose(nodes)?, Command::Get(Get::new(*key, Kind::Value)))))
+            .filter_map(|key| Some(sim.ask(*rng.choose(nodes)?, Command::Get(get(*key)))))
             .collect();
         sim.finish(&ops, Duration::from_secs(60));
         let told = std::mem::take(&mut *ends.lock().unwrap_or_else(PoisonError::into_inner));
@@ -277,8 +327,9 @@ fn get_all(sim: &mut Sim<Router>, nodes: &[NodeIx], keys: &[RingId], ends: &Ends
                 Some(Err(error)) => Some(*error),
                 None => Some(Error::Deadline),
             };
-            let seconds = end.map_or(0.0, |(_, at, _)| at.since(from).as_nanos() as f64 / 1e9);
-            End { error, report: end.map_or_else(Report::default, |(.., report)| *report), seconds }
+            let seconds = end.map_or(0.0, |(_, at, ..)| at.since(from).as_nanos() as f64 / 1e9);
+            let is_old = end.is_some_and(|(.., is_old, _)| *is_old);
+            End { error, is_old, report: end.map_or_else(Report::default, |(.., report)| *report), seconds }
         }));
     }
     all

@@ -149,11 +149,13 @@ impl Chord {
                 Answer::Owners(owners.iter().take(OWNERS).map(Peer::place).collect())
             }
             None => {
-                let mut closer: Vec<Peer> = self.members_before(target, CLOSER).collect();
+                let mut closer = Vec::with_capacity(CLOSER);
+                closer.extend(self.members_before(target, CLOSER).map(|peer| peer.place()));
                 if closer.len() < CLOSER {
-                    closer = self.closest(ring, target, CLOSER).map(|at| at.peer).collect();
+                    closer.clear();
+                    closer.extend(self.closest(ring, target, CLOSER).map(|at| at.peer.place()));
                 }
-                Answer::Closer(closer.iter().map(Peer::place).collect())
+                Answer::Closer(closer)
             }
         }
     }

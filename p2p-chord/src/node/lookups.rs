@@ -67,6 +67,11 @@ enum Doubt {
 }
 
 impl Running {
+    /// See [`Chord::touch`].
+    pub(super) fn touch(&self) -> u64 {
+        self.lookup.touch() ^ u64::from(self.route.is_some())
+    }
+
     /// Bytes on the heap, with itself.
     pub(super) fn memory(&self) -> usize {
         size_of::<Self>()
@@ -92,7 +97,8 @@ impl Chord {
                 let owners = ring.owners(target).filter(|_| is_sure);
                 let owners: Vec<Peer> = owners.into_iter().flatten().copied().collect();
                 let owners = self.with_unheard(target, owners);
-                let seeds: Vec<Contact> = self.closest(ring, target, SEEDS).copied().collect();
+                let mut seeds = Vec::with_capacity(SEEDS);
+                seeds.extend(self.closest(ring, target, SEEDS).copied());
                 if !owners.is_empty() {
                     let hops = u16::from(owners.first() != Some(&ring.me()));
                     let Some(number) = self.begin(target, goal, seeds, cx) else { return };
@@ -107,8 +113,8 @@ impl Chord {
             State::Outside | State::Joining(_) => return self.not_reached(goal, Error::NotJoined, cx),
         };
         if let Some(guess) = self.guess(target) {
-            let before: Vec<Peer> = self.members_before(target, SEEDS / 2).collect();
-            let seeds = before.into_iter().map(Contact::unmet).chain(seeds);
+            let before = self.members_before(target, SEEDS / 2).map(Contact::unmet);
+            let seeds = before.chain(seeds).collect();
             let Some(number) = self.begin(target, goal, seeds, cx) else { return };
             if let Some(running) = self.lookups.get_mut(&number) {
                 running.lookup.guess(guess);
@@ -131,7 +137,7 @@ impl Chord {
         seeds: impl IntoIterator<Item = Contact>,
         cx: &mut Context<'_>,
     ) {
-        if let Some(number) = self.begin(target, goal, seeds, cx) {
+        if let Some(number) = self.begin(target, goal, seeds.into_iter().collect(), cx) {
             self.go_on(number, cx);
         }
     }
@@ -141,7 +147,7 @@ impl Chord {
         &mut self,
         target: RingId,
         goal: Goal,
-        seeds: impl IntoIterator<Item = Contact>,
+        seeds: Vec<Contact>,
         cx: &mut Context<'_>,
     ) -> Option<u32> {
         if self.lookups.len() >= self.config.lookups {
@@ -156,7 +162,7 @@ impl Chord {
             Goal::Finger(_) => 1,
             Goal::Join | Goal::Op(_) | Goal::Merge | Goal::Home => self.config.parallel,
         };
-        let lookup = Lookup::new(target, parallel, seeds.into_iter()).alike(self.config.alike);
+        let lookup = Lookup::new(target, parallel, &seeds).alike(self.config.alike);
         self.lookups.insert(
             number,
             Box::new(Running {
@@ -224,8 +230,8 @@ impl Chord {
             }
             Answer::Closer(list) => {
                 // Whoever looks for its own place is named itself, and knows what it knows.
-                let closer = peers(network, list).into_iter().filter(|peer| Some(*peer) != me);
-                let closer = closer.map(Contact::unmet);
+                let closer = list.into_iter().rev().filter_map(|place| place.peer(network));
+                let closer = closer.filter(|peer| Some(*peer) != me).map(Contact::unmet);
                 running.lookup.closer(contact.peer, closer);
             }
             Answer::Records(_) | Answer::Cached(_) | Answer::Large if matches!(goal, Goal::Get(_)) => {
@@ -399,7 +405,7 @@ impl Chord {
         };
         let list = peers(network, list);
         let (target, from) = (running.lookup.target(), contact.peer.id());
-        let closer = list.iter().copied().filter(|peer| Some(*peer) != me);
+        let closer = list.iter().rev().copied().filter(|peer| Some(*peer) != me);
         running.lookup.closer(contact.peer, closer.map(Contact::unmet));
         // More of those behind the place than it names when asked for it.
         let is_behind = |peer: &Peer| target.in_arc_to(from, peer.id()) && !running.lookup.is_buried(*peer);

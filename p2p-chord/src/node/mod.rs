@@ -230,7 +230,8 @@ impl Chord {
     #[must_use]
     pub fn touch(&self) -> u64 {
         let ring = self.ring().map_or(0, Ring::touch);
-        ring ^ self.fingers.touch() ^ self.pending.touch() ^ u64::from(self.next_lookup)
+        let lookup = self.lookups.first_key_value().map_or(0, |(_, running)| running.touch());
+        ring ^ self.fingers.touch() ^ self.pending.touch() ^ lookup
     }
 
     fn tell_status(&self, op: OpId, cx: &mut Context<'_>) {
@@ -437,5 +438,7 @@ impl Machine for Chord {
 
 /// Peers of a list in a message.
 fn peers(network: crate::NetworkId, places: Vec<crate::Place>) -> Vec<Peer> {
-    places.into_iter().filter_map(|place| place.peer(network)).collect()
+    let mut peers = Vec::with_capacity(places.len());
+    peers.extend(places.into_iter().filter_map(|place| place.peer(network)));
+    peers
 }

@@ -167,9 +167,13 @@ impl Chord {
         }
         let mut contact = self.known(question.to).copied().unwrap_or_else(|| Contact::unmet(question.to));
         contact.set_token(token);
-        if let Some(took) = took.filter(|_| question.purpose.is_answered_at_once()) {
-            contact.round_trip.took(took);
-            self.typical.took(took);
+        if question.purpose.is_answered_at_once() {
+            if question.repeated {
+                contact.round_trip.took_at_most(took);
+            } else {
+                contact.round_trip.took(took);
+                self.typical.took(took);
+            }
         }
         self.note(contact);
         let is_member = answer != Answer::Absent;

@@ -52,8 +52,8 @@ impl Chord {
     fn onward(&self, target: RingId, role: Role) -> Next {
         let Some(ring) = self.ring() else { return Next::Nowhere };
         if role != Role::Nearer {
-            // Somebody may have come in between whom the sender does not know yet.
-            let before = ring.predecessor().filter(|_| role == Role::Owner && !ring.owns(target));
+            // Somebody may have come in between whom the sender does not know yet, or may only be slow to answer it.
+            let before = ring.predecessor().filter(|_| !ring.owns(target));
             return before.map_or(Next::Here, |before| Next::To(*before, Role::Owner));
         }
         let owner = ring.owners(target).map(|mut owners| owners.next().copied());

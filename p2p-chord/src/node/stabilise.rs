@@ -192,10 +192,10 @@ impl Chord {
 
     /// Whether it changes anything that a member there holds itself for our predecessor.
     pub(super) fn is_news(&self, from: SocketAddr) -> bool {
-        let new = Peer::new(self.config.network, from);
         let ring = self.ring().filter(|ring| !ring.is_small() && !self.config.classic);
+        // Nearly always it is our predecessor, and its address says as much as its place.
         ring.is_some_and(|ring| {
-            new != ring.me() && ring.predecessor().is_none_or(|before| before.peer != new)
+            !ring.me().is_at(from) && ring.predecessor().is_none_or(|before| !before.peer.is_at(from))
         })
     }
 
@@ -209,13 +209,13 @@ impl Chord {
     /// A member holds itself for our predecessor ("rectify"). Its token says that it hears us: nobody enters our state who
     /// did not answer.
     pub(super) fn notified(&mut self, asked: Asked, cx: &mut Context<'_>) {
+        if !(self.config.classic || self.is_news(asked.from) && asked.is_proven) {
+            return;
+        }
         let new = Contact::unmet(Peer::new(self.config.network, asked.from));
         let new = new.or_met(self.known(new.peer));
         if self.config.classic {
             return self.classic_notified(new);
-        }
-        if !self.is_news(asked.from) || !asked.is_proven {
-            return;
         }
         if !self.has_room_beside(new.peer) {
             return;

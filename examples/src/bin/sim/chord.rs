@@ -91,12 +91,12 @@ impl Chord {
         ]);
         let mut kept = true;
         let plain = Profile::plain(1);
-        let wide = |base_bits, part_bits| Profile { base_bits, part_bits, ..Profile::plain(32) };
-        let short = wide(4, 2);
+        let wide = |base_bits| Profile { base_bits, ..Profile::plain(32) };
+        let short = Profile::base16();
         let powers = (10..=self.largest).step_by(2);
         // Larger wide ones would take gigabytes.
         let all = |power| {
-            let all = [plain, wide(4, 0), short, wide(5, 0)];
+            let all = [plain, wide(4), short, wide(5)];
             all.into_iter().take(if power <= 16 { 4 } else { 1 }).map(move |profile| (power, profile))
         };
         for (power, profile) in powers.flat_map(all) {

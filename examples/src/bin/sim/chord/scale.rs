@@ -9,9 +9,12 @@ use p2p_sim::churn::Session;
 
 /// Memory at most, of any ring.
 const MEMORY: u64 = 4 << 30;
-/// Messages a CPU second at least. Half of what is promised of the machine that the promise was made on: others are
-/// slower, and busy.
-const RATE: f64 = 0.25e6;
+/// Messages a CPU second at least, of a ring of up to 100,000 nodes on a machine that has nothing else to do, and with
+/// link-time optimisation, as releases are built: 0.5 to 0.58 million were measured so, and 0.35 to 0.45 where eight others
+/// were at work on two processors.
+const RATE: f64 = 0.5e6;
+/// The same, of larger rings: more of them is out of reach of the caches.
+const LARGE_RATE: f64 = 0.25e6;
 /// CPU seconds of the hour at most.
 const HOUR: f64 = 300.0;
 
@@ -41,7 +44,8 @@ pub(super) fn run(asked: &Chord, out: &mut Output) -> bool {
         let run = scale(seed, asked.nodes, Duration::from_secs(asked.seconds), every, &profile());
         let Scale { nodes, messages, lookups: (lookups, failed), cpu, built, peak, digest, .. } = run;
         let rate = messages as f64 / cpu.max(1e-9);
-        kept &= failed == 0 && peak <= MEMORY && rate >= RATE;
+        let least = if nodes <= 100_000 { RATE } else { LARGE_RATE };
+        kept &= failed == 0 && peak <= MEMORY && rate >= least;
         table = table.row([
             nodes.to_string(),
             profile().to_string(),

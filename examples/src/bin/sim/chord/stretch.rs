@@ -11,6 +11,8 @@ use p2p_sim::TransitStub;
 const MEETS: Duration = Duration::from_secs(10);
 /// Fingers that a node has at most, or successors: among 2^16 with base 16, some forty.
 const KNOWN: u32 = 50;
+/// The same, where each slot is cut into four.
+const KNOWN_OF_PARTS: u32 = 170;
 
 /// A row of the report.
 struct Row {
@@ -40,7 +42,10 @@ fn rows(all: bool) -> Vec<Row> {
         rows.extend(pair(Profile::plain(1), ["7.8 (4.4, 19.8)", "4.5 (2.5, 11.5)"], [None; 2]));
         rows.extend(pair(near(1, 16, 16), ["3.4 (1.9, 8.4)", "1.7 (1.2, 3.5)"], [None; 2]));
     }
-    rows.extend(pair(near(4, 32, 64), ["3.4 (1.9, 8.4)", "1.7 (1.2, 3.5)"], [Some(2.1), Some(1.4)]));
+    let theirs = ["3.4 (1.9, 8.4)", "1.7 (1.2, 3.5)"];
+    rows.extend(pair(near(4, 32, 64), theirs, [Some(2.1), Some(1.4)]));
+    let short = Profile { nearest_of: 64, parallel: 3, ..Profile::base16() };
+    rows.extend(pair(short, theirs, [Some(2.1), Some(1.4)]));
     rows
 }
 
@@ -72,7 +77,8 @@ impl Chord {
     }
 
     fn stretched<L: Delays>(&self, row: &Row, table: &mut Table, out: &mut Output) -> bool {
-        let warm = if row.profile.recursive { MEETS * KNOWN } else { Duration::ZERO };
+        let known = if row.profile.part_bits > 0 { KNOWN_OF_PARTS } else { KNOWN };
+        let warm = if row.profile.recursive { MEETS * known } else { Duration::ZERO };
         let run: Stretch = stretch::<L>(self.seed, 1 << self.largest, self.lookups, &row.profile, warm);
         let spread = |of: &p2p_examples::rings::Spread| [0.5, 0.1, 0.9].map(|share| of.at(share));
         let [median, low, high] = spread(&run.stretch);
