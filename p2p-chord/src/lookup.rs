@@ -217,6 +217,14 @@ impl Lookup {
         !self.candidates.iter().any(|candidate| matches!(candidate.state, State::New | State::Asked))
     }
 
+    /// Whether somebody nearer than this one has yet to answer.
+    pub(crate) fn awaits_nearer(&self, peer: Peer) -> bool {
+        let distance = peer.id().distance_to(self.target);
+        self.candidates.iter().any(|candidate| {
+            matches!(candidate.state, State::New | State::Asked) && candidate.distance(self.target) < distance
+        })
+    }
+
     /// Nobody waits any more for the answers that are outstanding.
     pub(crate) fn recall(&mut self) {
         for candidate in self.candidates.iter_mut().filter(|candidate| candidate.state == State::Asked) {

@@ -73,7 +73,7 @@
 //! | 17 | [`Ask::Numbers`] | key ([`RingId`]) | 17, 5 |
 //! | 18 | [`Ask::Lodge`] | [`Held`], most (`u32`) | 19 |
 //! | 19 | [`Ask::Load`] | | 19, 5 |
-//! | 20 | [`Ask::Before`] | | 1, 5 |
+//! | 20 | [`Ask::Before`] | | 1, 5, 14 |
 //! | 21 | [`Ask::Follow`] | | 1, 5 |
 //!
 //! | number | answer | fields |
@@ -325,7 +325,9 @@ pub enum Ask {
     Load,
     /// Who is before you? [`Answer::Neighbours`], with those in the successors' place who claim to be before the receiver
     /// and are being looked into, if there are any. So whoever looks for the node that is responsible
-    /// for a place learns whether the one that was named is there, and whether another one joined before it.
+    /// for a place learns whether the one that was named is there, and whether another one joined before it. A member of a
+    /// large ring to which its successor has not yet said that it knows of it says [`Answer::Busy`]: its question to that one
+    /// ([`Self::Neighbours`], with notify) is the last step of its join, and until then its successor is responsible.
     Before,
     /// The asker is a member and was told that the receiver is before it, so it would be the receiver's successor.
     /// [`Answer::Neighbours`] without successors. The receiver asks it whether that is so.
@@ -421,7 +423,7 @@ pub enum Answer {
     Lacking(Vec<u8>),
     /// To [`Ask::Route`]: the receiver sees to it.
     Passed,
-    /// To [`Ask::Route`]: the receiver passes on too much already.
+    /// To [`Ask::Route`]: the receiver passes on too much already. To [`Ask::Before`]: it is joining, ask again.
     Busy,
     /// To the asker of an [`Ask::Route`], with its number as the transaction. The first node is responsible for the place,
     /// and is the one that says so; the others follow it on the ring. None: there was no way from here.

@@ -64,6 +64,11 @@ impl Folder {
         self
     }
 
+    /// The roots, in order.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.roots.iter().map(AsFd::as_fd)
+    }
+
     fn root(&self, file: &FileId) -> Result<BorrowedFd<'_>, IoError> {
         self.roots.get(usize::from(file.root().0)).map(AsFd::as_fd).ok_or(IoError::NotFound)
     }

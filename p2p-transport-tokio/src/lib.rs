@@ -8,6 +8,8 @@ mod datagram;
 mod driver;
 mod error;
 #[cfg(unix)]
+mod exclusive;
+#[cfg(unix)]
 mod folder;
 mod interface;
 mod options;
@@ -21,6 +23,8 @@ mod work;
 
 pub use connector::{Connector, Duplex, Opening, Plain, Stream, dial_tcp};
 pub use error::io_error;
+#[cfg(unix)]
+pub use exclusive::NotExclusive;
 #[cfg(unix)]
 pub use folder::Folder;
 pub use interface::interface_at;

@@ -57,6 +57,7 @@ impl Chord {
             }
             Ask::Enter if !asked.is_proven => Answer::Prove,
             Ask::Enter => self.enters(asked),
+            Ask::Before if self.is_entering() => Answer::Busy,
             Ask::Before => self.before(),
             // It is to be asked whether it is there.
             Ask::Follow if asked.member && !asked.is_proven => Answer::Prove,

@@ -24,7 +24,8 @@ impl Chord {
             contact.hash(into);
         }
         self.everybody.hash(into);
-        (self.finger, self.resort, self.alone, &self.unheard, self.lookups.len()).hash(into);
+        (self.finger, self.resort, self.alone, &self.unheard, self.is_entering(), self.lookups.len())
+            .hash(into);
         for running in self.lookups.values() {
             running.essence(into);
         }

@@ -1,7 +1,7 @@
 //! Becoming a member: [`Joining`].
 
-use super::{Chord, Context, Goal, Purpose, State, peers};
-use crate::api::{Event, Timer};
+use super::{Chord, Context, Goal, Pace, Purpose, State, peers};
+use crate::api::Timer;
 use crate::contact::Contact;
 use crate::error::Error;
 use crate::peer::Peer;
@@ -251,16 +251,12 @@ impl Chord {
 
     fn become_member(&mut self, ring: Ring, cx: &mut Context<'_>) {
         let op = self.joining().and_then(|joining| joining.op);
-        let me = ring.me();
         self.pending.forget(|purpose| matches!(purpose, Purpose::Greet | Purpose::Copy | Purpose::Enter));
         cx.clear_timer(Timer::Join);
+        self.pace = Pace::newcomer(cx.now(), ring.successors().len());
         self.state = State::Member(ring);
         self.set_timers(cx);
-        cx.tell(Event::Joined(me));
-        if let Some(op) = op {
-            cx.finish(op, Ok(()));
-        }
-        // Our successor is to know of us at once.
+        self.enter_by_successor(op, cx);
         self.stabilise(cx);
     }
 
@@ -283,6 +279,7 @@ impl Chord {
     }
 
     pub(super) fn fail_join(&mut self, error: Error, cx: &mut Context<'_>) {
+        self.fail_entering(error, cx);
         let Some(joining) = self.joining() else { return };
         if let Some(op) = joining.op {
             cx.finish(op, Err(error));
@@ -296,6 +293,9 @@ impl Chord {
     pub(super) fn cancel_join(&mut self, op: OpId, cx: &mut Context<'_>) {
         if self.joining().is_some_and(|joining| joining.op == Some(op)) {
             self.fail_join(Error::Cancelled, cx);
+        } else if self.is_entering_for(op) {
+            self.fail_join(Error::Cancelled, cx);
+            self.go(cx);
         }
     }
 }

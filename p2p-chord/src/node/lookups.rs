@@ -8,13 +8,16 @@ use crate::error::Error;
 use crate::fingers::Slot;
 use crate::id::RingId;
 use crate::lookup::{Lookup, Report};
-use crate::peer::Peer;
+use crate::peer::{Peer, Place};
 use crate::pending::{Insistence, Question};
 use crate::wire::{Answer, Ask};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::hash::{Hash as _, Hasher};
 use p2p_core::{Duration, Instant, OpId};
+
+/// Who says so often that it is no member yet is held for dead.
+const EARLY: usize = 8;
 
 /// Contacts that a lookup begins with.
 const SEEDS: usize = 16;
@@ -47,13 +50,15 @@ pub(super) struct Running {
     goal: Goal,
     /// Who was named as responsible, once somebody was.
     owners: Vec<Peer>,
-    /// Those of them that answered.
-    alive: Vec<Peer>,
+    /// Those that said themselves that they live, and when that was last heard.
+    alive: Vec<(Peer, Instant)>,
     /// The number of the question that is passed on for it, if one was.
     route: Option<u32>,
     /// Until when it last waited for somebody who was named as responsible and is dead.
     waited: Instant,
     doubt: Doubt,
+    /// Those that said that they are no members yet, as often as they did.
+    early: Vec<Peer>,
 }
 
 /// Somebody was named who is dead, so whoever named it knew little of late: nodes that are nearer may know of one that
@@ -76,13 +81,33 @@ impl Running {
     pub(super) fn memory(&self) -> usize {
         size_of::<Self>()
             + self.lookup.memory()
-            + (self.owners.capacity() + self.alive.capacity()) * size_of::<Peer>()
+            + self.owners.capacity() * size_of::<Peer>()
+            + self.alive.capacity() * size_of::<(Peer, Instant)>()
+            + self.early.capacity() * size_of::<Peer>()
+    }
+
+    /// This one says that it lives.
+    fn hear(&mut self, peer: Peer, now: Instant) {
+        self.alive.retain(|(other, _)| *other != peer);
+        self.alive.push((peer, now));
+    }
+
+    /// Whether this one said that it lives.
+    fn has_heard(&self, peer: Peer) -> bool {
+        self.alive.iter().any(|(other, _)| *other == peer)
+    }
+
+    /// Whether it says so just now. What it said before others were waited for may be true no more.
+    fn hears(&self, peer: Peer, now: Instant) -> bool {
+        self.alive.contains(&(peer, now))
     }
 
     /// All that its later course depends on.
     pub(super) fn essence(&self, into: &mut impl Hasher) {
         let goal = core::mem::discriminant(&self.goal);
-        (goal, &self.owners, &self.alive, self.route.is_some(), &self.doubt).hash(into);
+        (goal, &self.owners, self.route.is_some(), &self.doubt).hash(into);
+        self.alive.iter().for_each(|(peer, _)| peer.hash(into));
+        self.early.hash(into);
         self.lookup.essence(into);
     }
 }
@@ -173,6 +198,7 @@ impl Chord {
                 route: None,
                 waited: Instant::ZERO,
                 doubt: Doubt::None,
+                early: Vec::new(),
             }),
         );
         // A task has its own time, in which several lookups may fall.
@@ -187,11 +213,8 @@ impl Chord {
         let before = self.ring().and_then(|ring| ring.predecessor().copied());
         loop {
             let Some(running) = self.lookups.get_mut(&number) else { return };
-            if running.lookup.is_over()
-                && core::mem::replace(&mut running.doubt, Doubt::Settled) == Doubt::Open
-            {
-                let owners = core::mem::take(&mut running.owners);
-                return self.end(number, Ok(owners), cx);
+            if running.lookup.is_over() && running.doubt == Doubt::Open {
+                return self.named(number, Vec::new(), cx);
             }
             if running.lookup.is_over() {
                 let Some(contact) = running.lookup.widen() else {
@@ -222,7 +245,12 @@ impl Chord {
                 let owners = peers(network, list);
                 if running.lookup.owners(contact.peer, &owners) {
                     if owners.first() == Some(&contact.peer) {
-                        running.alive.push(contact.peer);
+                        running.hear(contact.peer, cx.now());
+                    }
+                    // In doubt, whoever is nearest knows best.
+                    if running.doubt == Doubt::Open && running.lookup.awaits_nearer(contact.peer) {
+                        running.owners.extend(owners);
+                        return self.go_on(number, cx);
                     }
                     self.has_nothing(goal, contact);
                     return self.named(number, owners, cx);
@@ -305,7 +333,7 @@ impl Chord {
             Doubt::None | Doubt::Settled => running.owners = owners,
         }
         // Whoever names them may not know of some that were found alive by others.
-        running.owners.extend(running.alive.iter().copied());
+        running.owners.extend(running.alive.iter().map(|(peer, _)| *peer));
         running.owners.retain(|owner| !running.lookup.is_buried(*owner));
         let target = running.lookup.target();
         running.owners.sort_by_key(|owner| target.distance_to(owner.id()));
@@ -319,7 +347,7 @@ impl Chord {
         let Some(running) = self.lookups.get_mut(&number) else { return };
         // All of them are dead: somebody nearer knows who comes next.
         let Some(&owner) = running.owners.first() else { return self.go_on(number, cx) };
-        if Some(owner) == me || running.alive.contains(&owner) {
+        if Some(owner) == me || running.hears(owner, cx.now()) {
             let doubt = core::mem::replace(&mut running.doubt, Doubt::Settled);
             if doubt == Doubt::None
                 && running.lookup.has_buried()
@@ -341,7 +369,8 @@ impl Chord {
                 question.to == owner && question.purpose == Purpose::Owner(number)
             };
             let Some(running) = self.lookups.get_mut(&number) else { return };
-            if !self.pending.iter().any(is_asked) && !running.alive.contains(&owner) {
+            let is_settled = running.has_heard(owner) && running.owners.first() != Some(&owner);
+            if !self.pending.iter().any(is_asked) && !is_settled {
                 running.lookup.report.messages += 1;
                 self.ask(Contact::unmet(owner), Ask::Before, Insistence::Twice, Purpose::Owner(number), cx);
             }
@@ -353,24 +382,34 @@ impl Chord {
     /// named it.
     pub(super) fn owner_answered(&mut self, number: u32, owner: Peer, answer: &Answer, cx: &mut Context<'_>) {
         let network = self.config.network;
+        let Some(running) = self.lookups.get_mut(&number) else { return };
+        if *answer == Answer::Busy {
+            running.early.push(owner);
+            if running.early.iter().filter(|early| **early == owner).count() < EARLY {
+                running.lookup.report.messages += 1;
+                running.owners.retain(|named| *named != owner);
+                return self.ask_owner(number, cx);
+            }
+        }
         let Answer::Neighbours { predecessor, successors: claims, .. } = answer else {
             return self.not_owner(number, owner, cx);
         };
-        let Some(running) = self.lookups.get_mut(&number) else { return };
         running.lookup.report.messages += 1;
-        running.alive.push(owner);
-        let before =
-            predecessor.iter().chain(claims.iter().flatten()).filter_map(|place| place.peer(network));
+        running.hear(owner, cx.now());
+        let peer = |place: &Place| place.peer(network);
+        // Who claims to be before it, and is no member yet, is once it is its predecessor.
+        let claims = claims.iter().flatten().filter_map(peer).filter(|peer| !running.early.contains(peer));
+        let before: Vec<Peer> = predecessor.iter().filter_map(peer).chain(claims).collect();
         let target = running.lookup.target();
         let is_first = |before: &Peer| target.distance_to(before.id()) < target.distance_to(owner.id());
-        for before in before.filter(is_first) {
+        for before in before.into_iter().filter(is_first) {
             if !running.lookup.is_buried(before) && !running.owners.contains(&before) {
                 running.owners.push(before);
             }
         }
         running.owners.sort_by_key(|named| target.distance_to(named.id()));
         // Those that are nearer are still being asked.
-        let is_known = running.owners.first().is_some_and(|first| running.alive.contains(first));
+        let is_known = running.owners.first().is_some_and(|first| running.has_heard(*first));
         if running.doubt == Doubt::Open && is_known {
             return;
         }

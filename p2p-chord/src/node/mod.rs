@@ -12,6 +12,7 @@
 mod answers;
 mod classic;
 mod disk;
+mod entering;
 mod essence;
 mod everybody;
 mod finger;
@@ -24,6 +25,7 @@ mod lookups;
 mod memory;
 mod mending;
 mod merge;
+mod pace;
 mod placing;
 mod putting;
 mod questions;
@@ -59,11 +61,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use answers::Asked;
 use core::net::SocketAddr;
+use entering::Entering;
 use everybody::Everybody;
 use join::Joining;
 use lookups::{Goal, Running};
 use merge::Merging;
 use p2p_core::{Cx, Datagram, Input, Machine, OpId, OpInput, SocketId, Tokens};
+use pace::Pace;
 use questions::Purpose;
 use recursive::Routed;
 use storage::Storage;
@@ -112,6 +116,9 @@ pub struct Chord {
     /// Whom our successor hears before itself, and we do not.
     unheard: Option<Box<Unheard>>,
     walks: Vec<walk::Walk>,
+    pace: Pace,
+    /// Our successor may not know of us yet.
+    entering: Option<Entering>,
 }
 
 #[derive(Clone, Debug)]
@@ -152,6 +159,8 @@ impl Chord {
             resort: 0,
             alone: 0,
             walks: Vec::new(),
+            pace: Pace::default(),
+            entering: None,
         }
     }
 

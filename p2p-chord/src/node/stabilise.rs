@@ -1,12 +1,12 @@
 //! Keeping the ring right: stabilise, rectify, leave.
 
 use super::hand_over::Leaving;
-use super::{Chord, Context, Purpose, State, answers::Asked, peers};
+use super::{Chord, Context, Purpose, State, answers::Asked, entering, peers};
 use crate::api::{Event, Timer};
 use crate::block::Block;
 use crate::contact::Contact;
 use crate::peer::{Peer, Place};
-use crate::pending::Insistence;
+use crate::pending::{Insistence, Question};
 use crate::wire::{Answer, Ask};
 use crate::{Error, NetworkId};
 use alloc::vec::Vec;
@@ -23,7 +23,13 @@ impl Chord {
         if self.config.classic {
             return self.classic_stabilise(cx);
         }
-        let every = self.config.stabilise;
+        self.count_entering(cx);
+        let (slowest, quickest) = (self.config.stabilise, self.config.quickest);
+        let every = match self.ring().filter(|ring| !ring.is_small()).map(|ring| ring.successors().len()) {
+            Some(_) if self.is_entering() => entering::AGAIN.min(slowest),
+            Some(places) => self.pace.next(cx.now(), places, quickest, slowest),
+            None => slowest,
+        };
         // From half to one and a half of the period, so that no two nodes keep step.
         let after = every / 2 + cx.rng().phase(every);
         cx.set_timer(Timer::Stabilise, after);
@@ -31,7 +37,13 @@ impl Chord {
         if self.is_small() {
             return self.meet_members(cx);
         }
-        let under_way = |purpose: &Purpose| matches!(purpose, Purpose::Stabilise(_) | Purpose::Nearer);
+        let is_entering = self.is_entering();
+        let under_way = |purpose: &Purpose| match purpose {
+            Purpose::Stabilise(_) => true,
+            // Whoever our successor hears before itself may be dead, and it finds that out sooner than we do.
+            Purpose::Nearer => !is_entering,
+            _ => false,
+        };
         if !self.is_asking(under_way) {
             self.ask_successor(0, cx);
         }
@@ -63,6 +75,13 @@ impl Chord {
         let Answer::Neighbours { small, predecessor, successors } = answer else {
             return self.successor_failed(number, contact.peer, cx);
         };
+        // Meanwhile somebody may have come between, who answered.
+        let asked = self.ring().and_then(|ring| ring.successors().get(usize::from(number)));
+        if asked.is_some_and(|asked| asked.peer != contact.peer)
+            && self.ring().is_some_and(|ring| !ring.is_nearer_successor(contact.peer))
+        {
+            return;
+        }
         if let Some(list) = successors
             && !self.follow(contact, small, list, cx)
             && small
@@ -70,6 +89,7 @@ impl Chord {
             // It fell out of the ring, and will find that out: the ring goes on without it.
             return self.successor_failed(number, contact.peer, cx);
         }
+        self.was_before(contact, predecessor, cx);
         self.look_between(predecessor, cx);
     }
 
@@ -81,6 +101,7 @@ impl Chord {
         let Answer::Neighbours { small, predecessor, successors: Some(list) } = answer else { return };
         if self.ring().is_some_and(|ring| ring.is_nearer_successor(contact.peer)) {
             self.follow(contact, small, list, cx);
+            self.was_before(contact, predecessor, cx);
             self.look_between(predecessor, cx);
         }
     }
@@ -101,9 +122,13 @@ impl Chord {
         let list = peers(self.config.network, list);
         let Some(ring) = self.ring_mut().filter(|ring| !ring.is_small()) else { return true };
         let me = ring.me();
+        let is_new = |peer: &&Peer| ring.successors().iter().all(|successor| successor.peer != **peer);
+        let some = ring.successors().len().saturating_sub(1);
+        let new = core::iter::once(&contact.peer).chain(list.iter().take(some)).filter(is_new).count();
         let is_ahead = ring.is_nearer_successor(contact.peer)
             || ring.successors().iter().any(|successor| successor.peer == contact.peer);
         if ring.follow(contact, &list) {
+            self.pace.saw(new);
             self.alone = 0;
             return true;
         }
@@ -130,6 +155,14 @@ impl Chord {
         let nearer = peer.filter(|peer| ring.is_nearer_successor(*peer));
         let unknown = peer.filter(|peer| ring.predecessor().is_none() && *peer != ring.me());
         self.is_named_between(nearer);
+        let is_asked = |peer: Peer| {
+            let is =
+                |question: &Question<Purpose>| question.to == peer && question.purpose == Purpose::Nearer;
+            self.pending.iter().any(is)
+        };
+        if nearer.is_some_and(is_asked) {
+            return;
+        }
         if let Some(peer) = nearer {
             let ask = Ask::Neighbours { notify: true, known: 0 };
             self.ask(Contact::unmet(peer), ask, Insistence::Thrice, Purpose::Nearer, cx);
@@ -301,6 +334,7 @@ impl Chord {
     /// Everything is handed over: it goes.
     pub(super) fn go(&mut self, cx: &mut Context<'_>) {
         self.say_farewell(cx);
+        self.fail_entering(Error::Cancelled, cx);
         self.state = State::Outside;
         cx.clear_timer(Timer::Stabilise);
         cx.clear_timer(Timer::Finger);

@@ -249,7 +249,7 @@ async fn memory_that_is_full_says_so_and_keeps_what_it_has() {
 #[cfg(unix)]
 mod folder {
     use super::*;
-    use p2p_transport_tokio::Folder;
+    use p2p_transport_tokio::{Folder, NotExclusive};
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::{Path, PathBuf};
@@ -305,6 +305,23 @@ mod folder {
         assert_eq!(fs::read(scratch.path().join("1/f")).unwrap(), [1; 3]);
         let nowhere = Job::Replace { file: at(2), data: Bytes::new() };
         assert_eq!(done(&mut hand, nowhere).await, Err(IoError::NotFound), "no such root");
+    }
+
+    #[test]
+    fn who_has_a_folder_for_itself_is_alone_until_it_is_gone() {
+        let scratch = Scratch::new();
+        let (a, b) = (scratch.path().join("a"), scratch.path().join("b"));
+        let first = Folder::new(&a).unwrap().exclusive().unwrap();
+        assert!(matches!(Folder::new(&a).unwrap().exclusive(), Err(NotExclusive::InUse)));
+        // One root of two is enough, and the other one is not kept then.
+        assert!(matches!(Folder::with_roots([&b, &a]).unwrap().exclusive(), Err(NotExclusive::InUse)));
+        let other = Folder::new(&b).unwrap().exclusive().unwrap();
+        drop(first);
+        let again = Folder::new(&a).unwrap().exclusive();
+        assert!(again.is_ok(), "{again:?}");
+        drop((other, again));
+        Folder::with_roots([&b, &a]).unwrap().exclusive().unwrap();
+        assert_eq!(fs::read_dir(&a).unwrap().count(), 0, "nothing is left behind");
     }
 
     /// Every job that names a file, on this one.

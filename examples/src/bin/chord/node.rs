@@ -25,7 +25,10 @@ pub(crate) async fn run(args: &Node, out: &mut Output, stop: &Stop) -> Result<Ex
     if let Some(dir) = &args.store {
         let file = RelPath::from_parts([FILE]).map_err(Failure::new)?;
         config.store = Some(FileId::new(Root(0), file));
-        options = options.with_storage(Folder::new(dir).map_err(Failure::during(dir.display()))?);
+        let folder = Folder::new(dir).map_err(Failure::during(dir.display()))?;
+        // Two that write one journal would lose what both said is stored.
+        let folder = folder.exclusive().map_err(Failure::during(dir.display()))?;
+        options = options.with_storage(folder);
     }
     let stored = config.store.is_some();
     let mut running = spawn(Chord::new(config), options);

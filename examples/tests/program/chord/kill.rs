@@ -1,7 +1,7 @@
 //! kill -9 of a node that stores: what it said is stored is there when it comes back.
 
 use super::Node;
-use crate::rig::Place;
+use crate::rig::{Place, run, text};
 use p2p_chord::record::{Kind, Record};
 use p2p_chord::{Chord, Command, Config};
 use p2p_core::Rng;
@@ -72,4 +72,19 @@ fn nothing_that_was_answered_is_lost() {
         "{answered} puts were answered and are there after {ROUNDS} kills; {lost_in_flight} were under way"
     );
     assert!(answered >= 20 * ROUNDS);
+}
+
+#[test]
+fn a_store_is_one_nodes() {
+    let place = Place::new("chord-store");
+    let store = place.at("store");
+    let first = Node::new(&["--listen", "127.0.0.1:0", "--store", &store]);
+    let second = run("chord", &["node", "--listen", "127.0.0.1:0", "--store", &store]);
+    let said = text(&second.stderr);
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains(&store) && said.contains("in use by another process"), "{said}");
+    // Whoever is killed leaves no lock behind.
+    first.running.signal("-KILL");
+    drop(first);
+    Node::new(&["--listen", "127.0.0.1:0", "--store", &store]);
 }

@@ -93,16 +93,17 @@ pub(super) fn hour(asked: &Chord, out: &mut Output) -> bool {
         };
         let run = churn.run(seed);
         let cpu = Cost::so_far().unwrap_or_default().cpu - before.cpu;
-        kept &= cpu <= HOUR && run.wrong + run.failed <= 1;
-        let row = [seed as usize, churn.nodes, run.joined.0, run.lookups, run.wrong, run.failed]
-            .map(|n| n.to_string());
+        kept &= cpu <= HOUR && run.missed() <= 1;
+        let row =
+            [seed as usize, churn.nodes, run.joined.0, run.lookups, run.missed() - run.failed, run.failed]
+                .map(|n| n.to_string());
         let rest = [run.messages.to_string(), format!("{cpu:.1}"), format!("{:016x}", run.digest)];
         table = table.row(row.into_iter().chain(rest));
         out.event(
             Line::new("hour")
                 .number("seed", seed)
                 .number("messages", run.messages)
-                .number("wrong", run.wrong as i128)
+                .number("wrong", (run.missed() - run.failed) as i128)
                 .number("failed", run.failed as i128)
                 .number("cpu_ms", (cpu * 1e3) as i128)
                 .text("digest", format_args!("{:016x}", run.digest)),
