@@ -7,6 +7,7 @@
 use crate::block::Block;
 use crate::contact::Contact;
 use crate::id::RingId;
+use crate::node::View;
 use crate::peer::Peer;
 use alloc::vec::Vec;
 use core::hash::{Hash as _, Hasher};
@@ -174,10 +175,11 @@ impl Lookup {
     }
 
     /// All that its later course depends on.
-    pub(crate) fn essence(&self, into: &mut impl Hasher) {
+    pub(crate) fn essence(&self, view: View, into: &mut impl Hasher) {
         (self.target, &self.dead).hash(into);
         for candidate in self.candidates.iter().rev() {
-            (candidate.contact, candidate.state).hash(into);
+            view.hash_contacts([&candidate.contact], into);
+            candidate.state.hash(into);
         }
     }
 

@@ -197,7 +197,7 @@ impl Chord {
 }
 
 /// How long a datagram with this answer is at most.
-fn most(answer: &Answer) -> usize {
+pub(super) fn most(answer: &Answer) -> usize {
     let places = |places: &Vec<Place>| {
         let of = |place: &Place| if matches!(place, Place::V4(..)) { PLACE_V4 } else { PLACE_V6 };
         places.iter().map(of).sum::<usize>()

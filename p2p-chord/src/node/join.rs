@@ -1,6 +1,6 @@
 //! Becoming a member: [`Joining`].
 
-use super::{Chord, Context, Goal, Pace, Purpose, State, peers};
+use super::{Chord, Context, Goal, Pace, Purpose, State, View, peers};
 use crate::api::Timer;
 use crate::contact::Contact;
 use crate::error::Error;
@@ -46,9 +46,9 @@ pub(super) struct Joining {
 
 impl Joining {
     /// All that its later course depends on, but for how often it was tried: nobody explores five attempts.
-    pub(super) fn essence(&self, into: &mut impl Hasher) {
-        (self.op.is_some(), self.awaited, &self.left, &self.heirs, &self.entering, &self.met, &self.knocked)
-            .hash(into);
+    pub(super) fn essence(&self, view: View, into: &mut impl Hasher) {
+        (self.op.is_some(), self.awaited, &self.left, &self.heirs, &self.entering, &self.knocked).hash(into);
+        view.hash_contacts(&self.met, into);
     }
 }
 

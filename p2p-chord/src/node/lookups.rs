@@ -1,6 +1,6 @@
 //! Lookups under way: what they are for, and what becomes of their results.
 
-use super::{Chord, Context, Purpose, State, peers};
+use super::{Chord, Context, Purpose, State, View, peers};
 use crate::api::{Event, Timer};
 use crate::config::Routing;
 use crate::contact::Contact;
@@ -103,12 +103,11 @@ impl Running {
     }
 
     /// All that its later course depends on.
-    pub(super) fn essence(&self, into: &mut impl Hasher) {
+    pub(super) fn essence(&self, view: View, into: &mut impl Hasher) {
         let goal = core::mem::discriminant(&self.goal);
-        (goal, &self.owners, self.route.is_some(), &self.doubt).hash(into);
+        (goal, &self.owners, self.route.is_some(), &self.doubt, &self.early).hash(into);
         self.alive.iter().for_each(|(peer, _)| peer.hash(into));
-        self.early.hash(into);
-        self.lookup.essence(into);
+        self.lookup.essence(view, into);
     }
 }
 

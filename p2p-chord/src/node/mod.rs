@@ -74,6 +74,7 @@ use storage::Storage;
 use streams::Streams;
 use unheard::Unheard;
 
+pub(crate) use essence::View;
 pub use hand_over::Handed;
 pub use lodging::least_laden;
 pub(crate) use storage::Shared;

@@ -100,6 +100,8 @@ impl Chord {
         }
         let Answer::Neighbours { small, predecessor, successors: Some(list) } = answer else { return };
         if self.ring().is_some_and(|ring| ring.is_nearer_successor(contact.peer)) {
+            // What our successor said before would take us back to it.
+            self.pending.forget(|purpose| matches!(purpose, Purpose::Stabilise(_)));
             self.follow(contact, small, list, cx);
             self.was_before(contact, predecessor, cx);
             self.look_between(predecessor, cx);

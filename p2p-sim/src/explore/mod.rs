@@ -76,7 +76,7 @@ pub struct Explored {
     pub states: usize,
     /// Steps from one to another, or back to the same.
     pub transitions: u64,
-    /// States with nothing under way, from each of which the goal was reached.
+    /// States with nothing under way, from each of which the goal was reached, as far as [`Rules::rest`] tells them apart.
     pub rests: usize,
     /// The sum of their fingerprints: explorations that come to rest in the same states have the same.
     pub rests_sum: u128,
@@ -202,6 +202,8 @@ struct Run<'a, R> {
     seen: HashSet<u128, BuildHasherDefault<Already>>,
     /// The state that each was found from, and by the step of which number.
     parents: Vec<(u32, u16)>,
+    /// States at rest, as they are counted.
+    rests: HashSet<u128, BuildHasherDefault<Already>>,
     /// States at rest from which the goal is reached.
     good: HashSet<u128, BuildHasherDefault<Already>>,
     explored: Explored,
@@ -209,8 +211,15 @@ struct Run<'a, R> {
 
 impl<'a, R> Run<'a, R> {
     fn new(rules: &'a R, rounds: usize) -> Self {
-        let (seen, good) = (HashSet::default(), HashSet::default());
-        Self { rules, rounds, seen, parents: Vec::new(), good, explored: Explored::default() }
+        Self {
+            rules,
+            rounds,
+            seen: HashSet::default(),
+            parents: Vec::new(),
+            rests: HashSet::default(),
+            good: HashSet::default(),
+            explored: Explored::default(),
+        }
     }
 
     /// Whether a state is new; then it is looked at.
@@ -225,8 +234,11 @@ impl<'a, R> Run<'a, R> {
         self.parents.push(from);
         self.rules.check(world).map_err(|what| Fault { what, later: None })?;
         if world.is_at_rest(self.rules) {
-            self.explored.rests += 1;
-            self.explored.rests_sum = self.explored.rests_sum.wrapping_add(print);
+            let sketch = world.sketch(self.rules);
+            if self.rests.insert(sketch) {
+                self.explored.rests += 1;
+                self.explored.rests_sum = self.explored.rests_sum.wrapping_add(sketch);
+            }
             self.converge(world, print)?;
         }
         Ok(true)

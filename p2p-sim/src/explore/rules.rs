@@ -7,11 +7,20 @@ use std::hash::Hasher;
 /// What an exploration is told of the machines that it explores.
 pub trait Rules<M: Machine + Clone> {
     /// What counts of a node's state: all that its later behaviour depends on, and nothing else. Time stands still, so
-    /// times may be left out; numbers that are drawn only to be told apart must be.
+    /// times may be left out; numbers that are drawn only to be told apart must be. What is drawn for a life may
+    /// be told by [`Node::life`].
     fn node(&self, node: &Node<M>, into: &mut dyn Hasher);
 
+    /// What counts of a node's state when states of rest are counted: [`Explored::rests`](super::Explored::rests). By
+    /// default all that tells states apart. Less than that may be told of a state in detail, to compare it with what is
+    /// come to where details are left out.
+    fn rest(&self, node: &Node<M>, into: &mut dyn Hasher) {
+        self.node(node, into);
+    }
+
     /// What counts of a letter on its way, in the same sense: a number by which its receiver would know it, say, is
-    /// replaced by what the receiver knows it as. Sender and receiver are counted already.
+    /// replaced by what the receiver knows it as. Sender and receiver are counted already, [`Letter::unprompted`] is
+    /// not.
     fn letter(&self, letter: &Letter, world: &World<M>, into: &mut dyn Hasher);
 
     /// Whether a letter may arrive within the step that sent it, or that made it so, without a loss of generality:

@@ -24,6 +24,7 @@ pub struct Node<M: Machine> {
     timers: Vec<M::Timer>,
     socket: Option<SocketId>,
     next: u64,
+    life: u32,
     digest: Option<u128>,
 }
 
@@ -36,7 +37,8 @@ pub struct Letter {
     pub to: usize,
     /// The payload.
     pub data: Bytes,
-    /// It was sent when a timer rang or the application asked, not when another letter came.
+    /// It was sent when a timer rang or the application asked, or later in the same step by the same node; not because a
+    /// letter came that had been on its way.
     pub unprompted: bool,
 }
 
@@ -79,6 +81,8 @@ pub struct World<M: Machine> {
     letters: Vec<Letter>,
     /// What was sent in this step to nodes that are down.
     lost: Vec<Letter>,
+    /// Whose timer rang in this step.
+    rang: Option<usize>,
     pub(super) crashes: u8,
     pub(super) boots: u8,
 }
@@ -106,6 +110,11 @@ impl<M: Machine> Node<M> {
         &self.machine
     }
 
+    /// How often it had come up when it came up last.
+    pub const fn life(&self) -> u32 {
+        self.life
+    }
+
     /// Whether a timer is set.
     pub fn is_set(&self, timer: M::Timer) -> bool {
         self.timers.binary_search(&timer).is_ok()
@@ -116,7 +125,15 @@ impl<M: Machine + Clone> World<M> {
     /// Nodes at these addresses, all of them down.
     pub(super) fn new(addrs: Vec<SocketAddr>) -> Self {
         let slots = addrs.iter().map(|_| Slot { up: None, boots: 0, inputs: 0 }).collect();
-        Self { addrs: addrs.into(), slots, letters: Vec::new(), lost: Vec::new(), crashes: 0, boots: 0 }
+        Self {
+            addrs: addrs.into(),
+            slots,
+            letters: Vec::new(),
+            lost: Vec::new(),
+            rang: None,
+            crashes: 0,
+            boots: 0,
+        }
     }
 }
 
@@ -181,11 +198,12 @@ impl<M: Machine + Clone> World<M> {
     /// Gives a node its machine and its socket, and asks for what the application wants of it.
     pub(super) fn boot(&mut self, node: usize, machine: M, command: Option<M::Command>) {
         self.slots[node].boots += 1;
-        self.slots[node].up =
-            Some(Rc::new(Node { machine, timers: Vec::new(), socket: None, next: 1, digest: None }));
+        let life = self.slots[node].boots;
+        let new = Node { machine, timers: Vec::new(), socket: None, next: 1, life, digest: None };
+        self.slots[node].up = Some(Rc::new(new));
         // A life's first draw is its own, so that what is drawn for good (keys, say) differs from life to life and yet
         // is the same whatever happened before.
-        let seed = 1 << 40 | (node as u64) << 16 | u64::from(self.slots[node].boots);
+        let seed = 1 << 40 | (node as u64) << 16 | u64::from(life);
         self.give_with(seed, node, Input::Start, true);
         if let Some(command) = command {
             self.give(node, Input::Op(OpId::from_raw(1), OpInput::Ask(command)), true);
@@ -230,6 +248,7 @@ impl<M: Machine + Clone> World<M> {
     ) {
         if let Effect::SendTo(_, datagram) = effect {
             let Some(to) = self.at(datagram.peer) else { return };
+            let unprompted = unprompted || self.rang == Some(node);
             let letter = Letter { from: node, to, data: datagram.data, unprompted };
             let into = if self.is_up(to) { &mut self.letters } else { &mut self.lost };
             return into.push(letter);
@@ -269,7 +288,10 @@ impl<M: Machine + Clone> World<M> {
     pub(super) fn apply<R: Rules<M>>(&mut self, step: Step<M::Timer>, rules: &R) {
         match step {
             Step::Deliver(at) => self.deliver(at),
-            Step::Nudge(node, nudge) => self.nudge(node, nudge, rules),
+            Step::Nudge(node, nudge) => {
+                self.rang = Some(node);
+                self.nudge(node, nudge, rules);
+            }
             Step::Crash(node) => {
                 self.crashes -= 1;
                 self.crash(node);
@@ -281,6 +303,7 @@ impl<M: Machine + Clone> World<M> {
             }
         }
         self.prompt(rules);
+        self.rang = None;
     }
 
     fn nudge<R: Rules<M>>(&mut self, node: usize, nudge: Nudge<M::Timer>, rules: &R) {
@@ -336,17 +359,30 @@ impl<M: Machine + Clone> World<M> {
                     *Rc::make_mut(up).digest.insert(hasher.finish128().as_u128())
                 }
             });
-            (digest, slot.boots).hash(&mut whole);
+            digest.hash(&mut whole);
         }
         // Letters are a heap: their order means nothing.
         let mut letters = 0_u128;
         for letter in &self.letters {
             let mut hasher = SipHasher13::new();
-            (letter.from, letter.to, letter.unprompted).hash(&mut hasher);
+            (letter.from, letter.to).hash(&mut hasher);
             rules.letter(letter, self, &mut hasher);
             letters = letters.wrapping_add(hasher.finish128().as_u128());
         }
         (letters, self.crashes, self.boots).hash(&mut whole);
+        whole.finish128().as_u128()
+    }
+
+    /// What tells this state of rest from others, as far as they are counted.
+    pub(super) fn sketch<R: Rules<M>>(&self, rules: &R) -> u128 {
+        let mut whole = SipHasher13::new();
+        for slot in &self.slots {
+            slot.up.is_some().hash(&mut whole);
+            if let Some(up) = &slot.up {
+                rules.rest(up, &mut whole);
+            }
+        }
+        (self.crashes, self.boots).hash(&mut whole);
         whole.finish128().as_u128()
     }
 

@@ -11,6 +11,7 @@
 //! tests of `merge` look at those.
 
 mod classic;
+mod movers;
 mod rules;
 
 use p2p_chord::{Chord, Config, Peer};
@@ -44,6 +45,8 @@ impl Ring {
         let mut config = Config::default();
         config.successors = self.r;
         config.parallel = 1;
+        // No fingers are learnt of answers.
+        config.proximity = false;
         let mut peers: Vec<Peer> = (1..=self.pattern.len() as u8)
             .map(|host| Peer::new(config.network, SocketAddr::from(([10, 0, 0, host], 4000))))
             .collect();

@@ -44,17 +44,17 @@ pub(crate) struct Zave {
 }
 
 /// A datagram's kind, number.
-fn head(letter: &Letter) -> (bool, u32) {
+pub(crate) fn head(letter: &Letter) -> (bool, u32) {
     let number = [letter.data[6], letter.data[7], letter.data[8], letter.data[9]];
     (letter.data[5] == 0, u32::from_le_bytes(number))
 }
 
 impl Zave {
-    fn network(&self) -> NetworkId {
+    pub(crate) const fn network(&self) -> NetworkId {
         self.config.network
     }
 
-    fn number(&self, peer: Peer) -> usize {
+    pub(crate) fn number(&self, peer: Peer) -> usize {
         self.peers.iter().position(|at| *at == peer).unwrap()
     }
 
@@ -85,7 +85,7 @@ impl Zave {
     }
 
     /// What whoever hears of this waits for, if it does; of a question: what its sender does.
-    fn purpose(&self, letter: &Letter, world: &World<Chord>) -> Option<&'static str> {
+    pub(crate) fn purpose(&self, letter: &Letter, world: &World<Chord>) -> Option<&'static str> {
         let (is_ask, number) = head(letter);
         let (asker, asked) = if is_ask { (letter.from, letter.to) } else { (letter.to, letter.from) };
         let mut questions = world.machine(asker)?.questions();
@@ -94,43 +94,18 @@ impl Zave {
     }
 
     /// Whether a node cannot crash before it is a member at least.
-    fn stays(&self, node: usize, world: &World<Chord>) -> bool {
+    pub(crate) fn stays(&self, node: usize, world: &World<Chord>) -> bool {
         let waits = self.crashes == Crashes::Quiet && !Self::is_member(world, node);
         waits || self.base[node] || world.crashes_left() == 0
     }
 
-    fn is_member(world: &World<Chord>, node: usize) -> bool {
+    pub(crate) fn is_member(world: &World<Chord>, node: usize) -> bool {
         world.machine(node).is_some_and(Chord::is_member)
     }
 
     fn members<'a>(&self, world: &'a World<Chord>) -> impl Iterator<Item = (usize, &'a Chord)> {
         let members = (0..world.len()).filter_map(|node| Some((node, world.machine(node)?)));
         members.filter(|(_, chord)| chord.is_member())
-    }
-
-    fn is_unproven(&self, letter: &Letter) -> bool {
-        matches!(Packet::decode(&letter.data, self.network()), Ok(Packet::Ask { token: 0, member: true, .. }))
-    }
-
-    fn answers(&self, letter: &Letter, with: &Answer) -> bool {
-        let packet = Packet::decode(&letter.data, self.network());
-        matches!(packet, Ok(Packet::Answer { answer, .. }) if answer == *with)
-    }
-
-    /// Whether an answer that tells nothing new to who waits for it: it holds this whatever happens meanwhile, for its
-    /// list only changes by such answers.
-    fn is_void(&self, letter: &Letter, world: &World<Chord>) -> bool {
-        let Ok(Packet::Answer { answer, .. }) = Packet::decode(&letter.data, self.network()) else {
-            return false;
-        };
-        let Answer::Neighbours { predecessor, successors: None, .. } = answer else { return false };
-        let Some(head) = world.machine(letter.to).and_then(|chord| chord.successors().next()) else {
-            return false;
-        };
-        let me = self.peers[letter.to].id();
-        predecessor
-            .and_then(|place| place.peer(self.network()))
-            .is_none_or(|peer| !peer.id().between(me, head.id()))
     }
 
     /// Whether everybody's list has a live entry but for this node, and every list that is on its way.
@@ -172,57 +147,40 @@ impl Zave {
 
 impl Rules<Chord> for Zave {
     fn node(&self, node: &Node<Chord>, mut into: &mut dyn Hasher) {
-        node.machine().essence(into);
+        match self.detail {
+            Detail::Full => {
+                node.machine().essence(into);
+                node.life().hash(&mut into);
+            }
+            Detail::Movers => node.machine().outline(into),
+        }
         (node.is_set(Timer::Join), node.is_set(Timer::Stabilise)).hash(&mut into);
+    }
+
+    fn rest(&self, node: &Node<Chord>, into: &mut dyn Hasher) {
+        node.machine().outline(into);
     }
 
     fn letter(&self, letter: &Letter, world: &World<Chord>, mut into: &mut dyn Hasher) {
         let into = &mut into;
         self.purpose(letter, world).hash(into);
-        letter.data[..6].hash(into);
-        letter.data[10..].hash(into);
+        match self.detail {
+            Detail::Full => (letter.unprompted, &letter.data[..6], &letter.data[10..]).hash(into),
+            Detail::Movers => self.outline(letter, world, into),
+        }
     }
 
     fn is_prompt(&self, letter: &Letter, world: &World<Chord>) -> bool {
-        let (is_ask, _) = head(letter);
-        let purpose = self.purpose(letter, world);
-        if self.detail == Detail::Full {
-            return !is_ask && purpose.is_none();
-        }
-        match (is_ask, purpose) {
-            // Between the timer and the question's arrival nothing changes that the question depends on.
-            (true, Some("stabilise" | "next")) => letter.unprompted,
-            // Nobody sees anything of who joins.
-            (true, Some("greet" | "step" | "owner" | "copy")) | (false, Some("greet")) => true,
-            // Who is a member and cannot crash says the same at any time, as far as it matters.
-            (true, Some("predecessor" | "heir" | "member")) => {
-                self.stays(letter.to, world) && Self::is_member(world, letter.to)
-            }
-            // Nobody waits for it, or it changes nothing.
-            (false, None) => true,
-            // What was asked is asked again as it was, with a proof.
-            (false, Some(_)) if self.answers(letter, &Answer::Prove) => self.stays(letter.to, world),
-            // Who has no proof is told to show one, whatever else happens there.
-            (true, Some("follow")) => self.is_unproven(letter) && self.stays(letter.to, world),
-            (false, Some("predecessor")) => !self.answers(letter, &Answer::Absent),
-            (false, Some("stabilise")) => self.is_void(letter, world),
-            _ => false,
+        match self.detail {
+            Detail::Full => !head(letter).0 && self.purpose(letter, world).is_none(),
+            Detail::Movers => self.moves(letter, world),
         }
     }
 
     fn prompt_nudge(&self, lost: &Letter, world: &World<Chord>) -> Option<Nudge<Timer>> {
-        let asked = world.machine(lost.from)?.questions().filter(|(_, to, _)| self.number(*to) == lost.to);
-        let is_prompt = match self.purpose(lost, world) {
-            // Silence counts as death when all that was said before is heard.
-            _ if world.letters().iter().any(|letter| letter.from == lost.to) => false,
-            // Nobody sees whether it waits.
-            Some("stabilise" | "next") => lost.unprompted,
-            // Nothing comes of it.
-            Some("nearer" | "heir") => true,
-            _ => false,
-        };
+        let is_prompt = self.detail == Detail::Movers && self.is_given_up(lost, world);
         let nudge = Nudge { timer: Timer::Due, why: "gives up", about: Some(lost.to), periodic: false };
-        (self.detail == Detail::Movers && is_prompt && asked.count() == 1).then_some(nudge)
+        is_prompt.then_some(nudge)
     }
 
     fn nudges(&self, node: usize, world: &World<Chord>) -> Vec<Nudge<Timer>> {
@@ -270,6 +228,7 @@ impl Rules<Chord> for Zave {
     }
 
     fn prepare(&self, nudge: &Nudge<Timer>, machine: &mut Chord) {
+        machine.hears_all();
         if let Some(about) = nudge.about {
             machine.hasten(self.peers[about], nudge.why == "gives up");
         }
