@@ -38,7 +38,7 @@ fn pair(seed: u64, first: Config, second: Config) -> (Net, [NodeIx; 2], [NodeIx;
 }
 
 fn fetch(net: &mut Net, node: NodeIx, wanted: Wanted) -> OpId {
-    net.transfer(node, transfer::Command::Fetch(wanted))
+    net.transfer(node, transfer::Command::Download(wanted))
 }
 
 fn saved(net: &mut Net, node: NodeIx, name: &str) -> Option<bytes::Bytes> {

@@ -5,5 +5,6 @@ mod bootstrap;
 mod files;
 mod flood;
 mod net;
+mod primitives;
 mod replayed;
 mod tiers;
