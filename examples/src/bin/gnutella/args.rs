@@ -84,6 +84,9 @@ pub(crate) struct Search {
     /// Seconds to wait for hits
     #[arg(long = "for", value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seconds: u64,
+    /// End after so many hits
+    #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
+    pub(crate) most: usize,
     #[command(flatten)]
     pub(crate) network: Network,
 }

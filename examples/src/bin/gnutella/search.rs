@@ -35,7 +35,7 @@ async fn search(
     tokio::pin!(end);
     let mut found: Vec<Hit> = Vec::new();
     let mut interrupted = false;
-    loop {
+    while found.len() < args.most {
         tokio::select! {
             biased;
             // What came is shown all the same.

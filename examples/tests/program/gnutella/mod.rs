@@ -47,7 +47,17 @@ impl Node {
 /// The hits of a search for these words, once there are so many.
 pub(crate) fn search(words: &str, peer: &str, hits: u64) -> Vec<String> {
     for _ in 0..20 {
-        let found = run(&["search", words, "--peer", peer, "--for", "3", "--json"]);
+        let found = run(&[
+            "search",
+            words,
+            "--peer",
+            peer,
+            "--for",
+            "3",
+            "--most",
+            &hits.max(1).to_string(),
+            "--json",
+        ]);
         assert!(found.status.success(), "{}", text(&found.stderr));
         let lines: Vec<String> = text(&found.stdout).lines().map(str::to_owned).collect();
         if number(lines.last().unwrap(), "hits") >= hits {
