@@ -27,17 +27,22 @@ mod queries;
 mod queue;
 mod route;
 mod searches;
-mod shelf;
 mod stop;
+#[cfg(feature = "node")]
+mod system;
 mod tables;
+mod transfers;
 mod vendor;
 
 pub use config::{Config, Limits, Mode};
 pub use error::Error;
-pub use event::{Bootstrap, Command, Counts, Event, Hit, Neighbour, Parting, SharedName, Strategy, Wish};
+pub use event::{Bootstrap, Command, Counts, Event, Hit, Neighbour, Parting, Shared, Strategy, Wish};
+#[cfg(feature = "node")]
+pub use system::{BootstrapError, ItemError, LocatorError};
 
 use crate::Guid;
 use crate::handshake::{Introduction, Role};
+use crate::transfer::{self, Transfers};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{SocketAddr, SocketAddrV4};
@@ -54,7 +59,7 @@ use pings::Pongs;
 use queries::Seen;
 use route::table::Routes;
 use searches::Searches;
-use shelf::Shelf;
+use transfers::Errands;
 
 /// The timers of a [`Servent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,6 +79,8 @@ pub enum Timer {
     Search(Guid),
     /// Stopping has taken long enough.
     Farewell,
+    /// Of the transfers.
+    Transfer(transfer::Timer),
 }
 
 /// A servent of the Gnutella network as a state machine.
@@ -99,7 +106,11 @@ pub struct Servent {
     queries: Routes<Seen>,
     pings: Routes<LinkId>,
     pushes: Routes<LinkId>,
-    shelf: Shelf,
+    transfers: Transfers,
+    /// What the overlay does for them.
+    errands: Errands,
+    /// Searches that nobody asked for but transfers.
+    requeries: TokenBucket,
     /// Whether what is shared, or what leaves share, may have changed since tables were told.
     tables_stale: bool,
     tables_set: bool,
@@ -119,6 +130,8 @@ pub struct Servent {
     pushes_told: TokenBucket,
     counts: Counts,
     stopping: bool,
+    /// Byes were sent, or have had their time.
+    farewell_over: bool,
     halted: bool,
 }
 
@@ -149,6 +162,8 @@ pub struct Load {
     pub leaf_searches: usize,
     /// Addresses that are known.
     pub hosts: usize,
+    /// What transfers hold.
+    pub transfers: transfer::Load,
 }
 
 impl Servent {
@@ -161,8 +176,11 @@ impl Servent {
             Mode::Leaf | Mode::Auto => Role::Leaf,
             Mode::Ultrapeer | Mode::Flat => Role::Ultrapeer,
         };
+        let guid = Guid::of_servent(rng);
+        let of_transfers =
+            transfer::Config { servent: guid, agent: config.user_agent.clone(), ..config.transfers.clone() };
         Self {
-            guid: Guid::of_servent(rng),
+            guid,
             role,
             started: Instant::ZERO,
             role_since: Instant::ZERO,
@@ -178,7 +196,10 @@ impl Servent {
             queries: Routes::new(limits.routes, limits.route_age, rng),
             pings: Routes::new(limits.routes.div_ceil(8), limits.route_age, rng),
             pushes: Routes::new(limits.push_routes, limits.route_age * 2, rng),
-            shelf: Shelf::default(),
+            transfers: Transfers::new(of_transfers),
+            errands: Errands::default(),
+            // In sixtieths.
+            requeries: TokenBucket::new(Instant::ZERO, limits.requeries, limits.requeries.saturating_mul(60)),
             tables_stale: false,
             tables_set: false,
             flush_set: false,
@@ -195,6 +216,7 @@ impl Servent {
             pushes_told: TokenBucket::new(Instant::ZERO, limits.pushes, limits.pushes.saturating_mul(60)),
             counts: Counts::default(),
             stopping: false,
+            farewell_over: false,
             halted: false,
             config,
         }
@@ -239,6 +261,7 @@ impl Servent {
             routes: self.queries.len() + self.pings.len() + self.pushes.len(),
             leaf_searches: self.dynamics.values().filter(|dynamic| !dynamic.is_own()).count(),
             hosts: self.hosts.len(),
+            transfers: self.transfers.load(),
         }
     }
 
@@ -304,11 +327,21 @@ impl Servent {
             Timer::Join(op) => self.join_late(op, cx),
             Timer::Search(guid) => self.search_due(guid, cx),
             Timer::Farewell => self.farewell_over(cx),
+            Timer::Transfer(timer) => {
+                self.with_transfers(cx, |transfers, cx| transfers.handle(Input::Timer(timer), cx));
+            }
         }
     }
 
     fn stream(&mut self, conn: ConnId, input: StreamInput, cx: &mut Cx<'_, Self>) {
-        let Some(id) = self.links.of(conn) else { return self.visitor(conn, input, cx) };
+        let Some(id) = self.links.of(conn) else {
+            if self.transfers.owns(conn) {
+                return self.with_transfers(cx, |transfers, cx| {
+                    transfers.handle(Input::Stream(conn, input), cx);
+                });
+            }
+            return self.visitor(conn, input, cx);
+        };
         match input {
             StreamInput::Data(data) => self.heard(id, data, cx),
             StreamInput::Full => self.link_full(id, true),
@@ -322,7 +355,7 @@ impl Servent {
         match input {
             OpInput::Ask(command) => self.command(op, command, cx),
             OpInput::Cancel => self.cancel(op, cx),
-            // Hits are few, and a search ends by itself.
+            // Hits and progress are few, and a search ends by itself.
             OpInput::Full | OpInput::Ready => {}
         }
     }
@@ -345,6 +378,7 @@ impl Machine for Servent {
                 if !self.config.fixed {
                     cx.set_timer(Timer::Tend, self.config.tend_every);
                 }
+                self.with_transfers(cx, |transfers, cx| transfers.handle(Input::Start, cx));
             }
             Input::Op(op, input) => self.op(op, input, cx),
             Input::Timer(timer) => self.timer(timer, cx),
@@ -354,8 +388,12 @@ impl Machine for Servent {
             Input::Datagram(socket, datagram) if self.socket == Some(socket) => self.datagram(datagram, cx),
             Input::Resolved(lookup, found) => self.resolved(lookup, found, cx),
             Input::Stop => self.stop(cx),
-            Input::Bound(..) | Input::Datagram(..) | Input::Job(..) => {}
+            Input::Job(job, done) => {
+                self.with_transfers(cx, |transfers, cx| transfers.handle(Input::Job(job, done), cx));
+            }
+            Input::Bound(..) | Input::Datagram(..) => {}
         }
+        self.check_halted(cx);
         if !self.halted {
             self.hand_out(cx);
         }

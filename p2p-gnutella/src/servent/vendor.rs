@@ -61,6 +61,13 @@ impl Servent {
         let Some(link) = self.links.get_mut(id) else { return };
         match said {
             VendorMessage::Features(features) => link.bit_patches |= features.version(BIT_PATCHES).is_some(),
+            VendorMessage::Supported(types) if link.peer_role == Role::Ultrapeer => {
+                // The newest version of it that is spoken here as there.
+                let version = (1..=2).rev().find(|v| types.has(MessageType::new(VendorCode::LIME, 21, *v)));
+                if let (Some(version), true) = (version, self.is_firewalled()) {
+                    self.ask_push_proxy(id, version);
+                }
+            }
             VendorMessage::HopsFlow(hops) => link.hops_flow = hops,
             VendorMessage::QueryStatus(hits) => {
                 // Of a leaf whose query this is: it knows of hits that did not come by here.
@@ -91,5 +98,13 @@ impl Servent {
             }
             _ => {}
         }
+    }
+
+    /// Asks an ultrapeer to lead pushes here, whoever they come from.
+    fn ask_push_proxy(&mut self, id: LinkId, version: u16) {
+        let message = Message::Vendor(VendorMessage::PushProxyRequest(version).to_vendor());
+        // Its GUID says for whom.
+        let header = Header { guid: self.guid, ..Header::neighbour(self.guid, message.kind()) };
+        self.send(id, &header, &message.to_bytes());
     }
 }

@@ -2,7 +2,9 @@
 
 mod attacks;
 mod bootstrap;
+mod files;
 mod flood;
 mod net;
+mod primitives;
 mod replayed;
 mod tiers;
