@@ -28,7 +28,7 @@ mod trailer;
 pub mod vendor;
 
 pub use bye::{Bye, code as bye_code};
-pub use extensions::{Extension, Extensions};
+pub use extensions::{Extension, Extensions, SEPARATOR};
 pub use frame::{Decoder, Frame, FrameError, Heads, SizeLimits};
 pub use header::{HEADER_LEN, Header, Kind, Undeliverable};
 pub use hit::{HitBuilder, QueryHit, Record, Records, put_content};

@@ -35,6 +35,10 @@ pub struct Config {
     pub fixed: bool,
     /// Whether it binds a UDP port, for host caches and hits out of band.
     pub udp: bool,
+    /// Whether hits of far queries are offered by UDP, and asked for by it where others reach this servent.
+    pub out_of_band: bool,
+    /// Whether queries by UDP are answered (GUESS 0.2), of who shows the key that he was given.
+    pub guess: bool,
     /// Whom it links to.
     pub policy: Policy,
     /// Ultrapeers that a leaf links to: each is one more that asks it, and one less to lose.
@@ -90,6 +94,8 @@ impl Default for Config {
             reached_at: None,
             fixed: false,
             udp: true,
+            out_of_band: true,
+            guess: true,
             policy: Policy::default(),
             leaf_ultrapeers: 3,
             degree: 32,
@@ -197,6 +203,8 @@ pub struct Limits {
     pub datagrams: u64,
     /// Offers of hits by UDP that wait to be claimed.
     pub offers: usize,
+    /// Neighbours in a minute that are dialled or pinged because they ask for it, to learn whether they can be.
+    pub calls: u64,
     /// Links of pushes: how many are told to the application in a minute.
     pub pushes: u64,
 }
@@ -227,6 +235,7 @@ impl Default for Limits {
             dials: 8,
             datagrams: 200,
             offers: 256,
+            calls: 30,
             pushes: 60,
         }
     }

@@ -99,6 +99,7 @@ impl Servent {
                 Some(_) => {}
             }
         }
+        self.tend_reached(cx);
         if self.config.mode == Mode::Auto {
             self.elect(cx);
         }
@@ -113,7 +114,7 @@ impl Servent {
             role: self.role,
             uptime: now.since(self.started),
             uptime_wanted: self.config.ultrapeer_uptime,
-            reachable: self.was_dialled,
+            reachable: self.reached.tcp == Some(true),
             uplink_kilobytes: self.config.uplink_kilobytes,
             leaves: self.links.count(Role::Leaf),
             ultrapeers: self.links.count(Role::Ultrapeer),

@@ -21,6 +21,8 @@ pub(super) enum Visitor {
     Unheard(SocketAddr, BytesMut),
     /// It is to become a link.
     Shaking(SocketAddr, bool, Box<Handshake>),
+    /// It asked to be dialled, and is.
+    Knocking(SocketAddr),
     /// Something about web caches.
     Web(SocketAddr, Box<super::hosts::web::Talk>),
 }
@@ -28,9 +30,11 @@ pub(super) enum Visitor {
 impl Visitor {
     const fn addr(&self) -> SocketAddr {
         match self {
-            Self::Dialled(addr) | Self::Unheard(addr, _) | Self::Shaking(addr, ..) | Self::Web(addr, _) => {
-                *addr
-            }
+            Self::Dialled(addr)
+            | Self::Knocking(addr)
+            | Self::Unheard(addr, _)
+            | Self::Shaking(addr, ..)
+            | Self::Web(addr, _) => *addr,
         }
     }
 
@@ -93,7 +97,7 @@ impl Servent {
             self.counts.turned_away += 1;
             return cx.abort(conn);
         }
-        let waits = |visitor: &Visitor| !visitor.is_dialled();
+        let waits = |visitor: &Visitor| !visitor.is_dialled() && !matches!(visitor, Visitor::Knocking(_));
         if self.visitors.values().filter(|visitor| waits(visitor)).count() >= self.config.limits.visitors {
             // Handles count up: the first has waited longest.
             let oldest = self.visitors.iter().find(|(_, visitor)| waits(visitor)).map(|(conn, _)| *conn);
@@ -121,6 +125,7 @@ impl Servent {
                 cx.send(conn, out.freeze());
             }
             Visitor::Web(_, talk) => cx.send(conn, talk.request()),
+            Visitor::Knocking(_) => self.knock(conn, cx),
             _ => {}
         }
     }
@@ -142,6 +147,7 @@ impl Servent {
                 self.fill(cx);
             }
             Visitor::Web(_, talk) if talk.is_asking() => self.web_told(*talk, cx),
+            Visitor::Knocking(_) => {}
             _ => self.counts.turned_away += 1,
         }
     }
@@ -161,7 +167,7 @@ impl Servent {
             }
             Some(Visitor::Shaking(..)) => self.shake(conn, data, cx),
             Some(Visitor::Web(..)) => self.web_data(conn, data, cx),
-            Some(Visitor::Dialled(_)) | None => {}
+            Some(Visitor::Dialled(_) | Visitor::Knocking(_)) | None => {}
         }
     }
 
@@ -174,7 +180,9 @@ impl Servent {
         cx: &mut Cx<'_, Self>,
     ) {
         // Whoever it is, and whatever for: it was reached.
-        self.was_dialled |= greeting != Greeting::Unknown;
+        if greeting != Greeting::Unknown {
+            self.was_reached_by_tcp(cx);
+        }
         match greeting {
             Greeting::Gnutella => {
                 self.visitors.insert(conn, Visitor::Shaking(addr, false, Box::new(Handshake::accept())));

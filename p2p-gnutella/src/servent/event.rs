@@ -40,6 +40,8 @@ pub struct Wish {
     pub words: String,
     /// The file, by its content.
     pub urn: Option<Urn>,
+    /// Whether the newest files are asked for, whatever they are.
+    pub newest: bool,
     /// How neighbours are asked.
     pub strategy: Strategy,
 }
@@ -48,13 +50,19 @@ impl Wish {
     /// Files with these words in their names.
     #[must_use]
     pub fn words(words: impl Into<String>) -> Self {
-        Self { words: words.into(), urn: None, strategy: Strategy::Usual }
+        Self { words: words.into(), urn: None, newest: false, strategy: Strategy::Usual }
     }
 
     /// This file, by its content.
     #[must_use]
     pub const fn urn(urn: Urn) -> Self {
-        Self { words: String::new(), urn: Some(urn), strategy: Strategy::Usual }
+        Self { words: String::new(), urn: Some(urn), newest: false, strategy: Strategy::Usual }
+    }
+
+    /// The newest files that are near: those of neighbours and of their leaves.
+    #[must_use]
+    pub const fn newest() -> Self {
+        Self { words: String::new(), urn: None, newest: true, strategy: Strategy::Usual }
     }
 
     /// The same, by another strategy.
@@ -192,6 +200,13 @@ pub enum Event {
     Refused(SocketAddr, u16, String),
     /// It is this from here on.
     Became(Role),
+    /// Whether others reach it: somebody did, or nobody of those who were asked to; `None` if nobody was asked.
+    Reached {
+        /// Whether it can be dialled.
+        tcp: Option<bool>,
+        /// Whether datagrams come to it that it did not ask for.
+        udp: Option<bool>,
+    },
     /// A file was found.
     Hit(Box<Hit>),
     /// Somebody asks for a connection, to give a file to.

@@ -22,12 +22,28 @@ use p2p_core::{Cx, OpId};
 const VENDOR: VendorCode = VendorCode(*b"P2PR");
 /// Bytes of records, at which a hit is full: those of more than some kB are dropped on their way.
 const HIT_BYTES: usize = 2 << 10;
+/// How hits are carried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Carried<'a> {
+    /// Bytes of records, at which one is full.
+    pub(super) bytes: usize,
+    /// What they bear to be believed; nothing if it is empty.
+    pub(super) token: &'a [u8],
+    /// The most results.
+    pub(super) most: usize,
+}
+
+impl Carried<'_> {
+    /// On the way that the query came.
+    pub(super) const BY_LINK: Self = Self { bytes: HIT_BYTES, token: &[], most: usize::MAX };
+}
+
 /// Push proxies that a hit names.
 const PROXIES: usize = 4;
 
 impl Servent {
     /// The hits that what is shared makes of a query.
-    pub(super) fn own_hits(&mut self, query: &Query, wanted: &Wanted) -> Vec<Bytes> {
+    pub(super) fn own_hits(&mut self, query: &Query, wanted: &Wanted, carried: Carried<'_>) -> Vec<Bytes> {
         if self.shelf.len() == 0 {
             return Vec::new();
         }
@@ -39,17 +55,21 @@ impl Servent {
         let (addr, speed) = (self.reached_at(), self.config.speed);
         let proxies: Vec<SocketAddrV4> = self.proxies();
         let asked = query.flags.max_hits().map_or(usize::MAX, usize::from);
-        let most = self.config.hits_of_query.min(asked);
+        let most = self.config.hits_of_query.min(asked).min(carried.most);
         let binary = query.flags.has(QueryFlags::BINARY_HASHES);
         let mut hits = Vec::new();
         let mut open = HitBuilder::new(addr, speed);
         let close = |builder: HitBuilder, hits: &mut Vec<Bytes>| {
             let flags = HitFlags::new(firewalled, false, false);
             let hit = builder.finish(VENDOR, flags, self.guid, |private| {
+                let mut ggep = ggep::Writer::new(private);
                 if firewalled && !proxies.is_empty() {
                     let mut list = BytesMut::new();
                     proxies.iter().take(PROXIES).for_each(|proxy| put_v4(*proxy, &mut list));
-                    ggep::Writer::new(private).put(name::PUSH, &list);
+                    ggep.put(name::PUSH, &list);
+                }
+                if !carried.token.is_empty() {
+                    ggep.put(name::SECURE_OOB, carried.token);
                 }
             });
             hits.push(Message::QueryHit(hit).to_bytes());
@@ -62,7 +82,7 @@ impl Servent {
                 }
             };
             open.record(found.index, file.size, file.name.as_bytes(), extend);
-            if open.bytes_len() >= HIT_BYTES || open.len() == usize::from(u8::MAX) {
+            if open.bytes_len() >= carried.bytes || open.len() == usize::from(u8::MAX) {
                 close(core::mem::replace(&mut open, HitBuilder::new(addr, speed)), &mut hits);
             }
         }
@@ -102,6 +122,9 @@ impl Servent {
         self.pushes.insert(cx.now(), hit.servent, from);
         if let Some(dynamic) = self.dynamics.get_mut(&header.guid) {
             dynamic.found(&hit);
+        }
+        if seen.link == LinkId::BY_UDP {
+            return self.hit_to_guesser(header.guid, payload, cx);
         }
         if seen.link == LinkId::SELF {
             return self.own_hit(header.guid, &hit, header.hops, cx);

@@ -24,6 +24,8 @@ pub(crate) struct LinkId(u32);
 impl LinkId {
     /// This servent itself.
     pub(crate) const SELF: Self = Self(u32::MAX);
+    /// Whoever asked by UDP.
+    pub(crate) const BY_UDP: Self = Self(u32::MAX - (1 << 16));
 
     const fn place(self) -> usize {
         (self.0 & 0xffff) as usize
@@ -74,6 +76,8 @@ pub(crate) struct Link {
     /// Whether its patches may have a bit for each slot.
     pub(crate) bit_patches: bool,
     pub(crate) hops_flow: u8,
+    /// Whether it wants to be asked for the newest files.
+    pub(crate) whats_new: bool,
     pub(crate) queries: TokenBucket,
     pub(crate) pings: TokenBucket,
     pub(crate) heard_at: Instant,
@@ -131,6 +135,7 @@ impl Link {
             told: None,
             bit_patches: false,
             hops_flow: u8::MAX,
+            whats_new: false,
             queries,
             // Ten at once, one in three seconds: in thirds.
             pings: TokenBucket::new(now, 1, 30),
@@ -140,7 +145,12 @@ impl Link {
     }
 
     pub(crate) fn facing(&self) -> Facing<'_> {
-        Facing { role: self.peer_role, table: self.receiver.table(), hops_flow: self.hops_flow }
+        Facing {
+            role: self.peer_role,
+            table: self.receiver.table(),
+            hops_flow: self.hops_flow,
+            whats_new: self.whats_new,
+        }
     }
 
     /// As it is told to the application.

@@ -11,20 +11,25 @@
 
 mod commands;
 mod config;
+mod datagrams;
 mod dial;
 mod door;
 mod dynamic;
 mod elect;
 mod error;
 mod event;
+mod guided;
 mod hits;
 mod hosts;
 mod links;
 mod messages;
+mod oob;
 mod pings;
 mod primitives;
+mod probes;
 mod queries;
 mod queue;
+mod reach;
 mod route;
 mod searches;
 mod shelf;
@@ -45,6 +50,7 @@ use door::Visitor;
 use dynamic::Dynamic;
 use hosts::Hosts;
 use links::{LinkId, Links};
+use oob::OutOfBand;
 use p2p_core::limit::PerKey;
 use p2p_core::{
     ConnId, Cx, Input, Instant, IoError, ListenerId, Machine, OpId, OpInput, Rng, SocketId, StreamInput,
@@ -52,9 +58,11 @@ use p2p_core::{
 };
 use pings::Pongs;
 use queries::Seen;
+use reach::Reached;
 use route::table::Routes;
 use searches::Searches;
 use shelf::Shelf;
+use tables::Updates;
 
 /// The timers of a [`Servent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,8 +98,9 @@ pub struct Servent {
     socket: Option<SocketId>,
     /// Where neighbours see this servent, the newest word of theirs.
     seen_at: Option<core::net::IpAddr>,
-    /// Whether somebody dialled it and said something that makes sense.
-    was_dialled: bool,
+    reached: Reached,
+    /// Neighbours that asked to be dialled or pinged.
+    calls: TokenBucket,
     visitors: BTreeMap<ConnId, Visitor>,
     /// Streams of each address in a minute.
     knocks: PerKey<core::net::IpAddr>,
@@ -99,9 +108,13 @@ pub struct Servent {
     queries: Routes<Seen>,
     pings: Routes<LinkId>,
     pushes: Routes<LinkId>,
+    /// Who asked by UDP.
+    guesses: Routes<SocketAddr>,
+    oob: OutOfBand,
     shelf: Shelf,
     /// Whether what is shared, or what leaves share, may have changed since tables were told.
     tables_stale: bool,
+    updates: Updates,
     tables_set: bool,
     flush_set: bool,
     searches: Searches,
@@ -149,6 +162,8 @@ pub struct Load {
     pub leaf_searches: usize,
     /// Addresses that are known.
     pub hosts: usize,
+    /// Offers of hits by UDP, and claims.
+    pub offers: usize,
 }
 
 impl Servent {
@@ -170,7 +185,9 @@ impl Servent {
             listening: None,
             socket: None,
             seen_at: None,
-            was_dialled: false,
+            reached: Reached::new(rng),
+            // In sixtieths.
+            calls: TokenBucket::new(Instant::ZERO, limits.calls, limits.calls.saturating_mul(60)),
             visitors: BTreeMap::new(),
             // In sixtieths of a stream.
             knocks: PerKey::new(limits.addresses, limits.per_address, limits.per_address.saturating_mul(60)),
@@ -178,8 +195,11 @@ impl Servent {
             queries: Routes::new(limits.routes, limits.route_age, rng),
             pings: Routes::new(limits.routes.div_ceil(8), limits.route_age, rng),
             pushes: Routes::new(limits.push_routes, limits.route_age * 2, rng),
+            guesses: Routes::new(limits.offers, limits.route_age, rng),
+            oob: OutOfBand::new(limits.offers, limits.addresses, rng),
             shelf: Shelf::default(),
             tables_stale: false,
+            updates: Updates::default(),
             tables_set: false,
             flush_set: false,
             searches: Searches::default(),
@@ -236,7 +256,8 @@ impl Servent {
             visitors: self.visitors.len(),
             links: self.links.len(),
             held: self.links.iter().map(links::Link::held).sum(),
-            routes: self.queries.len() + self.pings.len() + self.pushes.len(),
+            routes: self.queries.len() + self.pings.len() + self.pushes.len() + self.guesses.len(),
+            offers: self.oob.len(),
             leaf_searches: self.dynamics.values().filter(|dynamic| !dynamic.is_own()).count(),
             hosts: self.hosts.len(),
         }
@@ -255,14 +276,16 @@ impl Servent {
             .unwrap_or_else(|| SocketAddrV4::new(crate::wire::NO_ADDRESS, port))
     }
 
-    /// Whether nobody can dial it: it does not listen.
-    const fn is_firewalled(&self) -> bool {
-        self.listening.is_none() && self.config.reached_at.is_none()
+    /// Whether nobody can dial it: it does not listen, or nobody of those could who were asked to.
+    fn is_firewalled(&self) -> bool {
+        let listens = self.listening.is_some() || self.config.reached_at.is_some();
+        !listens || self.reached.tcp == Some(false)
     }
 
     /// What it tells of itself in handshakes.
     fn introduction(&self) -> Introduction {
         let mut us = Introduction::new(self.role, self.guid, self.config.user_agent.clone());
+        us.guess = self.config.guess && self.socket.is_some() && self.role == Role::Ultrapeer;
         us.degree = self.config.degree;
         us.max_ttl = self.config.max_ttl;
         us.accepts_deflate = self.config.deflate;

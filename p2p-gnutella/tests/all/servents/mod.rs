@@ -4,5 +4,7 @@ mod attacks;
 mod bootstrap;
 mod flood;
 mod net;
+mod oob;
 mod replayed;
 mod tiers;
+mod victim;
