@@ -1,9 +1,9 @@
 //! Networks of real servents that come and go: two tiers, free riders, and a partition if there is to be one.
 
-use p2p_core::{Duration, Instant, OpId, Rng};
-use p2p_gnutella::Servent;
+use p2p_core::{Duration, FileId, Instant, OpId, RelPath, Rng, Root};
 use p2p_gnutella::handshake::Role;
-use p2p_gnutella::servent::{Bootstrap, Command, Config, Event, Mode, SharedName, Wish};
+use p2p_gnutella::servent::{Bootstrap, Command, Config, Event, Mode, Wish};
+use p2p_gnutella::{Servent, transfer};
 use p2p_sim::churn::Session;
 use p2p_sim::{NodeIx, Sim, Uniform};
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,8 +158,11 @@ impl Run<'_> {
     fn begin(&mut self, place: usize) {
         let node = self.nodes[place];
         if let Some(file) = self.offers[place] {
-            let file = SharedName { name: format!("file{file} of many"), size: 1_000, urn: None };
-            self.sim.ask(node, Command::Share(file));
+            let name = RelPath::local([&*format!("file{file} of many")]).expect("a plain name");
+            let shared = FileId::new(Root(0), name);
+            let disk = std::mem::take(self.sim.disk(node));
+            *self.sim.disk(node) = disk.with_file(shared.clone(), &b"."[..]);
+            self.sim.ask(node, Command::Transfer(transfer::Command::Share(shared)));
         }
         let ultrapeers = self.churn.ultrapeers().min(self.nodes.len());
         let known: BTreeSet<usize> =

@@ -1,9 +1,9 @@
 //! Two tiers of real servents: leaves behind ultrapeers, with tables and dynamic queries.
 
 use super::Graph;
-use p2p_core::{Duration, OpId, Rng};
-use p2p_gnutella::Servent;
-use p2p_gnutella::servent::{Bootstrap, Command, Config, Event, Mode, SharedName, Strategy, Wish};
+use p2p_core::{Duration, FileId, OpId, RelPath, Rng, Root};
+use p2p_gnutella::servent::{Bootstrap, Command, Config, Event, Mode, Strategy, Wish};
+use p2p_gnutella::{Servent, transfer};
 use p2p_sim::{NodeIx, Sim, Uniform};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -74,8 +74,11 @@ pub fn tiers(tiers: &Tiers, seed: u64) -> Vec<TiersRun> {
         rng.shuffle(&mut order);
         let copies = (replication * leaves.len() as f64).round() as usize;
         for leaf in order.into_iter().take(copies) {
-            let file = SharedName { name: format!("wanted{run} thing"), size: 1, urn: None };
-            sim.ask(leaves[leaf], Command::Share(file));
+            let Ok(name) = RelPath::local([&*format!("wanted{run} thing")]) else { continue };
+            let file = FileId::new(Root(0), name);
+            let disk = std::mem::take(sim.disk(leaves[leaf]));
+            *sim.disk(leaves[leaf]) = disk.with_file(file.clone(), &b"."[..]);
+            sim.ask(leaves[leaf], Command::Transfer(transfer::Command::Share(file)));
         }
     }
     let at = |sim: &Sim<Servent>, node: NodeIx| SocketAddr::new(sim.addr(node), 6346);

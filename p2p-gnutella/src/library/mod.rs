@@ -22,11 +22,12 @@ pub use search::{Pattern, PatternError};
 pub use search::{Search, media_of};
 
 use crate::Urn;
-use crate::qrp::{self, Cut, Table, canonical};
+use crate::qrp::{self, Cut, Table, Wanted, canonical};
 use crate::thex::TigerTree;
 use crate::wire::Query;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use cache::Cache;
 pub(crate) use cache::check;
@@ -114,9 +115,13 @@ pub struct Library {
     by_sha1: BTreeMap<Sha1Hash, Vec<u32>>,
     index: Index,
     next_number: u32,
-    table: (Table, Cut),
+    /// Made when it is first asked for.
+    table: Option<Arc<Table>>,
+    /// By how much of a word files are found: what the newest table has.
+    cut: Cut,
     /// Changes since the table was made.
     stale: bool,
+    bytes: u64,
     version: u64,
     cache: Cache,
     /// Trees that are not on the disk.
@@ -128,7 +133,6 @@ impl Library {
     /// A library of which nothing is known yet: see [`scan`](Self::scan).
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let table = (Table::new(config.table_bits_min), Cut::MOST);
         Self {
             config,
             files: BTreeMap::new(),
@@ -136,8 +140,10 @@ impl Library {
             by_sha1: BTreeMap::new(),
             index: Index::default(),
             next_number: 1,
-            table,
-            stale: false,
+            table: None,
+            cut: Cut::MOST,
+            stale: true,
+            bytes: 0,
             version: 0,
             cache: Cache::default(),
             trees: BTreeMap::new(),
@@ -159,8 +165,8 @@ impl Library {
 
     /// Bytes of all files.
     #[must_use]
-    pub fn total(&self) -> u64 {
-        self.files.values().map(|file| file.size).sum()
+    pub const fn total(&self) -> u64 {
+        self.bytes
     }
 
     /// A number that grows with every change.
@@ -219,7 +225,7 @@ impl Library {
             }
             return found;
         }
-        let cut = self.table.1;
+        let cut = self.cut;
         let candidates = self.index.candidates(&query, cut);
         let named = candidates.iter().filter_map(|number| self.files.get(number));
         found.extend(named.filter(|file| qrp::finds(&file.canonical, &query, cut)).filter(wanted).take(rest));
@@ -228,11 +234,22 @@ impl Library {
 
     /// The table of words and names by content for ultrapeers, and by how much of a word files are found. It is made anew
     /// when something has changed.
-    pub fn table(&mut self) -> (&Table, Cut) {
-        if core::mem::take(&mut self.stale) {
-            self.table = table::of_files(self.files.values(), self.config.table_bits_min);
+    pub fn table(&mut self) -> (Arc<Table>, Cut) {
+        if let Some(table) = self.table.as_ref().filter(|_| !self.stale) {
+            return (table.clone(), self.cut);
         }
-        (&self.table.0, self.table.1)
+        self.stale = false;
+        let (table, cut) = table::of_files(self.files.values(), self.config.table_bits_min);
+        let table = Arc::new(table);
+        (self.table, self.cut) = (Some(table.clone()), cut);
+        (table, cut)
+    }
+
+    /// Whether a query may find anything, as far as that is seen in a moment: a table is not made for it.
+    #[must_use]
+    pub fn may_match(&self, wanted: &Wanted) -> bool {
+        let told = || self.table.as_ref().is_none_or(|table| table.may_match(wanted));
+        !self.files.is_empty() && (self.stale || told())
     }
 
     /// Where the tree of a file is: in memory, or in a file of this name.
@@ -253,6 +270,7 @@ impl Library {
         self.index.insert(number, &canonical);
         self.by_path.insert(file.clone(), number);
         self.by_sha1.entry(sha1).or_default().push(number);
+        self.bytes += size;
         self.files.insert(number, SharedFile { number, file, size, modified, sha1, tth, canonical });
         self.changed();
     }
@@ -260,6 +278,7 @@ impl Library {
     fn unshare(&mut self, file: &FileId) {
         let Some(number) = self.by_path.remove(file) else { return };
         let Some(old) = self.files.remove(&number) else { return };
+        self.bytes -= old.size;
         self.index.remove(number, &old.canonical);
         if let Some(numbers) = self.by_sha1.get_mut(&old.sha1) {
             numbers.retain(|is| *is != number);

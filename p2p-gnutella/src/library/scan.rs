@@ -5,7 +5,6 @@ use super::{Library, list_of};
 use crate::thex::slice_len;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use p2p_core::hash::{Sha1Hash, Tth};
 use p2p_core::{
@@ -28,10 +27,11 @@ pub enum News {
         /// Files that are left out, for there are too many.
         left_out: usize,
     },
-    /// A file or folder could not be read. What was known of it before is shared on if it is a folder.
+    /// A file or folder could not be read. What was known of it before is shared on if it is a folder that is there. A
+    /// folder without files is as one that is not there.
     Unreadable {
-        /// Its path.
-        path: String,
+        /// Which.
+        file: FileId,
         /// Why.
         why: IoError,
     },
@@ -43,6 +43,8 @@ pub enum News {
 enum Work {
     Load,
     List(FileId),
+    /// What is shared is a file, not a folder.
+    Single(FileId),
     Sha1(FileId),
     Slice(FileId),
     Look(FileId),
@@ -69,7 +71,8 @@ pub(super) struct Scanner {
     /// Listings that have not been answered.
     listings: usize,
     found: BTreeMap<FileId, Stat>,
-    unlisted: Vec<FileId>,
+    /// Those that could not be listed, and whether there is nothing to be listed.
+    unlisted: Vec<(FileId, bool)>,
     left_out: usize,
     queue: VecDeque<(FileId, Stat, u8)>,
     digesting: BTreeMap<FileId, Digesting>,
@@ -147,8 +150,15 @@ impl Library {
                 }
                 self.list(cx);
             }
+            (Some(Work::List(file)), JobDone::List(Err(IoError::NotAFile))) => {
+                let job = cx.run(Job::Stat { file: file.clone() });
+                self.scanner.jobs.insert(job, Work::Single(file));
+            }
             (Some(Work::List(folder)), JobDone::List(entries)) => self.listed(folder, entries, &mut news, cx),
-            (Some(Work::List(folder)), _) => self.listed(folder, Err(IoError::Unsupported), &mut news, cx),
+            (Some(Work::Single(file)), JobDone::Stat(stat)) => self.looked_for(file, stat, &mut news, cx),
+            (Some(Work::List(folder) | Work::Single(folder)), _) => {
+                self.listed(folder, Err(IoError::Unsupported), &mut news, cx);
+            }
             (Some(Work::Sha1(file)), JobDone::Digest(digest)) => {
                 let digest = digest.and_then(|digest| exact(digest).map(Sha1Hash));
                 self.digested(&file, |of| digest.map(|sha1| of.sha1 = Some(sha1)), cx);
@@ -180,15 +190,75 @@ impl Library {
         self.scanner.unlisted.clear();
         self.scanner.left_out = 0;
         self.scanner.listings = self.config.folders.len();
-        for folder in &self.config.folders {
-            // More than are shared, so that it can be told.
-            let limit = self.config.files_max.saturating_mul(2);
-            let job = cx.run(Job::List { dir: folder.clone(), limit });
-            self.scanner.jobs.insert(job, Work::List(folder.clone()));
+        for folder in self.config.folders.clone() {
+            self.list_one(folder, cx);
         }
         if self.config.folders.is_empty() {
             self.compare();
         }
+    }
+
+    fn list_one<M: Machine>(&mut self, folder: FileId, cx: &mut Cx<'_, M>) {
+        // More than are shared, so that it can be told.
+        let limit = self.config.files_max.saturating_mul(2);
+        let job = cx.run(Job::List { dir: folder.clone(), limit });
+        self.scanner.jobs.insert(job, Work::List(folder));
+    }
+
+    /// Shares a file, or a folder's files, from here on.
+    pub(crate) fn add<M: Machine>(&mut self, folder: FileId, cx: &mut Cx<'_, M>) {
+        if self.config.folders.contains(&folder) {
+            return self.scan(cx);
+        }
+        self.config.folders.push(folder.clone());
+        if self.scanner.listings == 0 {
+            // What is about to list lists this too.
+            return self.scan(cx);
+        }
+        self.scanner.told = false;
+        self.scanner.listings += 1;
+        self.list_one(folder, cx);
+    }
+
+    /// Shares a file or a folder's files no more; whether they were shared.
+    pub(crate) fn leave(&mut self, folder: &FileId) -> bool {
+        let Some(at) = self.config.folders.iter().position(|is| is == folder) else { return false };
+        self.config.folders.remove(at);
+        let others = self.config.folders.clone();
+        let is_gone = |file: &FileId| covers(folder, file) && !others.iter().any(|other| covers(other, file));
+        let gone: Vec<FileId> = self.by_path.keys().filter(|file| is_gone(file)).cloned().collect();
+        gone.iter().for_each(|file| self.unshare(file));
+        self.scanner.queue.retain(|(file, ..)| !is_gone(file));
+        self.scanner.found.retain(|file, _| !is_gone(file));
+        self.scanner.digesting.retain(|file, _| !is_gone(file));
+        true
+    }
+
+    /// Whether all of a file or folder was looked at and digested that can be.
+    pub(crate) fn is_settled(&self, folder: &FileId) -> bool {
+        let waits = |file: &FileId| covers(folder, file);
+        !self.scanner.is_listing()
+            && !self.scanner.digesting.keys().any(waits)
+            && !self.scanner.queue.iter().any(|(file, ..)| waits(file))
+    }
+
+    fn looked_for<M: Machine>(
+        &mut self,
+        file: FileId,
+        stat: Result<Option<Stat>, IoError>,
+        news: &mut Vec<News>,
+        cx: &mut Cx<'_, M>,
+    ) {
+        let stat = match stat.and_then(|stat| stat.ok_or(IoError::NotFound)) {
+            Ok(stat) => stat,
+            Err(why) => return self.listed(file, Err(why), news, cx),
+        };
+        if self.scanner.found.len() < self.config.files_max as usize {
+            self.scanner.found.insert(file.clone(), stat);
+        } else {
+            self.scanner.left_out += 1;
+        }
+        self.listed(file, Ok(Vec::new()), news, cx);
     }
 
     fn listed<M: Machine>(
@@ -213,8 +283,8 @@ impl Library {
                 }
             }
             Err(why) => {
-                news.push(News::Unreadable { path: folder.path().to_string(), why });
-                self.scanner.unlisted.push(folder);
+                news.push(News::Unreadable { file: folder.clone(), why });
+                self.scanner.unlisted.push((folder, why == IoError::NotFound));
             }
         }
         self.scanner.listings = self.scanner.listings.saturating_sub(1);
@@ -228,11 +298,14 @@ impl Library {
     fn compare(&mut self) {
         let found = core::mem::take(&mut self.scanner.found);
         let unlisted = core::mem::take(&mut self.scanner.unlisted);
-        let is_unlisted = |file: &FileId| unlisted.iter().any(|folder| is_below(folder, file));
+        let is_unlisted = |file: &FileId| unlisted.iter().any(|(folder, _)| covers(folder, file));
+        // What lies in a folder that is not there is not there, though its digests may be of use again.
+        let is_unknown =
+            |file: &FileId| unlisted.iter().any(|(folder, is_gone)| !is_gone && covers(folder, file));
         let gone: Vec<FileId> = self
             .by_path
             .keys()
-            .filter(|file| !found.contains_key(file) && !is_unlisted(file))
+            .filter(|file| !found.contains_key(file) && !is_unknown(file))
             .cloned()
             .collect();
         gone.iter().for_each(|file| self.unshare(file));
@@ -334,9 +407,8 @@ impl Library {
         cx: &mut Cx<'_, M>,
     ) {
         let Some(of) = self.scanner.digesting.remove(&file) else { return };
-        let path = || file.path().to_string();
         match stat {
-            Err(why) => return news.push(News::Unreadable { path: path(), why }),
+            Err(why) => return news.push(News::Unreadable { file, why }),
             // Gone.
             Ok(None) => return,
             Ok(Some(stat)) if stat != of.stat => {
@@ -348,7 +420,7 @@ impl Library {
             Ok(Some(_)) => {}
         }
         if let Some(why) = of.failed {
-            return news.push(News::Unreadable { path: path(), why });
+            return news.push(News::Unreadable { file, why });
         }
         let (Some(sha1), Some((tth, list))) = (of.sha1, list_of(of.stat.len, of.slices)) else { return };
         match self.config.state.as_ref().and_then(|state| cache::tree_file(state, &sha1)) {
@@ -380,6 +452,11 @@ impl Library {
 /// Whether a file is shared at all: hidden ones are not, nor what lies in hidden folders, nor empty ones.
 fn is_shown(entry: &Entry) -> bool {
     entry.stat.len > 0 && entry.path.split('/').all(|part| !part.starts_with('.'))
+}
+
+/// Whether a file is what is shared, or in it.
+fn covers(shared: &FileId, file: &FileId) -> bool {
+    shared == file || is_below(shared, file)
 }
 
 fn is_below(folder: &FileId, file: &FileId) -> bool {

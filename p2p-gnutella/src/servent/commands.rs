@@ -2,10 +2,7 @@
 
 use super::event::{Command, Event};
 use super::{Error, Servent};
-use p2p_core::{Cx, OpId};
-
-/// The longest name that is shared.
-const NAME_MAX: usize = 255;
+use p2p_core::{Cx, Input, Machine as _, OpId, OpInput};
 
 impl Servent {
     pub(super) fn command(&mut self, op: OpId, command: Command, cx: &mut Cx<'_, Self>) {
@@ -14,21 +11,8 @@ impl Servent {
         }
         match command {
             Command::Join(to) => self.join_to(op, to, cx),
-            Command::Search(wish) => self.search(op, &wish, cx),
-            Command::Share(file) => {
-                if file.name.len() > NAME_MAX {
-                    return cx.finish(op, Err(Error::TooLong(file.name.len())));
-                }
-                self.shelf.add(file);
-                self.tables_changed(cx);
-                cx.finish(op, Ok(()));
-            }
-            Command::Unshare(name) => {
-                let was = self.shelf.remove(&name);
-                self.tables_changed(cx);
-                cx.finish(op, if was { Ok(()) } else { Err(Error::NotShared) });
-            }
-            Command::Push { servent, index, to } => self.send_push(op, servent, index, to, cx),
+            Command::Search(wish) => self.search(Some(op), &wish, cx),
+            Command::Transfer(command) => self.command_transfers(op, command, cx),
             Command::Neighbours => {
                 cx.answer(op, Event::Neighbours(self.neighbours().collect()));
                 cx.finish(op, Ok(()));
@@ -53,7 +37,9 @@ impl Servent {
             self.dynamics.remove(&guid);
             cx.clear_timer(super::Timer::Search(guid));
         } else {
-            return;
+            return self.with_transfers(cx, |transfers, cx| {
+                transfers.handle(Input::Op(op, OpInput::Cancel), cx);
+            });
         }
         cx.finish(op, Err(Error::Cancelled));
     }

@@ -1,6 +1,7 @@
 //! How a servent behaves, and how much strangers can make it hold.
 
 use crate::handshake::Policy;
+use crate::transfer;
 use crate::wire::SizeLimits;
 use alloc::string::String;
 use core::net::SocketAddr;
@@ -81,6 +82,8 @@ pub struct Config {
     pub speed: u32,
     /// The most hits of a query that are answered with.
     pub hits_of_query: usize,
+    /// How files are shared, served and fetched. Its name, agent and address are the servent's, whatever it says.
+    pub transfers: transfer::Config,
     /// Bounds on everything that strangers can make grow.
     pub limits: Limits,
 }
@@ -117,6 +120,7 @@ impl Default for Config {
             uplink_kilobytes: 64,
             speed: 1_000,
             hits_of_query: 64,
+            transfers: transfer::Config::default(),
             limits: Limits::default(),
         }
     }
@@ -205,8 +209,10 @@ pub struct Limits {
     pub offers: usize,
     /// Neighbours in a minute that are dialled or pinged because they ask for it, to learn whether they can be.
     pub calls: u64,
-    /// Links of pushes: how many are told to the application in a minute.
+    /// Pushes for this servent that are heeded in a minute.
     pub pushes: u64,
+    /// Searches in a minute for others who have what is fetched. The network is for people who search, not for programs.
+    pub requeries: u64,
 }
 
 impl Default for Limits {
@@ -237,6 +243,7 @@ impl Default for Limits {
             offers: 256,
             calls: 30,
             pushes: 60,
+            requeries: 6,
         }
     }
 }

@@ -43,6 +43,7 @@ impl Servent {
             cx.clear_timer(Timer::Join(op));
             cx.finish(op, Ok(()));
         }
+        self.search_for_transfers(cx);
     }
 
     pub(super) fn join_late(&mut self, op: OpId, cx: &mut Cx<'_, Self>) {
@@ -103,6 +104,7 @@ impl Servent {
         if self.config.mode == Mode::Auto {
             self.elect(cx);
         }
+        self.search_for_transfers(cx);
         self.fill(cx);
         cx.set_timer(Timer::Tend, self.config.tend_every);
     }

@@ -51,6 +51,11 @@ impl Visitor {
 /// Ultrapeers that who is refused is told of.
 const TOLD: usize = 10;
 
+/// Whether it can be told who is to answer.
+fn is_enough(greeting: Greeting, heard: &[u8]) -> bool {
+    greeting != Greeting::Http || heard.len() >= super::hosts::web::TOLD_BY
+}
+
 impl Servent {
     /// Dials somebody, to link to.
     pub(super) fn dial(&mut self, addr: SocketAddr, cx: &mut Cx<'_, Self>) {
@@ -161,7 +166,9 @@ impl Servent {
             Some(Visitor::Unheard(addr, heard)) => {
                 // 17 bytes always tell; what comes with them is as long as a driver's buffer.
                 heard.extend_from_slice(&data);
-                let Some(greeting) = greeting(heard) else { return };
+                let Some(greeting) = greeting(heard).filter(|greeting| is_enough(*greeting, heard)) else {
+                    return;
+                };
                 let (addr, first) = (*addr, heard.split().freeze());
                 self.greeted(conn, addr, greeting, first, cx);
             }
@@ -188,14 +195,22 @@ impl Servent {
                 self.visitors.insert(conn, Visitor::Shaking(addr, false, Box::new(Handshake::accept())));
                 self.shake(conn, first, cx);
             }
-            Greeting::Http => {
+            Greeting::Http if super::hosts::web::is_for_cache(&first) => {
                 let talk = super::hosts::web::Talk::asked();
                 self.visitors.insert(conn, Visitor::Web(addr, Box::new(talk)));
                 self.web_data(conn, first, cx);
             }
-            Greeting::Giv | Greeting::ConnectBack | Greeting::Tls | Greeting::Unknown => {
-                self.dismiss(conn, cx);
+            Greeting::Http | Greeting::Giv => {
+                self.visitors.remove(&conn);
+                cx.clear_timer(Timer::Door(conn));
+                let taken =
+                    self.with_transfers(cx, |transfers, cx| transfers.open(conn, addr, greeting, first, cx));
+                if !taken {
+                    self.counts.turned_away += 1;
+                    cx.abort(conn);
+                }
             }
+            Greeting::ConnectBack | Greeting::Tls | Greeting::Unknown => self.dismiss(conn, cx),
         }
     }
 

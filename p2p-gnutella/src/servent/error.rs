@@ -25,12 +25,9 @@ pub enum Error {
     /// As many searches as may be are under way.
     #[error("too many searches at once")]
     TooMany,
-    /// A file of this number is not shared.
-    #[error("not shared")]
-    NotShared,
-    /// No way is known to whom the push is for.
-    #[error("no way to this servent is known")]
-    NoWay,
+    /// Sharing or fetching failed.
+    #[error(transparent)]
+    Transfer(#[from] crate::transfer::Error),
     /// Nobody waits for it any more.
     #[error("cancelled")]
     Cancelled,

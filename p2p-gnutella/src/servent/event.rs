@@ -1,7 +1,8 @@
 //! What a servent is asked, and what it tells.
 
 use crate::handshake::Role;
-use crate::wire::{Push, VendorCode};
+use crate::transfer::{self, Locator, Wanted};
+use crate::wire::VendorCode;
 use crate::{Guid, Urn};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -99,21 +100,39 @@ pub struct Hit {
     pub busy: Option<bool>,
     /// Servents that lead pushes to the holder.
     pub push_proxies: Vec<SocketAddrV4>,
+    /// Others who have it, as the holder says.
+    pub alternates: Vec<SocketAddrV4>,
+    /// Whether the holder says what else it shares ([`transfer::Command::Browse`]).
+    pub browsable: bool,
     /// Who made the holder's program.
     pub vendor: VendorCode,
     /// How many servents the hit has passed; 0 of one's own neighbour, or of a hit by UDP.
     pub hops: u8,
 }
 
-/// A file that is found by its name, until the library does it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SharedName {
-    /// The name that others see.
-    pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its name by content.
-    pub urn: Option<Urn>,
+impl Hit {
+    /// Who has the file, for a download of it.
+    #[must_use]
+    pub fn locator(&self) -> Locator {
+        Locator {
+            addr: (self.push != Some(true)).then_some(SocketAddr::V4(self.addr)),
+            servent: Some(self.servent),
+            number: Some(self.index),
+            proxies: self.push_proxies.iter().map(|proxy| SocketAddr::V4(*proxy)).collect(),
+        }
+    }
+
+    /// What to ask for to fetch the file: it is known by its SHA-1, without which it cannot be. The root of its tree is left
+    /// out, for a stranger wrote it; that is asked for and held against what comes.
+    #[must_use]
+    pub fn wanted(&self) -> Option<Wanted> {
+        let mut wanted = Wanted::new(self.urn.and_then(|urn| urn.sha1())?);
+        wanted.size = Some(self.size);
+        wanted.name = String::from_utf8_lossy(&self.name).into_owned();
+        wanted.sources.push(self.locator());
+        wanted.sources.extend(self.alternates.iter().map(|other| Locator::at(SocketAddr::V4(*other))));
+        Some(wanted)
+    }
 }
 
 /// What a servent is asked for.
@@ -124,19 +143,8 @@ pub enum Command {
     Join(Bootstrap),
     /// Search. Answered by [`Event::Hit`]s until it ends.
     Search(Wish),
-    /// Let a file be found. Ends at once: nobody is told but the ultrapeers of a leaf, as bits of a table.
-    Share(SharedName),
-    /// Let a file of this name be found no more.
-    Unshare(String),
-    /// Ask a servent for a connection, along the way that its hits came.
-    Push {
-        /// Whom.
-        servent: Guid,
-        /// The number of the file, 0 for any.
-        index: u32,
-        /// Where it shall connect to.
-        to: SocketAddrV4,
-    },
+    /// Share, fetch, list what another shares: answered by [`Event::Transfer`]s.
+    Transfer(transfer::Command),
     /// Tell the neighbours: answered by [`Event::Neighbours`].
     Neighbours,
     /// Tell the addresses that are known, to be kept: answered by [`Event::Hosts`].
@@ -209,8 +217,8 @@ pub enum Event {
     },
     /// A file was found.
     Hit(Box<Hit>),
-    /// Somebody asks for a connection, to give a file to.
-    PushAsked(Push),
+    /// Of what is shared, served and fetched.
+    Transfer(transfer::Event),
     /// The neighbours.
     Neighbours(Vec<Neighbour>),
     /// The addresses that are known, as lines of text.

@@ -1,27 +1,30 @@
 //! Hits and pushes: those of this servent, and those of others on their way.
 
+use super::Servent;
 use super::event::{Event, Hit};
 use super::links::LinkId;
-use super::{Error, Servent};
 use crate::Guid;
 use crate::ggep;
-use crate::ggep::fields::name;
+use crate::ggep::fields::{name, put_h, put_number};
 use crate::handshake::Role;
+use crate::library::SharedFile;
 use crate::qrp::Wanted;
 use crate::wire::{
-    Header, HitBuilder, HitFlags, Hosts, Kind, Message, Push, Query, QueryFlags, QueryHit, VendorCode,
-    put_content, put_v4,
+    Header, HitBuilder, HitFlags, Hosts, Kind, Message, Push, Query, QueryFlags, QueryHit, SEPARATOR,
+    VendorCode, put_v4,
 };
 use alloc::boxed::Box;
+use alloc::string::ToString;
 use alloc::vec::Vec;
-use bytes::{Bytes, BytesMut};
-use core::net::SocketAddrV4;
-use p2p_core::{Cx, OpId};
+use bytes::{BufMut, Bytes, BytesMut};
+use core::net::{SocketAddr, SocketAddrV4};
+use p2p_core::Cx;
 
 /// This program's vendor code.
-const VENDOR: VendorCode = VendorCode(*b"P2PR");
+pub(super) const VENDOR: VendorCode = VendorCode(*b"P2PR");
 /// Bytes of records, at which a hit is full: those of more than some kB are dropped on their way.
 const HIT_BYTES: usize = 2 << 10;
+
 /// How hits are carried.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Carried<'a> {
@@ -40,11 +43,41 @@ impl Carried<'_> {
 
 /// Push proxies that a hit names.
 const PROXIES: usize = 4;
+/// Others that a record of a hit names, each of 6 bytes.
+const ALTERNATES: usize = 5;
+/// Others of a record that are read.
+const ALTERNATES_MAX: usize = 16;
+
+/// What a record says of a file beside its name and size: its name by content, `H` for who welcomes it and else as text with
+/// the root of its tree beside it, when it was last changed, and others who have it.
+fn put_file(file: &SharedFile, others: &[SocketAddr], binary: bool, to: &mut BytesMut) {
+    let hash = binary.then(|| put_h(&file.urn())).flatten();
+    if hash.is_none() {
+        to.put_slice(crate::Urn::Sha1(file.sha1).to_string().as_bytes());
+        to.put_u8(SEPARATOR);
+    }
+    let mut ggep = ggep::Writer::nul_free(to);
+    match hash {
+        Some(hash) => ggep.put(name::H, &hash),
+        None => ggep.put(name::TTH, &file.tth.0),
+    }
+    ggep.put(name::CREATED, &put_number(file.modified.as_secs()));
+    let mut list = BytesMut::new();
+    for other in others {
+        if let SocketAddr::V4(other) = other {
+            put_v4(*other, &mut list);
+        }
+    }
+    if !list.is_empty() {
+        ggep.put(name::ALT, &list);
+    }
+}
 
 impl Servent {
     /// The hits that what is shared makes of a query.
     pub(super) fn own_hits(&mut self, query: &Query, wanted: &Wanted, carried: Carried<'_>) -> Vec<Bytes> {
-        if self.shelf.len() == 0 {
+        let library = self.transfers.library();
+        if !query.is_whats_new() && !library.may_match(wanted) {
             return Vec::new();
         }
         let firewalled = self.is_firewalled();
@@ -57,12 +90,13 @@ impl Servent {
         let asked = query.flags.max_hits().map_or(usize::MAX, usize::from);
         let most = self.config.hits_of_query.min(asked).min(carried.most);
         let binary = query.flags.has(QueryFlags::BINARY_HASHES);
+        let flags = HitFlags::new(firewalled, self.transfers.is_busy(), false);
         let mut hits = Vec::new();
         let mut open = HitBuilder::new(addr, speed);
         let close = |builder: HitBuilder, hits: &mut Vec<Bytes>| {
-            let flags = HitFlags::new(firewalled, false, false);
             let hit = builder.finish(VENDOR, flags, self.guid, |private| {
                 let mut ggep = ggep::Writer::new(private);
+                ggep.put(name::BROWSE, b"");
                 if firewalled && !proxies.is_empty() {
                     let mut list = BytesMut::new();
                     proxies.iter().take(PROXIES).for_each(|proxy| put_v4(*proxy, &mut list));
@@ -74,14 +108,11 @@ impl Servent {
             });
             hits.push(Message::QueryHit(hit).to_bytes());
         };
-        for found in self.shelf.matching(query, wanted, most) {
-            let file = &found.file;
-            let extend = |to: &mut BytesMut| {
-                if let Some(urn) = &file.urn {
-                    put_content(urn, binary, to);
-                }
-            };
-            open.record(found.index, file.size, file.name.as_bytes(), extend);
+        for file in library.matching(query, most) {
+            let others = self.transfers.alternates(&file.sha1, ALTERNATES);
+            open.record(file.number, file.size, file.name().as_bytes(), |to| {
+                put_file(file, &others, binary, to);
+            });
             if open.bytes_len() >= carried.bytes || open.len() == usize::from(u8::MAX) {
                 close(core::mem::replace(&mut open, HitBuilder::new(addr, speed)), &mut hits);
             }
@@ -95,8 +126,8 @@ impl Servent {
     /// Ultrapeers that lead pushes here: those that this leaf links to.
     fn proxies(&self) -> Vec<SocketAddrV4> {
         let of = |at| match at {
-            core::net::SocketAddr::V4(v4) => Some(v4),
-            core::net::SocketAddr::V6(_) => None,
+            SocketAddr::V4(v4) => Some(v4),
+            SocketAddr::V6(_) => None,
         };
         self.links
             .iter()
@@ -149,19 +180,23 @@ impl Servent {
     /// A hit for a search of this servent.
     pub(super) fn own_hit(&mut self, guid: Guid, hit: &QueryHit, hops: u8, cx: &mut Cx<'_, Self>) {
         let most = self.config.limits.hits;
-        let Some((op, own)) = self.searches.of(&guid) else { return };
         let trailer = hit.trailer();
         let private = trailer.as_ref().map(|trailer| trailer.extensions());
         let proxies = private.and_then(|private| private.data(name::PUSH));
+        let proxies =
+            proxies.as_ref().map_or_else(Vec::new, |data| Hosts(data).iter().take(PROXIES).collect());
+        let browsable = private.is_some_and(|private| private.data(name::BROWSE).is_some());
         for record in hit.records.iter() {
-            let sha1 = record.sha1();
+            let Some((op, own)) = self.searches.of(&guid) else { return };
             if !own.is_new(hit.servent, record.index, most) {
                 continue;
             }
+            let sha1 = record.sha1();
             let urn = sha1.map(|sha1| match record.tth() {
                 Some(tth) => crate::Urn::Bitprint(sha1, tth),
                 None => crate::Urn::Sha1(sha1),
             });
+            let others = record.extensions.data(name::ALT);
             self.counts.hits += 1;
             let told = Hit {
                 name: Bytes::copy_from_slice(record.name),
@@ -172,13 +207,20 @@ impl Servent {
                 servent: hit.servent,
                 push: trailer.as_ref().and_then(|trailer| trailer.flags().push()),
                 busy: trailer.as_ref().and_then(|trailer| trailer.flags().busy()),
-                push_proxies: proxies
+                push_proxies: proxies.clone(),
+                alternates: others
                     .as_ref()
-                    .map_or_else(Vec::new, |data| Hosts(data).iter().take(PROXIES).collect()),
+                    .map_or_else(Vec::new, |data| Hosts(data).iter().take(ALTERNATES_MAX).collect()),
+                browsable,
                 vendor: trailer.as_ref().map_or(VendorCode::NONE, |trailer| trailer.vendor),
                 hops,
             };
-            cx.answer(op, Event::Hit(Box::new(told)));
+            if let Some(sha1) = sha1 {
+                self.feed(&sha1, told.locator(), &told.alternates, cx);
+            }
+            if let Some(op) = op {
+                cx.answer(op, Event::Hit(Box::new(told)));
+            }
         }
     }
 
@@ -198,7 +240,7 @@ impl Servent {
         if push.servent == self.guid {
             // It may name anybody: a servent dials few of them.
             if self.pushes_told.take(cx.now(), 60) {
-                cx.tell(Event::PushAsked(push));
+                self.give(&push, cx);
             }
             return;
         }
@@ -207,23 +249,5 @@ impl Servent {
             Some(to) => self.lead(from, to, &stepped, payload),
             None => self.counts.astray += 1,
         }
-    }
-
-    /// Sends a push of this servent along the way that hits of the other came.
-    pub(super) fn send_push(
-        &mut self,
-        op: OpId,
-        servent: Guid,
-        index: u32,
-        to: SocketAddrV4,
-        cx: &mut Cx<'_, Self>,
-    ) {
-        let way = self.pushes.get(&servent).filter(|way| self.links.get(*way).is_some());
-        let Some(way) = way else { return cx.finish(op, Err(Error::NoWay)) };
-        let push = Push { servent, index, addr: to, extensions: Bytes::new() };
-        let ttl = self.config.hops_max;
-        let header = Header { guid: Guid::of_message(cx.rng()), kind: Kind::PUSH, ttl, hops: 0 };
-        self.send(way, &header, &Message::Push(push).to_bytes());
-        cx.finish(op, Ok(()));
     }
 }

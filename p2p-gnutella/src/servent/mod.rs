@@ -32,17 +32,18 @@ mod queue;
 mod reach;
 mod route;
 mod searches;
-mod shelf;
 mod stop;
 mod tables;
+mod transfers;
 mod vendor;
 
 pub use config::{Config, Limits, Mode};
 pub use error::Error;
-pub use event::{Bootstrap, Command, Counts, Event, Hit, Neighbour, Parting, SharedName, Strategy, Wish};
+pub use event::{Bootstrap, Command, Counts, Event, Hit, Neighbour, Parting, Strategy, Wish};
 
 use crate::Guid;
 use crate::handshake::{Introduction, Role};
+use crate::transfer::{self, Transfers};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{SocketAddr, SocketAddrV4};
@@ -61,8 +62,8 @@ use queries::Seen;
 use reach::Reached;
 use route::table::Routes;
 use searches::Searches;
-use shelf::Shelf;
 use tables::Updates;
+use transfers::Errands;
 
 /// The timers of a [`Servent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +83,8 @@ pub enum Timer {
     Search(Guid),
     /// Stopping has taken long enough.
     Farewell,
+    /// Of the transfers.
+    Transfer(transfer::Timer),
 }
 
 /// A servent of the Gnutella network as a state machine.
@@ -111,7 +114,11 @@ pub struct Servent {
     /// Who asked by UDP.
     guesses: Routes<SocketAddr>,
     oob: OutOfBand,
-    shelf: Shelf,
+    transfers: Transfers,
+    /// What the overlay does for them.
+    errands: Errands,
+    /// Searches that nobody asked for but transfers.
+    requeries: TokenBucket,
     /// Whether what is shared, or what leaves share, may have changed since tables were told.
     tables_stale: bool,
     updates: Updates,
@@ -132,6 +139,8 @@ pub struct Servent {
     pushes_told: TokenBucket,
     counts: Counts,
     stopping: bool,
+    /// Byes were sent, or have had their time.
+    farewell_over: bool,
     halted: bool,
 }
 
@@ -164,6 +173,8 @@ pub struct Load {
     pub hosts: usize,
     /// Offers of hits by UDP, and claims.
     pub offers: usize,
+    /// What transfers hold.
+    pub transfers: transfer::Load,
 }
 
 impl Servent {
@@ -176,8 +187,11 @@ impl Servent {
             Mode::Leaf | Mode::Auto => Role::Leaf,
             Mode::Ultrapeer | Mode::Flat => Role::Ultrapeer,
         };
+        let guid = Guid::of_servent(rng);
+        let of_transfers =
+            transfer::Config { servent: guid, agent: config.user_agent.clone(), ..config.transfers.clone() };
         Self {
-            guid: Guid::of_servent(rng),
+            guid,
             role,
             started: Instant::ZERO,
             role_since: Instant::ZERO,
@@ -197,7 +211,10 @@ impl Servent {
             pushes: Routes::new(limits.push_routes, limits.route_age * 2, rng),
             guesses: Routes::new(limits.offers, limits.route_age, rng),
             oob: OutOfBand::new(limits.offers, limits.addresses, rng),
-            shelf: Shelf::default(),
+            transfers: Transfers::new(of_transfers),
+            errands: Errands::default(),
+            // In sixtieths.
+            requeries: TokenBucket::new(Instant::ZERO, limits.requeries, limits.requeries.saturating_mul(60)),
             tables_stale: false,
             updates: Updates::default(),
             tables_set: false,
@@ -215,6 +232,7 @@ impl Servent {
             pushes_told: TokenBucket::new(Instant::ZERO, limits.pushes, limits.pushes.saturating_mul(60)),
             counts: Counts::default(),
             stopping: false,
+            farewell_over: false,
             halted: false,
             config,
         }
@@ -260,6 +278,7 @@ impl Servent {
             offers: self.oob.len(),
             leaf_searches: self.dynamics.values().filter(|dynamic| !dynamic.is_own()).count(),
             hosts: self.hosts.len(),
+            transfers: self.transfers.load(),
         }
     }
 
@@ -327,11 +346,21 @@ impl Servent {
             Timer::Join(op) => self.join_late(op, cx),
             Timer::Search(guid) => self.search_due(guid, cx),
             Timer::Farewell => self.farewell_over(cx),
+            Timer::Transfer(timer) => {
+                self.with_transfers(cx, |transfers, cx| transfers.handle(Input::Timer(timer), cx));
+            }
         }
     }
 
     fn stream(&mut self, conn: ConnId, input: StreamInput, cx: &mut Cx<'_, Self>) {
-        let Some(id) = self.links.of(conn) else { return self.visitor(conn, input, cx) };
+        let Some(id) = self.links.of(conn) else {
+            if self.transfers.owns(conn) {
+                return self.with_transfers(cx, |transfers, cx| {
+                    transfers.handle(Input::Stream(conn, input), cx);
+                });
+            }
+            return self.visitor(conn, input, cx);
+        };
         match input {
             StreamInput::Data(data) => self.heard(id, data, cx),
             StreamInput::Full => self.link_full(id, true),
@@ -345,7 +374,7 @@ impl Servent {
         match input {
             OpInput::Ask(command) => self.command(op, command, cx),
             OpInput::Cancel => self.cancel(op, cx),
-            // Hits are few, and a search ends by itself.
+            // Hits and progress are few, and a search ends by itself.
             OpInput::Full | OpInput::Ready => {}
         }
     }
@@ -368,6 +397,7 @@ impl Machine for Servent {
                 if !self.config.fixed {
                     cx.set_timer(Timer::Tend, self.config.tend_every);
                 }
+                self.with_transfers(cx, |transfers, cx| transfers.handle(Input::Start, cx));
             }
             Input::Op(op, input) => self.op(op, input, cx),
             Input::Timer(timer) => self.timer(timer, cx),
@@ -377,8 +407,12 @@ impl Machine for Servent {
             Input::Datagram(socket, datagram) if self.socket == Some(socket) => self.datagram(datagram, cx),
             Input::Resolved(lookup, found) => self.resolved(lookup, found, cx),
             Input::Stop => self.stop(cx),
-            Input::Bound(..) | Input::Datagram(..) | Input::Job(..) => {}
+            Input::Job(job, done) => {
+                self.with_transfers(cx, |transfers, cx| transfers.handle(Input::Job(job, done), cx));
+            }
+            Input::Bound(..) | Input::Datagram(..) => {}
         }
+        self.check_halted(cx);
         if !self.halted {
             self.hand_out(cx);
         }

@@ -75,10 +75,14 @@ impl Servent {
                 ggep.put(name::HOSTS, &list);
             }
         }
+        let library = self.transfers.library();
         Pong {
             addr: self.reached_at(),
-            files: self.shelf.len() as u32,
-            kilobytes: Pong::told_kilobytes(self.shelf.kilobytes(), self.role == Role::Ultrapeer),
+            files: u32::try_from(library.len()).unwrap_or(u32::MAX),
+            kilobytes: Pong::told_kilobytes(
+                u32::try_from(library.total() / 1_000).unwrap_or(u32::MAX),
+                self.role == Role::Ultrapeer,
+            ),
             extensions: extensions.freeze(),
         }
     }

@@ -1,8 +1,8 @@
-//! The primitives of the overlay: [`Join`], [`Publish`], [`Search`]. Fetching is the transfers' half.
+//! The primitives, all four of them: [`Join`], [`Publish`], [`Search`], [`Fetch`].
 
 use super::Servent;
-use super::event::{Bootstrap, Command, Event, Hit, SharedName, Wish};
-use p2p_core::{Join, Publish, Reach, Search};
+use super::event::{Bootstrap, Command, Event, Hit, Wish};
+use p2p_core::{Join, Search};
 
 impl Join for Servent {
     /// Servents, UDP host caches, web caches.
@@ -10,17 +10,6 @@ impl Join for Servent {
 
     fn join(to: Bootstrap) -> Command {
         Command::Join(to)
-    }
-}
-
-impl Publish for Servent {
-    /// A name that is found.
-    type Item = SharedName;
-    /// Nothing is sent: queries come to who has the file. A leaf's ultrapeers learn which words to ask it for.
-    const REACH: Reach = Reach::Local;
-
-    fn publish(item: SharedName) -> Command {
-        Command::Share(item)
     }
 }
 

@@ -27,7 +27,8 @@ pub(super) struct Searches {
 /// One of them.
 #[derive(Debug)]
 pub(super) struct Own {
-    op: OpId,
+    /// Who is told; nobody if others are looked for who have what is fetched.
+    op: Option<OpId>,
     payload: Bytes,
     /// Where hits can be sent by UDP.
     hits_to: Option<SocketAddrV4>,
@@ -74,39 +75,46 @@ impl Searches {
         self.by_guid.len()
     }
 
-    pub(super) fn of(&mut self, guid: &Guid) -> Option<(OpId, &mut Own)> {
+    pub(super) fn of(&mut self, guid: &Guid) -> Option<(Option<OpId>, &mut Own)> {
         self.by_guid.get_mut(guid).map(|own| (own.op, own))
     }
 
     /// Ends a search.
     pub(super) fn remove(&mut self, op: OpId) -> Option<Guid> {
-        let guid = *self.by_guid.iter().find(|(_, own)| own.op == op)?.0;
+        let guid = *self.by_guid.iter().find(|(_, own)| own.op == Some(op))?.0;
         self.by_guid.remove(&guid).map(|_| guid)
     }
 
     /// Ends all of them.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = OpId> {
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Option<OpId>> {
         core::mem::take(&mut self.by_guid).into_values().map(|own| own.op)
+    }
+}
+
+/// Tells who asked for it that a search ended.
+fn end(op: Option<OpId>, result: Result<(), Error>, cx: &mut Cx<'_, Servent>) {
+    if let Some(op) = op {
+        cx.finish(op, result);
     }
 }
 
 impl Servent {
     /// Begins a search.
-    pub(super) fn search(&mut self, op: OpId, wish: &Wish, cx: &mut Cx<'_, Self>) {
+    pub(super) fn search(&mut self, op: Option<OpId>, wish: &Wish, cx: &mut Cx<'_, Self>) {
         if wish.words.len() > TEXT_MAX {
-            return cx.finish(op, Err(Error::TooLong(wish.words.len())));
+            return end(op, Err(Error::TooLong(wish.words.len())), cx);
         }
         if self.searches.len() >= self.config.limits.own_searches {
-            return cx.finish(op, Err(Error::TooMany));
+            return end(op, Err(Error::TooMany), cx);
         }
         let hits_to = self.hits_come_to();
         let query = self.query_of(wish, hits_to.is_some());
         let wanted = Wanted::of(&query);
         if wanted.is_empty() {
-            return cx.finish(op, Err(Error::EmptyQuery));
+            return end(op, Err(Error::EmptyQuery), cx);
         }
         if self.links.len() == 0 {
-            return cx.finish(op, Err(Error::Alone));
+            return end(op, Err(Error::Alone), cx);
         }
         let ttl = match wish.strategy {
             Strategy::ExpandingRing(_) => 1,
@@ -195,6 +203,12 @@ impl Servent {
         cx.set_timer(Timer::Search(guid), wait);
     }
 
+    /// A search ended: another may have waited for it.
+    fn search_over(&mut self, op: Option<OpId>, cx: &mut Cx<'_, Self>) {
+        end(op, Ok(()), cx);
+        self.search_for_transfers(cx);
+    }
+
     /// How long hits from so far take.
     fn ring_wait(&self, ttl: u8) -> Duration {
         self.config.hop_wait * ttl.into()
@@ -212,9 +226,9 @@ impl Servent {
         }
         let Some(own) = self.searches.by_guid.remove(&guid) else { return };
         if own.ending || !own.told.is_empty() || self.links.len() == 0 {
-            return cx.finish(own.op, Ok(()));
+            return self.search_over(own.op, cx);
         }
-        let Strategy::ExpandingRing(max) = own.strategy else { return cx.finish(own.op, Ok(())) };
+        let Strategy::ExpandingRing(max) = own.strategy else { return self.search_over(own.op, cx) };
         self.ask(Own { ttl: own.ttl.saturating_add(2).min(max), ..own }, cx);
     }
 }

@@ -3,7 +3,7 @@
 use super::event::Parting;
 use super::{Error, Servent, Timer};
 use crate::wire::bye_code;
-use p2p_core::{Cx, Duration};
+use p2p_core::{Cx, Duration, Input, Machine as _};
 
 /// How long byes may take to be sent.
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -13,7 +13,7 @@ impl Servent {
         if core::mem::replace(&mut self.stopping, true) {
             return;
         }
-        for op in self.searches.drain() {
+        for op in self.searches.drain().flatten() {
             cx.finish(op, Err(Error::Stopped));
         }
         self.dynamics.clear();
@@ -32,12 +32,18 @@ impl Servent {
         if let Some(socket) = self.socket.take() {
             cx.unbind(socket);
         }
+        self.with_transfers(cx, |transfers, cx| transfers.handle(Input::Stop, cx));
         cx.set_timer(Timer::Farewell, FAREWELL);
     }
 
     pub(super) fn farewell_over(&mut self, cx: &mut Cx<'_, Self>) {
-        if self.stopping && !self.halted {
-            self.halted = true;
+        self.farewell_over = self.stopping;
+        self.check_halted(cx);
+    }
+
+    /// Ends when byes had their time and what was fetched is kept.
+    pub(super) fn check_halted(&mut self, cx: &mut Cx<'_, Self>) {
+        if self.farewell_over && self.errands.over && !core::mem::replace(&mut self.halted, true) {
             cx.halt();
         }
     }

@@ -103,7 +103,7 @@ impl Servent {
 
     /// The table that this side tells: its own, and that of an ultrapeer has its leaves' in it.
     pub(super) fn own_table(&mut self) -> Arc<Table> {
-        let (own, _) = self.shelf.table();
+        let (own, _) = self.transfers.library_mut().table();
         if self.role == Role::Leaf {
             return own;
         }

@@ -68,7 +68,14 @@ impl Servent {
         };
         let Some(link) = self.links.get_mut(id) else { return };
         match said {
-            VendorMessage::Supported(types) => self.ask_back(id, &types, cx),
+            VendorMessage::Supported(types) if link.peer_role == Role::Ultrapeer => {
+                self.ask_back(id, &types, cx);
+                // The newest version of it that is spoken here as there.
+                let version = (1..=2).rev().find(|v| types.has(MessageType::new(VendorCode::LIME, 21, *v)));
+                if let (Some(version), true) = (version, self.is_firewalled()) {
+                    self.ask_push_proxy(id, version);
+                }
+            }
             VendorMessage::TcpConnectBack(port) => self.dial_back(id, port, cx),
             VendorMessage::UdpConnectBack(port, guid) => {
                 self.ping_back(id, port, guid.unwrap_or(header.guid), cx);
@@ -108,5 +115,13 @@ impl Servent {
             }
             _ => {}
         }
+    }
+
+    /// Asks an ultrapeer to lead pushes here, whoever they come from.
+    fn ask_push_proxy(&mut self, id: LinkId, version: u16) {
+        let message = Message::Vendor(VendorMessage::PushProxyRequest(version).to_vendor());
+        // Its GUID says for whom.
+        let header = Header { guid: self.guid, ..Header::neighbour(self.guid, message.kind()) };
+        self.send(id, &header, &message.to_bytes());
     }
 }

@@ -240,6 +240,10 @@ impl Transfers {
         if let Some(key) = key {
             return self.put_aside(key, Error::Cancelled, cx);
         }
+        if let Some(at) = self.sharing.iter().position(|(is, _)| *is == op) {
+            self.sharing.remove(at);
+            return cx.finish(op, Err(Error::Cancelled));
+        }
         let browsing = self.streams.iter().find_map(|(conn, stream)| match stream {
             Stream::Browse(listing) if listing.op() == op => Some(*conn),
             _ => None,

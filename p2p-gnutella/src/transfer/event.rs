@@ -100,6 +100,11 @@ pub enum Command {
     Fetch(Wanted),
     /// More sources of a file that is fetched.
     Sources(Sha1Hash, Vec<Locator>),
+    /// Share a file, or the files of a folder and below, from here on: it is watched. Ends when all that is there is
+    /// digested, and so can be found and served.
+    Share(FileId),
+    /// Share it no more.
+    Unshare(FileId),
     /// Look through the watched folders now.
     Rescan,
     /// What another servent shares: answered with [`Event::Listed`].
@@ -183,6 +188,9 @@ pub enum Error {
     /// No such file is fetched.
     #[error("this file is not being fetched")]
     Unknown,
+    /// This file or folder is not shared.
+    #[error("not shared")]
+    NotShared,
     /// The file cannot be read or written.
     #[error("{doing} {path}: {why}")]
     Disk {

@@ -32,6 +32,7 @@ pub mod mesh;
 mod pages;
 mod receive;
 mod serve;
+mod share;
 pub mod slices;
 pub mod slots;
 mod source;
@@ -46,6 +47,7 @@ pub use source::Locator;
 use crate::handshake::Greeting;
 use crate::library::Library;
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 use download::Download;
@@ -54,7 +56,9 @@ use guest::Guest;
 use mesh::Mesh;
 use p2p_core::hash::Sha1Hash;
 use p2p_core::limit::{PerKey, TokenBucket};
-use p2p_core::{ConnId, Cx, Input, Instant, IoError, JobDone, JobId, Machine, OpId, OpInput, StreamInput};
+use p2p_core::{
+    ConnId, Cx, FileId, Input, Instant, IoError, JobDone, JobId, Machine, OpId, OpInput, StreamInput,
+};
 use slots::Slots;
 
 /// The timers of [`Transfers`].
@@ -114,6 +118,8 @@ pub struct Transfers {
     downloads: BTreeMap<u32, Download>,
     by_sha1: BTreeMap<Sha1Hash, u32>,
     next_download: u32,
+    /// Who waits for something to be shared.
+    sharing: Vec<(OpId, FileId)>,
     asks: VecDeque<Ask>,
     /// Streams that a part closed while another looked at them, and so on, are gone from `streams` at once.
     stopping: bool,
@@ -181,6 +187,7 @@ impl Transfers {
             downloads: BTreeMap::new(),
             by_sha1: BTreeMap::new(),
             next_download: 0,
+            sharing: Vec::new(),
             asks: VecDeque::new(),
             stopping: false,
             halted: false,
@@ -219,6 +226,32 @@ impl Transfers {
     /// What is wanted of the overlay, one thing at a time.
     pub fn next_ask(&mut self) -> Option<Ask> {
         self.asks.pop_front()
+    }
+
+    /// Whether every slot for uploads is taken.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.slots.served() >= self.config.limits.uploads.uploads
+    }
+
+    /// Who else has a shared file, those first who proved it.
+    #[must_use]
+    pub fn alternates(&self, sha1: &Sha1Hash, most: usize) -> Vec<SocketAddr> {
+        self.mesh.tell(sha1, core::net::Ipv4Addr::UNSPECIFIED.into(), most)
+    }
+
+    /// Whether a file is fetched just now.
+    #[must_use]
+    pub fn fetches(&self, sha1: &Sha1Hash) -> bool {
+        self.by_sha1.contains_key(sha1)
+    }
+
+    /// Somebody is said to have a file that is fetched.
+    pub fn found(&mut self, sha1: &Sha1Hash, source: Locator, cx: &mut Context<'_>) {
+        if let Some(key) = self.by_sha1.get(sha1).copied() {
+            self.add_source(key, source, cx);
+            self.tend(key, cx);
+        }
     }
 
     fn ask_overlay(&mut self, ask: Ask) {
@@ -372,10 +405,8 @@ impl Transfers {
 
     fn job(&mut self, job: JobId, done: JobDone, cx: &mut Context<'_>) {
         if self.library.owns(job) {
-            for news in self.library.job(job, done, cx) {
-                cx.tell(Event::Library(news));
-            }
-            return;
+            let news = self.library.job(job, done, cx);
+            return self.library_told(news, cx);
         }
         match self.jobs.remove(&job) {
             Some(Work::Read(conn)) => self.part_read(conn, done, cx),
@@ -396,6 +427,11 @@ impl Transfers {
                     self.tend(key, cx);
                 }
                 cx.finish(op, key.map(|_| ()).ok_or(Error::Unknown));
+            }
+            OpInput::Ask(Command::Share(file)) => self.share(op, file, cx),
+            OpInput::Ask(Command::Unshare(file)) => {
+                let was = self.library.leave(&file);
+                cx.finish(op, if was { Ok(()) } else { Err(Error::NotShared) });
             }
             OpInput::Ask(Command::Rescan) => {
                 self.scan(cx);
@@ -418,7 +454,7 @@ impl Transfers {
     /// Everybody is sent away, and what was received is kept.
     fn stop(&mut self, cx: &mut Context<'_>) {
         self.stopping = true;
-        let conns: alloc::vec::Vec<ConnId> = self.streams.keys().copied().collect();
+        let conns: Vec<ConnId> = self.streams.keys().copied().collect();
         for conn in conns {
             match self.drop_stream(conn, false, cx) {
                 Some(Stream::Guest(guest)) => self.guest_gone(conn, &guest, cx),
@@ -426,7 +462,10 @@ impl Transfers {
                 _ => {}
             }
         }
-        let keys: alloc::vec::Vec<u32> = self.downloads.keys().copied().collect();
+        for (op, _) in core::mem::take(&mut self.sharing) {
+            cx.finish(op, Err(Error::Stopping));
+        }
+        let keys: Vec<u32> = self.downloads.keys().copied().collect();
         keys.into_iter().for_each(|key| self.put_aside(key, Error::Stopping, cx));
     }
 }

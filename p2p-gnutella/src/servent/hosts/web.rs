@@ -16,6 +16,8 @@ use p2p_core::{ConnId, Cx};
 
 /// Where a servent serves its own cache.
 const PATH: &str = "/gwc";
+/// Bytes of a request that tell whether it is for the cache: a method, a space, and [`PATH`] with what ends it.
+pub(in crate::servent) const TOLD_BY: usize = "HEAD ".len() + PATH.len() + 1;
 /// The longest answer of a cache that is read.
 const ANSWER_MAX: usize = 16 << 10;
 /// Servents that an answer tells.
@@ -51,6 +53,13 @@ impl Talk {
         }
         out.freeze()
     }
+}
+
+/// Whether a request whose first [`TOLD_BY`] bytes are here is for the cache, not for files.
+pub(in crate::servent) fn is_for_cache(request: &[u8]) -> bool {
+    let target = request.splitn(2, |byte| *byte == b' ').nth(1);
+    let behind = target.and_then(|target| target.strip_prefix(PATH.as_bytes()));
+    behind.is_some_and(|behind| behind.first().is_none_or(|byte| matches!(byte, b' ' | b'?')))
 }
 
 /// The servents that an answer tells, of version 1 or 2, and how many were none.

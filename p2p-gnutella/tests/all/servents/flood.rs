@@ -48,9 +48,9 @@ fn hits_come_back_along_the_path_each_once() {
     let (mut net, at) = graph.build(5, &Config::flooding(20));
     let holders: Vec<usize> = (1..60).step_by(7).collect();
     for holder in &holders {
-        net.share(at[*holder], &format!("Blue Train take {holder}.ogg"), None);
+        net.share(at[*holder], &format!("Blue Train take {holder}.ogg"), b"a file");
     }
-    net.share(at[3], "Giant Steps.ogg", None);
+    net.share(at[3], "Giant Steps.ogg", b"a file");
     let op = net.search(at[0], Wish::words("train blue"));
     net.run(60);
     let mut hits = net.hits(at[0], op);
@@ -74,7 +74,7 @@ fn an_expanding_ring_ends_with_the_first_hit() {
     // A line: the file is five hops away, so rings of 1, 3 and 5 are asked.
     let graph = Graph { nodes: 10, edges: (0..9).map(|at| (at, at + 1)).collect() };
     let (mut net, at) = graph.build(6, &Config::flooding(9));
-    net.share(at[5], "far away", None);
+    net.share(at[5], "far away", b"a file");
     let op = net.search(at[0], Wish::words("far away").by(Strategy::ExpandingRing(9)));
     net.run(60);
     assert_eq!(net.outcome(op), Some(Ok(())));
@@ -101,8 +101,8 @@ fn links_of_both_versions_on_one_port() {
         net.servent(new).neighbours().filter(|neighbour| neighbour.deflate == (true, true)).count(),
         1
     );
-    net.share(other, "from 0.6", None);
-    net.share(old, "from 0.4", None);
+    net.share(other, "from 0.6", b"a file");
+    net.share(old, "from 0.4", b"a file");
     net.run(20);
     let (by_old, by_new) = (net.search(old, Wish::words("from")), net.search(other, Wish::words("from")));
     net.run(30);

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bootstrap;
+mod files;
 mod flood;
 mod net;
 mod oob;

@@ -1,8 +1,8 @@
 //! Networks of servents, and graphs to link them by.
 
-use p2p_core::{Duration, OpId, Rng};
-use p2p_gnutella::servent::{Bootstrap, Command, Config, Counts, Error, Event, Hit, Mode, SharedName, Wish};
-use p2p_gnutella::{Servent, Urn};
+use p2p_core::{Duration, FileId, OpId, RelPath, Rng, Root};
+use p2p_gnutella::servent::{Bootstrap, Command, Config, Counts, Error, Event, Hit, Mode, Wish};
+use p2p_gnutella::{Servent, transfer};
 use p2p_sim::{Audit, NodeIx, Sim, Uniform};
 use std::net::SocketAddr;
 
@@ -45,8 +45,17 @@ impl Net {
         self.sim.ask(node, Command::Join(Bootstrap { peers, ..Bootstrap::default() }))
     }
 
-    pub(crate) fn share(&mut self, node: NodeIx, name: &str, urn: Option<Urn>) {
-        self.sim.ask(node, Command::Share(SharedName { name: name.into(), size: 1_000, urn }));
+    /// Lays a file of this name on a node's disk, with this content, and shares it.
+    pub(crate) fn share(&mut self, node: NodeIx, name: &str, content: &'static [u8]) -> FileId {
+        let file = FileId::new(Root(0), RelPath::local([name]).unwrap());
+        let disk = std::mem::take(self.sim.disk(node));
+        *self.sim.disk(node) = disk.with_file(file.clone(), content);
+        self.transfer(node, transfer::Command::Share(file.clone()));
+        file
+    }
+
+    pub(crate) fn transfer(&mut self, node: NodeIx, command: transfer::Command) -> OpId {
+        self.sim.ask(node, Command::Transfer(command))
     }
 
     pub(crate) fn search(&mut self, node: NodeIx, wish: Wish) -> OpId {

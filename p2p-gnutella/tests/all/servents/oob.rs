@@ -26,7 +26,9 @@ fn line(seed: u64, ultrapeers: usize) -> (Net, Vec<NodeIx>, [NodeIx; 2]) {
     leaf.leaf_ultrapeers = 1;
     let ends = [net.add(leaf.clone()), net.add(leaf)];
     net.run(1);
-    up.windows(2).for_each(|two| drop(net.join(two[1], &[two[0]])));
+    for two in up.windows(2) {
+        net.join(two[1], &[two[0]]);
+    }
     net.run(1);
     net.join(ends[0], &[up[0]]);
     net.join(ends[1], &[up[ultrapeers - 1]]);
@@ -52,8 +54,8 @@ fn a_leaf_is_told_that_it_is_reached() {
 #[test]
 fn hits_go_straight_to_who_asked() {
     let (mut net, up, [asker, holder]) = line(32, 4);
-    net.share(holder, "Coltrane - Blue Train.flac", None);
-    net.share(up[0], "blue from next door", None);
+    net.share(holder, "Coltrane - Blue Train.flac", b"a file");
+    net.share(up[0], "blue from next door", b"a file");
     net.run(20);
     let op = net.search(asker, Wish::words("blue"));
     net.run(60);
@@ -95,7 +97,7 @@ fn a_leaf_tells_how_many_hits_it_has_and_its_ultrapeer_stops() {
         net.join(middle, &others);
         net.join(asker, &[middle]);
         for (at, holder) in holders.iter().enumerate() {
-            net.share(*holder, "popular song", None);
+            net.share(*holder, "popular song", b"a file");
             net.join(*holder, &[others[at]]);
         }
         net.run(30);
@@ -118,10 +120,10 @@ fn the_newest_files_of_neighbours_and_their_leaves() {
     };
     net.run(1);
     net.join(near, &[up[1]]);
-    net.share(up[0], "of its ultrapeer", None);
-    net.share(up[1], "of the next", None);
-    net.share(near, "of a leaf of that", None);
-    net.share(up[2], "of one farther", None);
+    net.share(up[0], "of its ultrapeer", b"a file");
+    net.share(up[1], "of the next", b"a file");
+    net.share(near, "of a leaf of that", b"a file");
+    net.share(up[2], "of one farther", b"a file");
     net.run(30);
     let asked = |net: &Net| up.iter().map(|up| net.counts(*up).queries_new).collect::<Vec<_>>();
     let before = asked(&net);

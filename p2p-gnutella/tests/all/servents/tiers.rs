@@ -2,10 +2,10 @@
 
 use super::net::{Net, config};
 use p2p_core::Duration;
-use p2p_core::hash::Sha1Hash;
+use p2p_core::hash::{Hasher as _, Sha1};
 use p2p_gnutella::handshake::Role;
-use p2p_gnutella::servent::{Command, Config, Error, Event, Mode, Neighbour, Parting, Wish};
-use p2p_gnutella::{Guid, Urn};
+use p2p_gnutella::servent::{Config, Event, Mode, Neighbour, Parting, Wish};
+use p2p_gnutella::transfer;
 use p2p_sim::NodeIx;
 use std::net::SocketAddrV4;
 
@@ -35,10 +35,11 @@ fn ring(seed: u64, ultrapeers: usize, leaves: usize) -> (Net, Vec<NodeIx>, Vec<N
 #[test]
 fn a_leaf_finds_what_another_ultrapeers_leaf_has() {
     let (mut net, _, leaves) = ring(1, 5, 3);
-    let urn = Urn::Sha1(Sha1Hash([7; 20]));
-    net.share(leaves[7], "Coltrane - Blue Train.flac", Some(urn));
-    net.share(leaves[8], "Coltrane - Giant Steps.flac", None);
+    net.share(leaves[7], "Coltrane - Blue Train.flac", b"blue");
+    net.share(leaves[8], "Coltrane - Giant Steps.flac", b"a file");
     net.run(20);
+    let urn = net.servent(leaves[7]).transfers().library().files().next().unwrap().urn();
+    assert_eq!(urn.sha1(), Some(Sha1::digest(b"blue")));
     let words = net.search(leaves[0], Wish::words("blue coltrane"));
     let by_urn = net.search(leaves[1], Wish::urn(urn));
     net.run(60);
@@ -60,12 +61,12 @@ fn a_leaf_finds_what_another_ultrapeers_leaf_has() {
 #[test]
 fn tables_follow_what_is_shared() {
     let (mut net, _, leaves) = ring(2, 3, 2);
-    net.share(leaves[5], "passing strange", None);
+    let file = net.share(leaves[5], "passing strange", b"a file");
     net.run(20);
     let before = net.search(leaves[0], Wish::words("strange"));
     net.run(40);
     assert_eq!(net.hits(leaves[0], before).len(), 1);
-    net.sim.ask(leaves[5], Command::Unshare("passing strange".into()));
+    net.transfer(leaves[5], transfer::Command::Unshare(file));
     net.run(20);
     let asked = net.counts(leaves[5]).queries_in;
     let after = net.search(leaves[0], Wish::words("strange"));
@@ -87,9 +88,9 @@ fn a_dynamic_query_ends_when_it_has_enough() {
     let others: Vec<_> = (0..12).map(|_| net.add(others.clone())).collect();
     net.run(1);
     for other in &others {
-        net.share(*other, "popular song", None);
+        net.share(*other, "popular song", b"a file");
     }
-    net.share(others[4], "rare song", None);
+    net.share(others[4], "rare song", b"a file");
     net.join(asker, &others);
     net.run(20);
     assert_eq!(net.servent(asker).neighbours().count(), 12);
@@ -104,32 +105,6 @@ fn a_dynamic_query_ends_when_it_has_enough() {
     net.run(200);
     assert_eq!(net.hits(asker, rare).len(), 1);
     assert_eq!(net.outcome(rare), Some(Ok(())));
-}
-
-#[test]
-fn a_push_goes_the_way_back_of_a_hit() {
-    let (mut net, _, leaves) = ring(4, 4, 2);
-    net.share(leaves[5], "behind a wall", None);
-    net.run(20);
-    let op = net.search(leaves[0], Wish::words("behind wall"));
-    net.run(60);
-    let hit = net.hits(leaves[0], op).remove(0);
-    let to = SocketAddrV4::new([10, 0, 0, 5].into(), 4_000);
-    let push = net.sim.ask(leaves[0], Command::Push { servent: hit.servent, index: hit.index, to });
-    let nobody = net.sim.ask(leaves[0], Command::Push { servent: Guid([9; 16]), index: 0, to });
-    net.run(10);
-    assert_eq!(net.outcome(push), Some(Ok(())));
-    assert_eq!(net.outcome(nobody), Some(Err(Error::NoWay)));
-    let told: Vec<_> = net
-        .sim
-        .events(leaves[5])
-        .iter()
-        .filter_map(|told| match &told.event {
-            Event::PushAsked(push) => Some((push.addr, push.index)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(told, [(to, hit.index)]);
 }
 
 #[test]
@@ -175,7 +150,7 @@ fn a_leaf_that_is_up_and_reachable_becomes_an_ultrapeer() {
 fn the_same_seed_gives_the_same_network() {
     let run = |seed| {
         let (mut net, _, leaves) = ring(seed, 5, 3);
-        net.share(leaves[7], "Blue Train", None);
+        net.share(leaves[7], "Blue Train", b"a file");
         net.run(20);
         net.search(leaves[0], Wish::words("train"));
         net.run(60);
@@ -216,7 +191,7 @@ fn a_dynamic_query_finds_what_there_is() {
     net.run(1);
     let holders = [7, 13, 28, 34, 45, 59];
     for holder in holders {
-        net.share(leaves[holder], "wanted thing", None);
+        net.share(leaves[holder], "wanted thing", b"a file");
     }
     for (at, leaf) in leaves.iter().enumerate() {
         net.join(*leaf, &[up[at]]);

@@ -2,13 +2,14 @@
 
 use bytes::{Bytes, BytesMut};
 use p2p_core::{
-    ConnId, Cx, Datagram, Duration, Effect, Input, Instant, Machine, Rng, Source, StreamInput, UnixTime,
+    ConnId, Cx, Datagram, Digester, Duration, Effect, FileId, Input, Instant, IoError, Job, JobDone, Machine,
+    RelPath, Rng, Root, Source, Stat, StreamInput, UnixTime,
 };
 use p2p_gnutella::deflate::Deflater;
 use p2p_gnutella::handshake::{Event as Shaken, Handshake, Introduction, Role, Terms};
-use p2p_gnutella::servent::{Bootstrap, Command, Config, Event, Parting, SharedName, Timer, Wish};
+use p2p_gnutella::servent::{Bootstrap, Command, Config, Event, Parting, Timer, Wish};
 use p2p_gnutella::wire::{Decoder, Frame, Header, Kind, Message, Query, QueryFlags, SizeLimits};
-use p2p_gnutella::{Guid, Servent};
+use p2p_gnutella::{Guid, Servent, transfer};
 use p2p_sim::Audit;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -25,6 +26,20 @@ pub(crate) struct Victim {
     closed: Vec<ConnId>,
     /// Those that are set.
     pub(crate) timers: std::collections::BTreeSet<Timer>,
+}
+
+/// What comes of a job on a disk on which every file has ten zeros.
+fn done(job: &Job) -> Option<JobDone> {
+    Some(match job {
+        Job::List { .. } => JobDone::List(Err(IoError::NotAFile)),
+        Job::Stat { .. } => JobDone::Stat(Ok(Some(Stat { len: 10, modified: UnixTime::from_secs(1) }))),
+        Job::DigestSpans { kind, .. } => {
+            let mut digester = Digester::new(*kind);
+            digester.update(&[0; 10]);
+            JobDone::Digest(Ok(digester.finish()))
+        }
+        _ => return None,
+    })
 }
 
 /// A stranger: how it is linked, and what it heard.
@@ -80,6 +95,11 @@ impl Victim {
                 Effect::SendTo(_, datagram) => self.datagrams.push(datagram),
                 Effect::Close(conn) | Effect::Abort(conn) => self.closed.push(conn),
                 Effect::Event(_, event) => self.told.push(event),
+                Effect::Run(job, what) => {
+                    if let Some(done) = done(&what) {
+                        self.give(Input::Job(job, done));
+                    }
+                }
                 Effect::SetTimer(timer, _) => drop(self.timers.insert(timer)),
                 Effect::ClearTimer(timer) => drop(self.timers.remove(&timer)),
                 _ => {}
@@ -192,8 +212,10 @@ impl Victim {
     }
 
     pub(crate) fn share(&mut self, name: &str) {
-        let file = SharedName { name: name.into(), size: 10, urn: None };
-        self.give(Input::Op(p2p_core::OpId::from_raw(900), p2p_core::OpInput::Ask(Command::Share(file))));
+        let file = FileId::new(Root(0), RelPath::local([name]).unwrap());
+        let share = Command::Transfer(transfer::Command::Share(file));
+        self.give(Input::Op(p2p_core::OpId::from_raw(900), p2p_core::OpInput::Ask(share)));
+        assert_eq!(self.servent().transfers().library().len(), 1);
     }
 
     pub(crate) fn parted(&self) -> Vec<&Parting> {

@@ -93,7 +93,7 @@ proptest! {
         let names: Vec<String> = names.into_iter().collect();
         let mut library = library(&names);
         prop_assert_eq!(library.len(), names.len());
-        let (table, cut) = { let (table, cut) = library.table(); (table.clone(), cut) };
+        let (table, cut) = library.table();
         for text in &queries {
             let asked = query(text, &[]);
             let mut found: Vec<&str> = library.matching(&asked, 1_000).iter().map(|file| file.name()).collect();
