@@ -2,6 +2,7 @@
 
 use super::elect::{Standing, elected};
 use super::event::{Bootstrap, Event, Parting};
+use super::tables::Updates;
 use super::{Error, Mode, Servent, Timer};
 use crate::handshake::Role;
 use crate::wire::bye_code;
@@ -134,6 +135,7 @@ impl Servent {
             return;
         }
         self.role = role;
+        self.updates = Updates::default();
         self.role_since = cx.now();
         cx.tell(Event::Became(role));
         for id in self.links.ids() {

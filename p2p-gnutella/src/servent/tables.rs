@@ -101,8 +101,17 @@ impl Servent {
         }
     }
 
+    /// The table that a new neighbour is told. An ultrapeer's is what the others know: what changed since is told to all at
+    /// once.
+    pub(super) fn known_table(&mut self) -> Arc<Table> {
+        match self.updates.of.clone().filter(|_| self.role == Role::Ultrapeer) {
+            Some(table) => table,
+            None => self.own_table(),
+        }
+    }
+
     /// The table that this side tells: its own, and that of an ultrapeer has its leaves' in it.
-    pub(super) fn own_table(&mut self) -> Arc<Table> {
+    fn own_table(&mut self) -> Arc<Table> {
         let (own, _) = self.transfers.library_mut().table();
         if self.role == Role::Leaf {
             return own;

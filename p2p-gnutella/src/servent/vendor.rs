@@ -40,7 +40,7 @@ impl Servent {
         let dialled = link.dialled;
         // In the order of gtk-gnutella.
         if tables {
-            let table = self.own_table();
+            let table = self.known_table();
             self.tell_table(id, &table);
         }
         let asks = !plain && peer == Role::Ultrapeer;

@@ -10,6 +10,7 @@ mod neighbour;
 mod process;
 mod relay;
 #[path = "../napster-load/report.rs"]
+#[expect(dead_code, reason = "quantiles are for who waits")]
 mod report;
 mod serve;
 

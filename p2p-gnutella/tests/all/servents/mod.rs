@@ -1,6 +1,5 @@
 //! Servents in the simulator: the real machines, their rules checked at every step.
 
-mod attacks;
 mod bootstrap;
 mod files;
 mod flood;
@@ -8,4 +7,4 @@ mod net;
 mod oob;
 mod replayed;
 mod tiers;
-mod victim;
+pub(crate) mod victim;

@@ -3,8 +3,9 @@
 
 use super::Gnutella;
 use p2p_core::Duration;
+use p2p_examples::cost::Cost;
 use p2p_examples::servents::{Churn, Course, Searched, gnutella_sessions};
-use p2p_examples::{Cost, Line, Output, Table};
+use p2p_examples::{Line, Output, Table};
 
 /// CPU seconds of the hour at most.
 const HOUR: f64 = 600.0;

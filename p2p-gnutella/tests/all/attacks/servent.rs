@@ -1,14 +1,16 @@
 //! What strangers try, against the machine itself: bounded memory and work, and honest neighbours served.
 
-use super::victim::{Victim, guid, head, query};
+use crate::servents::victim::{Victim, guid, head, query};
 use bytes::{Bytes, BytesMut};
-use p2p_core::{Datagram, Input, Rng, StreamInput};
+use p2p_core::{Datagram, Effect, Input, Rng, StreamInput, Target};
 use p2p_gnutella::Guid;
 use p2p_gnutella::handshake::Role;
 use p2p_gnutella::qrp::{Cut, Table, update};
-use p2p_gnutella::servent::{Config, Mode, Parting};
+use p2p_gnutella::servent::{Config, Mode, Parting, Timer};
+use p2p_gnutella::wire::vendor::MessageType;
 use p2p_gnutella::wire::{
-    Compressor, Frame, Header, HitBuilder, HitFlags, Kind, Message, Patch, Ping, Push, Route, VendorCode,
+    Compressor, Frame, Header, HitBuilder, HitFlags, Kind, Message, Patch, Ping, Pong, Push, Query,
+    QueryFlags, Route, Vendor, VendorCode, VendorMessage,
 };
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
@@ -329,6 +331,174 @@ fn pongs_and_addresses_fill_no_memory() {
         victim.say(&mut a, head(guid(number), Kind::PONG, 3, 2), &Message::Pong(pong));
     }
     assert!(victim.servent().load().hosts <= 1_000);
+}
+
+/// A datagram of a stranger.
+fn datagram(victim: &mut Victim, from: SocketAddr, header: Header, message: &Message) {
+    let mut data = BytesMut::new();
+    Frame { header, payload: message.to_bytes() }.encode(&mut data);
+    let socket = victim.socket.unwrap();
+    victim.give(Input::Datagram(socket, Datagram::new(from, data.freeze())));
+}
+
+/// A query whose hits are to go by UDP to the address in its name.
+fn out_of_band(text: &str) -> Message {
+    Message::Query(Query {
+        flags: QueryFlags(QueryFlags::MARK | QueryFlags::OUT_OF_BAND),
+        text: Bytes::copy_from_slice(text.as_bytes()),
+        extensions: Bytes::new(),
+    })
+}
+
+/// Names of queries whose hits are to go to somebody who asked for nothing.
+fn aimed(number: u32) -> Guid {
+    let mut guid = guid(number);
+    guid.0[4..8].copy_from_slice(&number.to_le_bytes());
+    guid.0[..4].copy_from_slice(&[203, 0, 113, 66]);
+    guid.0[13..15].copy_from_slice(&53u16.to_le_bytes());
+    guid
+}
+
+const AIMED_AT: ([u8; 4], u16) = ([203, 0, 113, 66], 53);
+
+#[test]
+fn oob_amplification_by_queries_that_name_another() {
+    let mut victim = ultrapeer();
+    victim.share("bait");
+    let mut a = victim.link(1, Role::Ultrapeer, false);
+    let mut bytes = 0;
+    for number in 0..1_000 {
+        let query = out_of_band("bait");
+        bytes += 23 + query.to_bytes().len();
+        victim.say(&mut a, head(aimed(number), Kind::QUERY, 3, 2), &query);
+    }
+    let sent: usize = victim.datagrams.iter().map(|datagram| datagram.data.len()).sum();
+    assert_eq!(victim.datagrams.len(), 10, "an address is offered ten, and one a second");
+    assert!(sent <= 330 && sent * 50 < bytes, "{sent} bytes for {bytes}");
+    assert!(victim.servent().load().offers <= 10);
+    // Claims in his name bring pings, each shorter than the claim.
+    let at = victim.datagrams.len();
+    let ack = Message::Vendor(VendorMessage::oob_ack(255, b"abcd").to_vendor());
+    for number in 0..1_000 {
+        datagram(&mut victim, AIMED_AT.into(), Header::neighbour(aimed(number), Kind::VENDOR), &ack);
+        datagram(&mut victim, AIMED_AT.into(), Header::neighbour(aimed(number), Kind::VENDOR), &ack);
+    }
+    assert_eq!(victim.datagrams.len() - at, 10, "a claim each");
+    assert!(victim.datagrams[at..].iter().all(|ping| ping.data.len() == 23));
+    // Pongs that guess the name of a ping bring nothing.
+    let at = victim.datagrams.len();
+    let pong = Message::Pong(Pong {
+        addr: SocketAddrV4::new([203, 0, 113, 66].into(), 53),
+        files: 0,
+        kilobytes: 0,
+        extensions: Bytes::new(),
+    });
+    for number in 0..10_000 {
+        datagram(&mut victim, AIMED_AT.into(), head(guid(number), Kind::PONG, 1, 0), &pong);
+    }
+    assert_eq!(victim.datagrams.len(), at);
+}
+
+#[test]
+fn a_neighbour_names_no_address_but_its_own() {
+    let mut victim = ultrapeer();
+    let (mut a, mut leaf) = (victim.link(1, Role::Ultrapeer, false), victim.link(2, Role::Leaf, false));
+    let b = victim.link(3, Role::Ultrapeer, false);
+    let flags = |victim: &Victim, from| -> Vec<u16> {
+        let heard = victim.heard(&b, from).into_iter().filter(|frame| frame.header.kind == Kind::QUERY);
+        heard.map(|frame| u16::from_be_bytes(*frame.payload.first_chunk().unwrap())).collect()
+    };
+    let from = victim.sent.len();
+    victim.say(&mut a, head(aimed(1), Kind::QUERY, 3, 0), &out_of_band("first hop"));
+    assert_eq!(flags(&victim, from), [QueryFlags::MARK], "it goes on without the flag");
+    let mut own = aimed(2);
+    own.0[..4].copy_from_slice(&[198, 51, 100, 1]);
+    let from = victim.sent.len();
+    victim.say(&mut a, head(own, Kind::QUERY, 3, 0), &out_of_band("its own"));
+    assert_eq!(flags(&victim, from), [QueryFlags::MARK | QueryFlags::OUT_OF_BAND]);
+    // A leaf's is asked on step by step.
+    let from = victim.sent.len();
+    victim.say(&mut leaf, head(aimed(3), Kind::QUERY, 3, 0), &out_of_band("of a leaf"));
+    victim.wait(3);
+    victim.give(Input::Timer(Timer::Search(aimed(3))));
+    victim.wait(3);
+    victim.give(Input::Timer(Timer::Search(aimed(3))));
+    assert_eq!(flags(&victim, from), [QueryFlags::MARK]);
+}
+
+#[test]
+fn who_asks_to_be_dialled_gets_no_other_dialled() {
+    let mut victim = ultrapeer();
+    let mut a = victim.link(1, Role::Leaf, false);
+    let mut dialled = Vec::new();
+    for port in 1..=1_000 {
+        let said = Message::Vendor(VendorMessage::TcpConnectBack(port).to_vendor());
+        let mut bytes = BytesMut::new();
+        Frame { header: Header::neighbour(Guid::ZERO, Kind::VENDOR), payload: said.to_bytes() }
+            .encode(&mut bytes);
+        let input = Input::Stream(a.conn, StreamInput::Data(bytes.freeze()));
+        for effect in victim.give_raw(input) {
+            if let Effect::Connect(_, Target::Addr(to), _) = effect {
+                dialled.push(to);
+            }
+        }
+    }
+    assert_eq!(dialled.len(), 30, "in a minute, by all");
+    assert!(dialled.iter().all(|to| to.ip() == a.peer.ip()));
+    assert_eq!(victim.servent().load().visitors, 30);
+    let at = victim.datagrams.len();
+    for port in 1..=1_000 {
+        let said = Message::Vendor(VendorMessage::UdpConnectBack(port, None).to_vendor());
+        victim.say(&mut a, Header::neighbour(guid(1), Kind::VENDOR), &said);
+    }
+    assert_eq!(victim.datagrams.len(), at, "pings count too");
+}
+
+#[test]
+fn vendor_messages_of_all_kinds_and_of_none() {
+    let mut victim = ultrapeer();
+    let mut a = victim.link(1, Role::Ultrapeer, false);
+    let from = victim.sent.len();
+    for vendor in
+        [VendorCode::BEAR, VendorCode::GTKG, VendorCode::LIME, VendorCode::NONE, VendorCode(*b"EVIL")]
+    {
+        for selector in 0..30 {
+            for version in 0..4 {
+                for len in [0, 1, 2, 3, 9, 18, 300] {
+                    let of = MessageType::new(vendor, selector, version);
+                    let said = Message::Vendor(Vendor { of, body: vec![0xff; len].into() });
+                    victim.say(&mut a, Header::neighbour(guid(1), Kind::VENDOR), &said);
+                    datagram(&mut victim, AIMED_AT.into(), Header::neighbour(guid(1), Kind::VENDOR), &said);
+                }
+            }
+        }
+    }
+    assert!(!victim.is_closed(a.conn));
+    assert!(victim.heard(&a, from).len() <= 20, "few of them are questions");
+    assert!(victim.datagrams.len() <= 10);
+}
+
+#[test]
+fn a_guid_of_another_servent_moves_no_pushes() {
+    // A leaf asks for pushes to the name of another leaf.
+    let mut victim = ultrapeer();
+    let (mut own, mut thief) = (victim.link(1, Role::Leaf, false), victim.link(2, Role::Leaf, false));
+    let mut asker = victim.link(3, Role::Ultrapeer, false);
+    let request = Message::Vendor(VendorMessage::PushProxyRequest(2).to_vendor());
+    victim.say(&mut own, Header::neighbour(Guid([1; 16]), Kind::VENDOR), &request);
+    victim.say(&mut thief, Header::neighbour(Guid([1; 16]), Kind::VENDOR), &request);
+    let from = victim.sent.len();
+    let push = Push {
+        servent: Guid([1; 16]),
+        index: 0,
+        addr: SocketAddrV4::new([9, 9, 9, 9].into(), 9),
+        extensions: Bytes::new(),
+    };
+    victim.say(&mut asker, head(guid(9), Kind::PUSH, 4, 0), &Message::Push(push));
+    let pushes = |to: &crate::servents::victim::Stranger| {
+        victim.heard(to, from).iter().filter(|frame| frame.header.kind == Kind::PUSH).count()
+    };
+    assert_eq!((pushes(&own), pushes(&thief)), (1, 0));
 }
 
 #[test]
