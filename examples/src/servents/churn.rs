@@ -88,6 +88,8 @@ fn config(mode: Mode, nodes: usize) -> Config {
     config.limits.per_address = 1_000;
     config.deflate = false;
     config.leaf_hits = 10;
+    // As many of these as there are nodes have to fit into a computer.
+    config.limits.hosts = 100;
     // As gtk-gnutella's leaves.
     config.transfers.library.table_bits_min = 14;
     config.tables_every = Duration::from_secs(if nodes > 20_000 { 120 } else { 60 });

@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use p2p_core::{ConnId, Cx, StreamInput, Target};
 
 /// A stream that is no link yet.
@@ -356,7 +356,10 @@ impl Servent {
             self.hosts.heard_of(*other, true, now);
         }
         if let Some(ip) = link.peer.sees_us_at.filter(|ip| !ip.is_unspecified()) {
-            self.seen_at = Some(ip);
+            match ip {
+                IpAddr::V4(v4) => self.seen_at = Some(v4),
+                IpAddr::V6(v6) => self.seen_at6 = Some(v6),
+            }
         }
         // Several may have been dialled at once, and fewer be wanted now; or it was dialled in the role before.
         let fits = link.old || link.role == self.role;

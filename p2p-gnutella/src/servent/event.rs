@@ -2,13 +2,13 @@
 
 use crate::handshake::Role;
 use crate::transfer::{self, Locator, Wanted};
-use crate::wire::VendorCode;
+use crate::wire::{NO_ADDRESS, VendorCode};
 use crate::{Guid, Urn};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::net::{SocketAddr, SocketAddrV4};
+use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use p2p_core::Keywords;
 
 /// Whom to ask first.
@@ -92,6 +92,8 @@ pub struct Hit {
     pub urn: Option<Urn>,
     /// Where its holder serves it.
     pub addr: SocketAddrV4,
+    /// Where it serves it by IPv6, if it says so.
+    pub addr6: Option<SocketAddrV6>,
     /// Its holder, whom a push is for.
     pub servent: Guid,
     /// Whether the holder has to be asked for a connection; `None` if it does not say.
@@ -114,8 +116,13 @@ impl Hit {
     /// Who has the file, for a download of it.
     #[must_use]
     pub fn locator(&self) -> Locator {
+        // Who has both is reached by both.
+        let at = match self.addr6 {
+            Some(v6) if *self.addr.ip() == NO_ADDRESS => SocketAddr::V6(v6),
+            _ => SocketAddr::V4(self.addr),
+        };
         Locator {
-            addr: (self.push != Some(true)).then_some(SocketAddr::V4(self.addr)),
+            addr: (self.push != Some(true)).then_some(at),
             servent: Some(self.servent),
             number: Some(self.index),
             proxies: self.push_proxies.iter().map(|proxy| SocketAddr::V4(*proxy)).collect(),

@@ -17,7 +17,7 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::{BufMut, Bytes, BytesMut};
-use core::net::{SocketAddr, SocketAddrV4};
+use core::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use p2p_core::Cx;
 
 /// This program's vendor code.
@@ -86,6 +86,7 @@ impl Servent {
             return Vec::new();
         }
         let (addr, speed) = (self.reached_at(), self.config.speed);
+        let at6 = self.reached_at6();
         let proxies: Vec<SocketAddrV4> = self.proxies();
         let asked = query.flags.max_hits().map_or(usize::MAX, usize::from);
         let most = self.config.hits_of_query.min(asked).min(carried.most);
@@ -101,6 +102,9 @@ impl Servent {
                     let mut list = BytesMut::new();
                     proxies.iter().take(PROXIES).for_each(|proxy| put_v4(*proxy, &mut list));
                     ggep.put(name::PUSH, &list);
+                }
+                if let Some(v6) = at6 {
+                    ggep.put(name::IPV6, &v6.octets());
                 }
                 if !carried.token.is_empty() {
                     ggep.put(name::SECURE_OOB, carried.token);
@@ -185,6 +189,9 @@ impl Servent {
         let proxies = private.and_then(|private| private.data(name::PUSH));
         let proxies =
             proxies.as_ref().map_or_else(Vec::new, |data| Hosts(data).iter().take(PROXIES).collect());
+        let v6 = private.and_then(|private| private.data(name::IPV6));
+        let v6 = v6.and_then(|data| data.first_chunk().map(|octets| Ipv6Addr::from_octets(*octets)));
+        let addr6 = v6.map(|v6| SocketAddrV6::new(v6, hit.addr.port(), 0, 0));
         let browsable = private.is_some_and(|private| private.data(name::BROWSE).is_some());
         for record in hit.records.iter() {
             let Some((op, own)) = self.searches.of(&guid) else { return };
@@ -204,6 +211,7 @@ impl Servent {
                 index: record.index,
                 urn,
                 addr: hit.addr,
+                addr6,
                 servent: hit.servent,
                 push: trailer.as_ref().and_then(|trailer| trailer.flags().push()),
                 busy: trailer.as_ref().and_then(|trailer| trailer.flags().busy()),

@@ -46,7 +46,7 @@ use crate::handshake::{Introduction, Role};
 use crate::transfer::{self, Transfers};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::net::{SocketAddr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use door::Visitor;
 use dynamic::Dynamic;
 use hosts::Hosts;
@@ -100,13 +100,14 @@ pub struct Servent {
     listening: Option<SocketAddr>,
     socket: Option<SocketId>,
     /// Where neighbours see this servent, the newest word of theirs.
-    seen_at: Option<core::net::IpAddr>,
+    seen_at: Option<Ipv4Addr>,
+    seen_at6: Option<Ipv6Addr>,
     reached: Reached,
     /// Neighbours that asked to be dialled or pinged.
     calls: TokenBucket,
     visitors: BTreeMap<ConnId, Visitor>,
     /// Streams of each address in a minute.
-    knocks: PerKey<core::net::IpAddr>,
+    knocks: PerKey<IpAddr>,
     links: Links,
     queries: Routes<Seen>,
     pings: Routes<LinkId>,
@@ -131,7 +132,7 @@ pub struct Servent {
     joins: BTreeMap<OpId, bool>,
     datagrams: TokenBucket,
     /// Datagrams of each address in a second.
-    udp_knocks: PerKey<core::net::IpAddr>,
+    udp_knocks: PerKey<IpAddr>,
     /// Host caches that are asked once the port is bound.
     udp_waiting: Vec<SocketAddr>,
     /// The body of an answer about web caches that is being written.
@@ -199,6 +200,7 @@ impl Servent {
             listening: None,
             socket: None,
             seen_at: None,
+            seen_at6: None,
             reached: Reached::new(rng),
             // In sixtieths.
             calls: TokenBucket::new(Instant::ZERO, limits.calls, limits.calls.saturating_mul(60)),
@@ -289,10 +291,19 @@ impl Servent {
             SocketAddr::V4(v4) if !v4.ip().is_unspecified() => Some(v4),
             _ => None,
         };
-        let seen = || v4(SocketAddr::new(self.seen_at?, port));
+        let seen = || Some(SocketAddrV4::new(self.seen_at?, port));
         let listening = || self.listening.and_then(v4);
         (self.config.reached_at.and_then(v4).or_else(seen).or_else(listening))
             .unwrap_or_else(|| SocketAddrV4::new(crate::wire::NO_ADDRESS, port))
+    }
+
+    /// Its IPv6 address, if it has one that others reach, at the same port.
+    fn reached_at6(&self) -> Option<Ipv6Addr> {
+        let v6 = |at: SocketAddr| match at.ip() {
+            IpAddr::V6(v6) if !v6.is_unspecified() && v6.to_ipv4_mapped().is_none() => Some(v6),
+            _ => None,
+        };
+        (self.config.reached_at.and_then(v6)).or(self.seen_at6).or_else(|| self.listening.and_then(v6))
     }
 
     /// Whether nobody can dial it: it does not listen, or nobody of those could who were asked to.
@@ -311,7 +322,9 @@ impl Servent {
         // A compressor is 320 kB: leaves are written plain streams.
         us.sends_deflate = self.config.deflate;
         let at = self.reached_at();
-        us.listens_at = (!self.is_firewalled() && *at.ip() != crate::wire::NO_ADDRESS).then_some(at.into());
+        let v4 = (*at.ip() != crate::wire::NO_ADDRESS).then_some(SocketAddr::V4(at));
+        let v6 = || Some(SocketAddr::from((self.reached_at6()?, at.port())));
+        us.listens_at = v4.or_else(v6).filter(|_| !self.is_firewalled());
         us
     }
 

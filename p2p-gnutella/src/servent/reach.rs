@@ -83,7 +83,7 @@ impl Servent {
             return;
         }
         self.reached.asked += 1;
-        self.reached.since.get_or_insert(cx.now());
+        self.reached.since.get_or_insert_with(|| cx.now());
         for (guid, ask) in asks {
             let message = Message::Vendor(ask.to_vendor());
             self.send(id, &Header::neighbour(guid, message.kind()), &message.to_bytes());

@@ -3,9 +3,9 @@
 use crate::Guid;
 use crate::ggep;
 use crate::ggep::fields::{Scp, name};
-use crate::handshake::Role;
 use crate::servent::Servent;
 use crate::servent::links::LinkId;
+use crate::servent::pings::Packed;
 use crate::wire::{Header, Kind, Message, Ping, Pong};
 use alloc::vec::Vec;
 use bytes::BytesMut;
@@ -45,8 +45,7 @@ impl Servent {
             return;
         }
         let mut extensions = BytesMut::new();
-        let scp = if self.role == Role::Ultrapeer { Scp::ULTRAPEER } else { 0 };
-        ggep::Writer::new(&mut extensions).put(name::CACHED_PONGS, &[scp]);
+        ggep::Writer::new(&mut extensions).put(name::CACHED_PONGS, &[self.asks_for()]);
         let guid = Guid::of_message(cx.rng());
         self.pings.insert(cx.now(), guid, LinkId::SELF);
         let header = Header { guid, kind: Kind::PING, ttl: 1, hops: 0 };
@@ -76,7 +75,7 @@ impl Servent {
         }
         let now = cx.now();
         let asked = ping.extensions().data(name::CACHED_PONGS).map(|data| Scp::parse(&data));
-        let packed = asked.map_or_else(Vec::new, |scp| self.packed_for(scp, peer));
+        let packed = asked.map_or_else(Packed::default, |scp| self.packed_for(scp, peer));
         let mut pong = self.own_pong(now, &packed, asked.is_some());
         if self.config.guess && ping.extensions().has(name::QUERY_KEY) {
             let mut extensions = BytesMut::from(&pong.extensions[..]);

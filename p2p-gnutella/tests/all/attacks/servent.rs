@@ -267,7 +267,7 @@ fn slow_loris_and_header_floods_hold_a_place_for_a_while() {
     }
     assert!(slow[..12].iter().all(|conn| victim.is_closed(*conn)), "the oldest make room");
     let late = slow[15];
-    victim.give(Input::Timer(p2p_gnutella::servent::Timer::Door(late)));
+    victim.give(Input::Timer(Timer::Door(late)));
     assert!(victim.is_closed(late), "and none may take for ever");
     // Headers without end.
     let conn = victim.open(SocketAddr::from(([198, 51, 100, 77], 1_000)));
@@ -327,7 +327,7 @@ fn pongs_and_addresses_fill_no_memory() {
     let mut a = victim.link(1, Role::Ultrapeer, false);
     for number in 0..20_000u32 {
         let addr = SocketAddrV4::new(Ipv4Addr::from(0x0b00_0000 + number), 6346);
-        let pong = p2p_gnutella::wire::Pong { addr, files: 1, kilobytes: 64, extensions: Bytes::new() };
+        let pong = Pong { addr, files: 1, kilobytes: 64, extensions: Bytes::new() };
         victim.say(&mut a, head(guid(number), Kind::PONG, 3, 2), &Message::Pong(pong));
     }
     assert!(victim.servent().load().hosts <= 1_000);
@@ -475,7 +475,8 @@ fn vendor_messages_of_all_kinds_and_of_none() {
     }
     assert!(!victim.is_closed(a.conn));
     assert!(victim.heard(&a, from).len() <= 20, "few of them are questions");
-    assert!(victim.datagrams.len() <= 10);
+    // As many pings as it can be asked for in a minute, and a few answers.
+    assert!(victim.datagrams.len() <= 40);
 }
 
 #[test]
