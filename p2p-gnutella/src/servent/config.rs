@@ -64,6 +64,9 @@ pub struct Config {
     pub search_for: Duration,
     /// Whether compressed streams are read, and written to ultrapeers.
     pub deflate: bool,
+    /// Whether those that it dials are offered to go on with TLS. The driver needs a connector that can, and that takes the
+    /// certificates of strangers: nobody is known by his.
+    pub tls: bool,
     /// How long what is written to a compressed stream may wait to be joined by more; zero flushes at once.
     pub flush_after: Duration,
     /// How often a changed table is told, at most.
@@ -111,6 +114,7 @@ impl Default for Config {
             horizon_max: 200_000,
             search_for: Duration::from_secs(200),
             deflate: true,
+            tls: false,
             flush_after: Duration::from_millis(200),
             tables_every: Duration::from_secs(60),
             tend_every: Duration::from_secs(5),

@@ -6,11 +6,11 @@ use super::{Event, Mode, Servent, Timer};
 use crate::Guid;
 use crate::handshake::{self, Greeting, Handshake, Refusal, Role, Situation, Terms, Verdict, greeting};
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use core::net::{IpAddr, SocketAddr};
-use p2p_core::{ConnId, Cx, StreamInput, Target};
+use p2p_core::{ConnId, Cx, Security, StreamInput, Target};
 
 /// A stream that is no link yet.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) enum Visitor {
     Shaking(SocketAddr, bool, Box<Handshake>),
     /// It asked to be dialled, and is.
     Knocking(SocketAddr),
+    /// It was dialled and agreed to go on with TLS, which begins.
+    Securing(SocketAddr, Box<handshake::Link>),
     /// Something about web caches.
     Web(SocketAddr, Box<super::hosts::web::Talk>),
 }
@@ -34,6 +36,7 @@ impl Visitor {
             | Self::Knocking(addr)
             | Self::Unheard(addr, _)
             | Self::Shaking(addr, ..)
+            | Self::Securing(addr, _)
             | Self::Web(addr, _) => *addr,
         }
     }
@@ -41,7 +44,7 @@ impl Visitor {
     /// Whether this side dialled it.
     fn is_dialled(&self) -> bool {
         match self {
-            Self::Dialled(_) | Self::Shaking(_, true, _) => true,
+            Self::Dialled(_) | Self::Securing(..) | Self::Shaking(_, true, _) => true,
             Self::Web(_, talk) => talk.is_asking(),
             _ => false,
         }
@@ -93,7 +96,9 @@ impl Servent {
                     self.visitor_gone(visitor, cx);
                 }
             }
-            StreamInput::Full | StreamInput::Ready | StreamInput::Secured(_) => {}
+            StreamInput::Secured(Ok(())) => self.upgraded(conn, cx),
+            // That it could not be secured is followed by its end.
+            StreamInput::Full | StreamInput::Ready | StreamInput::Secured(Err(_)) => {}
         }
     }
 
@@ -146,7 +151,7 @@ impl Servent {
     fn visitor_gone(&mut self, visitor: Visitor, cx: &mut Cx<'_, Self>) {
         let addr = visitor.addr();
         match visitor {
-            Visitor::Dialled(_) | Visitor::Shaking(_, true, _) => {
+            Visitor::Dialled(_) | Visitor::Securing(..) | Visitor::Shaking(_, true, _) => {
                 self.hosts.failed(addr, cx.now());
                 cx.tell(Event::Refused(addr, 0, String::new()));
                 self.fill(cx);
@@ -174,7 +179,7 @@ impl Servent {
             }
             Some(Visitor::Shaking(..)) => self.shake(conn, data, cx),
             Some(Visitor::Web(..)) => self.web_data(conn, data, cx),
-            Some(Visitor::Dialled(_) | Visitor::Knocking(_)) | None => {}
+            Some(Visitor::Dialled(_) | Visitor::Knocking(_) | Visitor::Securing(..)) | None => {}
         }
     }
 
@@ -270,6 +275,8 @@ impl Servent {
         cx: &mut Cx<'_, Self>,
     ) -> Option<handshake::Link> {
         let mut us = self.introduction();
+        // A hello that comes with the third leg could not be given back to whoever secures the stream.
+        us.tls &= dialled;
         let others = self.hosts.to_tell(TOLD, true, Some(addr));
         let Some(Visitor::Shaking(.., handshake)) = self.visitors.get(&conn) else { return None };
         let peer = handshake.peer();
@@ -342,6 +349,34 @@ impl Servent {
     }
 
     fn linked(
+        &mut self,
+        conn: ConnId,
+        addr: SocketAddr,
+        dialled: bool,
+        link: handshake::Link,
+        cx: &mut Cx<'_, Self>,
+    ) {
+        if !link.tls {
+            return self.link_up(conn, addr, dialled, link, cx);
+        }
+        // Who was dialled waits for a hello, in the clear it has nothing to say.
+        if !link.rest.is_empty() {
+            return self.dismiss(conn, cx);
+        }
+        self.visitors.insert(conn, Visitor::Securing(addr, Box::new(link)));
+        cx.secure(conn, Security::Client(addr.ip().to_string()));
+    }
+
+    /// A stream was secured.
+    fn upgraded(&mut self, conn: ConnId, cx: &mut Cx<'_, Self>) {
+        match self.visitors.remove(&conn) {
+            Some(Visitor::Securing(addr, link)) => self.link_up(conn, addr, true, *link, cx),
+            Some(other) => drop(self.visitors.insert(conn, other)),
+            None => {}
+        }
+    }
+
+    fn link_up(
         &mut self,
         conn: ConnId,
         addr: SocketAddr,

@@ -169,6 +169,8 @@ pub struct Neighbour {
     pub role: Role,
     /// Whether it was dialled.
     pub dialled: bool,
+    /// Whether what goes either way is secured.
+    pub secured: bool,
     /// Whether what it sends, and what it is sent, is compressed.
     pub deflate: (bool, bool),
     /// Whether its table is known.

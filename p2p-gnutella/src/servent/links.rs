@@ -47,6 +47,7 @@ pub(crate) struct Link {
     /// Where it says that it listens, at that address.
     pub(crate) listens_at: Option<SocketAddr>,
     pub(crate) dialled: bool,
+    pub(crate) secured: bool,
     /// Its name, if it told it.
     pub(crate) guid: Option<Guid>,
     pub(crate) peer_role: Role,
@@ -107,6 +108,7 @@ impl Link {
             addr,
             listens_at,
             dialled,
+            secured: link.tls,
             guid: peer.guid,
             peer_role: link.peer_role,
             plain,
@@ -159,6 +161,7 @@ impl Link {
             addr: self.addr,
             role: self.peer_role,
             dialled: self.dialled,
+            secured: self.secured,
             deflate: (self.inflater.is_some(), self.deflater.is_some()),
             table: self.receiver.table().is_some(),
         }

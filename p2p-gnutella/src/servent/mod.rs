@@ -316,6 +316,7 @@ impl Servent {
     fn introduction(&self) -> Introduction {
         let mut us = Introduction::new(self.role, self.guid, self.config.user_agent.clone());
         us.guess = self.config.guess && self.socket.is_some() && self.role == Role::Ultrapeer;
+        us.tls = self.config.tls;
         us.degree = self.config.degree;
         us.max_ttl = self.config.max_ttl;
         us.accepts_deflate = self.config.deflate;

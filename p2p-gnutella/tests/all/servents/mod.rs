@@ -6,5 +6,6 @@ mod flood;
 mod net;
 mod oob;
 mod replayed;
+mod secured;
 mod tiers;
 pub(crate) mod victim;
