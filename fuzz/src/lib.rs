@@ -364,7 +364,8 @@ impl<M: Machine> Bench<M> {
                 let stat = Stat { len: self.content.len() as u64, modified: UnixTime::from_secs(1) };
                 JobDone::Stat(error.map_or(Ok((!self.content.is_empty()).then_some(stat)), Err))
             }
-            Job::List { .. } => JobDone::List(Err(error.unwrap_or(IoError::NotFound))),
+            // Every path is a file.
+            Job::List { .. } => JobDone::List(Err(error.unwrap_or(IoError::NotAFile))),
             Job::Derive { .. } => JobDone::Derived(Err(error.unwrap_or(IoError::Unsupported))),
             _ => JobDone::Done(error.map_or(Ok(()), Err)),
         }

@@ -1,7 +1,9 @@
 //! [`update`]: the messages that make a neighbour's copy of a table the newest.
 
 use super::Table;
+use super::table::STRIDE;
 use crate::wire::{Compressor, Patch, Route};
+use alloc::vec;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use p2p_core::deflate::deflate;
@@ -45,9 +47,8 @@ pub fn update(old: Option<&Table>, new: &Table, entry_bits: u8) -> Vec<Route> {
 fn differences(old: Option<&Table>, new: &Table, entry_bits: u8) -> Vec<u8> {
     let none = Table::new(new.bits());
     let old = old.unwrap_or(&none).as_bytes();
-    let changed = old.iter().zip(new.as_bytes()).map(|(old, new)| old ^ new);
     if entry_bits == 1 {
-        return changed.collect();
+        return old.iter().zip(new.as_bytes()).map(|(old, new)| old ^ new).collect();
     }
     // One less than infinity is one hop; one more makes it none.
     let entry = |changed: u8, new: u8, bit: u8| match (changed & 0x80 >> bit, new & 0x80 >> bit) {
@@ -55,12 +56,20 @@ fn differences(old: Option<&Table>, new: &Table, entry_bits: u8) -> Vec<u8> {
         (_, 0) => INFINITY - 1,
         _ => (INFINITY - 1).wrapping_neg(),
     };
-    let eights = changed.zip(new.as_bytes());
-    if entry_bits == 4 {
-        let fours = eights.flat_map(|(changed, new)| {
-            [0, 2, 4, 6].map(|bit| entry(changed, *new, bit) << 4 | entry(changed, *new, bit + 1) & 0x0f)
-        });
-        return fours.collect();
+    // Most of a table stays as it is.
+    let width = usize::from(entry_bits);
+    let mut entries = vec![0; old.len() * width];
+    let strides =
+        old.chunks(STRIDE).zip(new.as_bytes().chunks(STRIDE)).zip(entries.chunks_mut(STRIDE * width));
+    for ((old, new), entries) in strides.filter(|((old, new), _)| old != new) {
+        for ((old, new), entries) in old.iter().zip(new).zip(entries.chunks_mut(width)) {
+            let of = |bit: usize| entry(old ^ new, *new, bit as u8);
+            if width == 4 {
+                (0..4).for_each(|at| entries[at] = of(2 * at) << 4 | of(2 * at + 1) & 0x0f);
+            } else {
+                (0..8).for_each(|at| entries[at] = of(at));
+            }
+        }
     }
-    eights.flat_map(|(changed, new)| [0, 1, 2, 3, 4, 5, 6, 7].map(|bit| entry(changed, *new, bit))).collect()
+    entries
 }

@@ -1,5 +1,6 @@
 //! [`Receiver`]: the table that a neighbour sends, as it comes.
 
+use super::table::not_zero;
 use super::{BITS_MAX, BITS_MIN, Table};
 use crate::wire::{Compressor, Patch, Route};
 use bytes::Bytes;
@@ -213,18 +214,20 @@ impl Sequence {
         let at = self.at;
         self.at += bytes.len();
         // Zeros change nothing, and are most of a patch.
-        let changes = bytes.iter().zip(at..).filter(|(byte, _)| **byte != 0);
-        match self.entry_bits {
-            1 => changes.for_each(|(byte, at)| {
-                if let Some(slots) = table.bytes_mut().get_mut(at) {
-                    *slots ^= byte;
+        for (place, byte) in not_zero(bytes) {
+            let at = at + place;
+            match self.entry_bits {
+                1 => {
+                    if let Some(slots) = table.bytes_mut().get_mut(at) {
+                        *slots ^= byte;
+                    }
                 }
-            }),
-            4 => changes.for_each(|(byte, at)| {
-                change(table, at * 2, byte.cast_signed() >> 4, infinity);
-                change(table, at * 2 + 1, (byte << 4).cast_signed() >> 4, infinity);
-            }),
-            _ => changes.for_each(|(byte, at)| change(table, at, byte.cast_signed(), infinity)),
+                4 => {
+                    change(table, at * 2, byte.cast_signed() >> 4, infinity);
+                    change(table, at * 2 + 1, (byte << 4).cast_signed() >> 4, infinity);
+                }
+                _ => change(table, at, byte.cast_signed(), infinity),
+            }
         }
         Ok(())
     }

@@ -14,6 +14,22 @@ pub const BITS_MAX: u8 = 21;
 /// The share of slots that should be set at most: so often does a word that nobody has look as if somebody had it.
 pub const FILL_MAX: f64 = 0.01;
 
+/// Bytes that are looked at together.
+pub(super) const STRIDE: usize = 32;
+
+/// The bytes that are not zero, and where each is: few in tables and patches, so many are passed over at once.
+pub(super) fn not_zero(bytes: &[u8]) -> impl Iterator<Item = (usize, u8)> {
+    let strides = bytes.chunks(STRIDE).enumerate();
+    let some = strides.filter(|(_, stride)| stride.iter().fold(0, |all, byte| all | byte) != 0);
+    some.flat_map(|(at, stride)| {
+        stride
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte != 0)
+            .map(move |(byte, is)| (at * STRIDE + byte, *is))
+    })
+}
+
 /// A table of bits: 2^bits slots, an eighth as many bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Table {
@@ -151,7 +167,7 @@ impl Table {
     }
 
     pub(super) fn set_slots(&self) -> impl Iterator<Item = usize> {
-        self.bytes.iter().enumerate().filter(|(_, byte)| **byte != 0).flat_map(|(at, byte)| {
+        not_zero(&self.bytes).flat_map(|(at, byte)| {
             (0..8).filter(move |bit| byte & 0x80 >> bit != 0).map(move |bit| at * 8 + bit)
         })
     }

@@ -17,6 +17,7 @@ pub struct Wanted {
     word_count: u8,
     urns: [WordHash; WANTED_MAX],
     urn_count: u8,
+    newest: bool,
 }
 
 impl Wanted {
@@ -30,6 +31,7 @@ impl Wanted {
                 &query.text.iter().map(|byte| char::from(*byte)).collect::<alloc::string::String>(),
             ),
         };
+        wanted.newest = query.is_whats_new();
         for urn in query.extensions().urns().take(WANTED_MAX) {
             wanted.urns[usize::from(wanted.urn_count)] = WordHash::of_urn(&urn);
             wanted.urn_count += 1;
@@ -61,6 +63,12 @@ impl Wanted {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.word_count == 0 && self.urn_count == 0
+    }
+
+    /// Whether the newest files are asked for, of which no table tells.
+    #[must_use]
+    pub const fn is_newest(&self) -> bool {
+        self.newest
     }
 
     /// The words that count.

@@ -36,6 +36,10 @@ pub struct Config {
     pub fixed: bool,
     /// Whether it binds a UDP port, for host caches and hits out of band.
     pub udp: bool,
+    /// Whether hits of far queries are offered by UDP, and asked for by it where others reach this servent.
+    pub out_of_band: bool,
+    /// Whether queries by UDP are answered (GUESS 0.2), of who shows the key that he was given.
+    pub guess: bool,
     /// Whom it links to.
     pub policy: Policy,
     /// Ultrapeers that a leaf links to: each is one more that asks it, and one less to lose.
@@ -60,6 +64,9 @@ pub struct Config {
     pub search_for: Duration,
     /// Whether compressed streams are read, and written to ultrapeers.
     pub deflate: bool,
+    /// Whether those that it dials are offered to go on with TLS. The driver needs a connector that can, and that takes the
+    /// certificates of strangers: nobody is known by his.
+    pub tls: bool,
     /// How long what is written to a compressed stream may wait to be joined by more; zero flushes at once.
     pub flush_after: Duration,
     /// How often a changed table is told, at most.
@@ -93,6 +100,8 @@ impl Default for Config {
             reached_at: None,
             fixed: false,
             udp: true,
+            out_of_band: true,
+            guess: true,
             policy: Policy::default(),
             leaf_ultrapeers: 3,
             degree: 32,
@@ -105,6 +114,7 @@ impl Default for Config {
             horizon_max: 200_000,
             search_for: Duration::from_secs(200),
             deflate: true,
+            tls: false,
             flush_after: Duration::from_millis(200),
             tables_every: Duration::from_secs(60),
             tend_every: Duration::from_secs(5),
@@ -201,6 +211,8 @@ pub struct Limits {
     pub datagrams: u64,
     /// Offers of hits by UDP that wait to be claimed.
     pub offers: usize,
+    /// Neighbours in a minute that are dialled or pinged because they ask for it, to learn whether they can be.
+    pub calls: u64,
     /// Pushes for this servent that are heeded in a minute.
     pub pushes: u64,
     /// Searches in a minute for others who have what is fetched. The network is for people who search, not for programs.
@@ -233,6 +245,7 @@ impl Default for Limits {
             dials: 8,
             datagrams: 200,
             offers: 256,
+            calls: 30,
             pushes: 60,
             requeries: 6,
         }

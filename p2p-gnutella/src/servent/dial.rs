@@ -2,9 +2,12 @@
 
 use super::elect::{Standing, elected};
 use super::event::{Bootstrap, Event, Parting};
+use super::links::{Link, LinkId};
+use super::tables::Updates;
 use super::{Error, Mode, Servent, Timer};
 use crate::handshake::Role;
 use crate::wire::bye_code;
+use alloc::vec::Vec;
 use p2p_core::{Cx, OpId};
 
 impl Servent {
@@ -86,12 +89,10 @@ impl Servent {
     /// Looks after links, from time to time.
     pub(super) fn tend(&mut self, cx: &mut Cx<'_, Self>) {
         let now = cx.now();
-        for id in self.links.ids() {
+        let is_silent = |link: &&Link| now.since(link.heard_at) >= self.config.silence;
+        let silent: Vec<LinkId> = self.links.iter().filter(is_silent).map(|link| link.id).collect();
+        for id in silent {
             let Some(link) = self.links.get(id) else { continue };
-            let silent = now.since(link.heard_at);
-            if silent < self.config.silence {
-                continue;
-            }
             match link.pinged_at {
                 None => self.ping_silent(id, cx),
                 Some(at) if now.since(at) >= self.config.silence => {
@@ -100,6 +101,7 @@ impl Servent {
                 Some(_) => {}
             }
         }
+        self.tend_reached(cx);
         if self.config.mode == Mode::Auto {
             self.elect(cx);
         }
@@ -115,7 +117,7 @@ impl Servent {
             role: self.role,
             uptime: now.since(self.started),
             uptime_wanted: self.config.ultrapeer_uptime,
-            reachable: self.was_dialled,
+            reachable: self.reached.tcp == Some(true),
             uplink_kilobytes: self.config.uplink_kilobytes,
             leaves: self.links.count(Role::Leaf),
             ultrapeers: self.links.count(Role::Ultrapeer),
@@ -133,6 +135,7 @@ impl Servent {
             return;
         }
         self.role = role;
+        self.updates = Updates::default();
         self.role_since = cx.now();
         cx.tell(Event::Became(role));
         for id in self.links.ids() {

@@ -6,11 +6,11 @@ use super::{Event, Mode, Servent, Timer};
 use crate::Guid;
 use crate::handshake::{self, Greeting, Handshake, Refusal, Role, Situation, Terms, Verdict, greeting};
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
-use core::net::SocketAddr;
-use p2p_core::{ConnId, Cx, StreamInput, Target};
+use core::net::{IpAddr, SocketAddr};
+use p2p_core::{ConnId, Cx, Security, StreamInput, Target};
 
 /// A stream that is no link yet.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ pub(super) enum Visitor {
     Unheard(SocketAddr, BytesMut),
     /// It is to become a link.
     Shaking(SocketAddr, bool, Box<Handshake>),
+    /// It asked to be dialled, and is.
+    Knocking(SocketAddr),
+    /// It was dialled and agreed to go on with TLS, which begins.
+    Securing(SocketAddr, Box<handshake::Link>),
     /// Something about web caches.
     Web(SocketAddr, Box<super::hosts::web::Talk>),
 }
@@ -28,16 +32,19 @@ pub(super) enum Visitor {
 impl Visitor {
     const fn addr(&self) -> SocketAddr {
         match self {
-            Self::Dialled(addr) | Self::Unheard(addr, _) | Self::Shaking(addr, ..) | Self::Web(addr, _) => {
-                *addr
-            }
+            Self::Dialled(addr)
+            | Self::Knocking(addr)
+            | Self::Unheard(addr, _)
+            | Self::Shaking(addr, ..)
+            | Self::Securing(addr, _)
+            | Self::Web(addr, _) => *addr,
         }
     }
 
     /// Whether this side dialled it.
     fn is_dialled(&self) -> bool {
         match self {
-            Self::Dialled(_) | Self::Shaking(_, true, _) => true,
+            Self::Dialled(_) | Self::Securing(..) | Self::Shaking(_, true, _) => true,
             Self::Web(_, talk) => talk.is_asking(),
             _ => false,
         }
@@ -89,7 +96,9 @@ impl Servent {
                     self.visitor_gone(visitor, cx);
                 }
             }
-            StreamInput::Full | StreamInput::Ready | StreamInput::Secured(_) => {}
+            StreamInput::Secured(Ok(())) => self.upgraded(conn, cx),
+            // That it could not be secured is followed by its end.
+            StreamInput::Full | StreamInput::Ready | StreamInput::Secured(Err(_)) => {}
         }
     }
 
@@ -98,7 +107,7 @@ impl Servent {
             self.counts.turned_away += 1;
             return cx.abort(conn);
         }
-        let waits = |visitor: &Visitor| !visitor.is_dialled();
+        let waits = |visitor: &Visitor| !visitor.is_dialled() && !matches!(visitor, Visitor::Knocking(_));
         if self.visitors.values().filter(|visitor| waits(visitor)).count() >= self.config.limits.visitors {
             // Handles count up: the first has waited longest.
             let oldest = self.visitors.iter().find(|(_, visitor)| waits(visitor)).map(|(conn, _)| *conn);
@@ -126,6 +135,7 @@ impl Servent {
                 cx.send(conn, out.freeze());
             }
             Visitor::Web(_, talk) => cx.send(conn, talk.request()),
+            Visitor::Knocking(_) => self.knock(conn, cx),
             _ => {}
         }
     }
@@ -141,12 +151,13 @@ impl Servent {
     fn visitor_gone(&mut self, visitor: Visitor, cx: &mut Cx<'_, Self>) {
         let addr = visitor.addr();
         match visitor {
-            Visitor::Dialled(_) | Visitor::Shaking(_, true, _) => {
+            Visitor::Dialled(_) | Visitor::Securing(..) | Visitor::Shaking(_, true, _) => {
                 self.hosts.failed(addr, cx.now());
                 cx.tell(Event::Refused(addr, 0, String::new()));
                 self.fill(cx);
             }
             Visitor::Web(_, talk) if talk.is_asking() => self.web_told(*talk, cx),
+            Visitor::Knocking(_) => {}
             _ => self.counts.turned_away += 1,
         }
     }
@@ -168,7 +179,7 @@ impl Servent {
             }
             Some(Visitor::Shaking(..)) => self.shake(conn, data, cx),
             Some(Visitor::Web(..)) => self.web_data(conn, data, cx),
-            Some(Visitor::Dialled(_)) | None => {}
+            Some(Visitor::Dialled(_) | Visitor::Knocking(_) | Visitor::Securing(..)) | None => {}
         }
     }
 
@@ -181,7 +192,9 @@ impl Servent {
         cx: &mut Cx<'_, Self>,
     ) {
         // Whoever it is, and whatever for: it was reached.
-        self.was_dialled |= greeting != Greeting::Unknown;
+        if greeting != Greeting::Unknown {
+            self.was_reached_by_tcp(cx);
+        }
         match greeting {
             Greeting::Gnutella => {
                 self.visitors.insert(conn, Visitor::Shaking(addr, false, Box::new(Handshake::accept())));
@@ -262,6 +275,8 @@ impl Servent {
         cx: &mut Cx<'_, Self>,
     ) -> Option<handshake::Link> {
         let mut us = self.introduction();
+        // A hello that comes with the third leg could not be given back to whoever secures the stream.
+        us.tls &= dialled;
         let others = self.hosts.to_tell(TOLD, true, Some(addr));
         let Some(Visitor::Shaking(.., handshake)) = self.visitors.get(&conn) else { return None };
         let peer = handshake.peer();
@@ -341,6 +356,34 @@ impl Servent {
         link: handshake::Link,
         cx: &mut Cx<'_, Self>,
     ) {
+        if !link.tls {
+            return self.link_up(conn, addr, dialled, link, cx);
+        }
+        // Who was dialled waits for a hello, in the clear it has nothing to say.
+        if !link.rest.is_empty() {
+            return self.dismiss(conn, cx);
+        }
+        self.visitors.insert(conn, Visitor::Securing(addr, Box::new(link)));
+        cx.secure(conn, Security::Client(addr.ip().to_string()));
+    }
+
+    /// A stream was secured.
+    fn upgraded(&mut self, conn: ConnId, cx: &mut Cx<'_, Self>) {
+        match self.visitors.remove(&conn) {
+            Some(Visitor::Securing(addr, link)) => self.link_up(conn, addr, true, *link, cx),
+            Some(other) => drop(self.visitors.insert(conn, other)),
+            None => {}
+        }
+    }
+
+    fn link_up(
+        &mut self,
+        conn: ConnId,
+        addr: SocketAddr,
+        dialled: bool,
+        link: handshake::Link,
+        cx: &mut Cx<'_, Self>,
+    ) {
         self.visitors.remove(&conn);
         cx.clear_timer(Timer::Door(conn));
         let now = cx.now();
@@ -348,7 +391,10 @@ impl Servent {
             self.hosts.heard_of(*other, true, now);
         }
         if let Some(ip) = link.peer.sees_us_at.filter(|ip| !ip.is_unspecified()) {
-            self.seen_at = Some(ip);
+            match ip {
+                IpAddr::V4(v4) => self.seen_at = Some(v4),
+                IpAddr::V6(v6) => self.seen_at6 = Some(v6),
+            }
         }
         // Several may have been dialled at once, and fewer be wanted now; or it was dialled in the role before.
         let fits = link.old || link.role == self.role;

@@ -13,7 +13,7 @@ use super::{Servent, Timer};
 use crate::Guid;
 use crate::handshake::Role;
 use crate::qrp::Wanted;
-use crate::wire::{Header, Kind, QueryHit};
+use crate::wire::{Header, Kind, QueryFlags, QueryHit};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -27,6 +27,12 @@ const FOUND_MAX: usize = 1_024;
 /// steps, and what is not does not bring thousands of hits at once.
 const GROWTH: u64 = 4;
 
+/// Whether a leaf says that it tells how many hits its query has.
+fn is_guided(payload: &[u8]) -> bool {
+    let flags = payload.first_chunk().map_or(0, |flags| u16::from_be_bytes(*flags));
+    QueryFlags(flags).has(QueryFlags::LEAF_GUIDED)
+}
+
 /// A query under way.
 #[derive(Debug)]
 pub(super) struct Dynamic {
@@ -38,6 +44,8 @@ pub(super) struct Dynamic {
     found: BTreeSet<(Guid, u32)>,
     /// How many the leaf says that it has.
     told: u32,
+    /// Whether the leaf tells that when it is asked.
+    guided: bool,
     target: u32,
     /// Ultrapeers that were reached, by what neighbours say of themselves.
     horizon: u64,
@@ -131,6 +139,7 @@ impl Servent {
             hops,
             found: BTreeSet::new(),
             told: 0,
+            guided: source != LinkId::SELF && is_guided(payload),
             target,
             horizon: 1,
             asked: Vec::new(),
@@ -206,7 +215,10 @@ impl Servent {
         dynamic.asked.push((id, ttl.max(2)));
         dynamic.horizon = dynamic.horizon.saturating_add(reach(degree, ttl));
         let header = Header { guid, kind: Kind::QUERY, ttl, hops: dynamic.hops };
-        let payload = dynamic.payload.clone();
+        let (payload, leaf) = (dynamic.payload.clone(), dynamic.guided.then_some(dynamic.source));
+        if let Some(leaf) = leaf {
+            self.ask_status(leaf, guid);
+        }
         self.ask_neighbour(id, &header, &payload);
         cx.set_timer(Timer::Search(guid), self.config.hop_wait * ttl.into());
         false

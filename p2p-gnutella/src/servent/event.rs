@@ -2,14 +2,14 @@
 
 use crate::handshake::Role;
 use crate::transfer::{self, Locator, Wanted};
-use crate::wire::VendorCode;
+use crate::wire::{NO_ADDRESS, VendorCode};
 use crate::{Guid, Magnet, Urn};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::net::{SocketAddr, SocketAddrV4};
+use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use p2p_core::{FileId, Keywords};
 
 /// Whom to ask first.
@@ -42,6 +42,8 @@ pub struct Wish {
     pub words: String,
     /// The file, by its content.
     pub urn: Option<Urn>,
+    /// Whether the newest files are asked for, whatever they are.
+    pub newest: bool,
     /// How neighbours are asked.
     pub strategy: Strategy,
 }
@@ -50,13 +52,19 @@ impl Wish {
     /// Files with these words in their names.
     #[must_use]
     pub fn words(words: impl Into<String>) -> Self {
-        Self { words: words.into(), urn: None, strategy: Strategy::Usual }
+        Self { words: words.into(), urn: None, newest: false, strategy: Strategy::Usual }
     }
 
     /// This file, by its content.
     #[must_use]
     pub const fn urn(urn: Urn) -> Self {
-        Self { words: String::new(), urn: Some(urn), strategy: Strategy::Usual }
+        Self { words: String::new(), urn: Some(urn), newest: false, strategy: Strategy::Usual }
+    }
+
+    /// The newest files that are near: those of neighbours and of their leaves.
+    #[must_use]
+    pub const fn newest() -> Self {
+        Self { words: String::new(), urn: None, newest: true, strategy: Strategy::Usual }
     }
 
     /// The same, by another strategy.
@@ -92,6 +100,8 @@ pub struct Hit {
     pub urn: Option<Urn>,
     /// Where its holder serves it.
     pub addr: SocketAddrV4,
+    /// Where it serves it by IPv6, if it says so.
+    pub addr6: Option<SocketAddrV6>,
     /// Its holder, whom a push is for.
     pub servent: Guid,
     /// Whether the holder has to be asked for a connection; `None` if it does not say.
@@ -114,8 +124,13 @@ impl Hit {
     /// Who has the file, for a download of it.
     #[must_use]
     pub fn locator(&self) -> Locator {
+        // Who has both is reached by both.
+        let at = match self.addr6 {
+            Some(v6) if *self.addr.ip() == NO_ADDRESS => SocketAddr::V6(v6),
+            _ => SocketAddr::V4(self.addr),
+        };
         Locator {
-            addr: (self.push != Some(true)).then_some(SocketAddr::V4(self.addr)),
+            addr: (self.push != Some(true)).then_some(at),
             servent: Some(self.servent),
             number: Some(self.index),
             proxies: self.push_proxies.iter().map(|proxy| SocketAddr::V4(*proxy)).collect(),
@@ -182,6 +197,8 @@ pub struct Neighbour {
     pub role: Role,
     /// Whether it was dialled.
     pub dialled: bool,
+    /// Whether what goes either way is secured.
+    pub secured: bool,
     /// Whether what it sends, and what it is sent, is compressed.
     pub deflate: (bool, bool),
     /// Whether its table is known.
@@ -228,6 +245,13 @@ pub enum Event {
     Refused(SocketAddr, u16, String),
     /// It is this from here on.
     Became(Role),
+    /// Whether others reach it: somebody did, or nobody of those who were asked to; `None` if nobody was asked.
+    Reached {
+        /// Whether it can be dialled.
+        tcp: Option<bool>,
+        /// Whether datagrams come to it that it did not ask for.
+        udp: Option<bool>,
+    },
     /// A file was found.
     Hit(Box<Hit>),
     /// Of what is shared, served and fetched.

@@ -17,13 +17,30 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::{BufMut, Bytes, BytesMut};
-use core::net::{SocketAddr, SocketAddrV4};
+use core::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use p2p_core::Cx;
 
 /// This program's vendor code.
-const VENDOR: VendorCode = VendorCode(*b"P2PR");
+pub(super) const VENDOR: VendorCode = VendorCode(*b"P2PR");
 /// Bytes of records, at which a hit is full: those of more than some kB are dropped on their way.
 const HIT_BYTES: usize = 2 << 10;
+
+/// How hits are carried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Carried<'a> {
+    /// Bytes of records, at which one is full.
+    pub(super) bytes: usize,
+    /// What they bear to be believed; nothing if it is empty.
+    pub(super) token: &'a [u8],
+    /// The most results.
+    pub(super) most: usize,
+}
+
+impl Carried<'_> {
+    /// On the way that the query came.
+    pub(super) const BY_LINK: Self = Self { bytes: HIT_BYTES, token: &[], most: usize::MAX };
+}
+
 /// Push proxies that a hit names.
 const PROXIES: usize = 4;
 /// Others that a record of a hit names, each of 6 bytes.
@@ -58,7 +75,7 @@ fn put_file(file: &SharedFile, others: &[SocketAddr], binary: bool, to: &mut Byt
 
 impl Servent {
     /// The hits that what is shared makes of a query.
-    pub(super) fn own_hits(&mut self, query: &Query, wanted: &Wanted) -> Vec<Bytes> {
+    pub(super) fn own_hits(&mut self, query: &Query, wanted: &Wanted, carried: Carried<'_>) -> Vec<Bytes> {
         let library = self.transfers.library();
         if !query.is_whats_new() && !library.may_match(wanted) {
             return Vec::new();
@@ -69,9 +86,10 @@ impl Servent {
             return Vec::new();
         }
         let (addr, speed) = (self.reached_at(), self.config.speed);
+        let at6 = self.reached_at6();
         let proxies: Vec<SocketAddrV4> = self.proxies();
         let asked = query.flags.max_hits().map_or(usize::MAX, usize::from);
-        let most = self.config.hits_of_query.min(asked);
+        let most = self.config.hits_of_query.min(asked).min(carried.most);
         let binary = query.flags.has(QueryFlags::BINARY_HASHES);
         let flags = HitFlags::new(firewalled, self.transfers.is_busy(), false);
         let mut hits = Vec::new();
@@ -85,6 +103,12 @@ impl Servent {
                     proxies.iter().take(PROXIES).for_each(|proxy| put_v4(*proxy, &mut list));
                     ggep.put(name::PUSH, &list);
                 }
+                if let Some(v6) = at6 {
+                    ggep.put(name::IPV6, &v6.octets());
+                }
+                if !carried.token.is_empty() {
+                    ggep.put(name::SECURE_OOB, carried.token);
+                }
             });
             hits.push(Message::QueryHit(hit).to_bytes());
         };
@@ -93,7 +117,7 @@ impl Servent {
             open.record(file.number, file.size, file.name().as_bytes(), |to| {
                 put_file(file, &others, binary, to);
             });
-            if open.bytes_len() >= HIT_BYTES || open.len() == usize::from(u8::MAX) {
+            if open.bytes_len() >= carried.bytes || open.len() == usize::from(u8::MAX) {
                 close(core::mem::replace(&mut open, HitBuilder::new(addr, speed)), &mut hits);
             }
         }
@@ -134,6 +158,9 @@ impl Servent {
         if let Some(dynamic) = self.dynamics.get_mut(&header.guid) {
             dynamic.found(&hit);
         }
+        if seen.link == LinkId::BY_UDP {
+            return self.hit_to_guesser(header.guid, payload, cx);
+        }
         if seen.link == LinkId::SELF {
             return self.own_hit(header.guid, &hit, header.hops, cx);
         }
@@ -162,6 +189,9 @@ impl Servent {
         let proxies = private.and_then(|private| private.data(name::PUSH));
         let proxies =
             proxies.as_ref().map_or_else(Vec::new, |data| Hosts(data).iter().take(PROXIES).collect());
+        let v6 = private.and_then(|private| private.data(name::IPV6));
+        let v6 = v6.and_then(|data| data.first_chunk().map(|octets| Ipv6Addr::from_octets(*octets)));
+        let addr6 = v6.map(|v6| SocketAddrV6::new(v6, hit.addr.port(), 0, 0));
         let browsable = private.is_some_and(|private| private.data(name::BROWSE).is_some());
         for record in hit.records.iter() {
             let Some((op, own)) = self.searches.of(&guid) else { return };
@@ -181,6 +211,7 @@ impl Servent {
                 index: record.index,
                 urn,
                 addr: hit.addr,
+                addr6,
                 servent: hit.servent,
                 push: trailer.as_ref().and_then(|trailer| trailer.flags().push()),
                 busy: trailer.as_ref().and_then(|trailer| trailer.flags().busy()),

@@ -4,4 +4,4 @@ mod cache;
 pub(super) mod udp;
 pub(super) mod web;
 
-pub(super) use cache::Hosts;
+pub(super) use cache::{Hosts, is_sane};

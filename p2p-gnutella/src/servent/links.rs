@@ -24,6 +24,8 @@ pub(crate) struct LinkId(u32);
 impl LinkId {
     /// This servent itself.
     pub(crate) const SELF: Self = Self(u32::MAX);
+    /// Whoever asked by UDP.
+    pub(crate) const BY_UDP: Self = Self(u32::MAX - (1 << 16));
 
     const fn place(self) -> usize {
         (self.0 & 0xffff) as usize
@@ -45,6 +47,7 @@ pub(crate) struct Link {
     /// Where it says that it listens, at that address.
     pub(crate) listens_at: Option<SocketAddr>,
     pub(crate) dialled: bool,
+    pub(crate) secured: bool,
     /// Its name, if it told it.
     pub(crate) guid: Option<Guid>,
     pub(crate) peer_role: Role,
@@ -74,6 +77,8 @@ pub(crate) struct Link {
     /// Whether its patches may have a bit for each slot.
     pub(crate) bit_patches: bool,
     pub(crate) hops_flow: u8,
+    /// Whether it wants to be asked for the newest files.
+    pub(crate) whats_new: bool,
     pub(crate) queries: TokenBucket,
     pub(crate) pings: TokenBucket,
     pub(crate) heard_at: Instant,
@@ -103,6 +108,7 @@ impl Link {
             addr,
             listens_at,
             dialled,
+            secured: link.tls,
             guid: peer.guid,
             peer_role: link.peer_role,
             plain,
@@ -131,6 +137,7 @@ impl Link {
             told: None,
             bit_patches: false,
             hops_flow: u8::MAX,
+            whats_new: false,
             queries,
             // Ten at once, one in three seconds: in thirds.
             pings: TokenBucket::new(now, 1, 30),
@@ -140,7 +147,12 @@ impl Link {
     }
 
     pub(crate) fn facing(&self) -> Facing<'_> {
-        Facing { role: self.peer_role, table: self.receiver.table(), hops_flow: self.hops_flow }
+        Facing {
+            role: self.peer_role,
+            table: self.receiver.table(),
+            hops_flow: self.hops_flow,
+            whats_new: self.whats_new,
+        }
     }
 
     /// As it is told to the application.
@@ -149,6 +161,7 @@ impl Link {
             addr: self.addr,
             role: self.peer_role,
             dialled: self.dialled,
+            secured: self.secured,
             deflate: (self.inflater.is_some(), self.deflater.is_some()),
             table: self.receiver.table().is_some(),
         }

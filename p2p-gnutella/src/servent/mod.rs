@@ -11,20 +11,25 @@
 
 mod commands;
 mod config;
+mod datagrams;
 mod dial;
 mod door;
 mod dynamic;
 mod elect;
 mod error;
 mod event;
+mod guided;
 mod hits;
 mod hosts;
 mod links;
 mod messages;
+mod oob;
 mod pings;
 mod primitives;
+mod probes;
 mod queries;
 mod queue;
+mod reach;
 mod route;
 mod searches;
 mod stop;
@@ -45,11 +50,12 @@ use crate::handshake::{Introduction, Role};
 use crate::transfer::{self, Transfers};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::net::{SocketAddr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use door::Visitor;
 use dynamic::Dynamic;
 use hosts::Hosts;
 use links::{LinkId, Links};
+use oob::OutOfBand;
 use p2p_core::limit::PerKey;
 use p2p_core::{
     ConnId, Cx, Input, Instant, IoError, ListenerId, Machine, OpId, OpInput, Rng, SocketId, StreamInput,
@@ -57,8 +63,10 @@ use p2p_core::{
 };
 use pings::Pongs;
 use queries::Seen;
+use reach::Reached;
 use route::table::Routes;
 use searches::Searches;
+use tables::Updates;
 use transfers::Errands;
 
 /// The timers of a [`Servent`].
@@ -96,16 +104,21 @@ pub struct Servent {
     listening: Option<SocketAddr>,
     socket: Option<SocketId>,
     /// Where neighbours see this servent, the newest word of theirs.
-    seen_at: Option<core::net::IpAddr>,
-    /// Whether somebody dialled it and said something that makes sense.
-    was_dialled: bool,
+    seen_at: Option<Ipv4Addr>,
+    seen_at6: Option<Ipv6Addr>,
+    reached: Reached,
+    /// Neighbours that asked to be dialled or pinged.
+    calls: TokenBucket,
     visitors: BTreeMap<ConnId, Visitor>,
     /// Streams of each address in a minute.
-    knocks: PerKey<core::net::IpAddr>,
+    knocks: PerKey<IpAddr>,
     links: Links,
     queries: Routes<Seen>,
     pings: Routes<LinkId>,
     pushes: Routes<LinkId>,
+    /// Who asked by UDP.
+    guesses: Routes<SocketAddr>,
+    oob: OutOfBand,
     transfers: Transfers,
     /// What the overlay does for them.
     errands: Errands,
@@ -113,6 +126,7 @@ pub struct Servent {
     requeries: TokenBucket,
     /// Whether what is shared, or what leaves share, may have changed since tables were told.
     tables_stale: bool,
+    updates: Updates,
     tables_set: bool,
     flush_set: bool,
     searches: Searches,
@@ -122,7 +136,7 @@ pub struct Servent {
     joins: BTreeMap<OpId, bool>,
     datagrams: TokenBucket,
     /// Datagrams of each address in a second.
-    udp_knocks: PerKey<core::net::IpAddr>,
+    udp_knocks: PerKey<IpAddr>,
     /// Host caches that are asked once the port is bound.
     udp_waiting: Vec<SocketAddr>,
     /// The body of an answer about web caches that is being written.
@@ -162,6 +176,8 @@ pub struct Load {
     pub leaf_searches: usize,
     /// Addresses that are known.
     pub hosts: usize,
+    /// Offers of hits by UDP, and claims.
+    pub offers: usize,
     /// What transfers hold.
     pub transfers: transfer::Load,
 }
@@ -188,7 +204,10 @@ impl Servent {
             listening: None,
             socket: None,
             seen_at: None,
-            was_dialled: false,
+            seen_at6: None,
+            reached: Reached::new(rng),
+            // In sixtieths.
+            calls: TokenBucket::new(Instant::ZERO, limits.calls, limits.calls.saturating_mul(60)),
             visitors: BTreeMap::new(),
             // In sixtieths of a stream.
             knocks: PerKey::new(limits.addresses, limits.per_address, limits.per_address.saturating_mul(60)),
@@ -196,11 +215,14 @@ impl Servent {
             queries: Routes::new(limits.routes, limits.route_age, rng),
             pings: Routes::new(limits.routes.div_ceil(8), limits.route_age, rng),
             pushes: Routes::new(limits.push_routes, limits.route_age * 2, rng),
+            guesses: Routes::new(limits.offers, limits.route_age, rng),
+            oob: OutOfBand::new(limits.offers, limits.addresses, rng),
             transfers: Transfers::new(of_transfers),
             errands: Errands::default(),
             // In sixtieths.
             requeries: TokenBucket::new(Instant::ZERO, limits.requeries, limits.requeries.saturating_mul(60)),
             tables_stale: false,
+            updates: Updates::default(),
             tables_set: false,
             flush_set: false,
             searches: Searches::default(),
@@ -258,7 +280,8 @@ impl Servent {
             visitors: self.visitors.len(),
             links: self.links.len(),
             held: self.links.iter().map(links::Link::held).sum(),
-            routes: self.queries.len() + self.pings.len() + self.pushes.len(),
+            routes: self.queries.len() + self.pings.len() + self.pushes.len() + self.guesses.len(),
+            offers: self.oob.len(),
             leaf_searches: self.dynamics.values().filter(|dynamic| !dynamic.is_own()).count(),
             hosts: self.hosts.len(),
             transfers: self.transfers.load(),
@@ -272,27 +295,41 @@ impl Servent {
             SocketAddr::V4(v4) if !v4.ip().is_unspecified() => Some(v4),
             _ => None,
         };
-        let seen = || v4(SocketAddr::new(self.seen_at?, port));
+        let seen = || Some(SocketAddrV4::new(self.seen_at?, port));
         let listening = || self.listening.and_then(v4);
         (self.config.reached_at.and_then(v4).or_else(seen).or_else(listening))
             .unwrap_or_else(|| SocketAddrV4::new(crate::wire::NO_ADDRESS, port))
     }
 
-    /// Whether nobody can dial it: it does not listen.
-    const fn is_firewalled(&self) -> bool {
-        self.listening.is_none() && self.config.reached_at.is_none()
+    /// Its IPv6 address, if it has one that others reach, at the same port.
+    fn reached_at6(&self) -> Option<Ipv6Addr> {
+        let v6 = |at: SocketAddr| match at.ip() {
+            IpAddr::V6(v6) if !v6.is_unspecified() && v6.to_ipv4_mapped().is_none() => Some(v6),
+            _ => None,
+        };
+        (self.config.reached_at.and_then(v6)).or(self.seen_at6).or_else(|| self.listening.and_then(v6))
+    }
+
+    /// Whether nobody can dial it: it does not listen, or nobody of those could who were asked to.
+    fn is_firewalled(&self) -> bool {
+        let listens = self.listening.is_some() || self.config.reached_at.is_some();
+        !listens || self.reached.tcp == Some(false)
     }
 
     /// What it tells of itself in handshakes.
     fn introduction(&self) -> Introduction {
         let mut us = Introduction::new(self.role, self.guid, self.config.user_agent.clone());
+        us.guess = self.config.guess && self.socket.is_some() && self.role == Role::Ultrapeer;
+        us.tls = self.config.tls;
         us.degree = self.config.degree;
         us.max_ttl = self.config.max_ttl;
         us.accepts_deflate = self.config.deflate;
         // A compressor is 320 kB: leaves are written plain streams.
         us.sends_deflate = self.config.deflate;
         let at = self.reached_at();
-        us.listens_at = (!self.is_firewalled() && *at.ip() != crate::wire::NO_ADDRESS).then_some(at.into());
+        let v4 = (*at.ip() != crate::wire::NO_ADDRESS).then_some(SocketAddr::V4(at));
+        let v6 = || Some(SocketAddr::from((self.reached_at6()?, at.port())));
+        us.listens_at = v4.or_else(v6).filter(|_| !self.is_firewalled());
         us
     }
 

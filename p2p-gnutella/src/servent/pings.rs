@@ -6,17 +6,24 @@ use crate::Guid;
 use crate::ggep;
 use crate::ggep::fields::{Scp, Slots, name};
 use crate::handshake::Role;
-use crate::wire::{Header, Hosts, Kind, Message, Ping, Pong, put_v4};
+use crate::wire::{Header, Hosts, Hosts6, Kind, Message, Ping, Pong, put_v4, put_v6};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
-use core::net::{SocketAddr, SocketAddrV4};
+use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use p2p_core::{Cx, Duration, Instant};
 
 /// How long a pong is worth passing on (pong caching 0.1: three seconds).
 const FRESH: Duration = Duration::from_secs(3);
 /// Pongs that answer a ping (pong caching 0.1: ten).
 const ANSWERS: usize = 10;
+/// Addresses for who asked for some.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Packed {
+    v4: Vec<SocketAddrV4>,
+    v6: Vec<SocketAddrV6>,
+}
+
 /// Addresses in a pong that was asked for some.
 const PACKED: usize = 10;
 
@@ -46,9 +53,16 @@ impl Pongs {
     }
 }
 
+/// Adds an address, if it is not there and there is room.
+fn add<A: PartialEq>(list: &mut Vec<A>, addr: A) {
+    if list.len() < PACKED && !list.contains(&addr) {
+        list.push(addr);
+    }
+}
+
 impl Servent {
     /// The pong of this servent. `packed` are addresses of others; `by` what is asked for in particular.
-    pub(super) fn own_pong(&mut self, now: Instant, packed: &[SocketAddrV4], is_cache: bool) -> Pong {
+    pub(super) fn own_pong(&mut self, now: Instant, packed: &Packed, is_cache: bool) -> Pong {
         let mut extensions = BytesMut::new();
         if self.config.mode != Mode::Flat {
             let mut ggep = ggep::Writer::new(&mut extensions);
@@ -69,10 +83,18 @@ impl Servent {
             if is_cache {
                 ggep.put(name::UDP_HOST_CACHE, b"");
             }
-            if !packed.is_empty() {
+            if let Some(v6) = self.reached_at6() {
+                ggep.put(name::IPV6, &v6.octets());
+            }
+            if !packed.v4.is_empty() {
                 let mut list = BytesMut::new();
-                packed.iter().for_each(|addr| put_v4(*addr, &mut list));
+                packed.v4.iter().for_each(|addr| put_v4(*addr, &mut list));
                 ggep.put(name::HOSTS, &list);
+            }
+            if !packed.v6.is_empty() {
+                let mut list = BytesMut::new();
+                packed.v6.iter().for_each(|addr| put_v6(*addr, &mut list));
+                ggep.put(name::HOSTS6, &list);
             }
         }
         let library = self.transfers.library();
@@ -88,25 +110,17 @@ impl Servent {
     }
 
     /// Addresses for who asks for some with `SCP`.
-    pub(super) fn packed_for(&self, asked: Scp, who: SocketAddr) -> Vec<SocketAddrV4> {
-        if !asked.wants_ipv4() {
-            return Vec::new();
-        }
-        let v4 = |addr| match addr {
-            SocketAddr::V4(v4) => Some(v4),
-            SocketAddr::V6(_) => None,
-        };
+    pub(super) fn packed_for(&self, asked: Scp, who: SocketAddr) -> Packed {
         let neighbours = self.links.iter().filter(|link| link.peer_role == Role::Ultrapeer);
-        let mut packed: Vec<SocketAddrV4> = neighbours
-            .filter(|link| link.addr != who)
-            .filter_map(|link| link.listens_at.and_then(v4))
-            .collect();
-        for addr in self.hosts.to_tell(PACKED, true, Some(who)).into_iter().filter_map(v4) {
-            if !packed.contains(&addr) {
-                packed.push(addr);
+        let near = neighbours.filter(|link| link.addr != who).filter_map(|link| link.listens_at);
+        let mut packed = Packed::default();
+        for addr in near.chain(self.hosts.to_tell(PACKED, true, Some(who))) {
+            match addr {
+                SocketAddr::V4(v4) if asked.wants_ipv4() => add(&mut packed.v4, v4),
+                SocketAddr::V6(v6) if asked.wants_ipv6() => add(&mut packed.v6, v6),
+                _ => {}
             }
         }
-        packed.truncate(PACKED);
         packed
     }
 
@@ -135,7 +149,7 @@ impl Servent {
         }
         self.pings.insert(now, header.guid, id);
         let asked = ping.extensions().data(name::CACHED_PONGS).map(|data| Scp::parse(&data));
-        let packed = asked.map_or_else(Vec::new, |scp| self.packed_for(scp, addr));
+        let packed = asked.map_or_else(Packed::default, |scp| self.packed_for(scp, addr));
         let pong = Message::Pong(self.own_pong(now, &packed, false)).to_bytes();
         let answer = stepped.answer(Kind::PONG, self.config.answer_slack);
         self.send(id, &answer, &pong);
@@ -196,6 +210,17 @@ impl Servent {
     pub(super) fn learn(&mut self, pong: &Pong, now: Instant) {
         let slots = pong.extensions().data(name::ULTRAPEER).and_then(|data| Slots::parse(&data));
         self.hosts.heard_of(pong.addr.into(), slots.is_some() || pong.is_ultrapeer(), now);
+        let is_ultrapeer = slots.is_some() || pong.is_ultrapeer();
+        if let Some(v6) = pong.extensions().data(name::IPV6)
+            && let Some(octets) = v6.first_chunk::<16>()
+        {
+            self.hosts.heard_of((*octets, pong.addr.port()).into(), is_ultrapeer, now);
+        }
+        if let Some(list) = pong.extensions().data(name::HOSTS6) {
+            for addr in Hosts6(&list).iter().take(crate::handshake::TRIES_MAX) {
+                self.hosts.heard_of(addr.into(), true, now);
+            }
+        }
         if let Some(list) = pong.extensions().data(name::HOSTS) {
             for addr in Hosts(&list).iter().take(crate::handshake::TRIES_MAX) {
                 self.hosts.heard_of(addr.into(), true, now);
@@ -203,11 +228,16 @@ impl Servent {
         }
     }
 
+    /// What addresses it asks for.
+    pub(super) fn asks_for(&self) -> u8 {
+        let ultrapeers = if self.role == Role::Ultrapeer { Scp::ULTRAPEER } else { 0 };
+        ultrapeers | if self.reached_at6().is_some() { Scp::IPV6 } else { 0 }
+    }
+
     /// Asks a new neighbour for addresses.
     pub(super) fn ping_for_hosts(&mut self, id: LinkId, cx: &mut Cx<'_, Self>) {
         let mut extensions = BytesMut::new();
-        let scp = if self.role == Role::Ultrapeer { Scp::ULTRAPEER } else { 0 };
-        ggep::Writer::new(&mut extensions).put(name::CACHED_PONGS, &[scp]);
+        ggep::Writer::new(&mut extensions).put(name::CACHED_PONGS, &[self.asks_for()]);
         let ping = Message::Ping(Ping { extensions: extensions.freeze() });
         let header = Header { guid: Guid::of_message(cx.rng()), kind: Kind::PING, ttl: 2, hops: 0 };
         self.pings.insert(cx.now(), header.guid, LinkId::SELF);

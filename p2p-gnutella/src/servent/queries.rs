@@ -1,6 +1,7 @@
 //! Queries: seen before, held against what is shared, led on.
 
 use super::event::Parting;
+use super::hits::Carried;
 use super::links::LinkId;
 use super::route::decide;
 use super::{Mode, Servent};
@@ -16,7 +17,7 @@ pub(super) struct Seen {
     /// Where it came from, and its hits go.
     pub(super) link: LinkId,
     /// The highest TTL that it came with.
-    ttl: u8,
+    pub(super) ttl: u8,
 }
 
 impl Seen {
@@ -52,20 +53,25 @@ impl Servent {
             }
             None => false,
         };
-        let Ok(Message::Query(query)) = Message::parse(header.kind, payload) else {
+        let Ok(Message::Query(mut query)) = Message::parse(header.kind, payload) else {
             self.counts.malformed += 1;
             return;
         };
+        let changed = self.checked(from, &header, &mut query, payload);
+        let payload = changed.as_ref().unwrap_or(payload);
         self.queries.insert(now, header.guid, Seen { link: from, ttl: header.ttl });
         let wanted = Wanted::of(&query);
         if !further {
             self.counts.queries_new += 1;
-            self.answer_query(from, &stepped, &query, &wanted);
+            self.answer_query(from, &stepped, &query, payload, &wanted, cx);
         }
+        // Of what is new there is enough near.
+        let stepped =
+            if wanted.is_newest() { Header { ttl: stepped.ttl.min(1), ..stepped } } else { stepped };
         match (self.role, peer_role) {
             // Leaves lead nothing on.
             (Role::Leaf, _) => {}
-            (Role::Ultrapeer, Role::Leaf) if self.config.mode != Mode::Flat => {
+            (Role::Ultrapeer, Role::Leaf) if self.config.mode != Mode::Flat && !wanted.is_newest() => {
                 self.leaf_query(from, &stepped, payload, wanted, cx);
             }
             (Role::Ultrapeer, _) => self.relay(from, &stepped, payload, &wanted),
@@ -73,8 +79,22 @@ impl Servent {
     }
 
     /// Answers a query with what is shared, on the link that it came by.
-    fn answer_query(&mut self, from: LinkId, stepped: &Header, query: &Query, wanted: &Wanted) {
-        for hit in self.own_hits(query, wanted) {
+    fn answer_query(
+        &mut self,
+        from: LinkId,
+        stepped: &Header,
+        query: &Query,
+        payload: &Bytes,
+        wanted: &Wanted,
+        cx: &mut Cx<'_, Self>,
+    ) {
+        let hits = self.own_hits(query, wanted, Carried::BY_LINK);
+        // A hit begins with the number of its records.
+        let records = hits.iter().filter_map(|hit| hit.first()).map(|count| usize::from(*count)).sum();
+        if records > 0 && self.offer(stepped, query, payload, records, cx) {
+            return;
+        }
+        for hit in hits {
             let header = stepped.answer(crate::wire::Kind::QUERY_HIT, self.config.answer_slack);
             self.send(from, &header, &hit);
         }

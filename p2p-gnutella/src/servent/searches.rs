@@ -5,12 +5,14 @@ use super::links::LinkId;
 use super::queries::Seen;
 use super::{Error, Mode, Servent, Timer};
 use crate::Guid;
+use crate::ggep::{self, fields::name};
 use crate::handshake::Role;
 use crate::qrp::Wanted;
-use crate::wire::{Header, Kind, Message, Query, QueryFlags};
+use crate::wire::{Header, Kind, Message, Query, QueryFlags, SEPARATOR, WHATS_NEW};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::ToString;
 use bytes::{BufMut, Bytes, BytesMut};
+use core::net::SocketAddrV4;
 use p2p_core::{Cx, Duration, OpId};
 
 /// The longest text of a query: what gtk-gnutella leads on is 256 bytes with all that is around it.
@@ -28,16 +30,40 @@ pub(super) struct Own {
     /// Who is told; nobody if others are looked for who have what is fetched.
     op: Option<OpId>,
     payload: Bytes,
+    /// Where hits can be sent by UDP.
+    hits_to: Option<SocketAddrV4>,
     wanted: Wanted,
     strategy: Strategy,
     ttl: u8,
     /// What was told, to tell it once.
     told: BTreeSet<(Guid, u32)>,
+    /// How many of them its ultrapeers were told of, if it is a leaf's.
+    status: usize,
     /// Whether all that will be asked is asked.
     ending: bool,
 }
 
 impl Own {
+    /// How many more files may be told.
+    pub(super) fn left(&self, most: usize) -> usize {
+        most.saturating_sub(self.told.len())
+    }
+
+    /// How many files were told.
+    pub(super) fn found(&self) -> usize {
+        self.told.len()
+    }
+
+    /// How many files were told, if that is so many more than when it was asked last.
+    pub(super) fn more_found(&mut self, step: usize) -> Option<usize> {
+        let found = self.told.len();
+        let is_more = found > 0 && (self.status == 0 || found >= self.status + step);
+        is_more.then(|| {
+            self.status = found;
+            found
+        })
+    }
+
     /// Whether a file of a servent was not told yet, and may be.
     pub(super) fn is_new(&mut self, servent: Guid, index: u32, most: usize) -> bool {
         self.told.len() < most && self.told.insert((servent, index))
@@ -81,19 +107,8 @@ impl Servent {
         if self.searches.len() >= self.config.limits.own_searches {
             return end(op, Err(Error::TooMany), cx);
         }
-        let mut extensions = BytesMut::new();
-        if let Some(urn) = &wish.urn {
-            // Tables and indices have SHA-1s.
-            let urn = urn.sha1().map_or(*urn, crate::Urn::Sha1);
-            extensions.put_slice(urn.to_string().as_bytes());
-            extensions.put_u8(0);
-        }
-        let firewalled = if self.is_firewalled() { QueryFlags::FIREWALLED } else { 0 };
-        let query = Query {
-            flags: QueryFlags(QueryFlags::MARK | QueryFlags::BINARY_HASHES | firewalled),
-            text: wish.words.bytes().filter(|byte| *byte != 0).collect(),
-            extensions: extensions.freeze(),
-        };
+        let hits_to = self.hits_come_to();
+        let query = self.query_of(wish, hits_to.is_some());
         let wanted = Wanted::of(&query);
         if wanted.is_empty() {
             return end(op, Err(Error::EmptyQuery), cx);
@@ -104,21 +119,78 @@ impl Servent {
         let ttl = match wish.strategy {
             Strategy::ExpandingRing(_) => 1,
             Strategy::Flood(ttl) => ttl,
+            // Neighbours, and those of a leaf's ultrapeers: of what is new there is enough.
+            Strategy::Usual if wish.newest => {
+                if self.role == Role::Leaf {
+                    2
+                } else {
+                    1
+                }
+            }
             Strategy::Usual => self.config.max_ttl,
         };
         let payload = Message::Query(query).to_bytes();
-        let own =
-            Own { op, payload, wanted, strategy: wish.strategy, ttl, told: BTreeSet::new(), ending: false };
+        let own = Own {
+            op,
+            payload,
+            hits_to,
+            wanted,
+            strategy: wish.strategy,
+            ttl,
+            told: BTreeSet::new(),
+            status: 0,
+            ending: false,
+        };
         self.ask(own, cx);
+    }
+
+    /// What neighbours are asked.
+    fn query_of(&self, wish: &Wish, hits_by_udp: bool) -> Query {
+        let mut extensions = BytesMut::new();
+        let mut ggep = ggep::Writer::new(&mut extensions);
+        if wish.newest {
+            ggep.put(name::WHATS_NEW, &[1]);
+        }
+        if hits_by_udp {
+            ggep.put(name::SECURE_OOB, b"");
+        }
+        if let Some(urn) = &wish.urn {
+            if !extensions.is_empty() {
+                extensions.put_u8(SEPARATOR);
+            }
+            // Tables and indices have SHA-1s.
+            let urn = urn.sha1().map_or(*urn, crate::Urn::Sha1);
+            extensions.put_slice(urn.to_string().as_bytes());
+            extensions.put_u8(0);
+        }
+        let mut flags = QueryFlags::MARK | QueryFlags::BINARY_HASHES;
+        if self.is_firewalled() {
+            flags |= QueryFlags::FIREWALLED;
+        }
+        if hits_by_udp {
+            flags |= QueryFlags::OUT_OF_BAND;
+        }
+        if self.role == Role::Leaf && self.config.mode != Mode::Flat {
+            flags |= QueryFlags::LEAF_GUIDED;
+        }
+        let words = if wish.newest { WHATS_NEW } else { wish.words.as_bytes() };
+        Query {
+            flags: QueryFlags(flags),
+            text: words.iter().copied().filter(|byte| *byte != 0).collect(),
+            extensions: extensions.freeze(),
+        }
     }
 
     /// Asks neighbours, by a name of its own.
     fn ask(&mut self, mut own: Own, cx: &mut Cx<'_, Self>) {
-        let guid = Guid::of_message(cx.rng());
+        let guid = match own.hits_to {
+            Some(to) => Guid::out_of_band(to, cx.rng()),
+            None => Guid::of_message(cx.rng()),
+        };
         self.queries.insert(cx.now(), guid, Seen::OWN);
         let (payload, wanted, ttl) = (own.payload.clone(), own.wanted, own.ttl);
         let usual = own.strategy == Strategy::Usual && self.config.mode != Mode::Flat;
-        if usual && self.role == Role::Ultrapeer {
+        if usual && self.role == Role::Ultrapeer && !wanted.is_newest() {
             self.searches.by_guid.insert(guid, own);
             return self.begin_dynamic(guid, &payload, wanted, LinkId::SELF, 0, self.config.own_hits, cx);
         }

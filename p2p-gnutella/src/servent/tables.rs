@@ -3,15 +3,60 @@
 use super::event::Parting;
 use super::links::LinkId;
 use super::{Mode, Servent, Timer};
+use crate::Guid;
 use crate::handshake::Role;
 use crate::qrp::{Progress, Table, update};
-use crate::wire::{Message, Route, bye_code};
+use crate::wire::{Header, Kind, Message, Route, bye_code};
 use alloc::string::ToString;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
 use p2p_core::Cx;
 
 /// Bits of the table that an ultrapeer tells: the most that gtk-gnutella takes.
 const ULTRAPEER_BITS: u8 = 17;
+
+/// Tables that neighbours know, for which what they are told of the newest is kept.
+const KNOWN: usize = 4;
+
+/// What neighbours are told of a table: most know the same, so it is made once for all of those.
+#[derive(Debug, Default)]
+pub(super) struct Updates {
+    of: Option<Arc<Table>>,
+    made: Vec<Made>,
+}
+
+#[derive(Debug)]
+struct Made {
+    known: Option<Arc<Table>>,
+    entry_bits: u8,
+    messages: Vec<Bytes>,
+}
+
+fn is_same(one: Option<&Arc<Table>>, other: Option<&Arc<Table>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+impl Updates {
+    fn messages(&mut self, known: Option<&Arc<Table>>, table: &Arc<Table>, entry_bits: u8) -> Vec<Bytes> {
+        if !is_same(self.of.as_ref(), Some(table)) {
+            *self = Self { of: Some(table.clone()), made: Vec::new() };
+        }
+        let is_made = |made: &&Made| made.entry_bits == entry_bits && is_same(made.known.as_ref(), known);
+        if let Some(made) = self.made.iter().find(is_made) {
+            return made.messages.clone();
+        }
+        let parts = update(known.map(|known| &**known), table, entry_bits);
+        let messages: Vec<Bytes> = parts.into_iter().map(|part| Message::Route(part).to_bytes()).collect();
+        self.made.truncate(KNOWN - 1);
+        self.made.insert(0, Made { known: known.cloned(), entry_bits, messages: messages.clone() });
+        messages
+    }
+}
 
 impl Servent {
     /// A part of a neighbour's table.
@@ -56,8 +101,17 @@ impl Servent {
         }
     }
 
+    /// The table that a new neighbour is told. An ultrapeer's is what the others know: what changed since is told to all at
+    /// once.
+    pub(super) fn known_table(&mut self) -> Arc<Table> {
+        match self.updates.of.clone().filter(|_| self.role == Role::Ultrapeer) {
+            Some(table) => table,
+            None => self.own_table(),
+        }
+    }
+
     /// The table that this side tells: its own, and that of an ultrapeer has its leaves' in it.
-    pub(super) fn own_table(&mut self) -> Arc<Table> {
+    fn own_table(&mut self) -> Arc<Table> {
         let (own, _) = self.transfers.library_mut().table();
         if self.role == Role::Leaf {
             return own;
@@ -76,8 +130,8 @@ impl Servent {
         let Some(link) = self.links.get_mut(id).filter(|link| link.takes_tables) else { return };
         let entry_bits = if link.bit_patches { 1 } else { 4 };
         let told = link.told.replace(table.clone());
-        for message in update(told.as_deref(), table, entry_bits) {
-            self.say(id, &Message::Route(message));
+        for message in self.updates.messages(told.as_ref(), table, entry_bits) {
+            self.send(id, &Header::neighbour(Guid::ZERO, Kind::ROUTE), &message);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Vendor messages of links, and what is said on a new link.
 
 use super::links::LinkId;
+use super::reach::{DIAL_BACK, PING_BACK};
 use super::{Mode, Servent};
 use crate::handshake::Role;
 use crate::wire::vendor::{Feature, Features, MessageType, SupportedMessages, Vendor};
@@ -9,16 +10,23 @@ use core::net::SocketAddr;
 use p2p_core::Cx;
 
 /// The types that are understood.
-const SUPPORTED: [MessageType; 5] = [
+const SUPPORTED: [MessageType; 10] = [
     MessageType::new(VendorCode::BEAR, 4, 1),
     MessageType::new(VendorCode::BEAR, 11, 1),
     MessageType::new(VendorCode::BEAR, 12, 1),
     MessageType::new(VendorCode::LIME, 21, 1),
     MessageType::new(VendorCode::LIME, 21, 2),
+    DIAL_BACK,
+    PING_BACK[0],
+    PING_BACK[1],
+    MessageType::new(VendorCode::LIME, 11, 3),
+    MessageType::new(VendorCode::LIME, 12, 3),
 ];
 
 /// Patches of tables with a bit for each slot.
 const BIT_PATCHES: &[u8; 4] = b"QRP1";
+/// The newest files are told.
+const WHATS_NEW: &[u8; 4] = b"WHAT";
 
 impl Servent {
     /// Says what is said first: the table, types and features, a ping for addresses.
@@ -32,7 +40,7 @@ impl Servent {
         let dialled = link.dialled;
         // In the order of gtk-gnutella.
         if tables {
-            let table = self.own_table();
+            let table = self.known_table();
             self.tell_table(id, &table);
         }
         let asks = !plain && peer == Role::Ultrapeer;
@@ -42,8 +50,8 @@ impl Servent {
         if vendor {
             let types = VendorMessage::Supported(SupportedMessages::new(&SUPPORTED));
             self.say(id, &Message::Vendor(types.to_vendor()));
-            let feature = Feature { name: VendorCode(*BIT_PATCHES), version: 1 };
-            let features = VendorMessage::Features(Features::new(&[feature]));
+            let feature = |name: &[u8; 4]| Feature { name: VendorCode(*name), version: 1 };
+            let features = VendorMessage::Features(Features::new(&[BIT_PATCHES, WHATS_NEW].map(feature)));
             self.say(id, &Message::Vendor(features.to_vendor()));
         }
         if asks && !dialled {
@@ -60,13 +68,22 @@ impl Servent {
         };
         let Some(link) = self.links.get_mut(id) else { return };
         match said {
-            VendorMessage::Features(features) => link.bit_patches |= features.version(BIT_PATCHES).is_some(),
             VendorMessage::Supported(types) if link.peer_role == Role::Ultrapeer => {
+                self.ask_back(id, &types, cx);
                 // The newest version of it that is spoken here as there.
                 let version = (1..=2).rev().find(|v| types.has(MessageType::new(VendorCode::LIME, 21, *v)));
                 if let (Some(version), true) = (version, self.is_firewalled()) {
                     self.ask_push_proxy(id, version);
                 }
+            }
+            VendorMessage::TcpConnectBack(port) => self.dial_back(id, port, cx),
+            VendorMessage::UdpConnectBack(port, guid) => {
+                self.ping_back(id, port, guid.unwrap_or(header.guid), cx);
+            }
+            VendorMessage::QueryStatusRequest => self.status_asked(id, header.guid),
+            VendorMessage::Features(features) => {
+                link.bit_patches |= features.version(BIT_PATCHES).is_some();
+                link.whats_new |= features.version(WHATS_NEW).is_some();
             }
             VendorMessage::HopsFlow(hops) => link.hops_flow = hops,
             VendorMessage::QueryStatus(hits) => {

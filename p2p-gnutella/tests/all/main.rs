@@ -1,10 +1,10 @@
 //! All behaviour that is tested from outside, as one program: linking one is faster than linking ten.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod attacks;
 mod capture;
 mod ggep;
 mod handshake;
-mod hostile;
 mod names;
 mod qrp;
 mod replay;

@@ -1,10 +1,14 @@
-//! `sim gnutella`: floods, searches and tiers, beside the figures of an independent simulation and of the papers.
+//! `sim gnutella`: floods, searches and tiers, beside the figures of an independent simulation and of the papers; networks
+//! that come and go.
+
+mod churn;
 
 use clap::{Args as Arguments, ValueEnum};
 use p2p_core::Rng;
 use p2p_examples::servents::{Flood, Graph, Holders, Tiers, flood_by_machines, tiers};
 use p2p_examples::{Line, Output, Table};
 use p2p_gnutella::strategy::{Scratch, Walks, expanding_ring, flood, walk};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -15,6 +19,10 @@ pub(crate) enum What {
     Search,
     /// Ultrapeers and leaves with tables and dynamic queries, all of them real servents
     Tiers,
+    /// --nodes servents of which 30 % offer nothing come and go for half an hour, ten minutes of it in halves
+    Churn,
+    /// --nodes servents come and go for an hour (100,000 is what it has to carry): what that costs to simulate
+    Hour,
 }
 
 #[derive(Debug, Arguments)]
@@ -36,6 +44,12 @@ pub(crate) struct Gnutella {
     /// Ultrapeers of the tiers; nine leaves for each
     #[arg(long, default_value_t = 1_000)]
     pub(crate) ultrapeers: usize,
+    /// Servents that come and go (`churn`, `hour`)
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) nodes: usize,
+    /// Several runs, one for each of these seeds: A..B, B included (`churn`, `hour`)
+    #[arg(long, value_name = "A..B", value_parser = super::args::range, conflicts_with = "seed")]
+    pub(crate) seeds: Option<RangeInclusive<u64>>,
     /// The seed of the run
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -162,7 +176,13 @@ impl Gnutella {
             What::Flood => self.flood(out),
             What::Search => self.search(out),
             What::Tiers => self.tiers(out),
+            What::Churn => churn::churn(self, out),
+            What::Hour => churn::hour(self, out),
         }
+    }
+
+    fn seeds(&self) -> RangeInclusive<u64> {
+        self.seeds.clone().unwrap_or(self.seed..=self.seed)
     }
 
     /// The SNAP graph, if its path was given.

@@ -36,7 +36,7 @@ pub(in crate::servent) struct Hosts {
 }
 
 /// Whether a stranger's word for an address can be one that is dialled. Private networks are networks too.
-fn is_sane(addr: SocketAddr) -> bool {
+pub(in crate::servent) fn is_sane(addr: SocketAddr) -> bool {
     let ip = match addr.ip() {
         IpAddr::V4(v4) => {
             !v4.is_unspecified() && !v4.is_broadcast() && !v4.is_multicast() && v4 != crate::wire::NO_ADDRESS

@@ -3,14 +3,14 @@
 use crate::Guid;
 use crate::ggep;
 use crate::ggep::fields::{Scp, name};
-use crate::handshake::Role;
 use crate::servent::Servent;
 use crate::servent::links::LinkId;
-use crate::wire::{Frame, Header, Kind, Message, Ping, Pong};
+use crate::servent::pings::Packed;
+use crate::wire::{Header, Kind, Message, Ping, Pong};
 use alloc::vec::Vec;
 use bytes::BytesMut;
 use core::net::SocketAddr;
-use p2p_core::{Cx, Datagram, IoError, LookupId};
+use p2p_core::{Cx, IoError, LookupId};
 
 /// Addresses of a name that are asked.
 const ASKED: usize = 2;
@@ -39,21 +39,17 @@ impl Servent {
     }
 
     fn ping_by_udp(&mut self, addr: SocketAddr, cx: &mut Cx<'_, Self>) {
-        let Some(socket) = self.socket else {
+        if self.socket.is_none() {
             // It does not listen yet: the port is bound within the same breath as the listener.
             self.udp_waiting.push(addr);
             return;
-        };
+        }
         let mut extensions = BytesMut::new();
-        let scp = if self.role == Role::Ultrapeer { Scp::ULTRAPEER } else { 0 };
-        ggep::Writer::new(&mut extensions).put(name::CACHED_PONGS, &[scp]);
+        ggep::Writer::new(&mut extensions).put(name::CACHED_PONGS, &[self.asks_for()]);
         let guid = Guid::of_message(cx.rng());
         self.pings.insert(cx.now(), guid, LinkId::SELF);
-        let payload = Message::Ping(Ping { extensions: extensions.freeze() }).to_bytes();
         let header = Header { guid, kind: Kind::PING, ttl: 1, hops: 0 };
-        let mut datagram = BytesMut::new();
-        Frame { header, payload }.encode(&mut datagram);
-        cx.send_to(socket, addr, datagram.freeze());
+        self.send_by_udp(addr, header, &Message::Ping(Ping { extensions: extensions.freeze() }), cx);
     }
 
     /// The port is bound: those that waited are asked.
@@ -63,41 +59,43 @@ impl Servent {
         }
     }
 
-    /// A datagram came.
-    pub(in crate::servent) fn datagram(&mut self, datagram: Datagram, cx: &mut Cx<'_, Self>) {
-        let Datagram { peer, data, .. } = datagram;
-        let frame = Frame::from_datagram(data, &self.config.limits.sizes);
-        let message = frame
-            .ok()
-            .and_then(|frame| Some((frame.header, Message::parse(frame.header.kind, &frame.payload).ok()?)));
-        match message {
-            Some((header, Message::Ping(ping))) => self.ping_by_datagram(peer, header, &ping, cx),
-            Some((header, Message::Pong(pong))) => self.pong_by_datagram(header, &pong, cx),
-            _ => self.counts.datagrams_dropped += 1,
-        }
-    }
-
     /// Answers a ping, if not too many were answered: the address may be another's, and an answer is longer than a ping.
-    fn ping_by_datagram(&mut self, peer: SocketAddr, header: Header, ping: &Ping, cx: &mut Cx<'_, Self>) {
-        let now = cx.now();
-        let Some(socket) = self.socket else { return };
-        // One address cannot use up what there is for all.
-        if !self.udp_knocks.take(now, &peer.ip(), 1) || !self.datagrams.take(now, 1) {
-            self.counts.datagrams_dropped += 1;
+    pub(in crate::servent) fn ping_by_datagram(
+        &mut self,
+        peer: SocketAddr,
+        header: Header,
+        ping: &Ping,
+        cx: &mut Cx<'_, Self>,
+    ) {
+        if self.reached.is_asked(&header.guid) {
+            self.was_reached_by_udp(cx);
+        }
+        if !self.may_answer(peer, cx) {
             return;
         }
+        let now = cx.now();
         let asked = ping.extensions().data(name::CACHED_PONGS).map(|data| Scp::parse(&data));
-        let packed = asked.map_or_else(Vec::new, |scp| self.packed_for(scp, peer));
-        let payload = Message::Pong(self.own_pong(now, &packed, asked.is_some())).to_bytes();
+        let packed = asked.map_or_else(Packed::default, |scp| self.packed_for(scp, peer));
+        let mut pong = self.own_pong(now, &packed, asked.is_some());
+        if self.config.guess && ping.extensions().has(name::QUERY_KEY) {
+            let mut extensions = BytesMut::from(&pong.extensions[..]);
+            ggep::Writer::new(&mut extensions).put(name::QUERY_KEY, &self.oob.token(peer, now));
+            pong.extensions = extensions.freeze();
+        }
         let header = Header { guid: header.guid, kind: Kind::PONG, ttl: 1, hops: 0 };
-        let mut datagram = BytesMut::new();
-        Frame { header, payload }.encode(&mut datagram);
-        cx.send_to(socket, peer, datagram.freeze());
+        self.send_by_udp(peer, header, &Message::Pong(pong), cx);
     }
 
     /// Learns of a pong that was asked for, and of no other.
-    fn pong_by_datagram(&mut self, header: Header, pong: &Pong, cx: &mut Cx<'_, Self>) {
-        if self.pings.get(&header.guid) != Some(LinkId::SELF) {
+    pub(in crate::servent) fn pong_by_datagram(
+        &mut self,
+        peer: SocketAddr,
+        header: Header,
+        pong: &Pong,
+        cx: &mut Cx<'_, Self>,
+    ) {
+        let is_asked = self.pings.get(&header.guid) == Some(LinkId::SELF);
+        if !self.proves(peer, &header.guid, cx) && !is_asked {
             self.counts.datagrams_dropped += 1;
             return;
         }

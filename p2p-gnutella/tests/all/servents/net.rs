@@ -3,7 +3,7 @@
 use p2p_core::{Duration, FileId, OpId, RelPath, Rng, Root};
 use p2p_gnutella::servent::{Bootstrap, Command, Config, Counts, Error, Event, Hit, Mode, Wish};
 use p2p_gnutella::{Servent, transfer};
-use p2p_sim::{Audit, NodeIx, Sim, Uniform};
+use p2p_sim::{Audit, NodeIx, Setup, Sim, Uniform};
 use std::net::SocketAddr;
 
 pub(crate) const PORT: u16 = 6346;
@@ -28,8 +28,12 @@ impl Net {
     }
 
     pub(crate) fn add(&mut self, config: Config) -> NodeIx {
+        self.add_with(Setup::new(), config)
+    }
+
+    pub(crate) fn add_with(&mut self, setup: Setup, config: Config) -> NodeIx {
         let drawn = self.seed.wrapping_mul(1_000_003) + self.sim.nodes().count() as u64;
-        self.sim.add(Audit::new(Servent::new(config, &mut Rng::fast_from(drawn))))
+        self.sim.add_with(setup, Audit::new(Servent::new(config, &mut Rng::fast_from(drawn))))
     }
 
     pub(crate) fn addr(&self, node: NodeIx) -> SocketAddr {

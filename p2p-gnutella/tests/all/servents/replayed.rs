@@ -1,7 +1,7 @@
 //! Recorded sessions of gtk-gnutella, played to the machine in place of who they were with: it links in the roles that were
 //! recorded, says what gtk-gnutella said first, in the same order, and takes all that follows.
 
-use super::attacks::Victim;
+use super::victim::Victim;
 use crate::capture::{Conversation, From, record};
 use bytes::Bytes;
 use p2p_core::{ConnId, Effect, Input, OpId, OpInput, StreamInput};

@@ -1,211 +1,18 @@
 //! What strangers try, against the machine itself: bounded memory and work, and honest neighbours served.
 
+use crate::servents::victim::{Victim, guid, head, query};
 use bytes::{Bytes, BytesMut};
-use p2p_core::{
-    ConnId, Cx, Datagram, Digester, Duration, Effect, FileId, Input, Instant, IoError, Job, JobDone, Machine,
-    RelPath, Rng, Root, Source, Stat, StreamInput, UnixTime,
-};
-use p2p_gnutella::deflate::Deflater;
-use p2p_gnutella::handshake::{Event as Shaken, Handshake, Introduction, Role, Terms};
+use p2p_core::{Datagram, Effect, Input, Rng, StreamInput, Target};
+use p2p_gnutella::Guid;
+use p2p_gnutella::handshake::Role;
 use p2p_gnutella::qrp::{Cut, Table, update};
-use p2p_gnutella::servent::{Command, Config, Event, Mode, Parting};
+use p2p_gnutella::servent::{Config, Mode, Parting, Timer};
+use p2p_gnutella::wire::vendor::MessageType;
 use p2p_gnutella::wire::{
-    Compressor, Decoder, Frame, Header, HitBuilder, HitFlags, Kind, Message, Patch, Ping, Push, Query,
-    QueryFlags, Route, SizeLimits, VendorCode,
+    Compressor, Frame, Header, HitBuilder, HitFlags, Kind, Message, Patch, Ping, Pong, Push, Query,
+    QueryFlags, Route, Vendor, VendorCode, VendorMessage,
 };
-use p2p_gnutella::{Guid, Servent, transfer};
-use p2p_sim::Audit;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-
-/// A servent, and strangers that say what they like to it.
-pub(crate) struct Victim {
-    machine: Audit<Servent>,
-    source: Source,
-    now: Instant,
-    listener: p2p_core::ListenerId,
-    socket: Option<p2p_core::SocketId>,
-    pub(crate) told: Vec<Event>,
-    pub(crate) sent: Vec<(ConnId, Bytes)>,
-    datagrams: Vec<Datagram>,
-    closed: Vec<ConnId>,
-}
-
-/// A stranger: how it is linked, and what it heard.
-pub(crate) struct Stranger {
-    conn: ConnId,
-    deflater: Option<Deflater>,
-}
-
-/// What comes of a job on a disk on which every file has ten zeros.
-fn done(job: &Job) -> Option<JobDone> {
-    Some(match job {
-        Job::List { .. } => JobDone::List(Err(IoError::NotAFile)),
-        Job::Stat { .. } => JobDone::Stat(Ok(Some(Stat { len: 10, modified: UnixTime::from_secs(1) }))),
-        Job::DigestSpans { kind, .. } => {
-            let mut digester = Digester::new(*kind);
-            digester.update(&[0; 10]);
-            JobDone::Digest(Ok(digester.finish()))
-        }
-        _ => return None,
-    })
-}
-
-const LISTENS: &str = "192.0.2.77:6346";
-
-impl Victim {
-    pub(crate) fn new(config: Config) -> Self {
-        let mut rng = Rng::fast_from(1);
-        let mut victim = Self {
-            machine: Audit::new(Servent::new(config, &mut rng)),
-            source: Source::new(rng),
-            now: Instant::ZERO + Duration::from_secs(1),
-            listener: p2p_core::ListenerId::from_raw(0),
-            socket: None,
-            told: Vec::new(),
-            sent: Vec::new(),
-            datagrams: Vec::new(),
-            closed: Vec::new(),
-        };
-        for effect in victim.give_raw(Input::Start) {
-            if let Effect::Listen(id, ..) = effect {
-                victim.listener = id;
-            }
-        }
-        let listener = victim.listener;
-        for effect in victim.give_raw(Input::Listener(listener, Ok(LISTENS.parse().unwrap()))) {
-            if let Effect::Bind(id, _) = effect {
-                victim.socket = Some(id);
-            }
-        }
-        victim
-    }
-
-    pub(crate) fn give_raw(&mut self, input: Input<Audit<Servent>>) -> Vec<Effect<Audit<Servent>>> {
-        let mut effects = Vec::new();
-        let mut cx = Cx::new(self.now, UnixTime::from_secs(1_800_000_000), &mut self.source, &mut effects);
-        self.machine.handle(input, &mut cx);
-        effects
-    }
-
-    /// Gives an input, and keeps what came of it.
-    pub(crate) fn give(&mut self, input: Input<Audit<Servent>>) {
-        for effect in self.give_raw(input) {
-            match effect {
-                Effect::Send(conn, bytes) => self.sent.push((conn, bytes)),
-                Effect::SendTo(_, datagram) => self.datagrams.push(datagram),
-                Effect::Close(conn) | Effect::Abort(conn) => self.closed.push(conn),
-                Effect::Event(_, event) => self.told.push(event),
-                Effect::Run(job, what) => {
-                    if let Some(done) = done(&what) {
-                        self.give(Input::Job(job, done));
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    pub(crate) fn wait(&mut self, secs: u64) {
-        self.now += Duration::from_secs(secs);
-    }
-
-    pub(crate) fn servent(&self) -> &Servent {
-        self.machine.inner()
-    }
-
-    pub(crate) fn open(&mut self, from: SocketAddr) -> ConnId {
-        let conn = ConnId::from_raw(self.source.draw());
-        self.give(Input::Stream(conn, StreamInput::Open { peer: from, listener: Some(self.listener) }));
-        conn
-    }
-
-    pub(crate) fn data(&mut self, conn: ConnId, bytes: impl Into<Bytes>) {
-        self.give(Input::Stream(conn, StreamInput::Data(bytes.into())));
-    }
-
-    pub(crate) fn is_closed(&self, conn: ConnId) -> bool {
-        self.closed.contains(&conn)
-    }
-
-    /// A stranger becomes a neighbour.
-    pub(crate) fn link(&mut self, number: u8, role: Role, deflate: bool) -> Stranger {
-        let conn = self.open(SocketAddr::from(([198, 51, 100, number], 40_000)));
-        let mut us = Introduction::new(role, Guid([number; 16]), "stranger/1");
-        us.accepts_deflate = false;
-        us.sends_deflate = deflate;
-        let (mut out, ip) = (BytesMut::new(), Ipv4Addr::new(203, 0, 113, 1).into());
-        let mut handshake = Handshake::dial(&us, ip, &mut out);
-        let from = self.sent.len();
-        self.data(conn, out.split().freeze());
-        let answer = self.heard_raw(conn, from);
-        assert!(matches!(handshake.push(answer.into()), Ok(Some(Shaken::Answered))));
-        let link = handshake.agree(&us, ip, Terms::default(), &mut out).unwrap();
-        self.data(conn, out.freeze());
-        assert_eq!(link.deflate, deflate);
-        Stranger { conn, deflater: deflate.then(|| Deflater::new(6)) }
-    }
-
-    pub(crate) fn heard_raw(&self, conn: ConnId, from: usize) -> Vec<u8> {
-        self.sent[from..].iter().filter(|(of, _)| *of == conn).flat_map(|(_, bytes)| bytes.to_vec()).collect()
-    }
-
-    /// The messages that a stranger heard since.
-    pub(crate) fn heard(&self, stranger: &Stranger, from: usize) -> Vec<Frame> {
-        let mut decoder = Decoder::new(SizeLimits::default());
-        decoder.push(self.heard_raw(stranger.conn, from).into());
-        std::iter::from_fn(|| decoder.next().unwrap()).collect()
-    }
-
-    pub(crate) fn say(&mut self, stranger: &mut Stranger, header: Header, message: &Message) {
-        let mut bytes = BytesMut::new();
-        Frame { header, payload: message.to_bytes() }.encode(&mut bytes);
-        let bytes = match &mut stranger.deflater {
-            Some(deflater) => {
-                let mut packed = BytesMut::new();
-                deflater.write(&bytes, &mut packed);
-                packed
-            }
-            None => bytes,
-        };
-        self.data(stranger.conn, bytes.freeze());
-    }
-
-    pub(crate) fn share(&mut self, name: &str) {
-        let file = FileId::new(Root(0), RelPath::local([name]).unwrap());
-        let share = Command::Transfer(transfer::Command::Share(file));
-        self.give(Input::Op(p2p_core::OpId::from_raw(900), p2p_core::OpInput::Ask(share)));
-        assert_eq!(self.servent().transfers().library().len(), 1);
-    }
-
-    pub(crate) fn parted(&self) -> Vec<&Parting> {
-        self.told.iter().filter_map(of_ref).collect()
-    }
-}
-
-fn of_ref(event: &Event) -> Option<&Parting> {
-    match event {
-        Event::Parted(_, why) => Some(why),
-        _ => None,
-    }
-}
-
-fn guid(number: u32) -> Guid {
-    let mut bytes = [1; 16];
-    bytes[..4].copy_from_slice(&number.to_le_bytes());
-    Guid(bytes)
-}
-
-fn query(text: &str) -> Message {
-    Message::Query(Query {
-        flags: QueryFlags(QueryFlags::MARK),
-        text: Bytes::copy_from_slice(text.as_bytes()),
-        extensions: Bytes::new(),
-    })
-}
-
-const fn head(guid: Guid, kind: Kind, ttl: u8, hops: u8) -> Header {
-    Header { guid, kind, ttl, hops }
-}
 
 fn ultrapeer() -> Victim {
     Victim::new(Config::new(Mode::Ultrapeer))
@@ -460,7 +267,7 @@ fn slow_loris_and_header_floods_hold_a_place_for_a_while() {
     }
     assert!(slow[..12].iter().all(|conn| victim.is_closed(*conn)), "the oldest make room");
     let late = slow[15];
-    victim.give(Input::Timer(p2p_gnutella::servent::Timer::Door(late)));
+    victim.give(Input::Timer(Timer::Door(late)));
     assert!(victim.is_closed(late), "and none may take for ever");
     // Headers without end.
     let conn = victim.open(SocketAddr::from(([198, 51, 100, 77], 1_000)));
@@ -520,10 +327,179 @@ fn pongs_and_addresses_fill_no_memory() {
     let mut a = victim.link(1, Role::Ultrapeer, false);
     for number in 0..20_000u32 {
         let addr = SocketAddrV4::new(Ipv4Addr::from(0x0b00_0000 + number), 6346);
-        let pong = p2p_gnutella::wire::Pong { addr, files: 1, kilobytes: 64, extensions: Bytes::new() };
+        let pong = Pong { addr, files: 1, kilobytes: 64, extensions: Bytes::new() };
         victim.say(&mut a, head(guid(number), Kind::PONG, 3, 2), &Message::Pong(pong));
     }
     assert!(victim.servent().load().hosts <= 1_000);
+}
+
+/// A datagram of a stranger.
+fn datagram(victim: &mut Victim, from: SocketAddr, header: Header, message: &Message) {
+    let mut data = BytesMut::new();
+    Frame { header, payload: message.to_bytes() }.encode(&mut data);
+    let socket = victim.socket.unwrap();
+    victim.give(Input::Datagram(socket, Datagram::new(from, data.freeze())));
+}
+
+/// A query whose hits are to go by UDP to the address in its name.
+fn out_of_band(text: &str) -> Message {
+    Message::Query(Query {
+        flags: QueryFlags(QueryFlags::MARK | QueryFlags::OUT_OF_BAND),
+        text: Bytes::copy_from_slice(text.as_bytes()),
+        extensions: Bytes::new(),
+    })
+}
+
+/// Names of queries whose hits are to go to somebody who asked for nothing.
+fn aimed(number: u32) -> Guid {
+    let mut guid = guid(number);
+    guid.0[4..8].copy_from_slice(&number.to_le_bytes());
+    guid.0[..4].copy_from_slice(&[203, 0, 113, 66]);
+    guid.0[13..15].copy_from_slice(&53u16.to_le_bytes());
+    guid
+}
+
+const AIMED_AT: ([u8; 4], u16) = ([203, 0, 113, 66], 53);
+
+#[test]
+fn oob_amplification_by_queries_that_name_another() {
+    let mut victim = ultrapeer();
+    victim.share("bait");
+    let mut a = victim.link(1, Role::Ultrapeer, false);
+    let mut bytes = 0;
+    for number in 0..1_000 {
+        let query = out_of_band("bait");
+        bytes += 23 + query.to_bytes().len();
+        victim.say(&mut a, head(aimed(number), Kind::QUERY, 3, 2), &query);
+    }
+    let sent: usize = victim.datagrams.iter().map(|datagram| datagram.data.len()).sum();
+    assert_eq!(victim.datagrams.len(), 10, "an address is offered ten, and one a second");
+    assert!(sent <= 330 && sent * 50 < bytes, "{sent} bytes for {bytes}");
+    assert!(victim.servent().load().offers <= 10);
+    // Claims in his name bring pings, each shorter than the claim.
+    let at = victim.datagrams.len();
+    let ack = Message::Vendor(VendorMessage::oob_ack(255, b"abcd").to_vendor());
+    for number in 0..1_000 {
+        datagram(&mut victim, AIMED_AT.into(), Header::neighbour(aimed(number), Kind::VENDOR), &ack);
+        datagram(&mut victim, AIMED_AT.into(), Header::neighbour(aimed(number), Kind::VENDOR), &ack);
+    }
+    assert_eq!(victim.datagrams.len() - at, 10, "a claim each");
+    assert!(victim.datagrams[at..].iter().all(|ping| ping.data.len() == 23));
+    // Pongs that guess the name of a ping bring nothing.
+    let at = victim.datagrams.len();
+    let pong = Message::Pong(Pong {
+        addr: SocketAddrV4::new([203, 0, 113, 66].into(), 53),
+        files: 0,
+        kilobytes: 0,
+        extensions: Bytes::new(),
+    });
+    for number in 0..10_000 {
+        datagram(&mut victim, AIMED_AT.into(), head(guid(number), Kind::PONG, 1, 0), &pong);
+    }
+    assert_eq!(victim.datagrams.len(), at);
+}
+
+#[test]
+fn a_neighbour_names_no_address_but_its_own() {
+    let mut victim = ultrapeer();
+    let (mut a, mut leaf) = (victim.link(1, Role::Ultrapeer, false), victim.link(2, Role::Leaf, false));
+    let b = victim.link(3, Role::Ultrapeer, false);
+    let flags = |victim: &Victim, from| -> Vec<u16> {
+        let heard = victim.heard(&b, from).into_iter().filter(|frame| frame.header.kind == Kind::QUERY);
+        heard.map(|frame| u16::from_be_bytes(*frame.payload.first_chunk().unwrap())).collect()
+    };
+    let from = victim.sent.len();
+    victim.say(&mut a, head(aimed(1), Kind::QUERY, 3, 0), &out_of_band("first hop"));
+    assert_eq!(flags(&victim, from), [QueryFlags::MARK], "it goes on without the flag");
+    let mut own = aimed(2);
+    own.0[..4].copy_from_slice(&[198, 51, 100, 1]);
+    let from = victim.sent.len();
+    victim.say(&mut a, head(own, Kind::QUERY, 3, 0), &out_of_band("its own"));
+    assert_eq!(flags(&victim, from), [QueryFlags::MARK | QueryFlags::OUT_OF_BAND]);
+    // A leaf's is asked on step by step.
+    let from = victim.sent.len();
+    victim.say(&mut leaf, head(aimed(3), Kind::QUERY, 3, 0), &out_of_band("of a leaf"));
+    victim.wait(3);
+    victim.give(Input::Timer(Timer::Search(aimed(3))));
+    victim.wait(3);
+    victim.give(Input::Timer(Timer::Search(aimed(3))));
+    assert_eq!(flags(&victim, from), [QueryFlags::MARK]);
+}
+
+#[test]
+fn who_asks_to_be_dialled_gets_no_other_dialled() {
+    let mut victim = ultrapeer();
+    let mut a = victim.link(1, Role::Leaf, false);
+    let mut dialled = Vec::new();
+    for port in 1..=1_000 {
+        let said = Message::Vendor(VendorMessage::TcpConnectBack(port).to_vendor());
+        let mut bytes = BytesMut::new();
+        Frame { header: Header::neighbour(Guid::ZERO, Kind::VENDOR), payload: said.to_bytes() }
+            .encode(&mut bytes);
+        let input = Input::Stream(a.conn, StreamInput::Data(bytes.freeze()));
+        for effect in victim.give_raw(input) {
+            if let Effect::Connect(_, Target::Addr(to), _) = effect {
+                dialled.push(to);
+            }
+        }
+    }
+    assert_eq!(dialled.len(), 30, "in a minute, by all");
+    assert!(dialled.iter().all(|to| to.ip() == a.peer.ip()));
+    assert_eq!(victim.servent().load().visitors, 30);
+    let at = victim.datagrams.len();
+    for port in 1..=1_000 {
+        let said = Message::Vendor(VendorMessage::UdpConnectBack(port, None).to_vendor());
+        victim.say(&mut a, Header::neighbour(guid(1), Kind::VENDOR), &said);
+    }
+    assert_eq!(victim.datagrams.len(), at, "pings count too");
+}
+
+#[test]
+fn vendor_messages_of_all_kinds_and_of_none() {
+    let mut victim = ultrapeer();
+    let mut a = victim.link(1, Role::Ultrapeer, false);
+    let from = victim.sent.len();
+    for vendor in
+        [VendorCode::BEAR, VendorCode::GTKG, VendorCode::LIME, VendorCode::NONE, VendorCode(*b"EVIL")]
+    {
+        for selector in 0..30 {
+            for version in 0..4 {
+                for len in [0, 1, 2, 3, 9, 18, 300] {
+                    let of = MessageType::new(vendor, selector, version);
+                    let said = Message::Vendor(Vendor { of, body: vec![0xff; len].into() });
+                    victim.say(&mut a, Header::neighbour(guid(1), Kind::VENDOR), &said);
+                    datagram(&mut victim, AIMED_AT.into(), Header::neighbour(guid(1), Kind::VENDOR), &said);
+                }
+            }
+        }
+    }
+    assert!(!victim.is_closed(a.conn));
+    assert!(victim.heard(&a, from).len() <= 20, "few of them are questions");
+    // As many pings as it can be asked for in a minute, and a few answers.
+    assert!(victim.datagrams.len() <= 40);
+}
+
+#[test]
+fn a_guid_of_another_servent_moves_no_pushes() {
+    // A leaf asks for pushes to the name of another leaf.
+    let mut victim = ultrapeer();
+    let (mut own, mut thief) = (victim.link(1, Role::Leaf, false), victim.link(2, Role::Leaf, false));
+    let mut asker = victim.link(3, Role::Ultrapeer, false);
+    let request = Message::Vendor(VendorMessage::PushProxyRequest(2).to_vendor());
+    victim.say(&mut own, Header::neighbour(Guid([1; 16]), Kind::VENDOR), &request);
+    victim.say(&mut thief, Header::neighbour(Guid([1; 16]), Kind::VENDOR), &request);
+    let from = victim.sent.len();
+    let push = Push {
+        servent: Guid([1; 16]),
+        index: 0,
+        addr: SocketAddrV4::new([9, 9, 9, 9].into(), 9),
+        extensions: Bytes::new(),
+    };
+    victim.say(&mut asker, head(guid(9), Kind::PUSH, 4, 0), &Message::Push(push));
+    let pushes = |to: &crate::servents::victim::Stranger| {
+        victim.heard(to, from).iter().filter(|frame| frame.header.kind == Kind::PUSH).count()
+    };
+    assert_eq!((pushes(&own), pushes(&thief)), (1, 0));
 }
 
 #[test]
