@@ -152,9 +152,7 @@ impl Esm {
     }
 
     /// The application has the next packets.
-    pub(super) fn publish(&mut self, op: OpId, packets: Vec<Bytes>, cx: &mut Context<'_>) {
-        let micros = unix_micros(cx);
-        let flush = self.config.flush;
+    pub(super) fn publish(&mut self, op: OpId, packets: Vec<Bytes>, last: bool, cx: &mut Context<'_>) {
         let Some(live) = self.live() else {
             cx.finish(op, Err(Error::NotJoined));
             return;
@@ -171,18 +169,44 @@ impl Esm {
             cx.finish(op, Err(Error::TooLong));
             return;
         }
+        if source.is_ended {
+            cx.finish(op, Err(Error::Ended));
+            return;
+        }
+        source.queue(op, packets, last);
+        self.pour(cx);
+    }
+
+    /// Sends what the pace allows.
+    pub(super) fn pour(&mut self, cx: &mut Context<'_>) {
+        let (now, micros, flush) = (cx.now(), unix_micros(cx), self.config.flush);
+        let Some(live) = self.live() else { return };
+        let Some(source) = &mut live.source else { return };
         let mut out = Vec::new();
         let was_open = source.is_open();
-        for packet in packets {
-            source.push(packet, micros, &mut out);
-        }
+        let (done, more) = source.pour(live.seal.as_ref(), now, micros, &mut out);
         match (source.is_open(), was_open) {
             (true, false) => cx.set_timer(Timer::Flush, flush),
             (false, _) => cx.clear_timer(Timer::Flush),
             (true, true) => {}
         }
+        if let Some(more) = more {
+            cx.set_timer_at(Timer::Pace, more);
+        }
         self.emit(out, cx);
-        cx.finish(op, Ok(()));
+        for op in done {
+            cx.finish(op, Ok(()));
+        }
+    }
+
+    /// Nobody waits for this operation any more: what of it was not sent is not sent. False if it is none of these.
+    pub(super) fn is_not_sent(&mut self, op: OpId, cx: &mut Context<'_>) -> bool {
+        let source = self.live().and_then(|live| live.source.as_mut());
+        let forgotten = source.is_some_and(|source| source.forget(op));
+        if forgotten {
+            cx.finish(op, Err(Error::Cancelled));
+        }
+        forgotten
     }
 
     /// What is open was open for long enough.
