@@ -17,6 +17,8 @@ fn config() -> Config {
     config.history = 8;
     config.window = 128;
     config.keep = Duration::from_secs(10);
+    // Generations are full before they are closed.
+    config.flush = Duration::from_secs(1);
     config
 }
 
