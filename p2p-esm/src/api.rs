@@ -1,7 +1,9 @@
 //! What a member can be asked for, and what it tells: [`Command`], [`Event`].
 
 use crate::group::GroupKey;
+use crate::picture::Picture;
 use crate::playout::Output;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
@@ -31,6 +33,8 @@ pub enum Command {
     Watch,
     /// The same from another point on, as fast as it is taken until it is as far as the stream.
     WatchFrom(Point),
+    /// How is it placed? Answers one [`Event::Picture`].
+    Look,
     /// Leaves the group: goes on sending until its children have found other parents.
     Leave,
 }
@@ -56,6 +60,8 @@ pub enum Event {
     Listening(SocketAddr),
     /// What goes out next. Answers [`Command::Watch`].
     Output(Output),
+    /// How it is placed. Answers [`Command::Look`].
+    Picture(Box<Picture>),
     /// It has another parent in a tree, or none. News.
     Parent {
         /// Which tree.

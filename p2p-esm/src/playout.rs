@@ -109,6 +109,7 @@ pub struct Playout {
     /// One behind the last generation of the stream, once that is known.
     end: Option<u64>,
     forged: u64,
+    lost: u64,
 }
 
 #[derive(Debug, Default)]
@@ -156,6 +157,7 @@ impl Playout {
             heard: from,
             end: None,
             forged: 0,
+            lost: 0,
         }
     }
 
@@ -184,6 +186,25 @@ impl Playout {
     #[must_use]
     pub const fn heard(&self) -> u64 {
         self.heard
+    }
+
+    /// Packets that did not come in time.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Of symbol `index` of the generations behind the output that are kept: how many came, and how many there are.
+    #[must_use]
+    pub fn came(&self, index: u8) -> (u32, u32) {
+        // No more than there are slots.
+        let behind = (self.next.0 - self.base) as usize;
+        let slots = self.slots.iter().take(behind).filter_map(|slot| Some((slot, slot.listed.as_ref()?)));
+        slots.fold((0, 0), |(came, all), (slot, listed)| {
+            let is_one = index < listed.count || index >= self.shape.data();
+            let has_come = slot.is_sound(index) && slot.derived >> index & 1 == 0;
+            (came + u32::from(is_one && has_come), all + u32::from(is_one))
+        })
     }
 
     /// Symbols that were dropped because the source did not sign them.
@@ -328,7 +349,11 @@ impl Playout {
         }
         // What is sound behind the hole still goes out.
         let sound = slot.sound;
-        self.step(generation, (index..count).find(|&later| sound >> later & 1 == 1).unwrap_or(0));
+        let behind = (index..count).find(|&later| sound >> later & 1 == 1);
+        // Of one that is not signed nobody knows how many packets it has.
+        let most = if count == 0 { self.shape.data() } else { count };
+        self.lost += u64::from(behind.unwrap_or(most) - index);
+        self.step(generation, behind.unwrap_or(0));
         true
     }
 

@@ -13,6 +13,7 @@ mod flow;
 mod gossip;
 mod join;
 mod lan;
+mod looks;
 mod parents;
 mod questions;
 mod repair;
@@ -420,6 +421,7 @@ impl Esm {
             Command::Join { group, by } => self.join(op, group, by, cx),
             Command::Watch => self.watch(op, Point::Now, cx),
             Command::WatchFrom(from) => self.watch(op, from, cx),
+            Command::Look => self.look(op, cx),
             Command::Leave => self.leave(Some(op), cx),
         }
     }
