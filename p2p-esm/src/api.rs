@@ -21,7 +21,8 @@ pub enum Command {
     /// The last packets of the stream, or none: it ends behind them. The source stays, for who misses some, until it is
     /// asked to leave.
     SendLast(Vec<Bytes>),
-    /// Takes part in a group, by one of these members. Finishes when it has a place in every tree.
+    /// Takes part in a group, by one of these members. Finishes when it has a place in every tree. Who has the group's
+    /// secret key ([`Config::source`](crate::Config::source)) is its source: the same as [`Command::Broadcast`].
     Join {
         /// Which group.
         group: GroupKey,

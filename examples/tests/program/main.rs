@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "what was measured is shown by --nocapture")]
 
 mod chord;
+mod esm;
 mod napster;
 mod rig;
 mod torrent;

@@ -83,7 +83,7 @@ impl Esm {
         match taken {
             Taken::New => {
                 self.counts.symbols += 1;
-                self.counts.sent += live.send_on(socket, tree, &datagram.data, from, cx);
+                self.counts.sends(live.send_on(socket, tree, &datagram.data, from, cx), datagram.data.len());
             }
             Taken::Twice => self.counts.twice += 1,
             Taken::Late | Taken::Ahead => {}
@@ -138,9 +138,10 @@ impl Esm {
         live.repair.note(manifest.first, manifest.generations.len(), &datagram.data, live.playout.oldest());
         let (one, other) = live.manifest_trees(manifest.first);
         live.playout.sign(manifest, now);
-        self.counts.sent += live.send_on(socket, one, &datagram.data, datagram.peer, cx);
+        self.counts.sends(live.send_on(socket, one, &datagram.data, datagram.peer, cx), datagram.data.len());
         if let Some(other) = other {
-            self.counts.sent += live.send_on(socket, other, &datagram.data, datagram.peer, cx);
+            self.counts
+                .sends(live.send_on(socket, other, &datagram.data, datagram.peer, cx), datagram.data.len());
         }
         if !by_group && self.casts((one, other)) {
             cast(self.lan.as_mut(), socket, &datagram.data, &mut self.counts, cx);
@@ -234,7 +235,7 @@ impl Esm {
                     symbol.encode(live.tag, &mut wire);
                     let tree = live.broadcast.shape.tree(symbol.index);
                     let wire = wire.freeze();
-                    self.counts.sent += live.send_on(socket, tree, &wire, nowhere, cx);
+                    self.counts.sends(live.send_on(socket, tree, &wire, nowhere, cx), wire.len());
                     casts.push((tree, live.playout.number(symbol.generation), wire));
                     live.playout.insert(&symbol, now);
                 }
@@ -250,9 +251,9 @@ impl Esm {
                         live.playout.oldest(),
                     );
                     live.playout.sign(manifest, now);
-                    self.counts.sent += live.send_on(socket, one, &wire, nowhere, cx);
+                    self.counts.sends(live.send_on(socket, one, &wire, nowhere, cx), wire.len());
                     if let Some(other) = other {
-                        self.counts.sent += live.send_on(socket, other, &wire, nowhere, cx);
+                        self.counts.sends(live.send_on(socket, other, &wire, nowhere, cx), wire.len());
                     }
                     casts.push((one, live.playout.heard(), wire));
                 }

@@ -60,6 +60,9 @@ impl Esm {
     }
 
     pub(super) fn join(&mut self, op: OpId, group: GroupKey, by: Vec<SocketAddr>, cx: &mut Context<'_>) {
+        if self.config.source.as_ref().is_some_and(|key| key.group() == group) {
+            return self.broadcast(op, cx);
+        }
         if !matches!(self.state, State::Idle) {
             cx.finish(op, Err(Error::Busy));
             return;

@@ -114,6 +114,8 @@ pub struct Counts {
     pub bad: u64,
     /// Symbols sent on, or sent again.
     pub sent: u64,
+    /// Their bytes, and those of manifests, heads of UDP and IP not counted.
+    pub sent_bytes: u64,
     /// Bytes of everything else that was sent, heads of UDP and IP not counted.
     pub control: u64,
     /// Datagrams of everything else.
@@ -130,6 +132,13 @@ pub struct Counts {
     pub beacons: u64,
     /// What came to the group from farther away than the LAN, or by another interface.
     pub far: u64,
+}
+
+impl Counts {
+    fn sends(&mut self, copies: u64, len: usize) {
+        self.sent += copies;
+        self.sent_bytes += copies * len as u64;
+    }
 }
 
 impl Esm {

@@ -199,6 +199,7 @@ impl Esm {
             if want.manifest
                 && let Some(wire) = live.repair.manifest_of(generation)
             {
+                self.counts.sends(1, wire.len());
                 cx.send_to(socket, peer, wire.clone());
                 sent += 1;
             }
@@ -210,10 +211,10 @@ impl Esm {
                 }
                 let mut wire = BytesMut::new();
                 Symbol { generation: want.generation, index, body: body.clone() }.encode(live.tag, &mut wire);
+                self.counts.sends(1, wire.len());
                 cx.send_to(socket, peer, wire.freeze());
                 sent += 1;
             }
         }
-        self.counts.sent += sent as u64;
     }
 }
