@@ -1,13 +1,14 @@
 //! What a source says of its broadcast, signed, so that whoever is asked can pass it on: [`Announcement`].
 
 use crate::group::{Broadcast, GroupKey};
+use crate::seal::SharedKey;
 use crate::shape::Shape;
 use alloc::vec::Vec;
 use ed25519_dalek::{Signature, Signer, SigningKey};
 use serde::{Deserialize, Serialize};
 
 /// What its signature begins with.
-const CONTEXT: &[u8] = b"p2p-esm announcement 1";
+const CONTEXT: &[u8] = b"p2p-esm announcement 2";
 
 /// A broadcast, as its source describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ pub struct Announcement {
     pub rate: u32,
     /// Trees, packets and parity symbols of a generation.
     pub shape: [u8; 3],
+    /// If the group is closed: by which a member tells that it has its key in this run.
+    pub sealed: Option<[u8; 8]>,
     /// The signature of all of it, by the group's key, in two halves.
     signature: [[u8; 32]; 2],
 }
@@ -27,9 +30,17 @@ pub struct Announcement {
 impl Announcement {
     /// Signs one.
     #[must_use]
-    pub fn sign(key: &SigningKey, run: [u8; 16], started: u64, rate: u32, shape: Shape) -> Self {
+    pub fn sign(
+        key: &SigningKey,
+        run: [u8; 16],
+        started: u64,
+        rate: u32,
+        shape: Shape,
+        shared: Option<&SharedKey>,
+    ) -> Self {
         let shape = [shape.trees(), shape.data(), shape.parity()];
-        let mut new = Self { run, started, rate, shape, signature: Default::default() };
+        let sealed = shared.map(|shared| shared.mark(&run));
+        let mut new = Self { run, started, rate, shape, sealed, signature: Default::default() };
         let signature = key.sign(&new.signed()).to_bytes();
         let (halves, _) = signature.as_chunks::<32>();
         new.signature = [halves[0], halves[1]];
@@ -38,7 +49,8 @@ impl Announcement {
 
     fn signed(&self) -> Vec<u8> {
         let (started, rate) = (self.started.to_be_bytes(), self.rate.to_be_bytes());
-        [CONTEXT, &self.run, &started, &rate, &self.shape].concat()
+        let sealed = self.sealed.as_ref().map_or(&[][..], |mark| mark);
+        [CONTEXT, &self.run, &started, &rate, &self.shape, sealed].concat()
     }
 
     /// The broadcast it is of, if the group's source signed it.
@@ -59,7 +71,7 @@ mod tests {
     #[test]
     fn only_as_the_source_said_it() {
         let key = SigningKey::from_bytes(&[5; 32]);
-        let good = Announcement::sign(&key, [1; 16], 1_700_000_000, 125_000, Shape::SIX_OF_FOUR);
+        let good = Announcement::sign(&key, [1; 16], 1_700_000_000, 125_000, Shape::SIX_OF_FOUR, None);
         let group = GroupKey::from(&key);
         assert_eq!(good.broadcast(group).map(|broadcast| broadcast.shape), Some(Shape::SIX_OF_FOUR));
         for bad in [
@@ -67,6 +79,7 @@ mod tests {
             Announcement { run: [2; 16], ..good },
             Announcement { started: 0, ..good },
             Announcement { shape: [3, 4, 2], ..good },
+            Announcement { sealed: Some([0; 8]), ..good },
             Announcement { shape: [0, 0, 0], ..good },
         ] {
             assert_eq!(bad.broadcast(group), None);

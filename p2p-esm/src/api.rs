@@ -1,10 +1,13 @@
 //! What a member can be asked for, and what it tells: [`Command`], [`Event`].
 
 use crate::group::GroupKey;
+use crate::picture::Picture;
 use crate::playout::Output;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
+use p2p_core::Duration;
 
 /// What an application asks a member for.
 #[derive(Clone, Debug)]
@@ -13,18 +16,41 @@ pub enum Command {
     /// join.
     Broadcast,
     /// The next packets of the stream, each at most [`LARGEST_PACKET`](crate::LARGEST_PACKET) bytes. Of the source only.
+    /// Finishes when they are on their way, which [`Config::pace`](crate::Config::pace) may delay.
     Send(Vec<Bytes>),
-    /// Takes part in a group, by one of these members. Finishes when it has a place in every tree.
+    /// The last packets of the stream, or none: it ends behind them. The source stays, for who misses some, until it is
+    /// asked to leave.
+    SendLast(Vec<Bytes>),
+    /// Takes part in a group, by one of these members. Finishes when it has a place in every tree. Who has the group's
+    /// secret key ([`Config::source`](crate::Config::source)) is its source: the same as [`Command::Broadcast`].
     Join {
         /// Which group.
         group: GroupKey,
         /// Members, or the source itself.
         by: Vec<SocketAddr>,
     },
-    /// Gives the stream from here on: [`Event::Output`]s, until the stream ends or the operation is cancelled.
+    /// Gives the stream from here on: [`Event::Output`]s, until the stream ends or the operation is cancelled. Who takes
+    /// them too slowly is waited for as long as what follows is history ([`Config::history`](crate::Config::history)).
     Watch,
+    /// The same from another point on, as fast as it is taken until it is as far as the stream.
+    WatchFrom(Point),
+    /// How is it placed? Answers one [`Event::Picture`].
+    Look,
     /// Leaves the group: goes on sending until its children have found other parents.
     Leave,
+}
+
+/// Where to begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Point {
+    /// With what comes next.
+    #[default]
+    Now,
+    /// With what the source sent so long before the newest that is here, or the oldest that is here.
+    Ago(Duration),
+    /// With the oldest that is here.
+    Oldest,
 }
 
 /// What a member tells.
@@ -35,6 +61,8 @@ pub enum Event {
     Listening(SocketAddr),
     /// What goes out next. Answers [`Command::Watch`].
     Output(Output),
+    /// How it is placed. Answers [`Command::Look`].
+    Picture(Box<Picture>),
     /// It has another parent in a tree, or none. News.
     Parent {
         /// Which tree.
@@ -64,6 +92,8 @@ pub enum Timer {
     Tick,
     /// The source closes what is open.
     Flush,
+    /// The source may send more.
+    Pace,
     /// The LAN is looked after: who is there, who feeds which tree.
     Lan,
 }

@@ -1,6 +1,7 @@
 //! How a member behaves: [`Config`].
 
 use crate::lan::Lan;
+use crate::seal::SharedKey;
 use crate::shape::Shape;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -56,6 +57,17 @@ pub struct Config {
     /// After how long a source closes a generation, and signs, though it is not full: 100 ms. Longer adds to the delay
     /// of slow streams, shorter to their parity.
     pub flush: Duration,
+    /// Bytes of the stream in a second that a source sends at most, however fast it is given them: more in a row than
+    /// sockets have room for is lost. 0, as by default: what it is given goes out at once.
+    pub pace: u32,
+    /// How much of the stream is kept for viewers that begin in the past, here and elsewhere: 0 by default. By the rate
+    /// that the source announced, and 256 MiB at most; [`history`](Self::history) is kept in any case.
+    pub keep: Duration,
+    /// How far behind the newest a member begins that joins: 0 by default. Others have to [keep](Self::keep) it.
+    pub begin: Duration,
+    /// What the packets of a closed group are encrypted with: the source's, and that of who is to watch. A member that
+    /// only passes the stream on needs none.
+    pub shared: Option<SharedKey>,
     /// The LAN that it shares its stream with, by multicast that leaves it nowhere. `None`, as by default: it neither
     /// hears nor sends anything there.
     pub lan: Option<Lan>,
@@ -73,6 +85,10 @@ impl Default for Config {
             shape: Shape::SIX_OF_FOUR,
             rate: 125_000,
             flush: Duration::from_millis(100),
+            pace: 0,
+            keep: Duration::ZERO,
+            begin: Duration::ZERO,
+            shared: None,
             lan: None,
         }
     }

@@ -27,6 +27,12 @@ pub enum Error {
     /// A packet is longer than can be sent.
     #[error("a packet is longer than {} bytes", crate::LARGEST_PACKET)]
     TooLong,
+    /// The group is closed, and its key was not given, or another one was.
+    #[error("the group is closed, and this is not its key")]
+    Closed,
+    /// The stream has ended.
+    #[error("the stream has ended")]
+    Ended,
     /// It only watches.
     #[error("not the source")]
     NotTheSource,

@@ -7,8 +7,9 @@
 //!   └───┴───┴───┴───┴───┴───┴───┴───┴───┴───┴───┴───┴───┴───┘
 //!   base                        next                        base + window
 //! ```
-//! A packet goes out once its digest is signed and all before it are out. What misses is waited for until
-//! [`Playout::patience`] after anything of its generation, or of a later one, was seen; then it is skipped.
+//! A packet goes out once its digest is signed and all before it are out ([`Playout::advance`]). What misses is waited for
+//! until [`Playout::patience`] after anything of its generation, or of a later one, was seen; then it is skipped. What
+//! went out is there to be read ([`Playout::read`]) as long as it is history, so a reader may begin in the past, and be slow.
 
 use crate::code::Decoder;
 use crate::manifest::{Listed, Manifest};
@@ -47,6 +48,8 @@ pub enum Output {
         generation: u64,
         /// Its number in that.
         index: u8,
+        /// Where it begins, in bytes from where its reader began.
+        offset: u64,
         /// As the source sent it.
         data: Bytes,
     },
@@ -57,7 +60,8 @@ pub enum Output {
         /// So many of it; `None` if not even that is known.
         packets: Option<u8>,
     },
-    /// The source is too far ahead for what misses to be waited for: generations were skipped.
+    /// Generations were skipped: the source is too far ahead for what misses to be waited for, or the reader too far
+    /// behind for it to be here still.
     Jump {
         /// From this one on.
         from: u64,
@@ -66,6 +70,24 @@ pub enum Output {
     },
     /// The stream ended.
     End,
+}
+
+/// How far a reader is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The generation of what it is given next.
+    pub generation: u64,
+    index: u8,
+    given: u64,
+    ended: bool,
+}
+
+impl Cursor {
+    /// A reader that begins with this generation.
+    #[must_use]
+    pub const fn new(generation: u64) -> Self {
+        Self { generation, index: 0, given: 0, ended: false }
+    }
 }
 
 /// The symbols of some generations, and how far the output is.
@@ -80,14 +102,14 @@ pub struct Playout {
     slots: VecDeque<Slot>,
     /// The next packet to go out.
     next: (u64, u8),
-    /// The first generation of those that were skipped, until that is told.
-    skipped: Option<u64>,
+    /// Generations before this one were there before we were: they are waited for until then.
+    past: (u64, Instant),
     /// One behind the last generation of which anything is known.
     heard: u64,
     /// One behind the last generation of the stream, once that is known.
     end: Option<u64>,
-    ended: bool,
     forged: u64,
+    lost: u64,
 }
 
 #[derive(Debug, Default)]
@@ -131,11 +153,20 @@ impl Playout {
             base: from,
             slots: VecDeque::new(),
             next: (from, 0),
-            skipped: None,
+            past: (from, Instant::ZERO),
             heard: from,
             end: None,
-            ended: false,
             forged: 0,
+            lost: 0,
+        }
+    }
+
+    /// All before generation `heard` are there already: what is to go out of them has to be asked for, and is waited for
+    /// until `until`.
+    pub fn begin_in_the_past(&mut self, heard: u64, until: Instant, now: Instant) {
+        self.past = (heard, until);
+        if let Some(last) = heard.checked_sub(1).filter(|last| *last >= self.base) {
+            self.see(last, now);
         }
     }
 
@@ -155,6 +186,25 @@ impl Playout {
     #[must_use]
     pub const fn heard(&self) -> u64 {
         self.heard
+    }
+
+    /// Packets that did not come in time.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Of symbol `index` of the generations behind the output that are kept: how many came, and how many there are.
+    #[must_use]
+    pub fn came(&self, index: u8) -> (u32, u32) {
+        // No more than there are slots.
+        let behind = (self.next.0 - self.base) as usize;
+        let slots = self.slots.iter().take(behind).filter_map(|slot| Some((slot, slot.listed.as_ref()?)));
+        slots.fold((0, 0), |(came, all), (slot, listed)| {
+            let is_one = index < listed.count || index >= self.shape.data();
+            let has_come = slot.is_sound(index) && slot.derived >> index & 1 == 0;
+            (came + u32::from(is_one && has_come), all + u32::from(is_one))
+        })
     }
 
     /// Symbols that were dropped because the source did not sign them.
@@ -282,47 +332,76 @@ impl Playout {
         }
     }
 
-    /// What goes out next, if anything does by now.
-    pub fn poll(&mut self, now: Instant) -> Option<Output> {
+    /// Moves the output on by a packet, or past what is given up. False if neither can be by now.
+    pub fn advance(&mut self, now: Instant) -> bool {
         let (generation, index) = self.next;
-        if let Some(from) = self.skipped.take() {
-            return Some(Output::Jump { from, to: generation });
-        }
         if self.end.is_some_and(|end| generation >= end) {
-            return (!core::mem::replace(&mut self.ended, true)).then_some(Output::End);
+            return false;
         }
-        let patience = self.patience;
-        let slot = &self.slots[self.at(generation)?];
-        let count = slot.listed.as_ref().map(|listed| listed.count);
-        if let Some(count) = count
-            && slot.is_sound(index)
-        {
-            let data = slot.symbols[usize::from(index)].clone()?;
+        let Some(slot) = self.at(generation).map(|at| &self.slots[at]) else { return false };
+        let count = slot.listed.as_ref().map_or(0, |listed| listed.count);
+        if index < count && slot.is_sound(index) {
             self.step(generation, if index + 1 < count { index + 1 } else { 0 });
-            return Some(Output::Packet { generation, index, data });
+            return true;
         }
-        if now < slot.seen? + patience {
-            return None;
+        if self.due().is_none_or(|due| now < due) {
+            return false;
         }
         // What is sound behind the hole still goes out.
         let sound = slot.sound;
-        match count {
-            Some(count) => {
-                let behind = (index..count).find(|&later| sound >> later & 1 == 1);
-                self.step(generation, behind.unwrap_or(0));
-                Some(Output::Gap { generation, packets: Some(behind.unwrap_or(count) - index) })
-            }
-            None => {
-                self.step(generation, 0);
-                Some(Output::Gap { generation, packets: None })
-            }
-        }
+        let behind = (index..count).find(|&later| sound >> later & 1 == 1);
+        // Of one that is not signed nobody knows how many packets it has.
+        let most = if count == 0 { self.shape.data() } else { count };
+        self.lost += u64::from(behind.unwrap_or(most) - index);
+        self.step(generation, behind.unwrap_or(0));
+        true
     }
 
-    /// When [`Self::poll`] is to be asked again should nothing come in.
+    /// What a reader is given next of what went out. A packet that went out as a hole and came after all is given too.
+    pub fn read(&self, reader: &mut Cursor) -> Option<Output> {
+        if reader.generation < self.base {
+            let (from, to) = (reader.generation, self.base);
+            (reader.generation, reader.index) = (to, 0);
+            return Some(Output::Jump { from, to });
+        }
+        let Cursor { generation, index, .. } = *reader;
+        if self.end.is_some_and(|end| generation >= end) {
+            return (!core::mem::replace(&mut reader.ended, true)).then_some(Output::End);
+        }
+        if (generation, index) >= self.next {
+            return None;
+        }
+        let slot = &self.slots[self.at(generation)?];
+        let Some(count) = slot.listed.as_ref().map(|listed| listed.count) else {
+            (reader.generation, reader.index) = (generation + 1, 0);
+            return Some(Output::Gap { generation, packets: None });
+        };
+        let past = if generation == self.next.0 { self.next.1 } else { count };
+        let found = (index..past).find(|&index| slot.is_sound(index));
+        let output = match found {
+            Some(found) if found == index => {
+                let data = slot.symbols[usize::from(index)].clone()?;
+                let offset = reader.given;
+                reader.given += data.len() as u64;
+                reader.index = index + 1;
+                Output::Packet { generation, index, offset, data }
+            }
+            found => {
+                reader.index = found.unwrap_or(past);
+                Output::Gap { generation, packets: Some(reader.index - index) }
+            }
+        };
+        if reader.index >= count {
+            (reader.generation, reader.index) = (generation + 1, 0);
+        }
+        Some(output)
+    }
+
+    /// When [`Self::advance`] is to be asked again should nothing come in.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        Some(self.slots[self.at(self.next.0)?].seen? + self.patience)
+        let due = self.slots[self.at(self.next.0)?].seen? + self.patience;
+        Some(if self.next.0 < self.past.0 { due.max(self.past.1) } else { due })
     }
 
     /// Generations that miss something, beginning with the oldest, and the numbers that are here of each (bit by bit).
@@ -419,7 +498,6 @@ impl Playout {
             self.forget();
         }
         if self.next.0 < self.base {
-            self.skipped = self.skipped.or(Some(self.next.0));
             self.next = (self.base, 0);
         }
     }
@@ -531,7 +609,7 @@ mod tests {
         }
         assert!(playout.sign(manifest.unwrap(), now));
         let mut given = Vec::new();
-        drain(&mut playout, now, &mut given);
+        drain(&mut playout, &mut Cursor::new(0), now, &mut given);
         assert_eq!(given.len(), 5, "four packets, and the end: {given:?}");
         let other = Symbol { body: Bytes::from_static(b"another"), ..symbols[0].clone() };
         assert_eq!(playout.insert(&other, now), Taken::Twice);
@@ -540,9 +618,16 @@ mod tests {
         assert_eq!(playout.insert(&symbols[2], now), Taken::Twice);
     }
 
-    fn drain(playout: &mut Playout, now: Instant, into: &mut Vec<Output>) {
-        while let Some(output) = playout.poll(now) {
-            into.push(output);
+    /// What goes out, to a reader that was there from the beginning.
+    fn drain(playout: &mut Playout, reader: &mut Cursor, now: Instant, into: &mut Vec<Output>) {
+        loop {
+            let moved = playout.advance(now);
+            while let Some(output) = playout.read(reader) {
+                into.push(output);
+            }
+            if !moved {
+                return;
+            }
         }
     }
 
@@ -588,7 +673,7 @@ mod tests {
                 sent.swap(at, with);
             }
             let mut playout = Playout::new(shape, first, 256, 3, PATIENCE);
-            let (mut out, now) = (Vec::new(), Instant::ZERO);
+            let (mut out, now, mut reader) = (Vec::new(), Instant::ZERO, Cursor::new(first));
             for sent in sent {
                 match sent {
                     Sent::Symbol(symbol) => {
@@ -610,7 +695,7 @@ mod tests {
                         prop_assert!(!playout.sign(manifest, now));
                     }
                 }
-                drain(&mut playout, now, &mut out);
+                drain(&mut playout, &mut reader, now, &mut out);
             }
             prop_assert_eq!(out.pop(), Some(Output::End));
             let got: Vec<_> = out.iter().map(|output| match output {
@@ -627,7 +712,7 @@ mod tests {
         fn holes_are_told(shape in shapes(), packets in stream(), seed: u64) {
             let mut dice = p2p_core::Rng::fast_from(seed);
             let mut playout = Playout::new(shape, 0, 64, 3, PATIENCE);
-            let (mut out, mut now) = (Vec::new(), Instant::ZERO);
+            let (mut out, mut now, mut reader) = (Vec::new(), Instant::ZERO, Cursor::new(0));
             let mut sent = source(shape, 0, &packets);
             // The end is heard of.
             let end = sent.pop();
@@ -640,14 +725,14 @@ mod tests {
                     Sent::Manifest(manifest) => { playout.sign(manifest, now); }
                 }
                 now += Duration::from_millis(100);
-                drain(&mut playout, now, &mut out);
+                drain(&mut playout, &mut reader, now, &mut out);
                 prop_assert!(playout.due().is_none_or(|due| due > now));
             }
             if let Some(Sent::Manifest(manifest)) = end {
                 playout.sign(manifest, now);
             }
             now += PATIENCE;
-            drain(&mut playout, now, &mut out);
+            drain(&mut playout, &mut reader, now, &mut out);
             prop_assert_eq!(out.last(), Some(&Output::End));
             let mut at = 0;
             for output in out {
@@ -666,7 +751,7 @@ mod tests {
         ) {
             let shape = Shape::SIX_OF_FOUR;
             let mut playout = Playout::new(shape, 5, 16, 4, PATIENCE);
-            let mut now = Instant::ZERO;
+            let (mut now, mut reader) = (Instant::ZERO, Cursor::new(5));
             for (number, index, sign, count) in inputs {
                 now += Duration::from_millis(u64::from(number % 1_000));
                 if sign {
@@ -677,7 +762,9 @@ mod tests {
                 } else {
                     playout.insert(&Symbol { generation: number % 64, index, body: Bytes::from_static(b"x") }, now);
                 }
-                while let Some(output) = playout.poll(now) {
+                let mut out = Vec::new();
+                drain(&mut playout, &mut reader, now, &mut out);
+                for output in out {
                     prop_assert!(!matches!(output, Output::Packet { .. }), "nothing was signed");
                 }
                 prop_assert!(playout.slots.len() <= 16);
@@ -699,15 +786,16 @@ mod tests {
             )
         );
         assert_eq!(playout.insert(&ahead, now), Taken::New);
-        assert_eq!(playout.poll(now), Some(Output::Jump { from: 0, to: 985 }));
-        assert_eq!(playout.poll(now), None);
+        let (mut reader, mut out) = (Cursor::new(0), Vec::new());
+        drain(&mut playout, &mut reader, now, &mut out);
+        assert_eq!(out, [Output::Jump { from: 0, to: 985 }]);
         assert_eq!(playout.missing().next().unwrap().generation, 985, "what may still be had is asked for");
         let mut out = Vec::new();
-        drain(&mut playout, now + PATIENCE, &mut out);
+        drain(&mut playout, &mut reader, now + PATIENCE, &mut out);
         assert_eq!(out.len(), 16);
         assert_eq!(
             out.last(),
-            Some(&Output::Packet { generation: 1_000, index: 0, data: Bytes::from_static(b"x") })
+            Some(&Output::Packet { generation: 1_000, index: 0, offset: 0, data: Bytes::from_static(b"x") })
         );
     }
 
@@ -722,7 +810,7 @@ mod tests {
                 Sent::Symbol(symbol) => assert_eq!(playout.insert(&symbol, now), Taken::New),
                 Sent::Manifest(manifest) => assert!(playout.sign(manifest, now)),
             }
-            while playout.poll(now).is_some() {}
+            while playout.advance(now) {}
         }
         assert_eq!(playout.position(), 10);
         assert_eq!(playout.oldest(), 6);
@@ -730,5 +818,55 @@ mod tests {
         assert_eq!(playout.symbol(6, 3).map(|body| body[0]), Some(27));
         assert!(playout.symbol(9, 5).is_some(), "parity too");
         assert_eq!(playout.symbol(9, 6), None);
+        // And for readers of our own: one that is slow, and one that begins late.
+        let (mut slow, mut late) = (Cursor::new(2), Cursor::new(8));
+        assert_eq!(playout.read(&mut slow), Some(Output::Jump { from: 2, to: 6 }));
+        for (reader, first, packets) in [(&mut slow, 24, 16), (&mut late, 32, 8)] {
+            let mut out = Vec::new();
+            drain(&mut playout, reader, now, &mut out);
+            assert_eq!(out.pop(), Some(Output::End));
+            assert_eq!(out.len(), packets);
+            for (at, output) in out.into_iter().enumerate() {
+                let Output::Packet { offset, data, .. } = output else { panic!("{output:?}") };
+                assert_eq!((offset, usize::from(data[0])), (20 * at as u64, first + at));
+            }
+        }
+    }
+
+    /// Who begins in the past waits longer for what it has to ask for.
+    #[test]
+    fn the_past_takes_longer() {
+        let shape = Shape::SIX_OF_FOUR;
+        let packets: Vec<_> = (0..40_u8).map(|n| (alloc::vec![n; 20], false)).collect();
+        let mut playout = Playout::new(shape, 2, 32, 8, PATIENCE);
+        let now = Instant::ZERO;
+        let until = now + PATIENCE * 3;
+        playout.begin_in_the_past(6, until, now);
+        assert_eq!(playout.missing().map(|missing| missing.generation).collect::<Vec<_>>(), [2, 3, 4, 5]);
+        let (mut reader, mut out) = (Cursor::new(2), Vec::new());
+        let sent = source(shape, 0, &packets);
+        let give = |playout: &mut Playout, from, to| {
+            for sent in &sent {
+                match sent {
+                    Sent::Symbol(symbol) if (from..to).contains(&symbol.generation) => {
+                        playout.insert(symbol, now);
+                    }
+                    Sent::Symbol(_) => {}
+                    Sent::Manifest(manifest) => {
+                        playout.sign(manifest.clone(), now);
+                    }
+                }
+            }
+        };
+        give(&mut playout, 4, 8);
+        drain(&mut playout, &mut reader, now + PATIENCE * 2, &mut out);
+        assert_eq!(out, [], "it is not too late");
+        give(&mut playout, 2, 3);
+        drain(&mut playout, &mut reader, now + PATIENCE * 2, &mut out);
+        assert_eq!(out.len(), 4);
+        out.clear();
+        drain(&mut playout, &mut reader, until, &mut out);
+        assert_eq!(out[0], Output::Gap { generation: 3, packets: Some(4) });
+        assert!(matches!(out[1], Output::Packet { generation: 4, index: 0, offset: 80, .. }), "{out:?}");
     }
 }

@@ -24,7 +24,7 @@ pub const HEAD: usize = 10;
 pub const LARGEST_BODY: usize = 1 + 2 + LARGEST_PACKET + TAG;
 
 /// What encryption adds to a packet.
-pub(crate) const TAG: usize = 16;
+pub(crate) const TAG: usize = crate::seal::GROWTH;
 
 /// Bytes of a symbol's digest: a second packet with the same one takes 2^96 tries, while the stream is live.
 pub const DIGEST: usize = 12;

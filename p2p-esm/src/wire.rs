@@ -42,7 +42,7 @@ pub const DEEPEST: usize = 24;
 pub const MOST_WANTS: usize = 32;
 
 /// A member for as long as it runs: a number that it draws.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MemberId(#[serde(with = "postcard::fixint::le")] pub u64);
 
 /// What is in a datagram.

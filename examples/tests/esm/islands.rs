@@ -18,7 +18,7 @@ const RATE: usize = 175_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program that runs, and the lines that it said.
-struct Process {
+pub(crate) struct Process {
     name: String,
     child: Child,
     lines: mpsc::Receiver<(Instant, String)>,
@@ -26,7 +26,7 @@ struct Process {
 }
 
 impl Process {
-    fn start(name: impl Into<String>, mut command: Command) -> Self {
+    pub(crate) fn start(name: impl Into<String>, mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let (tell, lines) = mpsc::channel();
@@ -41,7 +41,7 @@ impl Process {
     }
 
     /// The first line, from `since` on, with this in it, and when it was said.
-    fn says(&mut self, what: &str) -> (Instant, String) {
+    pub(crate) fn says(&mut self, what: &str) -> (Instant, String) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(found) = self.said.iter().find(|(_, line)| line.contains(what)) {
@@ -87,13 +87,13 @@ impl Process {
         after.next().map(|(when, _)| when.duration_since(since))
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// The figures of its last line.
-    fn figures(&mut self) -> serde_json::Value {
+    pub(crate) fn figures(&mut self) -> serde_json::Value {
         let (_, line) = self.says("\"ended\"");
         serde_json::from_str(&line).unwrap()
     }

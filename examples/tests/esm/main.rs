@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods, reason = "real processes are waited for in real time")]
 #![allow(clippy::print_stdout, reason = "what was measured is shown by --nocapture")]
 
+#[cfg(feature = "page")]
+mod browser;
 mod islands;
 #[path = "../namespace/mod.rs"]
 mod namespace;

@@ -6,6 +6,7 @@
 
 mod chord;
 mod gnutella;
+mod esm;
 mod napster;
 mod rig;
 mod torrent;

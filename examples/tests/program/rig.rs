@@ -47,6 +47,7 @@ fn program(name: &str, args: &[&str]) -> Command {
     let path = match name {
         "chord" => env!("CARGO_BIN_EXE_chord"),
         "gnutella" => env!("CARGO_BIN_EXE_gnutella"),
+        "esm" => env!("CARGO_BIN_EXE_esm"),
         "napster" => env!("CARGO_BIN_EXE_napster"),
         _ => env!("CARGO_BIN_EXE_torrent"),
     };

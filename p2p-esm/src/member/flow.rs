@@ -83,7 +83,7 @@ impl Esm {
         match taken {
             Taken::New => {
                 self.counts.symbols += 1;
-                self.counts.sent += live.send_on(socket, tree, &datagram.data, from, cx);
+                self.counts.sends(live.send_on(socket, tree, &datagram.data, from, cx), datagram.data.len());
             }
             Taken::Twice => self.counts.twice += 1,
             Taken::Late | Taken::Ahead => {}
@@ -138,9 +138,10 @@ impl Esm {
         live.repair.note(manifest.first, manifest.generations.len(), &datagram.data, live.playout.oldest());
         let (one, other) = live.manifest_trees(manifest.first);
         live.playout.sign(manifest, now);
-        self.counts.sent += live.send_on(socket, one, &datagram.data, datagram.peer, cx);
+        self.counts.sends(live.send_on(socket, one, &datagram.data, datagram.peer, cx), datagram.data.len());
         if let Some(other) = other {
-            self.counts.sent += live.send_on(socket, other, &datagram.data, datagram.peer, cx);
+            self.counts
+                .sends(live.send_on(socket, other, &datagram.data, datagram.peer, cx), datagram.data.len());
         }
         if !by_group && self.casts((one, other)) {
             cast(self.lan.as_mut(), socket, &datagram.data, &mut self.counts, cx);
@@ -152,9 +153,7 @@ impl Esm {
     }
 
     /// The application has the next packets.
-    pub(super) fn publish(&mut self, op: OpId, packets: Vec<Bytes>, cx: &mut Context<'_>) {
-        let micros = unix_micros(cx);
-        let flush = self.config.flush;
+    pub(super) fn publish(&mut self, op: OpId, packets: Vec<Bytes>, last: bool, cx: &mut Context<'_>) {
         let Some(live) = self.live() else {
             cx.finish(op, Err(Error::NotJoined));
             return;
@@ -171,18 +170,44 @@ impl Esm {
             cx.finish(op, Err(Error::TooLong));
             return;
         }
+        if source.is_ended {
+            cx.finish(op, Err(Error::Ended));
+            return;
+        }
+        source.queue(op, packets, last);
+        self.pour(cx);
+    }
+
+    /// Sends what the pace allows.
+    pub(super) fn pour(&mut self, cx: &mut Context<'_>) {
+        let (now, micros, flush) = (cx.now(), unix_micros(cx), self.config.flush);
+        let Some(live) = self.live() else { return };
+        let Some(source) = &mut live.source else { return };
         let mut out = Vec::new();
         let was_open = source.is_open();
-        for packet in packets {
-            source.push(packet, micros, &mut out);
-        }
+        let (done, more) = source.pour(live.seal.as_ref(), now, micros, &mut out);
         match (source.is_open(), was_open) {
             (true, false) => cx.set_timer(Timer::Flush, flush),
             (false, _) => cx.clear_timer(Timer::Flush),
             (true, true) => {}
         }
+        if let Some(more) = more {
+            cx.set_timer_at(Timer::Pace, more);
+        }
         self.emit(out, cx);
-        cx.finish(op, Ok(()));
+        for op in done {
+            cx.finish(op, Ok(()));
+        }
+    }
+
+    /// Nobody waits for this operation any more: what of it was not sent is not sent. False if it is none of these.
+    pub(super) fn is_not_sent(&mut self, op: OpId, cx: &mut Context<'_>) -> bool {
+        let source = self.live().and_then(|live| live.source.as_mut());
+        let forgotten = source.is_some_and(|source| source.forget(op));
+        if forgotten {
+            cx.finish(op, Err(Error::Cancelled));
+        }
+        forgotten
     }
 
     /// What is open was open for long enough.
@@ -210,7 +235,7 @@ impl Esm {
                     symbol.encode(live.tag, &mut wire);
                     let tree = live.broadcast.shape.tree(symbol.index);
                     let wire = wire.freeze();
-                    self.counts.sent += live.send_on(socket, tree, &wire, nowhere, cx);
+                    self.counts.sends(live.send_on(socket, tree, &wire, nowhere, cx), wire.len());
                     casts.push((tree, live.playout.number(symbol.generation), wire));
                     live.playout.insert(&symbol, now);
                 }
@@ -226,9 +251,9 @@ impl Esm {
                         live.playout.oldest(),
                     );
                     live.playout.sign(manifest, now);
-                    self.counts.sent += live.send_on(socket, one, &wire, nowhere, cx);
+                    self.counts.sends(live.send_on(socket, one, &wire, nowhere, cx), wire.len());
                     if let Some(other) = other {
-                        self.counts.sent += live.send_on(socket, other, &wire, nowhere, cx);
+                        self.counts.sends(live.send_on(socket, other, &wire, nowhere, cx), wire.len());
                     }
                     casts.push((one, live.playout.heard(), wire));
                 }

@@ -3,6 +3,7 @@
 use super::{Context, Esm, Live, State, TICK};
 use crate::announcement::Announcement;
 use crate::api::Timer;
+use crate::config::Config;
 use crate::error::Error;
 use crate::group::GroupKey;
 use crate::manifest::Checker;
@@ -10,8 +11,9 @@ use crate::member::questions::Purpose;
 use crate::member::repair::Repair;
 use crate::member::source::Source;
 use crate::member::tree::Tree;
-use crate::playout::{Output, Playout};
-use crate::shape::Shape;
+use crate::playout::Playout;
+use crate::seal::Seal;
+use crate::shape::{LARGEST_PACKET, Shape};
 use crate::wire::{Answer, Ask, Known, Tell};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -20,6 +22,9 @@ use p2p_core::{Duration, OpId};
 
 /// Who leaves sends on for so long at most.
 const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Bytes that are kept for viewers that begin in the past at most: ten minutes of 2 Mbit/s, with parity.
+const MOST_KEPT: usize = 256 << 20;
 
 /// Who is to be joined by has so long to answer, the first time.
 const GREETING: Duration = Duration::from_millis(750);
@@ -40,13 +45,14 @@ impl Esm {
         };
         let (run, started, rate, shape) =
             (cx.rng().bytes(), cx.unix_now().as_secs(), self.config.rate, self.config.shape);
-        let announcement = Announcement::sign(&key.0, run, started, rate, shape);
+        let shared = self.config.shared.as_ref();
+        let announcement = Announcement::sign(&key.0, run, started, rate, shape, shared);
         let key_group = key.group();
         let Some(mut live) = self.begin(key_group, announcement, 0) else {
             cx.finish(op, Err(Error::BadKey));
             return;
         };
-        live.source = Some(Source::new(key.0, live.broadcast));
+        live.source = Some(Source::new(key.0, live.broadcast, self.config.pace, cx.now()));
         self.state = State::Live(live);
         self.enter_lan(key_group, cx);
         cx.set_timer(Timer::Tick, TICK);
@@ -54,6 +60,9 @@ impl Esm {
     }
 
     pub(super) fn join(&mut self, op: OpId, group: GroupKey, by: Vec<SocketAddr>, cx: &mut Context<'_>) {
+        if self.config.source.as_ref().is_some_and(|key| key.group() == group) {
+            return self.broadcast(op, cx);
+        }
         if !matches!(self.state, State::Idle) {
             cx.finish(op, Err(Error::Busy));
             return;
@@ -87,11 +96,19 @@ impl Esm {
     }
 
     /// What is broadcast, said by a member.
-    pub(super) fn greeted(&mut self, announcement: &Announcement, heard: u64, cx: &mut Context<'_>) {
+    pub(super) fn greeted(
+        &mut self,
+        announcement: &Announcement,
+        (heard, oldest): (u64, u64),
+        cx: &mut Context<'_>,
+    ) {
+        let (now, begin) = (cx.now(), self.config.begin);
         let State::Greeting { op, group, by, .. } = &mut self.state else { return };
         let (op, group, doors) = (*op, *group, core::mem::take(by));
-        // Generations that were sent before we joined are not missed.
-        let Some(mut live) = self.begin(group, *announcement, heard) else {
+        // Generations that were sent before we joined are not missed, unless we want to begin with them.
+        let past = generations(begin, announcement);
+        let from = heard.max(oldest).saturating_sub(past).max(oldest);
+        let Some(mut live) = self.begin(group, *announcement, from) else {
             // Whoever said so lies.
             if let State::Greeting { by, .. } = &mut self.state {
                 *by = doors;
@@ -99,6 +116,9 @@ impl Esm {
             self.greet_next(cx);
             return;
         };
+        if from < heard {
+            live.playout.begin_in_the_past(heard, now + self.config.patience * 2 + begin / 2, now);
+        }
         live.joining = Some(op);
         live.doors = doors;
         self.state = State::Live(live);
@@ -110,24 +130,23 @@ impl Esm {
         let broadcast = announcement.broadcast(group)?;
         let shape = broadcast.shape;
         let config = &self.config;
+        let shared = config.shared.as_ref();
+        let shared = shared.filter(|shared| announcement.sealed == Some(shared.mark(&broadcast.run)));
+        let seal = shared.map(|shared| Seal::new(shared, &broadcast.run));
+        let (window, history) = depth(config, &announcement, shape);
         Some(Box::new(Live {
             tag: group.tag(),
             announcement,
             broadcast,
             checker: Checker::new(broadcast)?,
-            playout: Playout::new(
-                shape,
-                from,
-                config.window,
-                config.history.min(config.window / 2),
-                config.patience,
-            ),
+            playout: Playout::new(shape, from, window, history, config.patience),
             trees: (0..shape.trees()).map(|_| Tree::default()).collect(),
             source: None,
             repair: Repair::default(),
             doors: Vec::new(),
             joining: None,
-            watcher: None,
+            viewers: Vec::new(),
+            seal,
             copies: copies(config.upload, announcement.rate, shape),
             next_probe: p2p_core::Instant::ZERO,
             next_place: p2p_core::Instant::ZERO,
@@ -166,7 +185,12 @@ impl Esm {
                 live.leaving = Some((op, now + FAREWELL));
                 let mut out = Vec::new();
                 if let Some(source) = &mut live.source {
-                    source.flush(unix_micros(cx), true, &mut out);
+                    for op in source.unsent() {
+                        cx.finish(op, Err(Error::Stopped));
+                    }
+                    if !source.is_ended {
+                        source.end(unix_micros(cx), &mut out);
+                    }
                 }
                 // Where the source leaves there is nothing to move for: it stays for a while, for who misses the end.
                 let is_source = live.source.is_some();
@@ -230,35 +254,15 @@ impl Esm {
                 if let Some(op) = live.joining {
                     cx.finish(op, Err(why));
                 }
-                if let Some(op) = live.watcher {
-                    cx.finish(op, Err(why));
+                for viewer in live.viewers {
+                    cx.finish(viewer.op(), Err(why));
                 }
             }
         }
         self.view = Default::default();
         self.questions = Default::default();
-        for timer in [Timer::Playout, Timer::Repair, Timer::Overdue, Timer::Tick, Timer::Flush] {
+        for timer in [Timer::Playout, Timer::Repair, Timer::Overdue, Timer::Tick, Timer::Flush, Timer::Pace] {
             cx.clear_timer(timer);
-        }
-    }
-
-    /// Gives the watcher what can go out by now.
-    pub(super) fn play(&mut self, cx: &mut Context<'_>) {
-        let now = cx.now();
-        let Some(live) = self.live() else { return };
-        // A source watches itself by what it sends; its own packets need no order.
-        while let Some(output) = live.playout.poll(now) {
-            let is_end = output == Output::End;
-            if let Some(op) = live.watcher {
-                cx.answer(op, crate::Event::Output(output));
-                if is_end {
-                    live.watcher = None;
-                    cx.finish(op, Ok(()));
-                }
-            }
-        }
-        if let Some(due) = live.playout.due() {
-            cx.set_timer_at(Timer::Playout, due);
         }
     }
 }
@@ -266,6 +270,23 @@ impl Esm {
 /// Microseconds since 1970.
 pub(super) fn unix_micros(cx: &Context<'_>) -> u64 {
     cx.unix_now().as_nanos() / 1_000
+}
+
+/// Generations of so much of the stream, by the rate that its source announced.
+fn generations(of: Duration, announcement: &Announcement) -> u64 {
+    let generation = LARGEST_PACKET as u64 * u64::from(announcement.shape[1].max(1));
+    let bytes = of.as_nanos() * u128::from(announcement.rate) / 1_000_000_000;
+    u64::try_from(bytes / u128::from(generation)).unwrap_or(u64::MAX)
+}
+
+/// Generations of the playout: in all, and behind the output.
+fn depth(config: &Config, announcement: &Announcement, shape: Shape) -> (usize, usize) {
+    let most = MOST_KEPT / (usize::from(shape.symbols()) * LARGEST_PACKET);
+    let kept = generations(config.keep.max(config.begin), announcement);
+    // A little more: a batch is closed behind its packets.
+    let kept = usize::try_from(kept.saturating_add(kept / 8)).unwrap_or(most).min(most);
+    let history = config.history.min(config.window / 2).max(kept);
+    (config.window.saturating_add(kept), history)
 }
 
 /// Symbols in a second, as children in one tree, that so much upload is good for: a tree's share of the stream, with a

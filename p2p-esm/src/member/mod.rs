@@ -13,20 +13,23 @@ mod flow;
 mod gossip;
 mod join;
 mod lan;
+mod looks;
 mod parents;
 mod questions;
 mod repair;
 mod source;
 mod tree;
+mod viewers;
 
 use crate::announcement::Announcement;
-use crate::api::{Command, Event, Timer};
+use crate::api::{Command, Event, Point, Timer};
 use crate::config::Config;
 use crate::error::Error;
 use crate::group::{Broadcast, GroupKey};
 use crate::lan::Island;
 use crate::manifest::{self, Checker};
 use crate::playout::Playout;
+use crate::seal::Seal;
 use crate::symbol;
 use crate::view::View;
 use crate::wire::{self, Answer, Ask, FIRST_WORD, MemberId, Packet, Refusal, Tell};
@@ -40,6 +43,7 @@ use questions::{Purpose, Question, Questions, UNKNOWN};
 use repair::Repair;
 use source::Source;
 use tree::Tree;
+use viewers::Viewer;
 
 type Context<'a> = Cx<'a, Esm>;
 
@@ -85,8 +89,10 @@ struct Live {
     doors: Vec<SocketAddr>,
     /// Who waits for a place in every tree.
     joining: Option<OpId>,
-    /// Who is given the stream.
-    watcher: Option<OpId>,
+    /// Whoever is given the stream.
+    viewers: Vec<Viewer>,
+    /// Of a closed group whose key we have.
+    seal: Option<Seal>,
     /// Symbols in a second, all trees together, that it may send.
     copies: u16,
     next_probe: Instant,
@@ -108,6 +114,8 @@ pub struct Counts {
     pub bad: u64,
     /// Symbols sent on, or sent again.
     pub sent: u64,
+    /// Their bytes, and those of manifests, heads of UDP and IP not counted.
+    pub sent_bytes: u64,
     /// Bytes of everything else that was sent, heads of UDP and IP not counted.
     pub control: u64,
     /// Datagrams of everything else.
@@ -124,6 +132,13 @@ pub struct Counts {
     pub beacons: u64,
     /// What came to the group from farther away than the LAN, or by another interface.
     pub far: u64,
+}
+
+impl Counts {
+    fn sends(&mut self, copies: u64, len: usize) {
+        self.sent += copies;
+        self.sent_bytes += copies * len as u64;
+    }
 }
 
 impl Esm {
@@ -334,7 +349,7 @@ impl Esm {
             (Answer::Prove, _) if !question.proved => self.ask_again(question, cx),
             (Answer::Broadcast { announcement, heard, oldest, sample }, Purpose::Hello) => {
                 self.view.learn(&sample, cx.now());
-                self.greeted(&announcement, heard.max(oldest), cx);
+                self.greeted(&announcement, (heard, oldest), cx);
             }
             (Answer::Status { trees, sample }, purpose) => {
                 let now = cx.now();
@@ -410,28 +425,24 @@ impl Esm {
     fn command(&mut self, op: OpId, command: Command, cx: &mut Context<'_>) {
         match command {
             Command::Broadcast => self.broadcast(op, cx),
-            Command::Send(packets) => self.publish(op, packets, cx),
+            Command::Send(packets) => self.publish(op, packets, false, cx),
+            Command::SendLast(packets) => self.publish(op, packets, true, cx),
             Command::Join { group, by } => self.join(op, group, by, cx),
-            Command::Watch => match self.live() {
-                None => cx.finish(op, Err(Error::NotJoined)),
-                Some(live) => match live.watcher.replace(op) {
-                    Some(before) => cx.finish(before, Err(Error::Cancelled)),
-                    None => self.play(cx),
-                },
-            },
+            Command::Watch => self.watch(op, Point::Now, cx),
+            Command::WatchFrom(from) => self.watch(op, from, cx),
+            Command::Look => self.look(op, cx),
             Command::Leave => self.leave(Some(op), cx),
         }
     }
 
     fn cancelled(&mut self, op: OpId, cx: &mut Context<'_>) {
+        if self.viewer_is_gone(op, cx) || self.is_not_sent(op, cx) {
+            return;
+        }
         match &mut self.state {
             State::Greeting { op: greeting, .. } if *greeting == op => {
                 self.state = State::Idle;
                 self.exit_lan(cx);
-                cx.finish(op, Err(Error::Cancelled));
-            }
-            State::Live(live) if live.watcher == Some(op) => {
-                live.watcher = None;
                 cx.finish(op, Err(Error::Cancelled));
             }
             // It stays a member: whoever joined may have a stream to watch yet.
@@ -493,6 +504,7 @@ impl Machine for Esm {
                 }
                 Timer::Tick => self.tick(cx),
                 Timer::Flush => self.flush(cx),
+                Timer::Pace => self.pour(cx),
                 Timer::Lan => self.lan_tick(cx),
             },
             Input::Op(op, OpInput::Ask(command)) => self.command(op, command, cx),
@@ -504,12 +516,9 @@ impl Machine for Esm {
                     cx.halt();
                 }
             },
-            // A watcher that does not keep up is lagged by its driver: what is live does not wait.
-            Input::Op(_, OpInput::Full | OpInput::Ready)
-            | Input::Stream(..)
-            | Input::Listener(..)
-            | Input::Resolved(..)
-            | Input::Job(..) => {}
+            Input::Op(op, OpInput::Full) => self.viewer_is(op, true, cx),
+            Input::Op(op, OpInput::Ready) => self.viewer_is(op, false, cx),
+            Input::Stream(..) | Input::Listener(..) | Input::Resolved(..) | Input::Job(..) => {}
         }
     }
 }

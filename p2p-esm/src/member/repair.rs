@@ -68,6 +68,16 @@ impl Repair {
         (*behind > generation).then_some(wire)
     }
 
+    /// The first generation of the batch that the source closed so long before the newest one.
+    pub(super) fn closed_before(&self, past: Duration) -> Option<u64> {
+        let closed = |wire: &Bytes| {
+            wire.get(13..21).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes)
+        };
+        let (_, (_, newest)) = self.manifests.last_key_value()?;
+        let since = closed(newest).saturating_sub(u64::try_from(past.as_micros()).unwrap_or(u64::MAX));
+        self.manifests.iter().find(|(_, (_, wire))| closed(wire) >= since).map(|(first, _)| *first)
+    }
+
     /// The manifests of this generation, and of later ones.
     pub(super) fn manifests_from(&self, generation: u64) -> impl Iterator<Item = &Bytes> {
         let behind = self.manifests.values().filter(move |(behind, _)| *behind > generation);
@@ -189,6 +199,7 @@ impl Esm {
             if want.manifest
                 && let Some(wire) = live.repair.manifest_of(generation)
             {
+                self.counts.sends(1, wire.len());
                 cx.send_to(socket, peer, wire.clone());
                 sent += 1;
             }
@@ -200,10 +211,10 @@ impl Esm {
                 }
                 let mut wire = BytesMut::new();
                 Symbol { generation: want.generation, index, body: body.clone() }.encode(live.tag, &mut wire);
+                self.counts.sends(1, wire.len());
                 cx.send_to(socket, peer, wire.freeze());
                 sent += 1;
             }
         }
-        self.counts.sent += sent as u64;
     }
 }

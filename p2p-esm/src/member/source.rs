@@ -3,10 +3,15 @@
 use crate::code::Encoder;
 use crate::group::Broadcast;
 use crate::manifest::{Batch, Manifest};
+use crate::seal::Seal;
+use crate::shape::LARGEST_PACKET;
 use crate::symbol::{Symbol, SymbolDigest};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
+use p2p_core::limit::TokenBucket;
+use p2p_core::{Instant, OpId};
 
 /// What the source sends next.
 #[derive(Clone, Debug)]
@@ -24,11 +29,32 @@ pub(super) struct Source {
     batch: Batch,
     generation: u64,
     digests: Vec<SymbolDigest>,
+    /// Packets that wait for their turn.
+    queue: VecDeque<Portion>,
+    pace: TokenBucket,
+    /// It was said that the stream ended.
+    pub(super) is_ended: bool,
 }
 
+/// Packets that were asked to be sent together.
+#[derive(Debug)]
+struct Portion {
+    op: OpId,
+    packets: VecDeque<Bytes>,
+    last: bool,
+}
+
+/// What was saved up of the pace is so much of a second at most.
+const BURST: u32 = 50;
+
 impl Source {
-    pub(super) fn new(key: SigningKey, broadcast: Broadcast) -> Self {
+    pub(super) fn new(key: SigningKey, broadcast: Broadcast, pace: u32, now: Instant) -> Self {
         let shape = broadcast.shape;
+        let burst = u64::from(pace / BURST).max(4 * LARGEST_PACKET as u64);
+        let pace = match pace {
+            0 => TokenBucket::unlimited(),
+            pace => TokenBucket::new(now, pace.into(), burst),
+        };
         Self {
             key,
             broadcast,
@@ -36,11 +62,69 @@ impl Source {
             batch: Batch::new(shape),
             generation: 0,
             digests: Vec::new(),
+            queue: VecDeque::new(),
+            pace,
+            is_ended: false,
         }
     }
 
-    /// The next packet; what is to be sent by that. The packet is no longer than one may be.
-    pub(super) fn push(&mut self, packet: Bytes, unix_micros: u64, out: &mut Vec<Outgoing>) {
+    /// More packets to be sent, each no longer than one may be.
+    pub(super) fn queue(&mut self, op: OpId, packets: Vec<Bytes>, last: bool) {
+        self.queue.push_back(Portion { op, packets: packets.into(), last });
+    }
+
+    /// Takes what may be sent by now: what is to be sent by that. Gives the operations that are done, and when there may
+    /// be more.
+    pub(super) fn pour(
+        &mut self,
+        seal: Option<&Seal>,
+        now: Instant,
+        unix_micros: u64,
+        out: &mut Vec<Outgoing>,
+    ) -> (Vec<OpId>, Option<Instant>) {
+        let mut done = Vec::new();
+        while let Some(portion) = self.queue.front_mut() {
+            if let Some(packet) = portion.packets.front() {
+                if !self.pace.take(now, packet.len() as u64) {
+                    return (done, self.pace.when(now, packet.len() as u64));
+                }
+                if let Some(packet) = portion.packets.pop_front() {
+                    self.push(packet, seal, unix_micros, out);
+                }
+                continue;
+            }
+            let Some(Portion { op, last, .. }) = self.queue.pop_front() else { break };
+            if last {
+                self.end(unix_micros, out);
+            }
+            done.push(op);
+        }
+        (done, None)
+    }
+
+    /// Forgets what was not sent; whose it was.
+    pub(super) fn unsent(&mut self) -> impl Iterator<Item = OpId> {
+        core::mem::take(&mut self.queue).into_iter().map(|portion| portion.op)
+    }
+
+    /// Forgets what was not sent of this one. False if there is none.
+    pub(super) fn forget(&mut self, op: OpId) -> bool {
+        let before = self.queue.len();
+        self.queue.retain(|portion| portion.op != op);
+        self.queue.len() < before
+    }
+
+    /// The stream ends here.
+    pub(super) fn end(&mut self, unix_micros: u64, out: &mut Vec<Outgoing>) {
+        self.is_ended = true;
+        self.flush(unix_micros, true, out);
+    }
+
+    fn push(&mut self, packet: Bytes, seal: Option<&Seal>, unix_micros: u64, out: &mut Vec<Outgoing>) {
+        let packet = seal.map_or_else(
+            || packet.clone(),
+            |seal| seal.close(self.generation, self.encoder.count(), &packet),
+        );
         let Some(index) = self.encoder.push(&packet) else { return };
         self.digests.push(Symbol::digest(self.generation, index, &packet));
         // The low 32 bits are what the wire has.

@@ -5,4 +5,5 @@ mod group;
 mod lan;
 mod player;
 mod trees;
+mod viewers;
 mod wiring;

@@ -2,6 +2,11 @@
 
 mod args;
 mod broadcast;
+mod input;
+#[cfg(feature = "page")]
+mod page;
+mod pcr;
+mod picture;
 mod watch;
 
 use args::{Args, Verb};

@@ -81,7 +81,7 @@ impl Esm {
             Taken::New => {
                 self.counts.symbols += 1;
                 self.counts.group += 1;
-                self.counts.sent += live.send_on(socket, tree, &datagram.data, from, cx);
+                self.counts.sends(live.send_on(socket, tree, &datagram.data, from, cx), datagram.data.len());
             }
             Taken::Twice => {
                 self.counts.group += 1;

@@ -191,8 +191,8 @@ impl Esm {
             return;
         }
         let sent = live.caught_up(from..heard, tree);
-        self.counts.sent += sent.len() as u64;
         for wire in sent {
+            self.counts.sends(1, wire.len());
             cx.send_to(socket, child, wire);
         }
     }
