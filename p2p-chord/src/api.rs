@@ -85,7 +85,9 @@ pub struct Get {
     /// Which kind of record.
     pub kind: Kind,
     /// How many replicas are to be heard before the newest version counts; replicas that have an older one or none are
-    /// then given it ("read repair"). 1: the first one that has it.
+    /// then given it ("read repair"). 1: the first one that has it. Where some lie, and a get goes by several ways, more than
+    /// there are replicas ([`Config::replicas`](crate::Config::replicas)) makes it hear all of them: as many liars as that may
+    /// be named in one answer, and all tell the same old version.
     pub quorum: u8,
     /// By how many ways it is looked for, each of which begins at another node ("redundant routing"), should some of
     /// those on the way lie; 0: as [`Config::ways`](crate::Config::ways) says. The second way is only taken where the
