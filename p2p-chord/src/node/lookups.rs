@@ -1,6 +1,7 @@
 //! Lookups under way: what they are for, and what becomes of their results.
 
-use super::{Chord, Context, Purpose, State, View, peers};
+use super::running::{Doubt, Running};
+use super::{Chord, Context, Purpose, State, peers};
 use crate::api::{Event, Timer};
 use crate::config::Routing;
 use crate::contact::Contact;
@@ -8,16 +9,12 @@ use crate::error::Error;
 use crate::fingers::Slot;
 use crate::id::RingId;
 use crate::lookup::{Lookup, Report};
-use crate::peer::{Peer, Place};
-use crate::pending::{Insistence, Question};
+use crate::peer::Peer;
+use crate::pending::Insistence;
 use crate::wire::{Answer, Ask};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::hash::{Hash as _, Hasher};
 use p2p_core::{Duration, Instant, OpId};
-
-/// Who says so often that it is no member yet is held for dead.
-const EARLY: usize = 8;
 
 /// Contacts that a lookup begins with.
 const SEEDS: usize = 16;
@@ -41,74 +38,6 @@ pub(super) enum Goal {
     Home,
     /// To learn who is responsible for what may be here no more.
     Sweep,
-}
-
-/// A lookup and what it is for.
-#[derive(Clone, Debug)]
-pub(super) struct Running {
-    lookup: Lookup,
-    goal: Goal,
-    /// Who was named as responsible, once somebody was.
-    owners: Vec<Peer>,
-    /// Those that said themselves that they live, and when that was last heard.
-    alive: Vec<(Peer, Instant)>,
-    /// The number of the question that is passed on for it, if one was.
-    route: Option<u32>,
-    /// Until when it last waited for somebody who was named as responsible and is dead.
-    waited: Instant,
-    doubt: Doubt,
-    /// Those that said that they are no members yet, as often as they did.
-    early: Vec<Peer>,
-}
-
-/// Somebody was named who is dead, so whoever named it knew little of late: nodes that are nearer may know of one that
-/// joined before it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Doubt {
-    None,
-    /// They are being asked.
-    Open,
-    Settled,
-}
-
-impl Running {
-    /// See [`Chord::touch`].
-    pub(super) fn touch(&self) -> u64 {
-        self.lookup.touch() ^ u64::from(self.route.is_some())
-    }
-
-    /// Bytes on the heap, with itself.
-    pub(super) fn memory(&self) -> usize {
-        size_of::<Self>()
-            + self.lookup.memory()
-            + self.owners.capacity() * size_of::<Peer>()
-            + self.alive.capacity() * size_of::<(Peer, Instant)>()
-            + self.early.capacity() * size_of::<Peer>()
-    }
-
-    /// This one says that it lives.
-    fn hear(&mut self, peer: Peer, now: Instant) {
-        self.alive.retain(|(other, _)| *other != peer);
-        self.alive.push((peer, now));
-    }
-
-    /// Whether this one said that it lives.
-    fn has_heard(&self, peer: Peer) -> bool {
-        self.alive.iter().any(|(other, _)| *other == peer)
-    }
-
-    /// Whether it says so just now. What it said before others were waited for may be true no more.
-    fn hears(&self, peer: Peer, now: Instant) -> bool {
-        self.alive.contains(&(peer, now))
-    }
-
-    /// All that its later course depends on.
-    pub(super) fn essence(&self, view: View, into: &mut impl Hasher) {
-        let goal = core::mem::discriminant(&self.goal);
-        (goal, &self.owners, self.route.is_some(), &self.doubt, &self.early).hash(into);
-        self.alive.iter().for_each(|(peer, _)| peer.hash(into));
-        self.lookup.essence(view, into);
-    }
 }
 
 impl Chord {
@@ -208,7 +137,7 @@ impl Chord {
     }
 
     /// Asks as many as may be asked at a time.
-    fn go_on(&mut self, number: u32, cx: &mut Context<'_>) {
+    pub(super) fn go_on(&mut self, number: u32, cx: &mut Context<'_>) {
         let before = self.ring().and_then(|ring| ring.predecessor().copied());
         loop {
             let Some(running) = self.lookups.get_mut(&number) else { return };
@@ -315,124 +244,6 @@ impl Chord {
         self.go_on(number, cx);
     }
 
-    /// Somebody is named as responsible. Whoever asked is told once that one, or the next one, is known to live.
-    pub(super) fn named(&mut self, number: u32, owners: Vec<Peer>, cx: &mut Context<'_>) {
-        self.pending.forget(|purpose| *purpose == Purpose::Step(number));
-        let Some(running) = self.lookups.get_mut(&number) else { return };
-        if !matches!(running.goal, Goal::Op(_)) {
-            return self.end(number, Ok(owners), cx);
-        }
-        running.lookup.recall();
-        match running.doubt {
-            // Somebody nearer has spoken: no more doubt.
-            Doubt::Open => {
-                running.doubt = Doubt::Settled;
-                running.owners.extend(owners);
-            }
-            Doubt::None | Doubt::Settled => running.owners = owners,
-        }
-        // Whoever names them may not know of some that were found alive by others.
-        running.owners.extend(running.alive.iter().map(|(peer, _)| *peer));
-        running.owners.retain(|owner| !running.lookup.is_buried(*owner));
-        let target = running.lookup.target();
-        running.owners.sort_by_key(|owner| target.distance_to(owner.id()));
-        running.owners.dedup();
-        self.ask_owner(number, cx);
-    }
-
-    /// Asks the first few of those that were named whether they live.
-    fn ask_owner(&mut self, number: u32, cx: &mut Context<'_>) {
-        let (me, parallel) = (self.peer(), self.config.parallel);
-        let Some(running) = self.lookups.get_mut(&number) else { return };
-        // All of them are dead: somebody nearer knows who comes next.
-        let Some(&owner) = running.owners.first() else { return self.go_on(number, cx) };
-        if Some(owner) == me || running.hears(owner, cx.now()) {
-            let doubt = core::mem::replace(&mut running.doubt, Doubt::Settled);
-            if doubt == Doubt::None
-                && running.lookup.has_buried()
-                && let Some(contact) = running.lookup.widen()
-            {
-                running.doubt = Doubt::Open;
-                let ask = Ask::Neighbours { notify: false, known: 0 };
-                return self.ask(contact, ask, Insistence::Once, Purpose::Widen(number), cx);
-            }
-            let owners = core::mem::take(&mut running.owners);
-            return self.end(number, Ok(owners), cx);
-        }
-        // One, where all is well; several, once one of them was found dead.
-        let all_is_well = running.lookup.report.timeouts == 0;
-        let some = if all_is_well { 1 } else { parallel };
-        let next: Vec<Peer> = running.owners.iter().take(some).copied().collect();
-        for owner in next.into_iter().filter(|owner| Some(*owner) != me) {
-            let is_asked = |question: &Question<Purpose>| {
-                question.to == owner && question.purpose == Purpose::Owner(number)
-            };
-            let Some(running) = self.lookups.get_mut(&number) else { return };
-            let is_settled = running.has_heard(owner) && running.owners.first() != Some(&owner);
-            if !self.pending.iter().any(is_asked) && !is_settled {
-                running.lookup.report.messages += 1;
-                self.ask(Contact::unmet(owner), Ask::Before, Insistence::Twice, Purpose::Owner(number), cx);
-            }
-        }
-    }
-
-    /// Who was named answers. Lists of successors are as old as the rounds of stabilising that they came through; a
-    /// predecessor is known at once, so whoever joined since then is found back from there, and who is not heard by whoever
-    /// named it.
-    pub(super) fn owner_answered(&mut self, number: u32, owner: Peer, answer: &Answer, cx: &mut Context<'_>) {
-        let network = self.config.network;
-        let Some(running) = self.lookups.get_mut(&number) else { return };
-        if *answer == Answer::Busy {
-            running.early.push(owner);
-            if running.early.iter().filter(|early| **early == owner).count() < EARLY {
-                running.lookup.report.messages += 1;
-                running.owners.retain(|named| *named != owner);
-                return self.ask_owner(number, cx);
-            }
-        }
-        let Answer::Neighbours { predecessor, successors: claims, .. } = answer else {
-            return self.not_owner(number, owner, cx);
-        };
-        running.lookup.report.messages += 1;
-        running.hear(owner, cx.now());
-        let peer = |place: &Place| place.peer(network);
-        // Who claims to be before it, and is no member yet, is once it is its predecessor.
-        let claims = claims.iter().flatten().filter_map(peer).filter(|peer| !running.early.contains(peer));
-        let before: Vec<Peer> = predecessor.iter().filter_map(peer).chain(claims).collect();
-        let target = running.lookup.target();
-        let is_first = |before: &Peer| target.distance_to(before.id()) < target.distance_to(owner.id());
-        for before in before.into_iter().filter(is_first) {
-            if !running.lookup.is_buried(before) && !running.owners.contains(&before) {
-                running.owners.push(before);
-            }
-        }
-        running.owners.sort_by_key(|named| target.distance_to(named.id()));
-        // Those that are nearer are still being asked.
-        let is_known = running.owners.first().is_some_and(|first| running.has_heard(*first));
-        if running.doubt == Doubt::Open && is_known {
-            return;
-        }
-        self.ask_owner(number, cx);
-    }
-
-    /// One that was asked at `asked` whether it lives does not answer.
-    pub(super) fn owner_failed(&mut self, number: u32, owner: Peer, asked: Instant, cx: &mut Context<'_>) {
-        let Some(running) = self.lookups.get_mut(&number) else { return };
-        // For several that were asked at the same time it waited once.
-        if asked >= running.waited {
-            running.waited = cx.now();
-            running.lookup.report.stalls = running.lookup.report.stalls.saturating_add(1);
-        }
-        self.not_owner(number, owner, cx);
-    }
-
-    fn not_owner(&mut self, number: u32, owner: Peer, cx: &mut Context<'_>) {
-        let Some(running) = self.lookups.get_mut(&number) else { return };
-        running.owners.retain(|named| *named != owner);
-        running.lookup.buried(owner);
-        self.ask_owner(number, cx);
-    }
-
     /// Who answered before named all its successors.
     pub(super) fn widened(&mut self, number: u32, contact: Contact, answer: Answer, cx: &mut Context<'_>) {
         let (network, me) = (self.config.network, self.peer());
@@ -480,7 +291,7 @@ impl Chord {
         Some(*running)
     }
 
-    fn end(&mut self, number: u32, result: Result<Vec<Peer>, Error>, cx: &mut Context<'_>) {
+    pub(super) fn end(&mut self, number: u32, result: Result<Vec<Peer>, Error>, cx: &mut Context<'_>) {
         let Some(Running { lookup, goal, .. }) = self.take_lookup(number, cx) else { return };
         match (result, goal) {
             (Ok(owners), _) => self.reached(goal, lookup.target(), owners, lookup.report, cx),

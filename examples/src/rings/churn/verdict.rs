@@ -30,7 +30,7 @@ impl History {
 
     /// Who was responsible at a moment.
     pub(super) fn at(&self, moment: Instant) -> Option<NodeIx> {
-        let noted = self.0.iter().rfind(|(since, _)| *since <= moment).or(self.0.first());
+        let noted = self.0.iter().rfind(|(since, _)| *since <= moment).or_else(|| self.0.first());
         noted.map(|(_, owner)| *owner)
     }
 
