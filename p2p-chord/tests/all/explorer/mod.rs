@@ -10,7 +10,8 @@
 //!
 //! Every order in which letters arrive, stabilisations begin, questions to who is gone are given up, nodes crash, join and come
 //! back. With an *overlap* of 1 or 2 nobody begins to stabilise while so many others wait for answers (of any kind: who joins
-//! is one of them); without, any number do. In each state the invariant holds: no node twice in a list, lists in order and
+//! is one of them); without, any number do. It is a bound like those of crashes and joins: with more under way more can happen.
+//! In each state the invariant holds: no node twice in a list, lists in order and
 //! full, a live member in each, and r + 1 members that nobody's list skips; and from each state in which nothing is under way,
 //! to one of which each other one leads, every list and predecessor becomes right in a few rounds.
 //!
@@ -118,12 +119,12 @@ impl Ring {
 
 #[test]
 fn nodes_join_and_crash_in_the_smallest_ring() {
-    assert!(Ring::new("BB.B", 1, 2, 1).explore_all().states > 1_000);
+    assert!(Ring::new("BB.B", 1, 2, 1).explore_all().states > 900);
 }
 
 #[test]
 fn two_join_at_once() {
-    assert!(Ring::new("BB..B", 0, 2, 2).explore_all().states > 400);
+    assert!(Ring::new("BB..B", 0, 2, 2).explore_all().states > 8_000);
 }
 
 /// Explores these one after the other, and tells how much that was.
@@ -152,7 +153,7 @@ fn with_members(pattern: &str) -> String {
 
 #[test]
 fn each_placement_once() {
-    assert_eq!(placements(6, 3).collect::<Vec<_>>(), ["BBB...", "BB.B..", "BB..B.", "B.B.B."]);
+    assert_eq!(placements(6, 3).collect::<Vec<_>>(), ["BBB...", "BB.B..", "B.BB..", "B.B.B."]);
     assert_eq!(placements(7, 4).count(), 5);
     assert_eq!(placements(9, 4).count(), 14);
 }
@@ -179,7 +180,7 @@ fn any_number_of_messages_of_two_who_join() {
 }
 
 #[test]
-#[ignore = "three million states: a minute in release"]
+#[ignore = "two million states: half a minute in release"]
 fn six_nodes_with_lists_of_two() {
     explore_each(placements(6, 3).map(|pattern| Ring::new(&pattern, 1, 3, 1)));
     explore_each(placements(6, 3).map(|pattern| Ring::new(&pattern, 1, 2, 2)));
@@ -187,14 +188,14 @@ fn six_nodes_with_lists_of_two() {
 }
 
 #[test]
-#[ignore = "millions of states: a minute in release"]
+#[ignore = "millions of states: half a minute in release"]
 fn seven_nodes_with_lists_of_three() {
     explore_each(placements(7, 4).map(|pattern| Ring::new(&pattern, 1, 3, 1)));
     explore_each(placements(7, 4).map(|pattern| Ring::new(&with_members(&pattern), 2, 2, 1)));
 }
 
 #[test]
-#[ignore = "millions of states: a minute in release"]
+#[ignore = "millions of states: half a minute in release"]
 fn seven_nodes_that_wait_for_answers_at_once() {
     explore_each(placements(7, 4).map(|pattern| Ring::new(&pattern, 1, 2, 2)));
 }
