@@ -1,4 +1,25 @@
 //! What of Chord's letters makes no difference, and which of them arrive at once without a loss of generality.
+//!
+//! A letter may arrive within the step that sent it if each course of events is equal to one in which it does: either the
+//! sending can be put off until the arrival, because nobody sees the sender wait and nothing that it depends on changes
+//! meanwhile, or the arrival has the same effect at any time. One by one:
+//!
+//! - *A question that is only told to come again with a proof*: it changes nothing where it arrives, and makes its sender send
+//!   it again. So it is a question on its way that takes longer. If its sender crashes meanwhile, that is as if it had
+//!   crashed before it asked; if its receiver does, the question is lost either way.
+//! - *Stabilising*, from the timer to the question's arrival: nobody sees that a node waits for its successor's answer, and
+//!   which successor it asks could only change by one that is nearer. So not while such a one is asked, or is about to be
+//!   because somebody says that it is nearer. A sender that crashes meanwhile could as well crash after the arrival, for
+//!   nobody takes it for dead before that ([`Zave`]'s `nudges`).
+//! - *All questions of who joins*, for nobody sees anything of it before it is in; whether it is there is
+//!   no question of when. And the answer that somebody is there to join by.
+//! - *Whether somebody is there*, asked of a member that cannot crash; and an answer of that kind that changes nothing.
+//! - *An answer that tells a node what it knows*: its list stays as it is, and nobody who is named is asked. It stays so: the
+//!   list of who waits for its successor only changes to a nearer one's, and then nobody waits for the answer any more.
+//! - *An answer that nobody waits for.*
+//! - *Giving up* who was named as nearer, or as an heir, and is dead: nothing comes of it but that the node may ask others.
+//!
+//! All answers that change a list or a predecessor, and all questions that may change their receiver's, are steps of their own.
 
 use super::rules::{Zave, head};
 use p2p_chord::wire::{Answer, Ask, Packet};
@@ -134,8 +155,7 @@ impl Zave {
             })
     }
 
-    /// Whether an answer that tells nothing new to who waits for it: it holds this whatever happens meanwhile, for its
-    /// list only changes by such answers.
+    /// Whether an answer tells nothing new to who waits for it.
     fn is_void(&self, answer: Answer, letter: &Letter, world: &World<Chord>) -> bool {
         let (Some(said), Some(asker)) = (self.said(answer), world.machine(letter.to)) else { return false };
         let (me, contact) = (self.peers[letter.to], self.peers[letter.from]);
