@@ -20,7 +20,7 @@ pub(crate) fn guest(network: &Network, listen: Option<SocketAddr>) -> Config {
     let mut config = Config::new(Mode::Leaf);
     let ip: IpAddr =
         if network.is_local() { Ipv4Addr::LOCALHOST.into() } else { Ipv4Addr::UNSPECIFIED.into() };
-    config.listen = Some(listen.unwrap_or(SocketAddr::new(ip, 0)));
+    config.listen = Some(listen.unwrap_or_else(|| SocketAddr::new(ip, 0)));
     // It waits for answers, so what it asks shall not wait.
     config.flush_after = std::time::Duration::ZERO;
     config
@@ -44,13 +44,13 @@ impl Session {
     pub(crate) async fn start(config: Config, options: Options, out: &mut Output) -> Result<Self, Failure> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(Failure::during("no random numbers"))?;
-        let listens = config.listen.is_some();
+        let mut waits = config.listen.is_some();
         let mut running = spawn(Servent::new(config, &mut Rng::strong(seed)), options);
-        while listens {
+        while waits {
             match running.news.next().await {
                 Some(Event::Listening(at)) => {
                     out.event(Line::new("listening").text("addr", at));
-                    break;
+                    waits = false;
                 }
                 Some(Event::NotListening(why)) => {
                     running.stop().await;
