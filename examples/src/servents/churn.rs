@@ -82,7 +82,8 @@ const BUILT: Duration = Duration::from_secs(180);
 fn config(mode: Mode, nodes: usize) -> Config {
     let mut config = Config::new(mode);
     config.degree = DEGREE;
-    config.limits.ultrapeers = usize::from(DEGREE) + 2;
+    // So that who lacks one finds a place at once.
+    config.limits.ultrapeers = usize::from(DEGREE) * 2;
     config.limits.leaves = 60;
     // Many servents of the simulator are behind few addresses only where it is small.
     config.limits.per_address = 1_000;

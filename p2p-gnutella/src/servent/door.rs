@@ -277,7 +277,6 @@ impl Servent {
         let mut us = self.introduction();
         // A hello that comes with the third leg could not be given back to whoever secures the stream.
         us.tls &= dialled;
-        let others = self.hosts.to_tell(TOLD, true, Some(addr));
         let Some(Visitor::Shaking(.., handshake)) = self.visitors.get(&conn) else { return None };
         let peer = handshake.peer();
         let old = handshake.is_old();
@@ -315,6 +314,7 @@ impl Servent {
                 handshake.tell_crawler(&us, &of(Role::Ultrapeer), &of(Role::Leaf), &mut out);
             }
             Verdict::Refuse(refusal) => {
+                let others = self.hosts.to_tell(TOLD, true, Some(addr));
                 handshake.refuse(&us, addr.ip(), &Refusal { ultrapeers: others, ..refusal }, &mut out);
             }
         }
