@@ -115,8 +115,9 @@ async fn delivery(shape: Shape, shared: Option<SharedKey>, packets: usize) -> Co
     }
     let took = cpu() - began;
     let (mut wire, mut counts) = (0, vec![source.stop().await.counts()]);
-    for member in members {
-        counts.push(member.stop().await.counts());
+    let leaving: Vec<_> = members.into_iter().map(|member| tokio::spawn(member.stop())).collect();
+    for left in leaving {
+        counts.push(left.await.expect("a member").counts());
     }
     for count in counts {
         wire += count.sent_bytes + count.control + (count.sent + count.control_sent) * HEADS;
@@ -138,8 +139,8 @@ struct Alone {
 }
 
 impl Alone {
-    fn new(config: Config) -> Self {
-        let source = Source::new(Rng::fast_from(config.upload.into()));
+    fn new(seed: u64, config: Config) -> Self {
+        let source = Source::new(Rng::fast_from(seed));
         Self { machine: Esm::new(config), source, now: Instant::ZERO, effects: Vec::new() }
     }
 
@@ -181,12 +182,14 @@ fn core(packets: usize) -> (f64, f64) {
     settings.pace = 0;
     let mut source_settings = settings.clone();
     source_settings.source = Some(key);
-    let (mut source, mut member) = (Alone::new(source_settings), Alone::new(settings.clone()));
-    let mut children: Vec<_> = (0..4)
+    // Enough for one child.
+    source_settings.upload = RATE + RATE / 10;
+    let (mut source, mut member) = (Alone::new(1, source_settings), Alone::new(2, settings.clone()));
+    let mut children: Vec<_> = (3..7)
         .map(|n| {
             let mut settings = settings.clone();
-            settings.upload = n;
-            Alone::new(settings)
+            settings.upload = 0;
+            Alone::new(n, settings)
         })
         .collect();
     let (to_source, to_member) = (source.begin(at(1)), member.begin(at(2)));
@@ -195,8 +198,8 @@ fn core(packets: usize) -> (f64, f64) {
     let join = |by| OpInput::Ask(Command::Join { group, by: vec![by] });
     member.give(Input::Op(OpId::from_raw(1), join(at(1))));
     // What they say to each other until all have their places.
-    for round in 0..40 {
-        if round == 10 {
+    for round in 0..200 {
+        if round == 100 {
             for child in &mut children {
                 child.give(Input::Op(OpId::from_raw(1), join(at(2))));
             }
@@ -207,6 +210,7 @@ fn core(packets: usize) -> (f64, f64) {
             one.now += Duration::from_millis(100);
             if round % 2 == 1 {
                 one.give(Input::Timer(p2p_esm::Timer::Tick));
+                one.give(Input::Timer(p2p_esm::Timer::Overdue));
             }
         }
         for (from, to, data) in under_way {
@@ -222,7 +226,7 @@ fn core(packets: usize) -> (f64, f64) {
         }
     }
     let fed = member.machine.children().map(|tree| tree.len()).sum::<usize>();
-    assert!(fed >= 3, "{fed} children");
+    assert!(fed >= 3, "{fed} children; {:?}, {:?}", member.machine.counts(), children[1].machine.counts());
     member.give(Input::Op(OpId::from_raw(9), OpInput::Ask(Command::Watch)));
     source.sent();
     member.effects.clear();

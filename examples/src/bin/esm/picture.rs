@@ -78,6 +78,7 @@ pub(crate) fn ended(counts: p2p_esm::Counts, packets: u64, gaps: u64) -> Line {
     Line::new("ended")
         .number("packets", packets)
         .number("gaps", gaps)
+        .number("lost_parents", counts.lost_parents)
         .number("symbols", counts.symbols)
         .number("sent", counts.sent)
         .number("group", counts.group)

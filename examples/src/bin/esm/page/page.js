@@ -2,7 +2,7 @@
 "use strict";
 const video = document.getElementById("video");
 const state = document.getElementById("state");
-const esm = (window.esm = { began: performance.now(), first: null, stalls: 0, errors: [], pictures: 0 });
+const esm = (window.esm = { began: performance.now(), first: null, playing: false, stalls: 0, stalled: [], errors: [], pictures: 0 });
 
 let player;
 function play() {
@@ -33,7 +33,13 @@ function again() {
   state.textContent = "lost the stream, trying again";
   waiting = setTimeout(() => { waiting = null; player.destroy(); play(); }, 1000);
 }
-video.addEventListener("waiting", () => { if (esm.first !== null) esm.stalls += 1; });
+// Before it plays it waits for its beginning; what stops it later is a stall.
+video.addEventListener("playing", () => { esm.playing = true; });
+video.addEventListener("waiting", () => {
+  if (!esm.playing) return;
+  esm.stalls += 1;
+  if (esm.stalled.length < 100) esm.stalled.push([video.currentTime, video.seeking]);
+});
 video.addEventListener("loadeddata", () => {
   if (esm.first === null) esm.first = performance.now() - esm.began;
   state.textContent = "playing";
