@@ -109,8 +109,8 @@ pub struct Config {
 
 impl Config {
     /// The base-16 profile, for who would rather keep a larger table than go more hops: fingers of base 16, four in each
-    /// slot, and 32 successors. Paths among 2^16 nodes are of 3.3 hops, where the default takes 6.3, and a node of 100,000
-    /// holds 10 KiB instead of 2 (`sim chord hops`, `sim chord state`). Each of its fingers is looked after as often as
+    /// slot, and 32 successors. Paths among 2^16 nodes are of 3.3 hops, where base 2 and 8 successors take twice as many, and
+    /// a node of 100,000 holds 11 KB instead of 2 (`sim chord hops`, `sim chord state`). Each of its fingers is looked after as often as
     /// with base 2 all in all, and so each one more rarely: [`Self::fix_finger`] says how often.
     #[must_use]
     pub fn base16() -> Self {
