@@ -15,7 +15,7 @@ use std::time::Duration;
 
 const MEMBERS: usize = 32;
 /// Bytes in a second of the stream: what 32 members of one process pass on without loss on one busy core.
-const RATE: u32 = 1_000_000;
+const RATE: u32 = 3_000_000;
 /// Megabytes delivered for a second of CPU (issue 6's table), encrypted and not.
 const CLOSED: f64 = 100.0;
 const OPEN: f64 = 400.0;
@@ -99,7 +99,7 @@ async fn delivery(shape: Shape, shared: Option<SharedKey>, packets: usize) -> Co
         })
         .collect();
     // Everybody has found a place that stays.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let packet = Bytes::from(Rng::fast_from(1).bytes::<LARGEST_PACKET>().to_vec());
     let began = cpu();
     let portion = 16;
