@@ -15,7 +15,7 @@ use std::time::Duration;
 
 const MEMBERS: usize = 32;
 /// Bytes in a second of the stream: what 32 members of one process pass on without loss on one busy core.
-const RATE: u32 = 1_000_000;
+const RATE: u32 = 3_000_000;
 /// Megabytes delivered for a second of CPU (issue 6's table), encrypted and not.
 const CLOSED: f64 = 100.0;
 const OPEN: f64 = 400.0;
@@ -46,7 +46,7 @@ fn config(shape: Shape, shared: Option<SharedKey>) -> Config {
     let mut config = Config::default();
     config.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     (config.shape, config.shared) = (shape, shared);
-    (config.rate, config.pace, config.upload) = (RATE, RATE, 5 * RATE);
+    (config.rate, config.upload) = (RATE, 5 * RATE);
     config
 }
 
@@ -99,11 +99,15 @@ async fn delivery(shape: Shape, shared: Option<SharedKey>, packets: usize) -> Co
         })
         .collect();
     // Everybody has found a place that stays.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let packet = Bytes::from(Rng::fast_from(1).bytes::<LARGEST_PACKET>().to_vec());
     let began = cpu();
-    let portion = 16;
+    // As a source has them that reads now and then: fifty times in a second.
+    let portion = 64;
+    let mut turns =
+        tokio::time::interval(Duration::from_secs_f64((portion * LARGEST_PACKET) as f64 / f64::from(RATE)));
     for at in 0..packets / portion {
+        turns.tick().await;
         let part = vec![packet.clone(); portion];
         let command =
             if (at + 1) * portion == packets { Command::SendLast(part) } else { Command::Send(part) };
@@ -178,8 +182,7 @@ fn core(packets: usize) -> (f64, f64) {
     let key = SourceKey::new([7; 32]);
     let group = key.group();
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut settings = config(shape, None);
-    settings.pace = 0;
+    let settings = config(shape, None);
     let mut source_settings = settings.clone();
     source_settings.source = Some(key);
     // Enough for one child.
@@ -268,7 +271,7 @@ fn core(packets: usize) -> (f64, f64) {
 
 fn main() -> ExitCode {
     let has = |option: &str| std::env::args().any(|arg| arg == option);
-    let packets = if has("--test") { 160 } else { 3_200 };
+    let packets = if has("--test") { 192 } else { 3_200 };
     let say = |text: std::fmt::Arguments<'_>| {
         let _ = writeln!(std::io::stdout(), "{text}");
     };

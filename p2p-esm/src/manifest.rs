@@ -251,11 +251,16 @@ impl Batch {
     /// Whether there are enough packets for a signature, or as many generations as a datagram has room for.
     #[must_use]
     pub fn is_full(&self) -> bool {
+        self.packets >= BATCH || !self.has_room()
+    }
+
+    /// Whether a datagram has room for another generation: packets that are sent at once share a signature.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
         let largest = 1 + DIGEST * usize::from(self.shape.symbols());
         let rows: usize = self.generations.iter().map(|listed| 1 + DIGEST * listed.digests.len()).sum();
-        self.packets >= BATCH
-            || self.generations.len() == usize::from(MOST_GENERATIONS)
-            || HEAD + FIXED + rows + largest + SIGNATURE > LARGEST
+        self.generations.len() < usize::from(MOST_GENERATIONS)
+            && HEAD + FIXED + rows + largest + SIGNATURE <= LARGEST
     }
 
     /// Whether there is nothing to sign.

@@ -230,7 +230,7 @@ fn a_browser_watches() {
         let asked = Instant::now();
         let shown = browser.run(LOOK);
         let now = asked + asked.elapsed() / 2;
-        if let Some(zero) = encoded.try_iter().min().or(delays.last().map(|(zero, _)| *zero)) {
+        if let Some(zero) = encoded.try_iter().min().or_else(|| delays.last().map(|(zero, _)| *zero)) {
             let zero = delays.last().map_or(zero, |(before, _)| zero.min(*before));
             // Frames are told apart for ten seconds.
             let frames = (now - zero).as_secs_f64() * RATE - shown["frame"].as_f64().unwrap();

@@ -86,7 +86,9 @@ impl Source {
         while let Some(portion) = self.queue.front_mut() {
             if let Some(packet) = portion.packets.front() {
                 if !self.pace.take(now, packet.len() as u64) {
-                    return (done, self.pace.when(now, packet.len() as u64));
+                    let more = self.pace.when(now, packet.len() as u64);
+                    self.sign(unix_micros, out);
+                    return (done, more);
                 }
                 if let Some(packet) = portion.packets.pop_front() {
                     self.push(packet, seal, unix_micros, out);
@@ -99,7 +101,15 @@ impl Source {
             }
             done.push(op);
         }
+        self.sign(unix_micros, out);
         (done, None)
+    }
+
+    /// Signs what is enough for a signature, once all is taken that goes out now.
+    fn sign(&mut self, unix_micros: u64, out: &mut Vec<Outgoing>) {
+        if self.batch.is_full() {
+            out.push(Outgoing::Manifest(self.batch.close(unix_micros, false)));
+        }
     }
 
     /// Forgets what was not sent; whose it was.
@@ -131,7 +141,7 @@ impl Source {
         out.push(Outgoing::Symbol(Symbol { generation: self.generation as u32, index, body: packet }));
         if self.encoder.count() == self.broadcast.shape.data() {
             self.close(out);
-            if self.batch.is_full() {
+            if !self.batch.has_room() {
                 out.push(Outgoing::Manifest(self.batch.close(unix_micros, false)));
             }
         }
