@@ -64,11 +64,13 @@ async fn servent(
     config.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     // On one machine hits come at once.
     (config.search_for, config.flush_after) = (Duration::from_secs(1), Duration::ZERO);
+    // Of nothing there is no news.
+    let mut ready = shared.is_none();
     config.transfers.library.folders.extend(shared);
     let storage = Folder::new(folder).map_err(Failure::new)?;
     let options = Options::default().with_storage(storage);
     let mut running = spawn(Servent::new(config, &mut Rng::fast_from(number)), options);
-    let (mut at, mut ready) = (None, false);
+    let mut at = None;
     loop {
         match running.news.next().await {
             Some(Event::Listening(addr)) => at = Some(addr),
