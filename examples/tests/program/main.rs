@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "what was measured is shown by --nocapture")]
 
 mod chord;
+mod gnutella;
 mod napster;
 mod rig;
 mod torrent;

@@ -46,6 +46,7 @@ impl Drop for Place {
 fn program(name: &str, args: &[&str]) -> Command {
     let path = match name {
         "chord" => env!("CARGO_BIN_EXE_chord"),
+        "gnutella" => env!("CARGO_BIN_EXE_gnutella"),
         "napster" => env!("CARGO_BIN_EXE_napster"),
         _ => env!("CARGO_BIN_EXE_torrent"),
     };

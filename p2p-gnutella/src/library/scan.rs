@@ -230,7 +230,6 @@ impl Library {
         gone.iter().for_each(|file| self.unshare(file));
         self.scanner.queue.retain(|(file, ..)| !is_gone(file));
         self.scanner.found.retain(|file, _| !is_gone(file));
-        self.scanner.digesting.retain(|file, _| !is_gone(file));
         true
     }
 
@@ -269,6 +268,10 @@ impl Library {
         cx: &mut Cx<'_, M>,
     ) {
         match entries {
+            // It was shared when it was asked for, and is not any more.
+            _ if !self.config.folders.contains(&folder) => {
+                self.scanner.found.retain(|file, _| *file != folder);
+            }
             Ok(entries) => {
                 let shown = entries.into_iter().filter(is_shown);
                 for entry in shown {
@@ -407,6 +410,10 @@ impl Library {
         cx: &mut Cx<'_, M>,
     ) {
         let Some(of) = self.scanner.digesting.remove(&file) else { return };
+        if !self.config.folders.iter().any(|folder| covers(folder, &file)) {
+            // It was shared when that began, and is not any more.
+            return;
+        }
         match stat {
             Err(why) => return news.push(News::Unreadable { file, why }),
             // Gone.

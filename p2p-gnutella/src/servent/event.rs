@@ -3,13 +3,14 @@
 use crate::handshake::Role;
 use crate::transfer::{self, Locator, Wanted};
 use crate::wire::{NO_ADDRESS, VendorCode};
-use crate::{Guid, Urn};
+use crate::{Guid, Magnet, Urn};
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
-use p2p_core::Keywords;
+use p2p_core::{FileId, Keywords};
 
 /// Whom to ask first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +80,13 @@ impl From<Keywords> for Wish {
     }
 }
 
+/// A file that is shared, or a folder whose files are, and those of the folders below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// Which.
+    pub file: FileId,
+}
+
 /// A file that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
@@ -127,6 +135,26 @@ impl Hit {
             number: Some(self.index),
             proxies: self.push_proxies.iter().map(|proxy| SocketAddr::V4(*proxy)).collect(),
         }
+    }
+
+    /// A link to the file, by its content and with who has it; `None` without a SHA-1. Of the holder's names by content the
+    /// SHA-1 alone: a stranger wrote the others.
+    #[must_use]
+    pub fn magnet(&self) -> Option<Magnet> {
+        let urn = Urn::Sha1(self.urn.and_then(|urn| urn.sha1())?);
+        let mut magnet = Magnet::new(urn);
+        magnet.name = Some(String::from_utf8_lossy(&self.name).into_owned());
+        magnet.size = Some(self.size);
+        if self.push == Some(true) {
+            let proxies = self.push_proxies.iter();
+            magnet.sources =
+                proxies.map(|proxy| format!("push://{}:{proxy}/uri-res/N2R?{urn}", self.servent)).collect();
+        } else {
+            magnet.sources.push(format!("http://{}/uri-res/N2R?{urn}", self.addr));
+        }
+        let others = self.alternates.iter();
+        magnet.sources.extend(others.map(|other| format!("http://{other}/uri-res/N2R?{urn}")));
+        Some(magnet)
     }
 
     /// What to ask for to fetch the file: it is known by its SHA-1, without which it cannot be. The root of its tree is left

@@ -33,13 +33,17 @@ mod reach;
 mod route;
 mod searches;
 mod stop;
+#[cfg(feature = "node")]
+mod system;
 mod tables;
 mod transfers;
 mod vendor;
 
 pub use config::{Config, Limits, Mode};
 pub use error::Error;
-pub use event::{Bootstrap, Command, Counts, Event, Hit, Neighbour, Parting, Strategy, Wish};
+pub use event::{Bootstrap, Command, Counts, Event, Hit, Neighbour, Parting, Shared, Strategy, Wish};
+#[cfg(feature = "node")]
+pub use system::{BootstrapError, ItemError, LocatorError};
 
 use crate::Guid;
 use crate::handshake::{Introduction, Role};

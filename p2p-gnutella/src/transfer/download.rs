@@ -1,8 +1,8 @@
 //! [`Download`]: a file that is fetched.
 //!
 //! ```text
-//!  looking ── fetching ── checking ──┬─ finishing ── done
-//!  (what is    ▲    ▲     (SHA-1)    ▼
+//!  looking ── fetching ── checking ──┬─ finishing ──┬─ reading ── done
+//!  (what is    ▲    ▲     (SHA-1)    ▼              └─ done
 //!   here)      │    └──────────── rechecking (slices)
 //!              └─ draining ◄── all of it is of another file, or its tree lied
 //! ```
@@ -10,6 +10,7 @@
 use super::event::{Error, Progress, SourceError, Wanted};
 use super::files::{Run, Step};
 use super::kept::Kept;
+use super::reading::Reader;
 use super::serve::Content;
 use super::slices::{Giver, PLAIN_LEN, Slices};
 use super::source::{Source, Stage};
@@ -43,6 +44,8 @@ pub(super) enum Phase {
     Draining,
     /// It is brought to its place, at this try of a name.
     Finishing(u32),
+    /// It is in its place, and read from there.
+    Reading(FileId),
     /// What is here is kept, and then it ends.
     Ending(Error),
 }
@@ -86,6 +89,10 @@ pub(super) struct Download {
     pub(super) saved_good: u64,
     pub(super) saving: bool,
     pub(super) bad: Vec<SocketAddr>,
+    /// Who reads what came.
+    pub(super) reader: Option<Reader>,
+    /// Some of it was here before, and is not verified again until it is whole.
+    pub(super) resumed: bool,
 }
 
 impl Download {
@@ -171,7 +178,7 @@ fn target(name: &str, sha1: &Sha1Hash) -> RelPath {
 }
 
 impl Transfers {
-    pub(super) fn fetch(&mut self, op: OpId, wanted: Wanted, cx: &mut Context<'_>) {
+    pub(super) fn fetch(&mut self, op: OpId, wanted: Wanted, reader: Option<Reader>, cx: &mut Context<'_>) {
         if self.by_sha1.contains_key(&wanted.sha1) {
             return cx.finish(op, Err(Error::Underway));
         }
@@ -217,6 +224,8 @@ impl Transfers {
             saved_good: 0,
             saving: false,
             bad: Vec::new(),
+            reader,
+            resumed: false,
         };
         self.downloads.insert(key, download);
         self.by_sha1.insert(wanted.sha1, key);
@@ -257,6 +266,9 @@ impl Transfers {
     /// Ends a download, with what is here of it kept.
     pub(super) fn put_aside(&mut self, key: u32, why: Error, cx: &mut Context<'_>) {
         let Some(download) = self.downloads.get_mut(&key) else { return };
+        if matches!(download.phase, Phase::Reading(_)) {
+            return self.end(key, Err(why), cx);
+        }
         // What is being brought to its place gets there; what ends already ends.
         if matches!(download.phase, Phase::Ending(_) | Phase::Finishing(_)) {
             return;

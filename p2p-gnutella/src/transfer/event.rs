@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::hash::{Sha1Hash, Tth};
 use p2p_core::http::Url;
-use p2p_core::{ConnId, FileId, IoError};
+use p2p_core::{Chunk, ConnId, FileId, IoError};
 
 /// A file that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +97,10 @@ fn locator(source: &str) -> Option<Locator> {
 #[non_exhaustive]
 pub enum Command {
     /// Fetch a file; answered with [`Event::Progress`], and at the end [`Event::Saved`].
+    Download(Wanted),
+    /// The same, answered also with the content: verified [`Event::Chunk`]s in order, read back from the disk no faster than
+    /// they are taken. They begin to come when the whole is verified, or with the first slices if whoever asks knows the
+    /// root of the tree ([`Wanted::tth`]).
     Fetch(Wanted),
     /// More sources of a file that is fetched.
     Sources(Sha1Hash, Vec<Locator>),
@@ -146,6 +150,8 @@ pub enum Event {
         /// Why.
         why: SourceError,
     },
+    /// A part of the content, of [`Command::Fetch`].
+    Chunk(Chunk),
     /// A file is here, verified and in its place.
     Saved {
         /// Where.

@@ -47,6 +47,8 @@ pub(super) enum Step {
     Target,
     Rename,
     Clean,
+    /// A part is read for who wants the content.
+    Chunk,
 }
 
 /// Bytes of a slice on their way to the disk, in order.
@@ -111,6 +113,10 @@ impl Transfers {
                 download.saving = false;
                 self.check_complete(key, cx);
             }
+            (Step::Chunk, done) => {
+                let data = if let JobDone::Read(data) = done { data } else { Err(IoError::Unsupported) };
+                self.chunk_read(key, data, cx);
+            }
             (step @ (Step::Create | Step::SyncAll | Step::Target | Step::Rename | Step::Clean), done) => {
                 self.finishing(key, &step, done, cx);
             }
@@ -156,6 +162,7 @@ impl Transfers {
                 for slice in 0..slices.count() {
                     if kept.is_good(slice) && slices.range(slice).end <= len {
                         slices.found_good(slice);
+                        download.resumed = true;
                     }
                 }
                 download.saved_good = slices.good_bytes();

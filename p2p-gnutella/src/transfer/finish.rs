@@ -65,8 +65,12 @@ impl Transfers {
             }
             (Step::Clean, _) => {
                 let (op, size, file) = (download.op, download.size.unwrap_or_default(), place(*number));
-                cx.answer(op, Event::Saved { file, size });
-                self.end(key, Ok(()), cx);
+                cx.answer(op, Event::Saved { file: file.clone(), size });
+                if download.reader.is_none() {
+                    return self.end(key, Ok(()), cx);
+                }
+                download.phase = Phase::Reading(file);
+                self.feed_reader(key, cx);
             }
             (_, JobDone::Done(Err(why)) | JobDone::Stat(Err(why))) => {
                 self.disk_failed(key, "finishing", why, cx)

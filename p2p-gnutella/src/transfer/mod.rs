@@ -30,6 +30,7 @@ pub mod http;
 mod kept;
 pub mod mesh;
 mod pages;
+mod reading;
 mod receive;
 mod serve;
 mod share;
@@ -59,6 +60,7 @@ use p2p_core::limit::{PerKey, TokenBucket};
 use p2p_core::{
     ConnId, Cx, FileId, Input, Instant, IoError, JobDone, JobId, Machine, OpId, OpInput, StreamInput,
 };
+use reading::Reader;
 use slots::Slots;
 
 /// The timers of [`Transfers`].
@@ -419,7 +421,8 @@ impl Transfers {
     fn op(&mut self, op: OpId, input: OpInput<Command>, cx: &mut Context<'_>) {
         match input {
             OpInput::Ask(_) if self.stopping => cx.finish(op, Err(Error::Stopping)),
-            OpInput::Ask(Command::Fetch(wanted)) => self.fetch(op, wanted, cx),
+            OpInput::Ask(Command::Download(wanted)) => self.fetch(op, wanted, None, cx),
+            OpInput::Ask(Command::Fetch(wanted)) => self.fetch(op, wanted, Some(Reader::default()), cx),
             OpInput::Ask(Command::Sources(sha1, sources)) => {
                 let key = self.by_sha1.get(&sha1).copied();
                 if let Some(key) = key {
@@ -439,8 +442,8 @@ impl Transfers {
             }
             OpInput::Ask(Command::Browse(addr)) => self.browse(op, addr, cx),
             OpInput::Cancel => self.cancel(op, cx),
-            // There are few answers, and each says all that the last one said.
-            OpInput::Full | OpInput::Ready => {}
+            OpInput::Full => self.reader_full(op, true, cx),
+            OpInput::Ready => self.reader_full(op, false, cx),
         }
     }
 

@@ -40,6 +40,7 @@ impl Transfers {
             self.mesh.add(sha1, addr, true);
             self.ask_overlay(Ask::Good(addr));
         }
+        self.feed_reader(key, cx);
         self.check_complete(key, cx);
     }
 

@@ -87,6 +87,14 @@ impl Slices {
         self.slices.get(slice).is_some_and(|slice| slice.state == State::Good)
     }
 
+    /// Where the good bytes end that begin here.
+    #[must_use]
+    pub fn good_from(&self, from: u64) -> u64 {
+        let first = usize::try_from(from / self.len.max(1)).unwrap_or(usize::MAX);
+        let good = (first..self.count()).take_while(|slice| self.is_good(*slice)).last();
+        good.map_or(from, |last| self.range(last).end)
+    }
+
     /// Where a slice lies.
     #[must_use]
     pub const fn range(&self, slice: usize) -> Range<u64> {

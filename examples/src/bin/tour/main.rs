@@ -2,6 +2,7 @@
 
 mod bittorrent;
 mod chord;
+mod gnutella;
 mod napster;
 mod stage;
 
@@ -34,12 +35,13 @@ fn run(out: &mut Output) -> Result<Table, Failure> {
         let stop = Stop::install().map_err(Failure::during("listening for signals"))?;
         let folder = Folder::new().map_err(Failure::during("making a folder for the tour"))?;
         let mut table = Table::new(["system", "joined", "published", "found", "fetched"]);
-        for system in ["bittorrent", "napster", "chord"] {
+        for system in ["bittorrent", "napster", "gnutella", "chord"] {
             let folder = folder.0.join(system);
             std::fs::create_dir(&folder).map_err(Failure::during("making a folder for the tour"))?;
             let tour = async {
                 let stage = match system {
                     "napster" => napster::stage(&folder, out).await?,
+                    "gnutella" => gnutella::stage(&folder, out).await?,
                     "chord" => chord::stage(&folder, out).await?,
                     _ => bittorrent::stage(&folder, out).await?,
                 };

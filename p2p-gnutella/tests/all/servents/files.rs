@@ -3,7 +3,7 @@
 use super::net::{Net, config};
 use p2p_core::hash::{Hasher as _, Sha1};
 use p2p_core::{FileId, OpId, RelPath, Root};
-use p2p_gnutella::servent::{Command, Config, Event, Mode, Wish};
+use p2p_gnutella::servent::{Config, Error, Event, Mode, Wish};
 use p2p_gnutella::transfer::{self, Wanted};
 use p2p_sim::NodeIx;
 
@@ -38,7 +38,7 @@ fn pair(seed: u64, first: Config, second: Config) -> (Net, [NodeIx; 2], [NodeIx;
 }
 
 fn fetch(net: &mut Net, node: NodeIx, wanted: Wanted) -> OpId {
-    net.transfer(node, transfer::Command::Fetch(wanted))
+    net.transfer(node, transfer::Command::Download(wanted))
 }
 
 fn saved(net: &mut Net, node: NodeIx, name: &str) -> Option<bytes::Bytes> {
@@ -163,14 +163,24 @@ fn what_cannot_be_shared_is_said_and_forgotten() {
     let (mut net, _, [a, _]) = pair(6, leaf(), leaf());
     let file = FileId::new(Root(0), RelPath::local(["nowhere"]).unwrap());
     let op = net.transfer(a, transfer::Command::Share(file.clone()));
+    net.run(5);
+    assert!(matches!(net.outcome(op), Some(Err(Error::Transfer(transfer::Error::Disk { .. })))));
     let not = net.transfer(a, transfer::Command::Unshare(file));
     net.run(5);
-    assert!(matches!(
-        net.outcome(op),
-        Some(Err(p2p_gnutella::servent::Error::Transfer(transfer::Error::Disk { .. })))
-    ));
-    let _ = not;
-    let cancelled = net.sim.ask(a, Command::Transfer(transfer::Command::Browse(net.addr(a))));
+    assert_eq!(net.outcome(not), Some(Err(Error::Transfer(transfer::Error::NotShared))));
+}
+
+#[test]
+fn what_is_shared_no_more_is_not_shared_by_what_was_under_way() {
+    let (mut net, _, [a, _]) = pair(7, leaf(), leaf());
+    let file = net.share(a, "for a moment", content(5_000_000));
+    net.transfer(a, transfer::Command::Unshare(file.clone()));
     net.run(5);
-    assert!(net.outcome(cancelled).is_some());
+    assert!(net.servent(a).transfers().library().is_empty());
+    let op = net.transfer(a, transfer::Command::Share(file.clone()));
+    net.transfer(a, transfer::Command::Unshare(file.clone()));
+    let again = net.transfer(a, transfer::Command::Share(file));
+    net.run(5);
+    assert_eq!((net.outcome(op), net.outcome(again)), (Some(Ok(())), Some(Ok(()))));
+    assert_eq!(net.servent(a).transfers().library().len(), 1);
 }

@@ -5,6 +5,7 @@ mod files;
 mod flood;
 mod net;
 mod oob;
+mod primitives;
 mod replayed;
 mod secured;
 mod tiers;

@@ -273,7 +273,7 @@ fn alternates_do_not_pile_up() {
     );
     let to = scene.door(9, Disk::default(), Door::new(config(9)));
     scene.run(2);
-    let op = scene.ask(to, Command::Fetch(wanted(&bytes, "f", &[1])));
+    let op = scene.ask(to, Command::Download(wanted(&bytes, "f", &[1])));
     scene.run(600);
     let load = scene.door_of(to).transfers.load();
     assert!(load.sources <= 64 && load.alternates <= 24, "{load:?}");
@@ -296,11 +296,11 @@ fn sizes_at_both_ends() {
     scene.run(2);
     let mut huge = wanted(&content(1, 10), "huge", &[1]);
     huge.size = None;
-    let op = scene.ask(to, Command::Fetch(huge));
+    let op = scene.ask(to, Command::Download(huge));
     scene.run(60);
     assert!(scene.sim.outcome(op).is_none());
     scene.raw(2, Raw::scripted(|_| b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec()));
-    let op = scene.ask(to, Command::Fetch(wanted(&empty, "empty", &[2])));
+    let op = scene.ask(to, Command::Download(wanted(&empty, "empty", &[2])));
     scene.must_have(to, op, &empty, "empty", 60);
 }
 

@@ -32,7 +32,7 @@ fn nothing_is_known_but_the_digest() {
     scene.run(2);
     let mut wanted = wanted(&bytes, "../../etc/.passwd", &[1]);
     wanted.size = None;
-    let op = scene.ask(to, Command::Fetch(wanted));
+    let op = scene.ask(to, Command::Download(wanted));
     scene.must_have(to, op, &bytes, "_passwd", 60);
 }
 
@@ -230,7 +230,7 @@ fn a_servent_that_cannot_be_dialled_connects_when_it_is_told_to() {
     scene.run(2);
     let mut wanted = wanted(&bytes, "f", &[]);
     wanted.sources = vec![Locator::pushed(Guid([1; 16]), Vec::new())];
-    let op = scene.ask(to, Command::Fetch(wanted));
+    let op = scene.ask(to, Command::Download(wanted));
     scene.run(1);
     assert!(scene.door_of(to).asks.contains(&Ask::Push { servent: Guid([1; 16]), number: 0 }));
     // The overlay would bring it.
@@ -249,7 +249,7 @@ fn a_push_proxy_is_asked_over_http() {
     scene.run(2);
     let mut wanted = wanted(&bytes, "f", &[]);
     wanted.sources = vec![Locator::pushed(Guid([1; 16]), vec![addr(5)])];
-    let op = scene.ask(to, Command::Fetch(wanted));
+    let op = scene.ask(to, Command::Download(wanted));
     scene.run(1);
     let asked = scene.door_of(proxy).asks.iter().find_map(|ask| match ask {
         Ask::Forward { servent, to, .. } => Some((*servent, *to)),

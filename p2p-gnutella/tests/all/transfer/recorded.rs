@@ -164,7 +164,7 @@ fn a_download_from_recorded_answers() {
     let urn: p2p_gnutella::Urn = CHARLIE.parse().unwrap();
     let mut wanted = Wanted::new(urn.sha1().unwrap());
     wanted.sources = vec![Locator::at(addr(1))];
-    scene.ask(to, Command::Fetch(wanted));
+    scene.ask(to, Command::Download(wanted));
     scene.run(20);
     let came = String::from_utf8_lossy(&scene.raw_of(raw).came).into_owned();
     let lines: Vec<&str> =

@@ -334,7 +334,7 @@ impl Scene {
     }
 
     pub(crate) fn fetch(&mut self, node: NodeIx, bytes: &Bytes, name: &str, from: &[u8]) -> p2p_core::OpId {
-        self.ask(node, Command::Fetch(wanted(bytes, name, from)))
+        self.ask(node, Command::Download(wanted(bytes, name, from)))
     }
 
     pub(crate) fn raw_does(&mut self, node: NodeIx, what: Do) {

@@ -164,7 +164,7 @@ fn a_servent_browses_another() {
         _ => None,
     });
     let wanted = p2p_gnutella::transfer::Wanted::of_hit(&hit.unwrap()).pop().unwrap();
-    let op = scene.ask(by, Command::Fetch(wanted));
+    let op = scene.ask(by, Command::Download(wanted));
     scene.must_have(by, op, &content(7, 300_000), "blue train.mp3", 30);
 }
 

@@ -1,0 +1,191 @@
+//! `gnutella get`: a file of whoever has it, into a folder.
+
+use crate::INTERRUPTED;
+use crate::args::Get;
+use crate::session::{self, Session};
+use p2p_examples::progress::Figures;
+use p2p_examples::units::{Size, Span};
+use p2p_examples::{Failure, Line, Output, Stop, escape};
+use p2p_gnutella::servent::{Command, Event};
+use p2p_gnutella::transfer::{self, Locator, Progress, Wanted};
+use p2p_gnutella::{Magnet, Urn};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What is wanted: a link, a URN, or a URL of a servent with a URN in it.
+pub(crate) fn wanted(what: &str) -> Result<Wanted, Failure> {
+    if let Some(url) = what.strip_prefix("http://") {
+        let (place, _) = url.split_once('/').unwrap_or((url, ""));
+        let at = url.find("urn:").ok_or_else(|| Failure::new("the URL has no URN with a SHA-1"))?;
+        let urn: Urn = url[at..].parse().map_err(Failure::during("the URN of the URL"))?;
+        let mut wanted: Wanted = urn.to_string().parse().map_err(Failure::new)?;
+        let source = place.parse().map_err(|_| Failure::new("the URL has no address with a port"))?;
+        wanted.sources.push(Locator::at(source));
+        return Ok(wanted);
+    }
+    if !what.starts_with("urn:") && what.parse::<Magnet>().is_err() {
+        return Err(Failure::new("neither a magnet link nor a URN nor a URL of a servent"));
+    }
+    what.parse().map_err(Failure::new)
+}
+
+pub(crate) async fn run(args: &Get, out: &mut Output, stop: &Stop) -> Result<ExitCode, Failure> {
+    let wanted = wanted(&args.what)?;
+    if args.network.is_empty() && wanted.sources.is_empty() {
+        return Err(Failure::new(
+            "nobody to ask: give --peer, --udp-cache or --web-cache, or a link that names a source",
+        ));
+    }
+    std::fs::create_dir_all(&args.to).map_err(Failure::during(args.to.display()))?;
+    let mut config = session::guest(&args.network, args.listen);
+    // What is fetched is given to others meanwhile, and nothing else.
+    config.transfers.scan_every = Duration::ZERO;
+    let mut session = Session::start(config, session::options(&[&args.to])?, out).await?;
+    let result = Transfer::new(args, out).run(&mut session, wanted, stop).await;
+    session.stop().await;
+    result
+}
+
+struct Transfer<'a> {
+    args: &'a Get,
+    out: &'a mut Output,
+    started: Instant,
+    /// When bytes first came, how many there were then.
+    first: Option<(Instant, u64)>,
+    have: u64,
+    size: Option<u64>,
+}
+
+impl<'a> Transfer<'a> {
+    fn new(args: &'a Get, out: &'a mut Output) -> Self {
+        Self { args, out, started: Instant::now(), first: None, have: 0, size: None }
+    }
+
+    async fn run(&mut self, session: &mut Session, wanted: Wanted, stop: &Stop) -> Result<ExitCode, Failure> {
+        // Who is named may give it at once; others are looked for beside.
+        if !self.args.network.is_empty() && wanted.sources.is_empty() {
+            if !session.join(&self.args.network, stop).await? {
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+        } else if !self.args.network.is_empty() {
+            let (node, network) = (session.node().clone(), self.args.network.clone());
+            tokio::spawn(async move { node.join(network.bootstrap()).await });
+        }
+        self.out.event(
+            Line::new("getting")
+                .text("urn", Urn::Sha1(wanted.sha1))
+                .number("sources", wanted.sources.len() as u64),
+        );
+        let (node, news) = session.parts();
+        let mut asked = node.ask(Command::Transfer(transfer::Command::Download(wanted)));
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.asked() => break,
+                told = news.next() => match told {
+                    None => return Err(Failure::new("the servent stopped")),
+                    Some(Event::Transfer(transfer::Event::SourceLost { source, why, .. })) => {
+                        self.lost(&source, &why);
+                    }
+                    Some(_) => {}
+                },
+                answer = asked.try_next() => match answer.map_err(Failure::new)? {
+                    Some(Event::Transfer(transfer::Event::Progress(progress))) => self.progress(&progress),
+                    Some(Event::Transfer(transfer::Event::Saved { file, size })) => {
+                        self.saved(file.path().as_str(), size);
+                    }
+                    Some(_) => {}
+                    None => return Ok(ExitCode::SUCCESS),
+                },
+            }
+        }
+        self.out.event(Line::new("interrupted").number("have", self.have));
+        let of = self.size.map(|size| format!(" of {}", Size(size))).unwrap_or_default();
+        self.out
+            .note(format_args!("stopped with {}{of}; the same command goes on from there", Size(self.have)));
+        Ok(ExitCode::from(INTERRUPTED))
+    }
+
+    fn lost(&mut self, source: &Locator, why: &transfer::SourceError) {
+        let who = match (source.addr, source.servent) {
+            (Some(addr), _) => addr.to_string(),
+            (None, Some(servent)) => servent.to_string(),
+            (None, None) => "somebody".into(),
+        };
+        self.out.event(Line::new("source_lost").text("source", &who).text("why", why));
+        self.out.note(Failure::new(format_args!("{who}: {why}")));
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        (self.have, self.size) = (progress.have, progress.size);
+        let line = Line::new("progress")
+            .number("have", progress.have)
+            .number("sources", progress.sources as u64)
+            .number("giving", progress.giving as u64)
+            .number("queued", progress.queued as u64)
+            .flag("verified", progress.has_tree);
+        self.out.event(match progress.size {
+            Some(size) => line.number("size", size),
+            None => line,
+        });
+        if progress.giving == 0 && progress.have < progress.size.unwrap_or(u64::MAX) {
+            let waits = match (progress.queued, progress.sources) {
+                (0, 0) => "nobody is known who has it; looking".into(),
+                (0, sources) => format!("waiting for {sources} who may have it"),
+                (queued, _) => format!("in the queue of {queued}"),
+            };
+            return self.out.status(waits);
+        }
+        let now = Instant::now();
+        let (since, before) = *self.first.get_or_insert((now, progress.have));
+        let rate = (progress.have - before.min(progress.have)) as f64 / (now - since).as_secs_f64();
+        let figures = Figures {
+            doing: "fetching",
+            done: progress.have,
+            all: progress.size.unwrap_or(progress.have),
+            rate_in: if rate.is_finite() { rate as u64 } else { 0 },
+            peers: u32::try_from(progress.giving).ok(),
+            ..Figures::default()
+        };
+        self.out.progress(&figures, |_| false);
+    }
+
+    fn saved(&mut self, file: &str, size: u64) {
+        let path = self.args.to.join(file);
+        let took = self.started.elapsed();
+        self.out.event(
+            Line::new("saved")
+                .text("file", path.display())
+                .number("bytes", size)
+                .number("milliseconds", took.as_millis() as u64),
+        );
+        let rate = Size((size as f64 / took.max(Duration::from_millis(1)).as_secs_f64()) as u64);
+        let path = path.display().to_string();
+        self.out.say(format_args!(
+            "{}: {} in {}, {rate}/s",
+            escape::text_of(&path, 1_000),
+            Size(size),
+            Span(took)
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_wanted() {
+        let urn = "urn:sha1:PLSTHIPQGSSZTS5FJUPAKUZWUGYQYPFB";
+        assert!(wanted(urn).unwrap().sources.is_empty());
+        let url = format!("http://192.0.2.1:6346/uri-res/N2R?{urn}");
+        assert_eq!(wanted(&url).unwrap().sources, [Locator::at("192.0.2.1:6346".parse().unwrap())]);
+        let link = format!("magnet:?xt={urn}&xs={url}");
+        assert_eq!(wanted(&link).unwrap().sources.len(), 1);
+        for bad in ["words", "magnet:?kt=words", "urn:md5:x", "http://192.0.2.1/", "http://x/N2R?urn:sha1:A"]
+        {
+            assert!(wanted(bad).is_err(), "{bad}");
+        }
+    }
+}
