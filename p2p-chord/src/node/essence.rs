@@ -143,6 +143,12 @@ impl Chord {
             }
     }
 
+    /// Whether it joined and waits for its successor to know of it: then it also heeds who was before that one.
+    #[doc(hidden)]
+    pub const fn waits_to_be_known(&self) -> bool {
+        self.is_entering()
+    }
+
     /// The questions that it waits for answers to: their numbers, whom they were put to, and what for.
     #[doc(hidden)]
     pub fn questions(&self) -> impl Iterator<Item = (u32, Peer, &'static str)> {

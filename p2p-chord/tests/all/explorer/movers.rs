@@ -15,7 +15,8 @@
 //!   no question of when. And the answer that somebody is there to join by.
 //! - *Whether somebody is there*, asked of a member that cannot crash; and an answer of that kind that changes nothing.
 //! - *An answer that tells a node what it knows*: its list stays as it is, and nobody who is named is asked. It stays so: the
-//!   list of who waits for its successor only changes to a nearer one's, and then nobody waits for the answer any more.
+//!   list of who waits for its successor only changes to a nearer one's, and then nobody waits for the answer any more. Who has
+//!   just joined is told by it that its successor knows of it, so that is a step of its own.
 //! - *An answer that nobody waits for.*
 //! - *Giving up* who was named as nearer, or as an heir, and is dead: nothing comes of it but that the node may ask others.
 //!
@@ -72,7 +73,7 @@ impl Zave {
     }
 
     /// Of who is beside somebody: a list but for its last entry, for which there is no room behind the head, and who is
-    /// before it, if that one may be nearer or is not known.
+    /// before it, if that one may be nearer or is not known, or the asker waits to be known itself.
     fn outline_of(
         &self,
         what: &str,
@@ -97,7 +98,7 @@ impl Zave {
             "copy" => None,
             // While it waits, its successor may become another.
             "nearer" => said.predecessor,
-            _ if asker.predecessor().is_none() => said.predecessor,
+            _ if asker.predecessor().is_none() || asker.waits_to_be_known() => said.predecessor,
             _ => said.predecessor.filter(|named| named.id().between(me.id(), contact.id())),
         };
         named.hash(into);
@@ -167,6 +168,7 @@ impl Zave {
         // Who knows of nobody before it asks whoever is named.
         let is_asked = |named: Peer| asker.predecessor().is_none() && named != me;
         asker.successors().next() == Some(contact)
+            && !asker.waits_to_be_known()
             && is_known
             && !said.predecessor.is_some_and(|named| is_between(named) || is_asked(named))
     }
