@@ -2,6 +2,7 @@
 
 use crate::lan::Lan;
 use crate::shape::Shape;
+use crate::verified::Verified;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use ed25519_dalek::SigningKey;
@@ -53,12 +54,16 @@ pub struct Config {
     pub shape: Shape,
     /// Bytes in a second that a source announces.
     pub rate: u32,
+    /// The number of a source's first generation: 0. Tests begin elsewhere.
+    pub first: u64,
     /// After how long a source closes a generation, and signs, though it is not full: 100 ms. Longer adds to the delay
     /// of slow streams, shorter to their parity.
     pub flush: Duration,
     /// The LAN that it shares its stream with, by multicast that leaves it nowhere. `None`, as by default: it neither
     /// hears nor sends anything there.
     pub lan: Option<Lan>,
+    /// What other members of the same process have verified, in simulations. `None` by default.
+    pub verified: Option<Verified>,
 }
 
 impl Default for Config {
@@ -72,8 +77,10 @@ impl Default for Config {
             source: None,
             shape: Shape::SIX_OF_FOUR,
             rate: 125_000,
+            first: 0,
             flush: Duration::from_millis(100),
             lan: None,
+            verified: None,
         }
     }
 }

@@ -18,6 +18,7 @@ mod number;
 pub mod playout;
 mod shape;
 pub mod symbol;
+mod verified;
 mod view;
 pub mod wire;
 
@@ -28,3 +29,4 @@ pub use error::Error;
 pub use group::{Broadcast, GroupKey};
 pub use member::{Counts, Esm};
 pub use shape::{LARGEST_PACKET, MOST_SYMBOLS, Shape, ShapeError};
+pub use verified::Verified;

@@ -1,15 +1,17 @@
 //! Beginning and end of a member's part in a broadcast.
 
-use super::{Context, Esm, Live, State, TICK};
+use super::{Context, Esm, Live, State};
 use crate::announcement::Announcement;
 use crate::api::Timer;
 use crate::error::Error;
 use crate::group::GroupKey;
 use crate::manifest::Checker;
+use crate::member::colour::next_look;
 use crate::member::questions::Purpose;
 use crate::member::repair::Repair;
 use crate::member::source::Source;
 use crate::member::tree::Tree;
+use crate::member::witness::Witness;
 use crate::playout::{Output, Playout};
 use crate::shape::Shape;
 use crate::wire::{Answer, Ask, Known, Tell};
@@ -42,14 +44,14 @@ impl Esm {
             (cx.rng().bytes(), cx.unix_now().as_secs(), self.config.rate, self.config.shape);
         let announcement = Announcement::sign(&key.0, run, started, rate, shape);
         let key_group = key.group();
-        let Some(mut live) = self.begin(key_group, announcement, 0) else {
+        let Some(mut live) = self.begin(key_group, announcement, self.config.first) else {
             cx.finish(op, Err(Error::BadKey));
             return;
         };
-        live.source = Some(Source::new(key.0, live.broadcast));
+        live.source = Some(Source::new(key.0, live.broadcast, self.config.first));
         self.state = State::Live(live);
         self.enter_lan(key_group, cx);
-        cx.set_timer(Timer::Tick, TICK);
+        self.pace(cx);
         cx.finish(op, Ok(()));
     }
 
@@ -100,10 +102,11 @@ impl Esm {
             return;
         };
         live.joining = Some(op);
+        live.next_colour = next_look(cx.now(), cx.rng());
         live.doors = doors;
         self.state = State::Live(live);
         self.seek_all(cx);
-        cx.set_timer(Timer::Tick, TICK);
+        self.pace(cx);
     }
 
     fn begin(&self, group: GroupKey, announcement: Announcement, from: u64) -> Option<Box<Live>> {
@@ -114,7 +117,7 @@ impl Esm {
             tag: group.tag(),
             announcement,
             broadcast,
-            checker: Checker::new(broadcast)?,
+            checker: Checker::new(broadcast)?.sharing(config.verified.clone()),
             playout: Playout::new(
                 shape,
                 from,
@@ -125,14 +128,20 @@ impl Esm {
             trees: (0..shape.trees()).map(|_| Tree::default()).collect(),
             source: None,
             repair: Repair::default(),
+            witness: Witness::default(),
+            signed: 0,
             doors: Vec::new(),
             joining: None,
             watcher: None,
             copies: copies(config.upload, announcement.rate, shape),
+            // Below 64.
+            own: (self.me.0 % u64::from(shape.trees())) as usize,
             next_probe: p2p_core::Instant::ZERO,
             next_place: p2p_core::Instant::ZERO,
             next_better: p2p_core::Instant::ZERO,
             next_gone: p2p_core::Instant::ZERO,
+            next_colour: p2p_core::Instant::ZERO,
+            tick_at: p2p_core::Instant::ZERO,
             leaving: None,
         }))
     }
@@ -183,6 +192,9 @@ impl Esm {
                     })
                     .collect();
                 self.emit(out, cx);
+                if is_source {
+                    self.tell_all_places(cx);
+                }
                 for (tree, addr, token, to) in moves {
                     self.tell(addr, token, Tell::Move { tree, to }, cx);
                 }
@@ -197,6 +209,7 @@ impl Esm {
             }
         }
         self.leave_if_alone(op.is_none(), cx);
+        self.pace(cx);
     }
 
     /// Is gone once nobody is left who needs it, or it has waited for long enough.

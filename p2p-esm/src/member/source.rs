@@ -27,14 +27,14 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(key: SigningKey, broadcast: Broadcast) -> Self {
+    pub(super) fn new(key: SigningKey, broadcast: Broadcast, first: u64) -> Self {
         let shape = broadcast.shape;
         Self {
             key,
             broadcast,
             encoder: Encoder::new(shape),
-            batch: Batch::new(shape),
-            generation: 0,
+            batch: Batch::starting(shape, first),
+            generation: first,
             digests: Vec::new(),
         }
     }

@@ -64,6 +64,21 @@ impl Group {
         (node, self.join(node))
     }
 
+    /// Members that will lie if they are told to.
+    pub(crate) fn add_liars(&mut self, count: usize) {
+        let ops: Vec<_> = (0..count)
+            .map(|_| {
+                let member = Box::new(Esm::new(self.config.clone()));
+                let node = self.sim.add(Audit::new(Player::Liar(member, false)));
+                self.members.push(node);
+                (node, self.join(node))
+            })
+            .collect();
+        let only: Vec<_> = ops.iter().map(|(_, op)| *op).collect();
+        assert!(self.sim.finish(&only, Duration::from_secs(30)), "everybody joins");
+        ops.into_iter().for_each(|(node, _)| self.watch(node));
+    }
+
     pub(crate) fn join(&mut self, node: NodeIx) -> OpId {
         let by = vec![self.at(self.source)];
         self.sim.ask(node, Command::Join { group: self.key.group(), by })

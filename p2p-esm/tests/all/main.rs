@@ -4,5 +4,6 @@
 mod group;
 mod lan;
 mod player;
+mod scenarios;
 mod trees;
 mod wiring;
