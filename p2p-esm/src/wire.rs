@@ -156,6 +156,9 @@ pub enum Answer {
     },
     /// To [`Ask::Probe`].
     Status {
+        /// One behind the newest generation that it heard of, as in [`Tell::Place`].
+        #[serde(with = "postcard::fixint::le")]
+        heard: u32,
         /// Tree by tree.
         trees: Vec<TreeStatus>,
         /// Some members.
@@ -321,7 +324,7 @@ impl Packet {
                     Answer::Broadcast { sample, .. } | Answer::Refused { instead: sample, .. } => {
                         sample.len() <= SAMPLE
                     }
-                    Answer::Status { trees, sample } => sample.len() <= SAMPLE && trees.len() <= 64,
+                    Answer::Status { trees, sample, .. } => sample.len() <= SAMPLE && trees.len() <= 64,
                     Answer::Adopted(place) => place.path.len() <= DEEPEST,
                     Answer::Prove | Answer::Nothing => true,
                 },

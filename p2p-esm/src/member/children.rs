@@ -1,6 +1,7 @@
 //! Whom a member sends symbols to.
 
 use super::{Context, Esm, Live, State};
+use crate::member::flow::SOON;
 use crate::member::precedence::claim;
 use crate::member::questions::{Purpose, UNKNOWN};
 use crate::member::tree::Child;
@@ -61,8 +62,12 @@ impl Esm {
         let tree_at = usize::from(tree);
         let refuse = |why| Answer::Refused { why, instead: Vec::new() };
         let State::Live(live) = &mut self.state else { return Answer::Nothing };
-        if live.leaving.is_some() {
+        if live.leaving.is_some() && live.source.is_none() {
             return refuse(Refusal::Leaving);
+        }
+        if live.repair.ended {
+            // Whoever comes now is to hear of the end.
+            live.next_place = live.next_place.min(now + SOON);
         }
         if tree_at >= live.trees.len() {
             return refuse(Refusal::NoTree);
@@ -200,7 +205,9 @@ impl Esm {
         if live.next_place > now {
             return;
         }
-        live.next_place = now + PLACE / 2 + cx.rng().phase(PLACE);
+        // A source that leaves has little time to say so.
+        let is_end = live.source.is_some() && live.leaving.is_some();
+        live.next_place = now + if is_end { 2 * SOON } else { PLACE / 2 + cx.rng().phase(PLACE) };
         self.tell_all_places(cx);
         let Some(live) = self.live() else { return };
         let claim = live.claim(None);

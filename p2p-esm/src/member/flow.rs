@@ -20,7 +20,7 @@ use p2p_core::{Datagram, Duration, Instant, OpId, SocketId};
 const IN_TIME: u64 = 32;
 
 /// Once it is known that the stream ends, children hear of it within so long, should they have missed it.
-const SOON: Duration = Duration::from_millis(300);
+pub(super) const SOON: Duration = Duration::from_millis(300);
 
 /// How often somebody is told that we are no child of it.
 const GONE_AGAIN: Duration = Duration::from_millis(200);

@@ -16,7 +16,7 @@ impl Esm {
         let now = cx.now();
         let State::Live(live) = &self.state else { return Answer::Nothing };
         let trees = (0..live.trees.len()).map(|tree| live.tree_status(tree)).collect();
-        Answer::Status { trees, sample: self.view.sample(peer, now, cx.rng()) }
+        Answer::Status { heard: live.known_of(), trees, sample: self.view.sample(peer, now, cx.rng()) }
     }
 
     pub(super) fn tick(&mut self, cx: &mut Context<'_>) {

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::group::GroupKey;
 use crate::manifest::Checker;
 use crate::member::colour::next_look;
+use crate::member::flow::SOON;
 use crate::member::questions::Purpose;
 use crate::member::repair::Repair;
 use crate::member::source::Source;
@@ -194,6 +195,9 @@ impl Esm {
                 self.emit(out, cx);
                 if is_source {
                     self.tell_all_places(cx);
+                    if let Some(live) = self.live() {
+                        live.next_place = now + SOON;
+                    }
                 }
                 for (tree, addr, token, to) in moves {
                     self.tell(addr, token, Tell::Move { tree, to }, cx);

@@ -358,7 +358,8 @@ impl Esm {
                 self.view.learn(&sample, cx.now());
                 self.greeted(&announcement, heard.max(oldest), cx);
             }
-            (Answer::Status { trees, sample }, purpose) => {
+            (Answer::Status { heard, trees, sample }, purpose) => {
+                self.ask_for_newer(to, heard, cx);
                 let now = cx.now();
                 self.view.learn(&sample, now);
                 if let Some(known) = self.view.get_mut(to) {
@@ -372,12 +373,12 @@ impl Esm {
                 }
             }
             (Answer::Adopted(place), Purpose::Doubt(tree)) => {
-                self.stays(tree, to);
+                self.stays(tree, to, cx);
                 self.placed(to, tree, place, cx);
             }
             // It looks for a parent itself: all of its children would only be in its way.
             (Answer::Refused { why: Refusal::Unsettled, .. }, Purpose::Doubt(tree)) => {
-                self.trusted(tree, to, cx.now())
+                self.trusted(tree, to, cx)
             }
             (Answer::Refused { why: _, instead }, Purpose::Doubt(tree)) => {
                 self.view.learn(&instead, cx.now());
@@ -415,6 +416,10 @@ impl Esm {
             Purpose::Hello => self.greet_next(cx),
             Purpose::Probe => self.view.unanswered(question.to, cx.now() + SLACK),
             Purpose::Child(tree) => self.child_is_silent(question.to, tree, cx),
+            // It sent something meanwhile: the answer was lost, or is late.
+            Purpose::Doubt(tree) if self.was_fed(tree, question.to, question.asked) => {
+                self.trusted(tree, question.to, cx);
+            }
             Purpose::Doubt(tree) => {
                 self.view.forget(question.to, cx.now());
                 self.lost(tree, question.to, cx);
@@ -429,7 +434,9 @@ impl Esm {
     fn told(&mut self, peer: SocketAddr, from: MemberId, tell: Tell, cx: &mut Context<'_>) {
         match tell {
             Tell::Place { tree, place, heard } => {
-                self.ask_for_newer(peer, tree, heard, cx);
+                if self.is_parent(peer, tree) {
+                    self.ask_for_newer(peer, heard, cx);
+                }
                 self.placed(peer, tree, place, cx);
             }
             Tell::Move { tree, to } => self.sent_away(peer, tree, to, cx),

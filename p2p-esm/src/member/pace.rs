@@ -43,7 +43,10 @@ impl Esm {
                 // The answers will tell.
                 Some(_) => now + LATEST,
             });
-            due = [at.doubt_at(), at.tidy_at(), seek].into_iter().flatten().fold(due, Instant::min);
+            due = [at.doubt_at(self.lan.is_some()), at.tidy_at(), seek]
+                .into_iter()
+                .flatten()
+                .fold(due, Instant::min);
         }
         due.max(now + SOONEST)
     }

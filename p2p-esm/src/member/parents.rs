@@ -21,6 +21,7 @@ const GAIN: u32 = 10;
 const SILENT: Duration = Duration::from_secs(3);
 /// While the stream flows, a parent is doubted after this much silence at least.
 const DOUBT: Duration = Duration::from_millis(150);
+const DOUBT_IN_LAN: Duration = Duration::from_millis(200);
 /// What a parent sent that is none any more is under way for so long at most.
 const UNDER_WAY: Duration = Duration::from_secs(1);
 /// Members that are asked how they are at once where no parent is known of.
@@ -28,7 +29,7 @@ const PROBES: usize = 6;
 /// Without luck for so many rounds, whoever has upload left is asked, in any tree.
 const URGENT: u8 = 3;
 /// Without luck for so many rounds there is no room for all: what there is of the stream is given out.
-pub(super) const IN_VAIN: u8 = 6;
+const IN_VAIN: u8 = 10;
 /// Members that are asked at once to be the parent in a tree.
 const AT_ONCE: usize = 2;
 /// What a hop costs beside its way, in milliseconds: a tree is not to grow deep for the sake of a few of them.
@@ -38,6 +39,9 @@ const DEEP: u32 = 6;
 /// What it is worth to be the child of who has more room, in milliseconds for each child up to four, to who passes
 /// nothing on in the tree: so that many give a little.
 const ROOMY: u32 = 12;
+
+/// What it costs to ask who has no room.
+const CROWDED: u32 = 1_000;
 
 /// What it costs to be so many milliseconds and hops from the source.
 fn cost(delay: u16, depth: usize) -> u32 {
@@ -62,10 +66,16 @@ impl Live {
 
 impl Tree {
     /// When the parent is to be doubted if it is silent until then.
-    pub(super) fn doubt_at(&self) -> Option<Instant> {
+    pub(super) fn doubt_at(&self, is_island: bool) -> Option<Instant> {
         let parent = self.parent.as_ref().filter(|parent| !parent.doubted)?;
+        // Whoever feeds a LAN says so no more while it doubts, and others take its part.
+        let least = if is_island { DOUBT_IN_LAN } else { DOUBT };
         // Who rests says where it is, no more.
-        let silence = if parent.rests { 2 * SILENT } else { (self.pause * 3 / 2).clamp(DOUBT, SILENT) };
+        let silence = if parent.rests {
+            2 * SILENT
+        } else {
+            ((self.pause * 3 / 2).max(least) * (1 << parent.answered.min(6))).min(SILENT)
+        };
         Some(parent.heard + silence)
     }
 }
@@ -116,7 +126,7 @@ impl Esm {
         let seek = at.seek.get_or_insert(Seek { asked: Vec::new(), next: now, rounds: 0 });
         let (open, due, urgent) = (seek.asked.len(), seek.next <= now, seek.rounds >= URGENT);
         // Where many find nothing for long, asking them all again and again would be most of what is sent.
-        let pause = pause * (1 << seek.rounds.saturating_sub(IN_VAIN).min(5));
+        let pause = pause * (1 << seek.rounds.saturating_sub(IN_VAIN).min(4));
         if open >= AT_ONCE || !due && urgent {
             return;
         }
@@ -176,7 +186,9 @@ impl Esm {
         }
         let cost = cost(status.delay.saturating_add(distance / 2), usize::from(status.depth) + 1);
         let full = if native { 0 } else { 4 - u32::from(status.room.min(4)) };
-        Some(cost + ROOMY * full)
+        // Who is full takes nobody but for another one, so who has room is asked first.
+        let crowded = if status.room > 0 || native && distance < status.far { 0 } else { CROWDED };
+        Some(cost + ROOMY * full + crowded)
     }
 
     /// Who could be our parent in a tree, nearest to the source first.
@@ -218,6 +230,16 @@ impl Esm {
             seek.asked.retain(|asked| *asked != addr);
         }
         at.bettering = at.bettering.filter(|asked| *asked != addr);
+        if at.parent.as_ref().is_some_and(|parent| parent.doubted && !parent.moves && parent.addr != addr)
+            && !better
+            && at.reserve.is_none()
+            && !is_unwanted
+            && !place.path.contains(&me)
+        {
+            // The parent may answer yet: a stream that pauses is no reason to shuffle the tree.
+            at.reserve = Some((id, addr, place));
+            return;
+        }
         let is_loop = is_unwanted || place.path.contains(&me);
         let former = match &at.parent {
             _ if is_loop => Some(addr),
@@ -229,13 +251,14 @@ impl Esm {
         if former != Some(addr) {
             at.former = former.map(|former| (former, now + UNDER_WAY));
             let moves = at.parent.as_ref().is_some_and(|parent| parent.moves && parent.addr == addr);
-            let (heard, doubted) = (now, false);
+            let (heard, doubted, answered) = (now, false, 0);
             let brought = at
                 .parent
                 .as_ref()
                 .filter(|parent| parent.addr == addr)
                 .map_or(Brought::new(now), |parent| parent.brought);
-            at.parent = Some(Parent { id, addr, place, round_trip, heard, doubted, rests, brought, moves });
+            at.parent =
+                Some(Parent { id, addr, place, round_trip, heard, doubted, answered, rests, brought, moves });
             at.seek = None;
             cx.tell(Event::Parent { tree, parent: Some(addr) });
         }
@@ -268,10 +291,10 @@ impl Esm {
 
     pub(super) fn refused(&mut self, tree: u8, by: SocketAddr, why: Refusal, cx: &mut Context<'_>) {
         let now = cx.now();
-        let is_orphan = matches!(&self.state, State::Live(live)
-            if live.trees.get(usize::from(tree)).is_some_and(|at| at.parent.is_none()));
+        let is_above = matches!(&self.state, State::Live(live)
+            if live.trees.get(usize::from(tree)).is_some_and(|at| at.above == Some(by)));
         if let Some(known) = self.view.get_mut(by) {
-            known.shunned = now + if is_orphan { SHUNNED / 4 } else { SHUNNED };
+            known.shunned = now + if is_above { SHUNNED / 4 } else { SHUNNED };
             if why == Refusal::Leaving {
                 self.view.forget(by, now);
             }
@@ -352,10 +375,11 @@ impl Esm {
     /// Asks parents that are silent whether they are there.
     pub(super) fn doubt_the_silent(&mut self, cx: &mut Context<'_>) {
         let now = cx.now();
+        let is_island = self.lan.is_some();
         let Some(live) = self.live() else { return };
         let mut doubted = Vec::new();
         for (tree, at) in (0_u8..).zip(&mut live.trees) {
-            let is_silent = at.doubt_at().is_some_and(|at| at <= now);
+            let is_silent = at.doubt_at(is_island).is_some_and(|at| at <= now);
             if let Some(parent) = &mut at.parent
                 && is_silent
             {
@@ -367,8 +391,7 @@ impl Esm {
             self.tell_lan(cx);
         }
         for (tree, addr, round_trip, rests) in doubted {
-            // Others are asked meanwhile, so it costs nothing to wait.
-            let patience = round_trip * 2 + DOUBT;
+            let patience = round_trip * 5 / 4 + DOUBT / 4;
             let ask = self.adopt_me(addr, tree, now);
             self.ask_within(addr, ask, Purpose::Doubt(tree), Some(patience), cx);
             if rests {
@@ -392,27 +415,47 @@ impl Esm {
         self.ask(parent, ask, Purpose::Doubt(tree), cx);
     }
 
+    /// The parent is there: whoever was to take its place is not needed.
+    fn no_reserve(&mut self, tree: u8, cx: &mut Context<'_>) {
+        let at = self.live().and_then(|live| live.trees.get_mut(usize::from(tree)));
+        if let Some((_, addr, _)) = at.and_then(|at| at.reserve.take()) {
+            self.tell_known(addr, Tell::Gone { trees: 1 << tree }, cx);
+        }
+    }
+
     /// A parent keeps us.
-    pub(super) fn stays(&mut self, tree: u8, by: SocketAddr) {
+    pub(super) fn stays(&mut self, tree: u8, by: SocketAddr, cx: &mut Context<'_>) {
+        self.no_reserve(tree, cx);
         let Some(live) = self.live() else { return };
         if let Some(at) = live.trees.get_mut(usize::from(tree))
             && let Some(parent) = &mut at.parent
             && parent.addr == by
         {
             parent.moves = false;
+            parent.answered += 1;
             at.seek = None;
         }
     }
 
+    /// Whether a parent sent a symbol, or said something, since.
+    pub(super) fn was_fed(&self, tree: u8, parent: SocketAddr, since: Instant) -> bool {
+        let State::Live(live) = &self.state else { return false };
+        let at = live.trees.get(usize::from(tree)).and_then(|at| at.parent.as_ref());
+        at.is_some_and(|at| at.addr == parent && at.heard > since)
+    }
+
     /// A parent that was doubted answered.
-    pub(super) fn trusted(&mut self, tree: u8, by: SocketAddr, now: Instant) {
+    pub(super) fn trusted(&mut self, tree: u8, by: SocketAddr, cx: &mut Context<'_>) {
+        let now = cx.now();
         let Some(live) = self.live() else { return };
         if let Some(Some(parent)) = live.trees.get_mut(usize::from(tree)).map(|at| at.parent.as_mut())
             && parent.addr == by
         {
             parent.doubted = false;
+            parent.answered += 1;
             parent.heard = now;
         }
+        self.no_reserve(tree, cx);
     }
 
     /// A parent does not do as it should: it is told so, and not asked again for a while.
@@ -443,6 +486,11 @@ impl Esm {
         cx.tell(Event::Parent { tree, parent: None });
         self.tell_lan(cx);
         self.pace(cx);
+        let State::Live(live) = &mut self.state else { return };
+        if let Some((id, addr, place)) = live.trees[usize::from(tree)].reserve.take() {
+            self.adopted(tree, (id, addr), place, false, cx);
+            return;
+        }
         // Its own parent lost a child, and knows who else is near.
         if let Some(above) = lost.place.above
             && let [.., grandparent, _] = lost.place.path[..]

@@ -159,18 +159,24 @@ impl Esm {
         self.mind_the_gaps(cx);
     }
 
-    /// A parent has heard of a generation that we know nothing of: its manifest is asked for. What is not signed is not
-    /// believed, so a parent that lies is asked for nothing but a datagram.
-    pub(super) fn ask_for_newer(&mut self, peer: SocketAddr, tree: u8, heard: u32, cx: &mut Context<'_>) {
-        let State::Live(live) = &self.state else { return };
-        let is_parent = live.trees.get(usize::from(tree)).and_then(|at| at.parent.as_ref());
-        let is_parent = is_parent.is_some_and(|parent| parent.addr == peer && !parent.rests);
+    /// Another member has heard of a generation that we know nothing of: its manifest is asked for. What is not signed is
+    /// not believed, so one that lies is asked for nothing but a datagram.
+    pub(super) fn ask_for_newer(&mut self, peer: SocketAddr, heard: u32, cx: &mut Context<'_>) {
+        let State::Live(live) = &mut self.state else { return };
+        let newest = live.playout.number(heard);
         let ours = live.playout.heard() + u64::from(live.repair.ended);
-        if !is_parent || live.source.is_some() || live.playout.number(heard) <= ours {
+        if live.source.is_some() || newest <= ours {
             return;
         }
+        live.repair.help(peer);
         let want = Want { generation: heard.wrapping_sub(1), here: 0, count: 0, manifest: true };
         self.tell_known(peer, Tell::Miss([want].into()), cx);
+    }
+
+    pub(super) fn is_parent(&self, peer: SocketAddr, tree: u8) -> bool {
+        let State::Live(live) = &self.state else { return false };
+        let parent = live.trees.get(usize::from(tree)).and_then(|at| at.parent.as_ref());
+        parent.is_some_and(|parent| parent.addr == peer && !parent.rests)
     }
 
     /// Which trees bring us symbols.

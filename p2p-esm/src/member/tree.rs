@@ -22,6 +22,8 @@ pub(super) struct Parent {
     pub(super) heard: Instant,
     /// It was asked whether it is there, because it is silent.
     pub(super) doubted: bool,
+    /// How often in a row it answered that it is, and sent nothing: the stream has paused.
+    pub(super) answered: u32,
     /// It sends nothing until it is asked to: another host of our LAN gets this tree.
     pub(super) rests: bool,
     /// What it brought of late.
@@ -77,6 +79,8 @@ pub(super) struct Tree {
     pub(super) seek: Option<Seek>,
     /// Where the parent's parent was reached when the parent was lost.
     pub(super) above: Option<SocketAddr>,
+    /// Who would be the parent, should the one that is doubted not answer.
+    pub(super) reserve: Option<(MemberId, SocketAddr, Place)>,
     /// A better parent was asked, and has not answered.
     pub(super) bettering: Option<SocketAddr>,
     /// The newest generation of which a symbol came down this tree.
@@ -106,6 +110,7 @@ impl Tree {
             self.pause = if pause > self.pause { pause } else { self.pause - self.pause / 100 };
             parent.heard = now;
             parent.doubted = false;
+            parent.answered = 0;
         }
     }
 

@@ -88,7 +88,14 @@ impl Group {
     pub(crate) fn add(&mut self, count: usize) {
         let ops: Vec<_> = (0..count).map(|_| self.begin()).collect();
         let only: Vec<_> = ops.iter().map(|(_, op)| *op).collect();
-        assert!(self.sim.finish(&only, Duration::from_secs(30)), "everybody joins");
+        if !self.sim.finish(&only, Duration::from_secs(30)) {
+            for (node, op) in &ops {
+                let machine = self.machine(*node);
+                let parents: Vec<_> = machine.parents().collect();
+                println!("{node:?} {:?} {parents:?} {:?}", self.sim.outcome(*op), machine.counts());
+            }
+            panic!("everybody joins");
+        }
         for (node, op) in ops {
             assert_eq!(self.sim.outcome(op), Some(&Ok(())), "{node:?} joins");
             self.watch(node);
