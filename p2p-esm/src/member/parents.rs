@@ -256,7 +256,7 @@ impl Esm {
                 .parent
                 .as_ref()
                 .filter(|parent| parent.addr == addr)
-                .map_or(Brought::new(now), |parent| parent.brought);
+                .map_or_else(|| Brought::new(now), |parent| parent.brought);
             at.parent =
                 Some(Parent { id, addr, place, round_trip, heard, doubted, answered, rests, brought, moves });
             at.seek = None;
