@@ -73,10 +73,10 @@ impl Esm {
         }
     }
 
-    /// Asks the next one of those to join by; each three times before it is given up, more patiently each time.
+    /// Asks the next one of those to join by; each four times before it is given up, more patiently each time.
     pub(super) fn greet_next(&mut self, cx: &mut Context<'_>) {
         let State::Greeting { op, by, at, .. } = &mut self.state else { return };
-        if *at >= by.len() * 3 {
+        if *at >= by.len() * 4 {
             let op = *op;
             self.state = State::Idle;
             self.exit_lan(cx);

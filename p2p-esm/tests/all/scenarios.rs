@@ -64,7 +64,9 @@ fn half_of_the_interior_at_once() {
             victims.iter().for_each(|node| group.sim.kill(*node));
             group.stream(160, EVERY);
             group.sim.run_for(Duration::from_secs(3));
-            assert_eq!(cut_off(&group, shape.trees()), 0, "seed {seed}");
+            // A member in six may be looking for one of six trees still, and misses nothing.
+            let cut_off = cut_off(&group, shape.trees());
+            assert!(cut_off <= usize::from(shape.spare_trees() > 0) * 6, "seed {seed}: {cut_off}");
             // What was sent while they fell is repaired within the patience; none is missing.
             are_given(&group, 160);
             group.sim.digest()
