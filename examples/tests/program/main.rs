@@ -5,8 +5,8 @@
 #![allow(clippy::print_stdout, reason = "what was measured is shown by --nocapture")]
 
 mod chord;
-mod gnutella;
 mod esm;
+mod gnutella;
 mod napster;
 mod rig;
 mod torrent;

@@ -1,7 +1,7 @@
 //! What is kept of a lookup under way: [`Running`].
 
-use super::lookups::Goal;
 use super::View;
+use super::lookups::Goal;
 use crate::lookup::Lookup;
 use crate::peer::Peer;
 use alloc::vec::Vec;

@@ -2,8 +2,8 @@
 
 mod bittorrent;
 mod chord;
-mod gnutella;
 mod esm;
+mod gnutella;
 mod napster;
 mod stage;
 
