@@ -77,7 +77,9 @@ impl Live {
     fn expects(&self, from: SocketAddr, now: Instant) -> bool {
         let is = |tree: &super::Tree| {
             tree.parent.as_ref().is_some_and(|parent| parent.addr == from)
-                || tree.former.is_some_and(|(former, until)| former == from && now < until)
+                || tree.former.iter().any(|(former, until)| *former == from && now < *until)
+                // It took us for its child, and is not to hear that we are none while the parent is doubted.
+                || tree.reserve.as_ref().is_some_and(|(_, addr, _)| *addr == from)
         };
         self.trees.iter().any(is) || self.repair.asked(from)
     }
@@ -94,7 +96,8 @@ impl Esm {
             return;
         };
         let tree = live.broadcast.shape.tree(symbol.index);
-        if live.source.is_some() || !live.expects(from, now) {
+        // Symbols may overtake the answer of who takes us for its child.
+        if live.source.is_some() || !live.expects(from, now) && !self.questions.is_asked_to_adopt(from) {
             self.counts.bad += 1;
             // Who takes us for its child has not heard that we are none; nobody is told so for each symbol.
             if live.next_gone <= now && live.source.is_none() {
@@ -147,7 +150,9 @@ impl Esm {
     pub(super) fn manifest(&mut self, datagram: &Datagram, by_group: bool, cx: &mut Context<'_>) -> bool {
         let now = cx.now();
         let (Some(socket), State::Live(live)) = (self.socket, &mut self.state) else { return false };
-        if live.source.is_some() || !(by_group || live.expects(datagram.peer, now)) {
+        let is_expected =
+            by_group || live.expects(datagram.peer, now) || self.questions.is_asked_to_adopt(datagram.peer);
+        if live.source.is_some() || !is_expected {
             self.counts.bad += 1;
             return false;
         }

@@ -437,6 +437,10 @@ impl Esm {
             }
             Purpose::Doubt(tree) => {
                 self.view.forget(question.to, cx.now());
+                if self.is_parent(question.to, tree) {
+                    // Should it be there after all, it is not to send to us what another one does.
+                    self.tell_known(question.to, Tell::Gone { trees: 1 << tree }, cx);
+                }
                 self.lost(tree, question.to, cx);
             }
             Purpose::Adopt(tree) | Purpose::Better(tree) => {

@@ -249,7 +249,6 @@ impl Esm {
             Some(_) | None => None,
         };
         if former != Some(addr) {
-            at.former = former.map(|former| (former, now + UNDER_WAY));
             let moves = at.parent.as_ref().is_some_and(|parent| parent.moves && parent.addr == addr);
             let (heard, doubted, answered) = (now, false, 0);
             let brought = at
@@ -263,6 +262,7 @@ impl Esm {
             cx.tell(Event::Parent { tree, parent: Some(addr) });
         }
         if let Some(former) = former {
+            at.leaves(former, now + UNDER_WAY);
             self.tell_known(former, Tell::Gone { trees: 1 << tree }, cx);
         }
         self.tell_place(tree.into(), cx);
@@ -417,8 +417,12 @@ impl Esm {
 
     /// The parent is there: whoever was to take its place is not needed.
     fn no_reserve(&mut self, tree: u8, cx: &mut Context<'_>) {
+        let now = cx.now();
         let at = self.live().and_then(|live| live.trees.get_mut(usize::from(tree)));
-        if let Some((_, addr, _)) = at.and_then(|at| at.reserve.take()) {
+        if let Some(at) = at
+            && let Some((_, addr, _)) = at.reserve.take()
+        {
+            at.leaves(addr, now + UNDER_WAY);
             self.tell_known(addr, Tell::Gone { trees: 1 << tree }, cx);
         }
     }
@@ -480,7 +484,7 @@ impl Esm {
         let Some(live) = self.live() else { return };
         let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
         let Some(lost) = at.parent.take_if(|at| at.addr == parent) else { return };
-        at.former = Some((parent, now + UNDER_WAY));
+        at.leaves(parent, now + UNDER_WAY);
         at.above = None;
         self.counts.lost_parents += 1;
         cx.tell(Event::Parent { tree, parent: None });

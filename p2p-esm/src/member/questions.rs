@@ -56,6 +56,12 @@ impl Questions {
         self.0.iter().any(is)
     }
 
+    /// Whether this member was asked to be a parent.
+    pub(super) fn is_asked_to_adopt(&self, addr: SocketAddr) -> bool {
+        let adopts = |purpose| matches!(purpose, Purpose::Adopt(_) | Purpose::Better(_));
+        self.any(|question| question.to == addr && adopts(question.purpose))
+    }
+
     /// Those that nobody answered in time.
     pub(super) fn overdue(&mut self, now: Instant) -> Vec<Question> {
         self.0.extract_if(.., |question| question.due <= now).collect()

@@ -73,8 +73,8 @@ pub(super) struct Seek {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
     pub(super) parent: Option<Parent>,
-    /// Who was the parent before, and until when: what it sent is still under way until then.
-    pub(super) former: Option<(SocketAddr, Instant)>,
+    /// Who was a parent before, or would have been, and until when: what it sent is still under way until then.
+    pub(super) former: Vec<(SocketAddr, Instant)>,
     pub(super) children: Vec<Child>,
     pub(super) seek: Option<Seek>,
     /// Where the parent's parent was reached when the parent was lost.
@@ -89,7 +89,17 @@ pub(super) struct Tree {
     pub(super) pause: Duration,
 }
 
+/// Former parents that are remembered.
+const FORMER: usize = 4;
+
 impl Tree {
+    /// We are no child of it any more: what it sent is under way until then.
+    pub(super) fn leaves(&mut self, parent: SocketAddr, until: Instant) {
+        self.former.retain(|(former, _)| *former != parent);
+        self.former.truncate(FORMER - 1);
+        self.former.insert(0, (parent, until));
+    }
+
     /// Who passes the stream on to us, ourselves included; nobody knows if we have no parent.
     pub(super) fn path(&self, me: MemberId, is_source: bool) -> Option<Vec<MemberId>> {
         if is_source {
