@@ -9,6 +9,9 @@ use p2p_sim::{Links, NodeIx, Setup};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+/// Datagrams and bytes between two LANs.
+type Crossed = BTreeMap<(usize, usize), (u64, u64)>;
+
 /// LANs at the routers of a generated internet.
 #[derive(Clone)]
 struct Map {
@@ -16,7 +19,7 @@ struct Map {
     /// Hosts of a LAN follow each other.
     hosts: usize,
     /// Datagrams and bytes of the stream between two LANs, while it is counted.
-    crossed: Arc<Mutex<Option<BTreeMap<(usize, usize), (u64, u64)>>>>,
+    crossed: Arc<Mutex<Option<Crossed>>>,
     /// What is no longer than this is no part of the stream.
     control: usize,
 }
