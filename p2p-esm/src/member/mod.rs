@@ -336,6 +336,9 @@ impl Esm {
                 let Some(question) = self.questions.answered(transaction, peer) else { return };
                 self.wake(cx);
                 let now = cx.now();
+                if self.questions.ends_silence() {
+                    self.seek_anew(now);
+                }
                 let took = now.since(question.asked);
                 self.view.note(from, peer, now);
                 if let Some(known) = self.view.get_mut(peer) {

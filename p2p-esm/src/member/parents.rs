@@ -110,6 +110,14 @@ impl Esm {
         }
     }
 
+    /// We were cut off: that nobody was found meanwhile says nothing of how many there are.
+    pub(super) fn seek_anew(&mut self, now: Instant) {
+        let Some(live) = self.live() else { return };
+        for seek in live.trees.iter_mut().filter_map(|tree| tree.seek.as_mut()) {
+            (seek.rounds, seek.next) = (0, now);
+        }
+    }
+
     pub(super) fn seek(&mut self, tree: u8, cx: &mut Context<'_>) {
         let now = cx.now();
         if !self.wants_parent(tree, now) {
