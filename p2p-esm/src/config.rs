@@ -3,6 +3,7 @@
 use crate::lan::Lan;
 use crate::seal::SharedKey;
 use crate::shape::Shape;
+use crate::verified::Verified;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use ed25519_dalek::SigningKey;
@@ -54,6 +55,8 @@ pub struct Config {
     pub shape: Shape,
     /// Bytes in a second that a source announces.
     pub rate: u32,
+    /// The number of a source's first generation: 0. Tests begin elsewhere.
+    pub first: u64,
     /// After how long a source closes a generation, and signs, though it is not full: 100 ms. Longer adds to the delay
     /// of slow streams, shorter to their parity.
     pub flush: Duration,
@@ -71,6 +74,8 @@ pub struct Config {
     /// The LAN that it shares its stream with, by multicast that leaves it nowhere. `None`, as by default: it neither
     /// hears nor sends anything there.
     pub lan: Option<Lan>,
+    /// What other members of the same process have verified, in simulations. `None` by default.
+    pub verified: Option<Verified>,
 }
 
 impl Default for Config {
@@ -84,12 +89,14 @@ impl Default for Config {
             source: None,
             shape: Shape::SIX_OF_FOUR,
             rate: 125_000,
+            first: 0,
             flush: Duration::from_millis(100),
             pace: 0,
             keep: Duration::ZERO,
             begin: Duration::ZERO,
             shared: None,
             lan: None,
+            verified: None,
         }
     }
 }

@@ -48,6 +48,7 @@ mod shape;
 pub mod symbol;
 #[cfg(feature = "node")]
 mod system;
+mod verified;
 mod view;
 pub mod wire;
 
@@ -63,3 +64,4 @@ pub use seal::SharedKey;
 pub use shape::{LARGEST_PACKET, MOST_SYMBOLS, Shape, ShapeError};
 #[cfg(feature = "node")]
 pub use system::TextError;
+pub use verified::Verified;

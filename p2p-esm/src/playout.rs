@@ -284,7 +284,8 @@ impl Playout {
             new = true;
         }
         self.make_room(behind);
-        if behind > self.next.0 && !manifest.generations.is_empty() {
+        // The end alone says as well that all before it was sent.
+        if behind > self.next.0 && (manifest.last || !manifest.generations.is_empty()) {
             self.see(behind - 1, now);
         }
         for (generation, listed) in (manifest.first..).zip(manifest.generations) {

@@ -12,7 +12,9 @@ const FORGOTTEN: Duration = Duration::from_secs(60);
 /// Questions in a row without an answer after which a member is gone.
 const SILENT: u8 = 2;
 /// What a member said of itself counts for so long.
-const FRESH: Duration = Duration::from_secs(20);
+const FRESH: Duration = Duration::from_secs(30);
+/// What it said may be asked for again after so long.
+const STALE: Duration = Duration::from_secs(8);
 
 /// A member that is known of.
 #[derive(Clone, Debug)]
@@ -31,6 +33,9 @@ pub(crate) struct Acquaintance {
     pub(crate) shunned: Instant,
     /// Questions in a row that it did not answer.
     pub(crate) silent: u8,
+    /// Since when it is taken for gone. Its token is kept: should it be there after all, it is to be told that we are no
+    /// child of it.
+    gone: Option<Instant>,
 }
 
 impl Acquaintance {
@@ -38,6 +43,11 @@ impl Acquaintance {
     pub(crate) fn status(&self, tree: u8, now: Instant) -> Option<TreeStatus> {
         let (said, trees) = self.status.as_ref()?;
         (now.since(*said) < FRESH).then(|| trees.get(usize::from(tree)).copied()).flatten()
+    }
+
+    /// Whether it may be asked again how it is.
+    pub(crate) fn is_stale(&self, now: Instant) -> bool {
+        self.status.as_ref().is_none_or(|(said, _)| now.since(*said) >= STALE)
     }
 }
 
@@ -47,7 +57,7 @@ pub(crate) struct View(Vec<Acquaintance>);
 
 impl View {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Acquaintance> {
-        self.0.iter()
+        self.0.iter().filter(|known| known.gone.is_none())
     }
 
     pub(crate) fn get(&self, addr: SocketAddr) -> Option<&Acquaintance> {
@@ -67,6 +77,7 @@ impl View {
                 (known.id, known.status, known.token) = (id, None, 0);
             }
             known.heard = known.heard.max(heard);
+            known.gone = known.gone.filter(|gone| *gone >= heard);
             return;
         }
         let new = Acquaintance {
@@ -78,11 +89,12 @@ impl View {
             round_trip: None,
             shunned: Instant::ZERO,
             silent: 0,
+            gone: None,
         };
         if self.0.len() < MOST {
             self.0.push(new);
-        } else if let Some(oldest) = self.0.iter_mut().min_by_key(|known| known.heard)
-            && oldest.heard < heard
+        } else if let Some(oldest) = self.0.iter_mut().min_by_key(|known| (known.gone.is_none(), known.heard))
+            && (oldest.gone.is_some() || oldest.heard < heard)
         {
             *oldest = new;
         }
@@ -105,14 +117,16 @@ impl View {
             known.silent += 1;
             known.shunned = until;
             if known.silent >= SILENT {
-                self.forget(addr);
+                self.forget(addr, until);
             }
         }
     }
 
-    /// Forgets who is gone.
-    pub(crate) fn forget(&mut self, addr: SocketAddr) {
-        self.0.retain(|known| known.addr != addr);
+    /// It is gone, until somebody hears of it later than now.
+    pub(crate) fn forget(&mut self, addr: SocketAddr, now: Instant) {
+        if let Some(known) = self.get_mut(addr) {
+            (known.gone, known.status, known.silent) = (Some(now), None, 0);
+        }
     }
 
     /// Forgets who was not heard of for long.
@@ -123,7 +137,7 @@ impl View {
     /// Some members, other than the one that is told.
     pub(crate) fn sample(&self, but: SocketAddr, now: Instant, rng: &mut Rng) -> Vec<Known> {
         let mut sample: Vec<Known> = Vec::new();
-        let others = self.0.iter().filter(|known| known.addr != but);
+        let others = self.iter().filter(|known| known.addr != but);
         // Reservoir sampling (Vitter 1985): each with the same chance, in one pass.
         for (at, known) in others.enumerate() {
             let age = now.since(known.heard).as_secs().min(255) as u8;

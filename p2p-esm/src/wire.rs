@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub const KIND: u8 = 0xe0;
 
 /// The version of what members say to each other.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Bytes of the head.
 const HEAD: usize = 1 + 4 + 1;
@@ -100,13 +100,31 @@ pub enum Ask {
         /// The token that the parent is to show when it tells its child something.
         #[serde(with = "postcard::fixint::le")]
         token: u32,
-        /// How many children the asker could have in this tree: who can pass it on goes before who cannot.
-        spare: u8,
-        /// Whether it found no other parent in this tree: who has room for other trees is to take it too.
-        urgent: bool,
+        /// What the asker is like as a child.
+        as_child: AsChild,
         /// What the parent is to send.
         flow: Flow,
     },
+}
+
+/// What a child is like: who goes before whom where there is no room for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsChild {
+    /// It passes this tree on itself, so it goes before who does not.
+    pub native: bool,
+    /// Children that it has room for in this tree.
+    pub spare: u8,
+    /// What it gives against what it gets: 64 times the children that it can have and one, for each tree that it would
+    /// have.
+    pub claim: u16,
+    /// Milliseconds from it to the parent and back; 65,535 if it does not know.
+    pub distance: u16,
+    /// It found no other parent in this tree: who has room for other trees is to take it too.
+    pub urgent: bool,
+    /// It has no parent in this tree, or one that is silent.
+    pub orphan: bool,
+    /// Other hosts of its LAN get the other trees, so each manifest is to come by one tree only.
+    pub island: bool,
 }
 
 /// What a child wants of a tree.
@@ -138,6 +156,9 @@ pub enum Answer {
     },
     /// To [`Ask::Probe`].
     Status {
+        /// One behind the newest generation that it heard of, as in [`Tell::Place`].
+        #[serde(with = "postcard::fixint::le")]
+        heard: u32,
         /// Tree by tree.
         trees: Vec<TreeStatus>,
         /// Some members.
@@ -165,12 +186,18 @@ pub enum Tell {
         tree: u8,
         /// Where the parent is.
         place: Place,
+        /// One behind the newest generation that it heard of, of which the low 32 bits count: who has not heard of it
+        /// asks for its manifest.
+        #[serde(with = "postcard::fixint::le")]
+        heard: u32,
     },
     /// A child to its parent, from time to time: it is still there.
     Here {
         /// In these trees, bit by bit.
         #[serde(with = "postcard::fixint::le")]
         trees: u64,
+        /// As in [`AsChild`], for the trees that it has.
+        claim: u16,
     },
     /// A child to its parent: it is none any more.
     Gone {
@@ -223,6 +250,9 @@ pub struct TreeStatus {
     pub room: u8,
     /// Milliseconds from the source to it.
     pub delay: u16,
+    /// Who passes the tree on itself and is not as far from it, in milliseconds there and back, is taken though there is
+    /// no room: another one is sent away for it. 0 if nobody is, 65,535 if anybody.
+    pub far: u16,
 }
 
 /// A member, and where it is reached.
@@ -294,7 +324,7 @@ impl Packet {
                     Answer::Broadcast { sample, .. } | Answer::Refused { instead: sample, .. } => {
                         sample.len() <= SAMPLE
                     }
-                    Answer::Status { trees, sample } => sample.len() <= SAMPLE && trees.len() <= 64,
+                    Answer::Status { trees, sample, .. } => sample.len() <= SAMPLE && trees.len() <= 64,
                     Answer::Adopted(place) => place.path.len() <= DEEPEST,
                     Answer::Prove | Answer::Nothing => true,
                 },

@@ -1,9 +1,10 @@
 //! A group in virtual time: its source, its members, and what they were given ([`Audience`]).
 
 use p2p_core::{Bytes, Duration, Instant, OpId};
+use p2p_esm::lan::Lan;
 use p2p_esm::playout::Output;
-use p2p_esm::{Command, Config, Esm, Event, GroupKey, Shape, SourceKey};
-use p2p_sim::{Links, NodeIx, Sim};
+use p2p_esm::{Command, Config, Esm, Event, GroupKey, Shape, SourceKey, Verified};
+use p2p_sim::{Links, NodeIx, Setup, Sim};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -34,13 +35,18 @@ impl Setting {
         self.packet as u32 * self.packets
     }
 
+    /// Bytes in a second that so many times the stream are.
+    fn upload(&self, degree: f64) -> u32 {
+        // A twentieth is for heads, and nobody is to miss a place by rounding.
+        (f64::from(self.rate()) * degree * 1.06) as u32
+    }
+
     fn config(&self) -> Config {
         let mut config = Config::default();
         config.listen = SocketAddr::from(([0, 0, 0, 0], PORT));
         config.shape = self.shape;
         config.rate = self.rate();
-        // A twentieth is for heads, and nobody is to miss a place by rounding.
-        config.upload = (f64::from(self.rate()) * self.degree * 1.06) as u32;
+        config.upload = self.upload(self.degree);
         config.patience = self.patience;
         config.flush = self.flush;
         config
@@ -67,6 +73,10 @@ pub struct Audience {
 struct Record {
     sent: Vec<Instant>,
     members: BTreeMap<NodeIx, Given>,
+    /// When each member asked to join.
+    begun: BTreeMap<NodeIx, Instant>,
+    /// Seconds from that to the first packet.
+    waits: Vec<f64>,
     /// Of every packet that went out, in milliseconds since it was sent.
     delay: f64,
     packets: u64,
@@ -96,12 +106,23 @@ impl Audience {
     /// If it cannot, which is a fault of the machine.
     #[must_use]
     pub fn new(seed: u64, links: impl Links, setting: Setting) -> Self {
+        Self::begun(seed, links, setting, Setup::new(), None)
+    }
+
+    /// The same, at a place of its own, and in a LAN if it has one.
+    ///
+    /// # Panics
+    /// If it cannot, which is a fault of the machine.
+    #[must_use]
+    pub fn begun(seed: u64, links: impl Links, setting: Setting, at: Setup, lan: Option<Lan>) -> Self {
         let key = SourceKey::new([9; 32]);
         let mut config = setting.config();
+        config.verified = Some(Verified::default());
         let config_of_members = Arc::new(config.clone());
         config.source = Some(key.clone());
+        config.lan = lan;
         let mut sim = Sim::new(seed, links);
-        let source = sim.add(Esm::new(config));
+        let source = sim.add_with(at, Esm::new(config));
         let op = sim.ask(source, Command::Broadcast);
         assert!(sim.finish(&[op], Duration::from_secs(1)) && sim.outcome(op) == Some(&Ok(())), "a source");
         let given: Arc<Mutex<Record>> = Arc::default();
@@ -125,7 +146,22 @@ impl Audience {
 
     /// One more member joins, by the source.
     pub fn join(&mut self) -> NodeIx {
-        let node = self.sim.add(Esm::new(self.config.clone()));
+        self.begin(Setup::new(), self.config.clone())
+    }
+
+    /// One that may send so many times the stream.
+    pub fn join_as(&mut self, at: Setup, degree: f64, lan: Option<Lan>) -> NodeIx {
+        let mut config = (*self.config).clone();
+        config.upload = self.setting.upload(degree);
+        config.lan = lan;
+        self.begin(at, Arc::new(config))
+    }
+
+    fn begin(&mut self, at: Setup, config: Arc<Config>) -> NodeIx {
+        let node = self.sim.add_with(at, Esm::new(config));
+        if let Ok(mut record) = self.given.lock() {
+            record.begun.insert(node, self.sim.now());
+        }
         let by = vec![SocketAddr::new(self.sim.addr(self.source), PORT)];
         let op = self.sim.ask(node, Command::Join { group: self.group, by });
         self.joining.push((node, op, self.sim.now()));
@@ -186,6 +222,12 @@ impl Audience {
         self.given.lock().map_or_else(|_| Vec::new(), |mut record| std::mem::take(&mut record.parents))
     }
 
+    /// Seconds from asking to join to the first packet, of those that were given one.
+    #[must_use]
+    pub fn waits(&self) -> Vec<f64> {
+        self.given.lock().map_or_else(|_| Vec::new(), |record| record.waits.clone())
+    }
+
     /// Forgets the longest pause of every member.
     pub fn forget_pauses(&self) {
         if let Ok(mut record) = self.given.lock() {
@@ -205,6 +247,11 @@ impl Record {
         if let Some(sent) = self.sent.get(number as usize) {
             self.delay += now.since(*sent).as_secs_f64() * 1e3;
             self.packets += 1;
+        }
+        if !self.members.contains_key(&node)
+            && let Some(begun) = self.begun.remove(&node)
+        {
+            self.waits.push(now.since(begun).as_secs_f64());
         }
         let new = Given { first: number, last: number, packets: 0, at: now, pause: Duration::ZERO };
         let given = self.members.entry(node).or_insert(new);

@@ -17,7 +17,7 @@ pub struct Churn {
     pub ended: usize,
     /// Packets that went out, of those that were sent while each member watched.
     pub delivered: f64,
-    /// Symbols that came twice, for each packet that was sent, and member.
+    /// Symbols that came twice, of all members together, for each packet that was sent.
     pub twice: f64,
     /// Symbols sent for each that a member needed.
     pub sent: f64,
@@ -33,25 +33,40 @@ pub struct Churn {
     pub digest: u64,
 }
 
-/// Hosts join over 200 s; from then on each is there for a while and away for a while, for so long. Half of those who go
-/// crash.
+/// How hosts come and go.
+#[derive(Debug, Clone, Copy)]
+pub struct Going {
+    /// They join over so long.
+    pub begin: Duration,
+    /// From then on each is there for so long.
+    pub up: Session,
+    /// And away for so long.
+    pub down: Session,
+    /// It is looked at them for so long.
+    pub span: Duration,
+}
+
+impl Going {
+    /// Sessions of five minutes, two minutes away, for so long.
+    #[must_use]
+    pub const fn often(span: Duration) -> Self {
+        let up = Session::Exponential { mean: Duration::from_secs(300) };
+        let down = Session::Exponential { mean: Duration::from_secs(120) };
+        Self { begin: Duration::from_secs(200), up, down, span }
+    }
+}
+
+/// Hosts join, and then come and go. Half of those who go crash.
 #[must_use]
-pub fn churn(
-    seed: u64,
-    hosts: usize,
-    links: impl Links,
-    setting: Setting,
-    (up, down): (Session, Session),
-    span: Duration,
-) -> Churn {
+pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going: Going) -> Churn {
+    let Going { begin, up, down, span } = going;
     let mut dice = Rng::fast_from(seed);
     let mut audience = Audience::new(seed, links, setting);
-    let begin = Duration::from_secs(200);
     // When each host changes next, and who it is while it is there.
     let mut next: Vec<(Instant, Option<NodeIx>)> =
         (0..hosts).map(|_| (Instant::ZERO + begin.mul_f64(dice.unit()), None)).collect();
     let settled = Instant::ZERO + begin;
-    let until = settled + Duration::from_secs(60) + span;
+    let until = settled + span;
     let (mut ended, mut due, mut given, mut watched) = (0, 0_u64, 0_u64, 0.0);
     let mut counts = Counts::default();
     let mut lost_parents = 0;
@@ -105,7 +120,7 @@ pub fn churn(
         hosts,
         ended,
         delivered: given as f64 / due.max(1) as f64,
-        twice: counts.twice as f64 / due.max(1) as f64,
+        twice: counts.twice as f64 / audience.sent().max(1) as f64,
         sent: counts.sent as f64 / (due.max(1) as f64 * expansion),
         control: counts.control as f64 / f64::max(watched, 1.0),
         delay: audience.delay(),

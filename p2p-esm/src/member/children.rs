@@ -1,38 +1,43 @@
 //! Whom a member sends symbols to.
 
 use super::{Context, Esm, Live, State};
+use crate::member::flow::SOON;
+use crate::member::precedence::claim;
+use crate::member::questions::{Purpose, UNKNOWN};
 use crate::member::tree::Child;
-use crate::wire::{Answer, DEEPEST, Flow, Known, MemberId, Place, Refusal, SAMPLE, Tell};
+use crate::wire::{Answer, AsChild, Ask, DEEPEST, Flow, Known, MemberId, Place, Refusal, SAMPLE, Tell};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::{Duration, Instant};
 
 /// Children in a tree that may rest: as many LANs as can have one of their stand-bys here.
 const MOST_RESTING: usize = 64;
+/// A child that was heard of so recently is there.
+const QUIET: Duration = Duration::from_millis(400);
 /// How often a child is told where it is, should nothing have changed.
 const PLACE: Duration = Duration::from_secs(3);
 /// Who is told to find another parent is sent symbols for so long.
 pub(super) const MOVING: Duration = Duration::from_secs(3);
 
 impl Live {
-    /// The tree in which the member passes symbols on: one of them, so that who fails is missed in one tree only.
-    pub(super) fn own_tree(&self, me: MemberId) -> usize {
-        // A tree's number is below 64.
-        (me.0 % self.trees.len() as u64) as usize
-    }
-
-    fn staying(&self) -> usize {
+    pub(super) fn staying(&self) -> usize {
         self.trees.iter().map(super::Tree::staying).sum()
     }
 
     /// Children that it has room for in a tree.
-    pub(super) fn room(&self, me: MemberId, tree: usize) -> usize {
+    pub(super) fn room(&self, tree: usize) -> usize {
         let copies = usize::from(self.copies);
         if self.source.is_some() {
             // The same in each.
             return (copies / self.trees.len()).saturating_sub(self.trees[tree].staying());
         }
-        if tree == self.own_tree(me) { copies.saturating_sub(self.staying()) } else { 0 }
+        if tree == self.own { copies.saturating_sub(self.staying()) } else { 0 }
+    }
+
+    /// What it gives for each tree that it gets, or would with this one.
+    pub(super) fn claim(&self, with: Option<usize>) -> u16 {
+        let has = |(at, tree): &(usize, &super::Tree)| tree.parent.is_some() || Some(*at) == with;
+        claim(self.copies, self.trees.iter().enumerate().filter(has).count())
     }
 
     fn place(&self, me: MemberId, tree: usize) -> Option<Place> {
@@ -50,16 +55,19 @@ impl Esm {
         (id, addr): (MemberId, SocketAddr),
         (tree, flow): (u8, Flow),
         token: u32,
-        spare: u8,
-        urgent: bool,
+        like: AsChild,
         cx: &mut Context<'_>,
     ) -> Answer {
         let (me, now) = (self.me, cx.now());
         let tree_at = usize::from(tree);
         let refuse = |why| Answer::Refused { why, instead: Vec::new() };
         let State::Live(live) = &mut self.state else { return Answer::Nothing };
-        if live.leaving.is_some() {
+        if live.leaving.is_some() && live.source.is_none() {
             return refuse(Refusal::Leaving);
+        }
+        if live.repair.ended {
+            // Whoever comes now is to hear of the end.
+            live.next_place = live.next_place.min(now + SOON);
         }
         if tree_at >= live.trees.len() {
             return refuse(Refusal::NoTree);
@@ -72,8 +80,9 @@ impl Esm {
             return refuse(Refusal::Full);
         }
         let rests = flow == Flow::Rest;
-        let new = Child { id, addr, token, heard: now, spare, rests, moves: None };
+        let new = Child { id, addr, token, heard: now, like, doubted: false, rests, moves: None };
         if let Some(child) = live.trees[tree_at].child(addr) {
+            // Who was told to move and asks again found nobody else.
             *child = new;
             if let Flow::From(generation) = flow {
                 self.catch_up(addr, tree, generation, cx);
@@ -89,42 +98,41 @@ impl Esm {
             live.trees[tree_at].children.push(new);
             return Answer::Adopted(place);
         }
-        let room = live.room(me, tree_at);
         // Who found no parent elsewhere is taken by whoever has upload left, in any tree.
-        let any = urgent && live.source.is_none() && live.staying() < usize::from(live.copies);
+        let any = like.urgent && live.source.is_none() && live.staying() < usize::from(live.copies);
         let mut displaced = None;
-        if room == 0 && !any {
-            // Who can pass it on goes before who cannot: that one finds room below it.
-            let children = live.trees[tree_at].children.iter_mut();
-            let weakest = children
-                .filter(|child| child.moves.is_none() && !child.rests)
-                .min_by_key(|child| child.spare);
-            match weakest {
-                Some(child) if child.spare == 0 && spare > 0 => {
-                    child.moves = Some(now + MOVING);
-                    displaced = Some((child.addr, child.token));
+        if live.room(tree_at) == 0 && !any {
+            let gives_way = live.trees[tree_at].gives_way(like);
+            let Some(child) = gives_way.and_then(|addr| live.trees[tree_at].child(addr)) else {
+                let children = live.trees[tree_at].children.iter().filter(|child| child.moves.is_none());
+                let instead = children.filter(|child| child.like.spare > 0).take(SAMPLE);
+                let instead = instead.map(|child| Known { id: child.id, addr: child.addr, age: 0 }).collect();
+                if like.orphan {
+                    self.doubt_children(tree, cx);
                 }
-                _ => {
-                    let children = live.trees[tree_at].children.iter().filter(|child| child.moves.is_none());
-                    let instead = children.filter(|child| child.spare > 0).take(SAMPLE);
-                    let instead =
-                        instead.map(|child| Known { id: child.id, addr: child.addr, age: 0 }).collect();
-                    return Answer::Refused { why: Refusal::Full, instead };
-                }
-            }
+                return Answer::Refused { why: Refusal::Full, instead };
+            };
+            child.moves = Some(now + MOVING);
+            displaced = Some((child.addr, child.token));
         }
         live.trees[tree_at].children.push(new);
         if let Flow::From(generation) = flow {
             self.catch_up(addr, tree, generation, cx);
         }
         if let Some((child, token)) = displaced {
-            let to = Some(Known { id, addr, age: 0 });
+            let to = (like.spare > 0).then_some(Known { id, addr, age: 0 });
             self.tell(child, token, Tell::Move { tree, to }, cx);
         }
         Answer::Adopted(place)
     }
 
-    pub(super) fn child_is_here(&mut self, peer: SocketAddr, id: MemberId, trees: u64, now: Instant) {
+    pub(super) fn child_is_here(
+        &mut self,
+        (peer, id): (SocketAddr, MemberId),
+        trees: u64,
+        claim: u16,
+        now: Instant,
+    ) {
         let Some(live) = self.live() else { return };
         for (at, tree) in live.trees.iter_mut().enumerate() {
             if trees >> at & 1 == 1
@@ -132,7 +140,45 @@ impl Esm {
                 && child.id == id
             {
                 child.heard = now;
+                child.doubted = false;
+                child.like.claim = claim;
             }
+        }
+    }
+
+    /// Somebody has no parent, and there is no room: children that were not heard of for a while may be gone.
+    fn doubt_children(&mut self, tree: u8, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let Some(live) = self.live() else { return };
+        let mut doubted = Vec::new();
+        for child in &mut live.trees[usize::from(tree)].children {
+            if now.since(child.heard) >= QUIET && !child.doubted && !child.rests {
+                child.doubted = true;
+                doubted.push(child.addr);
+            }
+        }
+        for addr in doubted {
+            let known = self.view.get(addr).and_then(|known| known.round_trip);
+            let patience = known.map_or(UNKNOWN, |took| took * 2 + super::SLACK);
+            self.ask_within(addr, Ask::Probe, Purpose::Child(tree), Some(patience), cx);
+        }
+    }
+
+    /// A child that others need the place of did not answer.
+    pub(super) fn child_is_silent(&mut self, peer: SocketAddr, tree: u8, cx: &mut Context<'_>) {
+        self.view.forget(peer, cx.now());
+        if let Some(live) = self.live()
+            && let Some(at) = live.trees.get_mut(usize::from(tree))
+        {
+            at.children.retain(|child| child.addr != peer || !child.doubted);
+        }
+    }
+
+    /// A child answered.
+    pub(super) fn child_answered(&mut self, peer: SocketAddr, now: Instant) {
+        let Some(live) = self.live() else { return };
+        for child in live.trees.iter_mut().filter_map(|tree| tree.child(peer)) {
+            (child.heard, child.doubted) = (now, false);
         }
     }
 
@@ -159,14 +205,20 @@ impl Esm {
         if live.next_place > now {
             return;
         }
-        live.next_place = now + PLACE / 2 + cx.rng().phase(PLACE);
-        for tree in 0..live.trees.len() {
-            self.tell_place(tree, cx);
-        }
+        // A source that leaves has little time to say so.
+        let is_end = live.source.is_some() && live.leaving.is_some();
+        live.next_place = now + if is_end { 2 * SOON } else { PLACE / 2 + cx.rng().phase(PLACE) };
+        self.tell_all_places(cx);
         let Some(live) = self.live() else { return };
+        let claim = live.claim(None);
         for (addr, trees) in live.parents() {
-            self.tell_known(addr, Tell::Here { trees }, cx);
+            self.tell_known(addr, Tell::Here { trees, claim }, cx);
         }
+    }
+
+    pub(super) fn tell_all_places(&mut self, cx: &mut Context<'_>) {
+        let trees = self.live().map_or(0, |live| live.trees.len());
+        (0..trees).for_each(|tree| self.tell_place(tree, cx));
     }
 
     /// Tells the children in a tree where they are.
@@ -174,11 +226,12 @@ impl Esm {
         let me = self.me;
         let Some(live) = self.live() else { return };
         let Some(place) = live.place(me, tree) else { return };
+        let heard = live.known_of();
         let children: Vec<_> =
             live.trees[tree].children.iter().map(|child| (child.addr, child.token)).collect();
         for (addr, token) in children {
             // A tree's number is below 64.
-            self.tell(addr, token, Tell::Place { tree: tree as u8, place: place.clone() }, cx);
+            self.tell(addr, token, Tell::Place { tree: tree as u8, place: place.clone(), heard }, cx);
         }
     }
 }

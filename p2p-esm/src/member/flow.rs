@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::member::join::unix_micros;
 use crate::member::lan::cast;
 use crate::member::source::Outgoing;
+use crate::member::tree::Child;
 use crate::playout::Taken;
 use crate::shape::LARGEST_PACKET;
 use crate::symbol::Symbol;
@@ -15,8 +16,11 @@ use bytes::{Bytes, BytesMut};
 use core::net::SocketAddr;
 use p2p_core::{Datagram, Duration, Instant, OpId, SocketId};
 
-/// Symbols that the source did not sign, after which their sender is no parent any more.
-const FORGED: u8 = 3;
+/// A symbol is in time if it is not so many packets before what is signed.
+const IN_TIME: u64 = 32;
+
+/// Once it is known that the stream ends, children hear of it within so long, should they have missed it.
+pub(super) const SOON: Duration = Duration::from_millis(300);
 
 /// How often somebody is told that we are no child of it.
 const GONE_AGAIN: Duration = Duration::from_millis(200);
@@ -39,6 +43,27 @@ impl Live {
         })
     }
 
+    /// Sends a manifest on down its trees: once to who is a child in both, and to who takes it by the first one only.
+    fn send_manifest(
+        &self,
+        socket: SocketId,
+        (one, other): (u8, Option<u8>),
+        data: &Bytes,
+        but: SocketAddr,
+        cx: &mut Context<'_>,
+    ) -> u64 {
+        let children = |tree: u8| {
+            let at = self.trees.get(usize::from(tree)).into_iter().flat_map(|at| &at.children);
+            at.filter(|child| child.addr != but && !child.rests)
+        };
+        let twice = |child: &Child| child.like.island || children(one).any(|first| first.addr == child.addr);
+        let others = other.into_iter().flat_map(children).filter(|child| !twice(child));
+        children(one).chain(others).fold(0, |sent, child| {
+            cx.send_to(socket, child.addr, data.clone());
+            sent + 1
+        })
+    }
+
     /// The trees that a manifest goes down: two that are far from each other, others each time.
     fn manifest_trees(&self, first: u64) -> (u8, Option<u8>) {
         let trees = u64::from(self.broadcast.shape.trees());
@@ -52,7 +77,9 @@ impl Live {
     fn expects(&self, from: SocketAddr, now: Instant) -> bool {
         let is = |tree: &super::Tree| {
             tree.parent.as_ref().is_some_and(|parent| parent.addr == from)
-                || tree.former.is_some_and(|(former, until)| former == from && now < until)
+                || tree.former.iter().any(|(former, until)| *former == from && now < *until)
+                // It took us for its child, and is not to hear that we are none while the parent is doubted.
+                || tree.reserve.as_ref().is_some_and(|(_, addr, _)| *addr == from)
         };
         self.trees.iter().any(is) || self.repair.asked(from)
     }
@@ -69,7 +96,8 @@ impl Esm {
             return;
         };
         let tree = live.broadcast.shape.tree(symbol.index);
-        if live.source.is_some() || !live.expects(from, now) {
+        // Symbols may overtake the answer of who takes us for its child.
+        if live.source.is_some() || !live.expects(from, now) && !self.questions.is_asked_to_adopt(from) {
             self.counts.bad += 1;
             // Who takes us for its child has not heard that we are none; nobody is told so for each symbol.
             if live.next_gone <= now && live.source.is_none() {
@@ -89,38 +117,42 @@ impl Esm {
             Taken::Late | Taken::Ahead => {}
             Taken::Forged => {
                 self.counts.bad += 1;
-                self.forged(tree, from, cx);
-                return;
             }
         }
+        let is_signed = live.playout.is_listed(generation);
+        let in_time = IN_TIME / u64::from(live.broadcast.shape.data()).max(1);
         let at = &mut live.trees[usize::from(tree)];
         let is_parent = at.parent.as_ref().is_some_and(|parent| parent.addr == from);
         if is_parent {
             at.fed(generation, now);
+            if let Some(parent) = &mut at.parent {
+                match taken {
+                    // Nobody passes on what it knows to be forged.
+                    Taken::Forged if is_signed => parent.brought.forged += 1,
+                    Taken::Forged => {}
+                    _ if generation + in_time >= live.signed => parent.brought.came(),
+                    _ => {}
+                }
+            }
+        }
+        if !is_signed && matches!(taken, Taken::New | Taken::Twice | Taken::Forged) {
+            live.witness.note(generation, symbol.index, from, symbol.body);
+        }
+        if taken == Taken::Forged {
+            return;
         }
         self.take_from_outside((tree, generation), taken == Taken::New, is_parent, datagram, cx);
         self.play(cx);
         self.mind_the_gaps(cx);
     }
 
-    fn forged(&mut self, tree: u8, from: SocketAddr, cx: &mut Context<'_>) {
-        let Some(live) = self.live() else { return };
-        let Some(parent) = &mut live.trees[usize::from(tree)].parent else { return };
-        if parent.addr != from {
-            return;
-        }
-        parent.forged += 1;
-        if parent.forged >= FORGED {
-            self.view.forget(from);
-            self.lost(tree, from, cx);
-        }
-    }
-
     /// A manifest came in. False if it is none, or not expected.
     pub(super) fn manifest(&mut self, datagram: &Datagram, by_group: bool, cx: &mut Context<'_>) -> bool {
         let now = cx.now();
         let (Some(socket), State::Live(live)) = (self.socket, &mut self.state) else { return false };
-        if live.source.is_some() || !(by_group || live.expects(datagram.peer, now)) {
+        let is_expected =
+            by_group || live.expects(datagram.peer, now) || self.questions.is_asked_to_adopt(datagram.peer);
+        if live.source.is_some() || !is_expected {
             self.counts.bad += 1;
             return false;
         }
@@ -137,16 +169,23 @@ impl Esm {
             (manifest.first, manifest.generations.iter().map(|listed| listed.count).collect());
         live.repair.note(manifest.first, manifest.generations.len(), &datagram.data, live.playout.oldest());
         let (one, other) = live.manifest_trees(manifest.first);
-        live.playout.sign(manifest, now);
-        self.counts.sends(live.send_on(socket, one, &datagram.data, datagram.peer, cx), datagram.data.len());
-        if let Some(other) = other {
-            self.counts
-                .sends(live.send_on(socket, other, &datagram.data, datagram.peer, cx), datagram.data.len());
+        if manifest.last {
+            live.repair.ended = true;
+            live.next_place = live.next_place.min(now + SOON);
         }
+        live.playout.sign(manifest, now);
+        self.counts.sends(
+            live.send_manifest(socket, (one, other), &datagram.data, datagram.peer, cx),
+            datagram.data.len(),
+        );
         if !by_group && self.casts((one, other)) {
             cast(self.lan.as_mut(), socket, &datagram.data, &mut self.counts, cx);
         }
+        if let Some(live) = self.live() {
+            live.signed = live.signed.max(first + counts.len() as u64);
+        }
         self.judge(first, &counts, now);
+        self.judge_parents(first, &counts, cx);
         self.play(cx);
         self.mind_the_gaps(cx);
         true
@@ -250,11 +289,10 @@ impl Esm {
                         &wire,
                         live.playout.oldest(),
                     );
+                    live.repair.ended |= manifest.last;
                     live.playout.sign(manifest, now);
-                    self.counts.sends(live.send_on(socket, one, &wire, nowhere, cx), wire.len());
-                    if let Some(other) = other {
-                        self.counts.sends(live.send_on(socket, other, &wire, nowhere, cx), wire.len());
-                    }
+                    self.counts
+                        .sends(live.send_manifest(socket, (one, other), &wire, nowhere, cx), wire.len());
                     casts.push((one, live.playout.heard(), wire));
                 }
             }

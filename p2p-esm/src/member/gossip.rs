@@ -1,7 +1,6 @@
 //! Who is there, and how they are: each member asks another one from time to time.
 
-use super::{Context, Esm, State, TICK};
-use crate::api::Timer;
+use super::{Context, Esm, State};
 use crate::member::questions::Purpose;
 use crate::wire::{Answer, Ask, TreeStatus};
 use alloc::vec::Vec;
@@ -15,10 +14,9 @@ impl Esm {
     /// The answer to [`Ask::Probe`].
     pub(super) fn status(&mut self, peer: SocketAddr, cx: &mut Context<'_>) -> Answer {
         let now = cx.now();
-        let me = self.me;
         let State::Live(live) = &self.state else { return Answer::Nothing };
-        let trees = (0..live.trees.len()).map(|tree| live.tree_status(me, tree)).collect();
-        Answer::Status { trees, sample: self.view.sample(peer, now, cx.rng()) }
+        let trees = (0..live.trees.len()).map(|tree| live.tree_status(tree)).collect();
+        Answer::Status { heard: live.known_of(), trees, sample: self.view.sample(peer, now, cx.rng()) }
     }
 
     pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
@@ -32,16 +30,22 @@ impl Esm {
         if live.next_probe <= now {
             live.next_probe = phase(PROBE, cx);
             self.view.tidy(now);
-            self.probe_some(1, cx);
+            // Every other time somebody of whom nothing is known.
+            match cx.rng().chance(0.5).then(|| self.promising(cx)).flatten() {
+                Some(addr) => self.ask(addr, Ask::Probe, Purpose::Probe, cx),
+                None => self.probe_some(1, cx),
+            }
         }
         self.doubt_the_silent(cx);
         self.tidy_children(cx);
         self.tell_places(cx);
         self.better_parents(cx);
+        self.recolour(cx);
         self.seek_all(cx);
-        if self.live().is_some() {
-            cx.set_timer(Timer::Tick, TICK);
+        if let Some(live) = self.live() {
+            live.tick_at = now;
         }
+        self.pace(cx);
     }
 
     /// Asks some members how they are, first those of whom it is not known.
@@ -73,16 +77,18 @@ impl Esm {
 
 impl super::Live {
     /// Where the member is in a tree, in short.
-    pub(super) fn tree_status(&self, me: crate::wire::MemberId, tree: usize) -> TreeStatus {
+    pub(super) fn tree_status(&self, tree: usize) -> TreeStatus {
         let at = &self.trees[tree];
-        let room = u8::try_from(self.room(me, tree)).unwrap_or(u8::MAX);
+        let room = u8::try_from(self.room(tree)).unwrap_or(u8::MAX);
+        let is_native = self.source.is_some() || self.own == tree;
+        let far = if is_native && room == 0 { at.far() } else { 0 };
         match (&self.source, &at.parent) {
-            (Some(_), _) => TreeStatus { depth: 0, room, delay: 0 },
+            (Some(_), _) => TreeStatus { depth: 0, room, delay: 0, far },
             (None, Some(parent)) if !parent.rests => {
                 // A path has 24 members at most.
-                TreeStatus { depth: parent.place.path.len() as u8, room, delay: parent.delay() }
+                TreeStatus { depth: parent.place.path.len() as u8, room, delay: parent.delay(), far }
             }
-            (None, _) => TreeStatus { depth: u8::MAX, room: 0, delay: u16::MAX },
+            (None, _) => TreeStatus { depth: u8::MAX, room: 0, delay: u16::MAX, far: 0 },
         }
     }
 }

@@ -1,16 +1,19 @@
 //! Beginning and end of a member's part in a broadcast.
 
-use super::{Context, Esm, Live, State, TICK};
+use super::{Context, Esm, Live, State};
 use crate::announcement::Announcement;
 use crate::api::Timer;
 use crate::config::Config;
 use crate::error::Error;
 use crate::group::GroupKey;
 use crate::manifest::Checker;
+use crate::member::colour::next_look;
+use crate::member::flow::SOON;
 use crate::member::questions::Purpose;
 use crate::member::repair::Repair;
 use crate::member::source::Source;
 use crate::member::tree::Tree;
+use crate::member::witness::Witness;
 use crate::playout::Playout;
 use crate::seal::Seal;
 use crate::shape::{LARGEST_PACKET, Shape};
@@ -48,14 +51,14 @@ impl Esm {
         let shared = self.config.shared.as_ref();
         let announcement = Announcement::sign(&key.0, run, started, rate, shape, shared);
         let key_group = key.group();
-        let Some(mut live) = self.begin(key_group, announcement, 0) else {
+        let Some(mut live) = self.begin(key_group, announcement, self.config.first) else {
             cx.finish(op, Err(Error::BadKey));
             return;
         };
-        live.source = Some(Source::new(key.0, live.broadcast, self.config.pace, cx.now()));
+        live.source = Some(Source::new(key.0, live.broadcast, self.config.first, self.config.pace, cx.now()));
         self.state = State::Live(live);
         self.enter_lan(key_group, cx);
-        cx.set_timer(Timer::Tick, TICK);
+        self.pace(cx);
         cx.finish(op, Ok(()));
     }
 
@@ -79,10 +82,10 @@ impl Esm {
         }
     }
 
-    /// Asks the next one of those to join by; each three times before it is given up, more patiently each time.
+    /// Asks the next one of those to join by; each four times before it is given up, more patiently each time.
     pub(super) fn greet_next(&mut self, cx: &mut Context<'_>) {
         let State::Greeting { op, by, at, .. } = &mut self.state else { return };
-        if *at >= by.len() * 3 {
+        if *at >= by.len() * 4 {
             let op = *op;
             self.state = State::Idle;
             self.exit_lan(cx);
@@ -120,10 +123,11 @@ impl Esm {
             live.playout.begin_in_the_past(heard, now + self.config.patience * 2 + begin / 2, now);
         }
         live.joining = Some(op);
+        live.next_colour = next_look(cx.now(), cx.rng());
         live.doors = doors;
         self.state = State::Live(live);
         self.seek_all(cx);
-        cx.set_timer(Timer::Tick, TICK);
+        self.pace(cx);
     }
 
     fn begin(&self, group: GroupKey, announcement: Announcement, from: u64) -> Option<Box<Live>> {
@@ -138,20 +142,26 @@ impl Esm {
             tag: group.tag(),
             announcement,
             broadcast,
-            checker: Checker::new(broadcast)?,
+            checker: Checker::new(broadcast)?.sharing(config.verified.clone()),
             playout: Playout::new(shape, from, window, history, config.patience),
             trees: (0..shape.trees()).map(|_| Tree::default()).collect(),
             source: None,
             repair: Repair::default(),
+            witness: Witness::default(),
+            signed: 0,
             doors: Vec::new(),
             joining: None,
             viewers: Vec::new(),
             seal,
             copies: copies(config.upload, announcement.rate, shape),
+            // Below 64.
+            own: (self.me.0 % u64::from(shape.trees())) as usize,
             next_probe: p2p_core::Instant::ZERO,
             next_place: p2p_core::Instant::ZERO,
             next_better: p2p_core::Instant::ZERO,
             next_gone: p2p_core::Instant::ZERO,
+            next_colour: p2p_core::Instant::ZERO,
+            tick_at: p2p_core::Instant::ZERO,
             leaving: None,
         }))
     }
@@ -207,6 +217,12 @@ impl Esm {
                     })
                     .collect();
                 self.emit(out, cx);
+                if is_source {
+                    self.tell_all_places(cx);
+                    if let Some(live) = self.live() {
+                        live.next_place = now + SOON;
+                    }
+                }
                 for (tree, addr, token, to) in moves {
                     self.tell(addr, token, Tell::Move { tree, to }, cx);
                 }
@@ -221,6 +237,7 @@ impl Esm {
             }
         }
         self.leave_if_alone(op.is_none(), cx);
+        self.pace(cx);
     }
 
     /// Is gone once nobody is left who needs it, or it has waited for long enough.

@@ -9,17 +9,21 @@
 //! ```
 
 mod children;
+mod colour;
 mod flow;
 mod gossip;
 mod join;
 mod lan;
 mod looks;
+mod pace;
 mod parents;
+mod precedence;
 mod questions;
 mod repair;
 mod source;
 mod tree;
 mod viewers;
+mod witness;
 
 use crate::announcement::Announcement;
 use crate::api::{Command, Event, Point, Timer};
@@ -44,11 +48,12 @@ use repair::Repair;
 use source::Source;
 use tree::Tree;
 use viewers::Viewer;
+use witness::Witness;
 
 type Context<'a> = Cx<'a, Esm>;
 
-/// How often a member looks after its places.
-const TICK: Duration = Duration::from_millis(100);
+/// An answer may be late by so much.
+const SLACK: Duration = Duration::from_millis(100);
 /// Questions under way at most.
 const MOST_QUESTIONS: usize = 256;
 
@@ -85,6 +90,9 @@ struct Live {
     trees: Vec<Tree>,
     source: Option<Source>,
     repair: Repair,
+    witness: Witness,
+    /// One behind the newest generation that is signed.
+    signed: u64,
     /// Whom it joined by: they are asked again should nobody else be known.
     doors: Vec<SocketAddr>,
     /// Who waits for a place in every tree.
@@ -95,10 +103,15 @@ struct Live {
     seal: Option<Seal>,
     /// Symbols in a second, all trees together, that it may send.
     copies: u16,
+    /// The tree in which it passes symbols on: one of them, so that who fails is missed in one tree only.
+    own: usize,
     next_probe: Instant,
     next_place: Instant,
     next_better: Instant,
     next_gone: Instant,
+    next_colour: Instant,
+    /// When the timer fires that looks after places.
+    tick_at: Instant,
     leaving: Option<(Option<OpId>, Instant)>,
 }
 
@@ -122,6 +135,12 @@ pub struct Counts {
     pub control_sent: u64,
     /// Parents that were lost.
     pub lost_parents: u64,
+    /// Parents that were left because of what they sent.
+    pub liars: u64,
+    /// Parents that were left because they brought too little.
+    pub poor: u64,
+    /// How often it took another tree for its own.
+    pub recoloured: u64,
     /// Symbols and manifests sent to the group of the LAN.
     pub multicast: u64,
     /// Symbols that came by the group of the LAN.
@@ -231,7 +250,7 @@ impl Esm {
         }
         let known = self.view.get(to);
         let token = known.map_or(0, |known| known.token);
-        let usual = known.and_then(|known| known.round_trip).map_or(UNKNOWN, |took| took * 2 + TICK);
+        let usual = known.and_then(|known| known.round_trip).map_or(UNKNOWN, |took| took * 2 + SLACK);
         let now = cx.now();
         // Any number will do that nobody can guess.
         let transaction = cx.rng().bits() as u32;
@@ -267,7 +286,10 @@ impl Esm {
             Some(&manifest::KIND) => {
                 self.manifest(datagram, false, cx);
             }
-            Some(&wire::KIND) => self.packet(datagram, cx),
+            Some(&wire::KIND) => {
+                self.packet(datagram, cx);
+                self.pace(cx);
+            }
             _ => self.counts.bad += 1,
         }
     }
@@ -314,6 +336,9 @@ impl Esm {
                 let Some(question) = self.questions.answered(transaction, peer) else { return };
                 self.wake(cx);
                 let now = cx.now();
+                if self.questions.ends_silence() {
+                    self.seek_anew(now);
+                }
                 let took = now.since(question.asked);
                 self.view.note(from, peer, now);
                 if let Some(known) = self.view.get_mut(peer) {
@@ -337,8 +362,8 @@ impl Esm {
         match ask {
             Ask::Hello => self.describe(peer, cx),
             Ask::Probe => self.status(peer, cx),
-            Ask::Adopt { tree, token, spare, urgent, flow } => {
-                self.adopt((from, peer), (tree, flow), token, spare, urgent, cx)
+            Ask::Adopt { tree, token, as_child, flow } => {
+                self.adopt((from, peer), (tree, flow), token, as_child, cx)
             }
         }
     }
@@ -351,20 +376,27 @@ impl Esm {
                 self.view.learn(&sample, cx.now());
                 self.greeted(&announcement, (heard, oldest), cx);
             }
-            (Answer::Status { trees, sample }, purpose) => {
+            (Answer::Status { heard, trees, sample }, purpose) => {
+                self.ask_for_newer(to, heard, cx);
                 let now = cx.now();
                 self.view.learn(&sample, now);
                 if let Some(known) = self.view.get_mut(to) {
                     known.status = Some((now, trees));
                 }
+                if let Purpose::Child(_) = purpose {
+                    self.child_answered(to, now);
+                }
                 if purpose == Purpose::Probe {
                     self.seek_all(cx);
                 }
             }
-            (Answer::Adopted(place), Purpose::Doubt(tree)) => self.placed(to, tree, place, cx),
+            (Answer::Adopted(place), Purpose::Doubt(tree)) => {
+                self.stays(tree, to, cx);
+                self.placed(to, tree, place, cx);
+            }
             // It looks for a parent itself: all of its children would only be in its way.
             (Answer::Refused { why: Refusal::Unsettled, .. }, Purpose::Doubt(tree)) => {
-                self.trusted(tree, to, cx.now())
+                self.trusted(tree, to, cx)
             }
             (Answer::Refused { why: _, instead }, Purpose::Doubt(tree)) => {
                 self.view.learn(&instead, cx.now());
@@ -388,7 +420,7 @@ impl Esm {
     fn ask_again(&mut self, question: Question, cx: &mut Context<'_>) {
         let ask = match question.purpose {
             Purpose::Hello => Ask::Hello,
-            Purpose::Probe => Ask::Probe,
+            Purpose::Probe | Purpose::Child(_) => Ask::Probe,
             Purpose::Adopt(tree) | Purpose::Better(tree) | Purpose::Doubt(tree) => {
                 self.adopt_me(question.to, tree, cx.now())
             }
@@ -400,13 +432,22 @@ impl Esm {
     fn unanswered(&mut self, question: Question, cx: &mut Context<'_>) {
         match question.purpose {
             Purpose::Hello => self.greet_next(cx),
-            Purpose::Probe => self.view.unanswered(question.to, cx.now() + TICK),
+            Purpose::Probe => self.view.unanswered(question.to, cx.now() + SLACK),
+            Purpose::Child(tree) => self.child_is_silent(question.to, tree, cx),
+            // It sent something meanwhile: the answer was lost, or is late.
+            Purpose::Doubt(tree) if self.was_fed(tree, question.to, question.asked) => {
+                self.trusted(tree, question.to, cx);
+            }
             Purpose::Doubt(tree) => {
-                self.view.forget(question.to);
+                self.view.forget(question.to, cx.now());
+                if self.is_parent(question.to, tree) {
+                    // Should it be there after all, it is not to send to us what another one does.
+                    self.tell_known(question.to, Tell::Gone { trees: 1 << tree }, cx);
+                }
                 self.lost(tree, question.to, cx);
             }
             Purpose::Adopt(tree) | Purpose::Better(tree) => {
-                self.view.unanswered(question.to, cx.now() + TICK);
+                self.view.unanswered(question.to, cx.now() + SLACK);
                 self.turned_down(tree, question.to, cx);
             }
         }
@@ -414,9 +455,14 @@ impl Esm {
 
     fn told(&mut self, peer: SocketAddr, from: MemberId, tell: Tell, cx: &mut Context<'_>) {
         match tell {
-            Tell::Place { tree, place } => self.placed(peer, tree, place, cx),
+            Tell::Place { tree, place, heard } => {
+                if self.is_parent(peer, tree) {
+                    self.ask_for_newer(peer, heard, cx);
+                }
+                self.placed(peer, tree, place, cx);
+            }
             Tell::Move { tree, to } => self.sent_away(peer, tree, to, cx),
-            Tell::Here { trees } => self.child_is_here(peer, from, trees, cx.now()),
+            Tell::Here { trees, claim } => self.child_is_here((peer, from), trees, claim, cx.now()),
             Tell::Gone { trees } => self.child_is_gone(peer, trees),
             Tell::Miss(wants) => self.missed(peer, &wants, cx),
         }
@@ -494,18 +540,22 @@ impl Machine for Esm {
             Input::Datagram(socket, datagram) if self.is_by_group(socket) => self.by_group(&datagram, cx),
             Input::Datagram(_, datagram) => self.datagram(&datagram, cx),
             Input::Timer(timer) => match timer {
-                Timer::Playout => self.play(cx),
-                Timer::Repair => self.repair(cx),
                 Timer::Overdue => {
                     for question in self.questions.overdue(cx.now()) {
                         self.unanswered(question, cx);
                     }
                     self.wake(cx);
+                    self.pace(cx);
                 }
                 Timer::Tick => self.tick(cx),
                 Timer::Flush => self.flush(cx),
                 Timer::Pace => self.pour(cx),
-                Timer::Lan => self.lan_tick(cx),
+                Timer::Lan => {
+                    self.lan_tick(cx);
+                    self.pace(cx);
+                }
+                Timer::Playout => self.play(cx),
+                Timer::Repair => self.repair(cx),
             },
             Input::Op(op, OpInput::Ask(command)) => self.command(op, command, cx),
             Input::Op(op, OpInput::Cancel) => self.cancelled(op, cx),

@@ -38,6 +38,8 @@ pub(super) struct Repair {
     manifests: BTreeMap<u64, (u64, Bytes)>,
     /// The timer is set.
     looking: bool,
+    /// The manifest that ends the stream is here.
+    pub(super) ended: bool,
 }
 
 impl Repair {
@@ -63,9 +65,10 @@ impl Repair {
         }
     }
 
+    /// Its manifest; behind the end of the stream the one that says so.
     fn manifest_of(&self, generation: u64) -> Option<&Bytes> {
         let (_, (behind, wire)) = self.manifests.range(..=generation).next_back()?;
-        (*behind > generation).then_some(wire)
+        (*behind > generation || self.ended).then_some(wire)
     }
 
     /// The first generation of the batch that the source closed so long before the newest one.
@@ -94,6 +97,11 @@ impl Repair {
 }
 
 impl Live {
+    /// One behind the newest generation that it heard of, or two if it knows that nothing follows: its low 32 bits.
+    pub(super) fn known_of(&self) -> u32 {
+        (self.playout.heard() + u64::from(self.repair.ended)) as u32
+    }
+
     /// Whether what misses will hardly come by itself; `feeds` says which trees bring symbols.
     fn is_lost(&self, missing: &Missing, feeds: &[bool], now: Instant) -> bool {
         if now.since(missing.since) >= LATE {
@@ -159,6 +167,26 @@ impl Esm {
             self.tell_known(helper, Tell::Miss(wants.into_iter().map(|(_, want)| want).collect()), cx);
         }
         self.mind_the_gaps(cx);
+    }
+
+    /// Another member has heard of a generation that we know nothing of: its manifest is asked for. What is not signed is
+    /// not believed, so one that lies is asked for nothing but a datagram.
+    pub(super) fn ask_for_newer(&mut self, peer: SocketAddr, heard: u32, cx: &mut Context<'_>) {
+        let State::Live(live) = &mut self.state else { return };
+        let newest = live.playout.number(heard);
+        let ours = live.playout.heard() + u64::from(live.repair.ended);
+        if live.source.is_some() || newest <= ours {
+            return;
+        }
+        live.repair.help(peer);
+        let want = Want { generation: heard.wrapping_sub(1), here: 0, count: 0, manifest: true };
+        self.tell_known(peer, Tell::Miss([want].into()), cx);
+    }
+
+    pub(super) fn is_parent(&self, peer: SocketAddr, tree: u8) -> bool {
+        let State::Live(live) = &self.state else { return false };
+        let parent = live.trees.get(usize::from(tree)).and_then(|at| at.parent.as_ref());
+        parent.is_some_and(|parent| parent.addr == peer && !parent.rests)
     }
 
     /// Which trees bring us symbols.

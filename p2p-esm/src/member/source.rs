@@ -48,7 +48,7 @@ struct Portion {
 const BURST: u32 = 50;
 
 impl Source {
-    pub(super) fn new(key: SigningKey, broadcast: Broadcast, pace: u32, now: Instant) -> Self {
+    pub(super) fn new(key: SigningKey, broadcast: Broadcast, first: u64, pace: u32, now: Instant) -> Self {
         let shape = broadcast.shape;
         let burst = u64::from(pace / BURST).max(4 * LARGEST_PACKET as u64);
         let pace = match pace {
@@ -59,8 +59,8 @@ impl Source {
             key,
             broadcast,
             encoder: Encoder::new(shape),
-            batch: Batch::new(shape),
-            generation: 0,
+            batch: Batch::starting(shape, first),
+            generation: first,
             digests: Vec::new(),
             queue: VecDeque::new(),
             pace,

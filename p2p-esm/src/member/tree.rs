@@ -1,6 +1,7 @@
 //! A member's place in one tree: its parent, its children, and the way from the source ([`Tree`]).
 
-use crate::wire::{MemberId, Place};
+use crate::member::witness::Brought;
+use crate::wire::{AsChild, MemberId, Place};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::{Duration, Instant};
@@ -21,10 +22,14 @@ pub(super) struct Parent {
     pub(super) heard: Instant,
     /// It was asked whether it is there, because it is silent.
     pub(super) doubted: bool,
+    /// How often in a row it answered that it is, and sent nothing: the stream has paused.
+    pub(super) answered: u32,
     /// It sends nothing until it is asked to: another host of our LAN gets this tree.
     pub(super) rests: bool,
-    /// Symbols from it that the source did not sign.
-    pub(super) forged: u8,
+    /// What it brought of late.
+    pub(super) brought: Brought,
+    /// It wants us to find another one, and goes on meanwhile.
+    pub(super) moves: bool,
 }
 
 impl Parent {
@@ -43,8 +48,10 @@ pub(super) struct Child {
     /// To prove our address to it with.
     pub(super) token: u32,
     pub(super) heard: Instant,
-    /// Children that it could have itself.
-    pub(super) spare: u8,
+    /// Who goes before it, and before whom it goes.
+    pub(super) like: AsChild,
+    /// It was asked whether it is there.
+    pub(super) doubted: bool,
     /// It is sent nothing until it asks again.
     pub(super) rests: bool,
     /// It was told to find another parent; until then, or until this time, it is sent symbols.
@@ -66,10 +73,14 @@ pub(super) struct Seek {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
     pub(super) parent: Option<Parent>,
-    /// Who was the parent before, and until when: what it sent is still under way until then.
-    pub(super) former: Option<(SocketAddr, Instant)>,
+    /// Who was a parent before, or would have been, and until when: what it sent is still under way until then.
+    pub(super) former: Vec<(SocketAddr, Instant)>,
     pub(super) children: Vec<Child>,
     pub(super) seek: Option<Seek>,
+    /// Where the parent's parent was reached when the parent was lost.
+    pub(super) above: Option<SocketAddr>,
+    /// Who would be the parent, should the one that is doubted not answer.
+    pub(super) reserve: Option<(MemberId, SocketAddr, Place)>,
     /// A better parent was asked, and has not answered.
     pub(super) bettering: Option<SocketAddr>,
     /// The newest generation of which a symbol came down this tree.
@@ -78,7 +89,17 @@ pub(super) struct Tree {
     pub(super) pause: Duration,
 }
 
+/// Former parents that are remembered.
+const FORMER: usize = 4;
+
 impl Tree {
+    /// We are no child of it any more: what it sent is under way until then.
+    pub(super) fn leaves(&mut self, parent: SocketAddr, until: Instant) {
+        self.former.retain(|(former, _)| *former != parent);
+        self.former.truncate(FORMER - 1);
+        self.former.insert(0, (parent, until));
+    }
+
     /// Who passes the stream on to us, ourselves included; nobody knows if we have no parent.
     pub(super) fn path(&self, me: MemberId, is_source: bool) -> Option<Vec<MemberId>> {
         if is_source {
@@ -99,6 +120,7 @@ impl Tree {
             self.pause = if pause > self.pause { pause } else { self.pause - self.pause / 100 };
             parent.heard = now;
             parent.doubted = false;
+            parent.answered = 0;
         }
     }
 
@@ -106,16 +128,30 @@ impl Tree {
         self.children.iter_mut().find(|child| child.addr == addr)
     }
 
+    /// Whether a parent is to be looked for.
+    pub(super) const fn is_unsettled(&self) -> bool {
+        match &self.parent {
+            None => true,
+            Some(parent) => parent.moves,
+        }
+    }
+
     /// Children that count: those that are told to move make room by that.
     pub(super) fn staying(&self) -> usize {
         self.children.iter().filter(|child| child.moves.is_none() && !child.rests).count()
+    }
+
+    /// When the first of its children may be forgotten.
+    pub(super) fn tidy_at(&self) -> Option<Instant> {
+        let gone = |child: &Child| child.moves.unwrap_or(child.heard + SILENT_CHILD);
+        self.children.iter().map(gone).min()
     }
 
     /// Forgets children that are gone. True if any was.
     pub(super) fn tidy(&mut self, now: Instant) -> bool {
         let before = self.children.len();
         let is_gone = |child: &Child| {
-            now.since(child.heard) > SILENT_CHILD || child.moves.is_some_and(|until| until <= now)
+            now.since(child.heard) >= SILENT_CHILD || child.moves.is_some_and(|until| until <= now)
         };
         self.children.retain(|child| !is_gone(child));
         self.children.len() < before

@@ -64,6 +64,21 @@ impl Group {
         (node, self.join(node))
     }
 
+    /// Members that will lie if they are told to.
+    pub(crate) fn add_liars(&mut self, count: usize) {
+        let ops: Vec<_> = (0..count)
+            .map(|_| {
+                let member = Box::new(Esm::new(self.config.clone()));
+                let node = self.sim.add(Audit::new(Player::Liar(member, false)));
+                self.members.push(node);
+                (node, self.join(node))
+            })
+            .collect();
+        let only: Vec<_> = ops.iter().map(|(_, op)| *op).collect();
+        assert!(self.sim.finish(&only, Duration::from_secs(30)), "everybody joins");
+        ops.into_iter().for_each(|(node, _)| self.watch(node));
+    }
+
     pub(crate) fn join(&mut self, node: NodeIx) -> OpId {
         let by = vec![self.at(self.source)];
         self.sim.ask(node, Command::Join { group: self.key.group(), by })
@@ -73,7 +88,14 @@ impl Group {
     pub(crate) fn add(&mut self, count: usize) {
         let ops: Vec<_> = (0..count).map(|_| self.begin()).collect();
         let only: Vec<_> = ops.iter().map(|(_, op)| *op).collect();
-        assert!(self.sim.finish(&only, Duration::from_secs(30)), "everybody joins");
+        if !self.sim.finish(&only, Duration::from_secs(30)) {
+            for (node, op) in &ops {
+                let machine = self.machine(*node);
+                let parents: Vec<_> = machine.parents().collect();
+                println!("{node:?} {:?} {parents:?} {:?}", self.sim.outcome(*op), machine.counts());
+            }
+            panic!("everybody joins");
+        }
         for (node, op) in ops {
             assert_eq!(self.sim.outcome(op), Some(&Ok(())), "{node:?} joins");
             self.watch(node);

@@ -4,6 +4,7 @@
 mod group;
 mod lan;
 mod player;
+mod scenarios;
 mod trees;
 mod viewers;
 mod wiring;

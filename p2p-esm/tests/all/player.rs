@@ -10,13 +10,15 @@ use std::net::SocketAddr;
 
 pub(crate) enum Player {
     Member(Box<Esm>),
+    /// A member that sends on other symbols than it was sent, while it is told to.
+    Liar(Box<Esm>, bool),
     Villain(Box<Villain>),
 }
 
 impl Player {
     pub(crate) fn member(&self) -> &Esm {
         match self {
-            Self::Member(esm) => esm,
+            Self::Member(esm) | Self::Liar(esm, _) => esm,
             Self::Villain(_) => panic!("not a member"),
         }
     }
@@ -29,14 +31,25 @@ impl Machine for Player {
     type Timer = Timer;
 
     fn handle(&mut self, input: Input<Self>, cx: &mut Cx<'_, Self>) {
-        let Self::Member(esm) = self else {
-            let Self::Villain(villain) = self else { return };
-            return villain.handle(input, cx);
+        let (esm, lies) = match self {
+            Self::Member(esm) => (esm, false),
+            Self::Liar(esm, lies) => (esm, *lies),
+            Self::Villain(villain) => return villain.handle(input, cx),
         };
         let Some(input) = input.narrow::<Esm>(Some, Some) else { return };
         let mut effects = Vec::new();
         cx.lend(&mut effects, |cx| esm.handle(input, cx));
-        for effect in effects {
+        for mut effect in effects {
+            if lies
+                && let Effect::SendTo(_, datagram) = &mut effect
+                && datagram.data.first() == Some(&symbol::KIND)
+            {
+                let mut forged = BytesMut::from(&datagram.data[..]);
+                if let Some(last) = forged.last_mut() {
+                    *last ^= 0x55;
+                }
+                datagram.data = forged.freeze();
+            }
             let own = |own| match own {
                 Own::Event(op, event) => Some(Effect::Event(op, event)),
                 Own::Finish(op, result) => Some(Effect::Finish(op, result)),

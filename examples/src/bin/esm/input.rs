@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn where_from() {
         let udp = |at: &str, local: Option<&str>| {
-            Ok(Input::Datagrams(at.parse().unwrap(), local.map(|addr| addr.parse().unwrap())))
+            Ok(Input::Datagrams(at.parse().expect("where"), local.map(|addr| addr.parse().expect("by what"))))
         };
         assert_eq!("-".parse(), Ok(Input::Stdin));
         assert_eq!("a.ts".parse(), Ok(Input::Recording("a.ts".into())));

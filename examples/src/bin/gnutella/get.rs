@@ -178,11 +178,14 @@ mod tests {
     #[test]
     fn what_can_be_wanted() {
         let urn = "urn:sha1:PLSTHIPQGSSZTS5FJUPAKUZWUGYQYPFB";
-        assert!(wanted(urn).unwrap().sources.is_empty());
+        assert!(wanted(urn).expect("a URN").sources.is_empty());
         let url = format!("http://192.0.2.1:6346/uri-res/N2R?{urn}");
-        assert_eq!(wanted(&url).unwrap().sources, [Locator::at("192.0.2.1:6346".parse().unwrap())]);
+        assert_eq!(
+            wanted(&url).expect("a URL").sources,
+            [Locator::at("192.0.2.1:6346".parse().expect("an address"))]
+        );
         let link = format!("magnet:?xt={urn}&xs={url}");
-        assert_eq!(wanted(&link).unwrap().sources.len(), 1);
+        assert_eq!(wanted(&link).expect("a link").sources.len(), 1);
         for bad in ["words", "magnet:?kt=words", "urn:md5:x", "http://192.0.2.1/", "http://x/N2R?urn:sha1:A"]
         {
             assert!(wanted(bad).is_err(), "{bad}");

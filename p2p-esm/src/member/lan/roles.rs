@@ -6,6 +6,7 @@ use crate::lan::peers::rank;
 use crate::lan::stripe::{STANDBYS, Sight, Step, Stripe};
 use crate::member::children::MOVING;
 use crate::member::questions::Purpose;
+use crate::member::witness::Brought;
 use crate::member::{Context, Esm, Live, State};
 use crate::symbol::Symbol;
 use crate::wire::{Flow, Known, MemberId, Tell};
@@ -83,6 +84,8 @@ impl Esm {
             Some(parent) if is_own && parent.rests => {
                 parent.rests = false;
                 parent.heard = see.now;
+                // It sends from now on, and is judged by that.
+                parent.brought = Brought::new(see.now);
                 self.doubt(tree, cx);
             }
             Some(parent) if is_standby && !parent.rests => {

@@ -1,0 +1,53 @@
+//! `sim esm control`: what members say beside the stream, by how many they are.
+
+use super::{Esm, Promises, everywhere, slow};
+use p2p_core::Duration;
+use p2p_esm::Shape;
+use p2p_examples::groups::{Delays, Going, churn};
+use p2p_examples::{Line, Table};
+
+impl Esm {
+    pub(super) fn control(&self, delays: &Delays, promises: &mut Promises<'_>) {
+        let largest = self.members.unwrap_or(4_096);
+        let mut table = Table::new([
+            "hosts",
+            "control B/s",
+            "Nemo, NICE, Narada at 1,024",
+            "delivered",
+            "twice",
+            "parents lost",
+            "digest",
+        ]);
+        let sizes = [128, 512, 1_024, 4_096].into_iter().filter(|size| *size <= largest);
+        let mut rates = Vec::new();
+        for hosts in sizes {
+            let going = Going { begin: Duration::from_secs(60), ..Going::often(self.span(90)) };
+            let run = churn(self.seed, hosts, everywhere(delays), slow(Shape::SINGLE), going);
+            promises
+                .out
+                .note(format_args!("{hosts}: {:.0} B/s, {:.5} delivered", run.control, run.delivered));
+            rates.push(run.control);
+            table = table.row([
+                hosts.to_string(),
+                format!("{:.0}", run.control),
+                "1,410, 1,290, 74,400".to_owned(),
+                format!("{:.5}", run.delivered),
+                format!("{:.3}", run.twice),
+                run.lost_parents.to_string(),
+                format!("{:016x}", run.digest),
+            ]);
+            promises.out.event(
+                Line::new("control")
+                    .number("hosts", hosts as i128)
+                    .number("control", run.control as i128)
+                    .number("delivered_ppm", (run.delivered * 1e6) as i128)
+                    .text("digest", format_args!("{:016x}", run.digest)),
+            );
+        }
+        promises.out.say(&table);
+        let most = rates.iter().copied().fold(0.0, f64::max);
+        let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
+        promises.at_most("control B/s", most, 1_200.0);
+        promises.at_most("most against least", most / least, 1.15);
+    }
+}
