@@ -5,6 +5,7 @@ pub mod arguments;
 pub mod cost;
 pub mod escape;
 pub mod failure;
+pub mod fetching;
 #[cfg(feature = "metrics")]
 pub mod figures;
 pub mod groups;

@@ -7,14 +7,11 @@ use p2p_chord::files::{self, Files};
 use p2p_chord::{Archive, Chord};
 use p2p_core::node::Node;
 use p2p_core::{FileId, Id, RelPath, Root};
-use p2p_examples::progress::Figures;
-use p2p_examples::units::{Size, Span};
+use p2p_examples::fetching::Fetching;
 use p2p_examples::{Failure, Line, Output, Stop, escape};
 use p2p_transport_tokio::{Folder, Options, spawn};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
-use std::time::Duration;
-use tokio::time::Instant;
 
 pub(crate) async fn run(args: &Fetch, out: &mut Output, stop: &Stop) -> Result<ExitCode, Failure> {
     let Ok(what) = args.name.parse::<What>();
@@ -36,16 +33,13 @@ pub(crate) async fn run(args: &Fetch, out: &mut Output, stop: &Stop) -> Result<E
 struct Transfer<'a> {
     args: &'a Fetch,
     out: &'a mut Output,
-    started: Instant,
-    /// When it was first told how it goes, and what was there then.
-    first: Option<(Instant, u64)>,
-    have: u64,
+    fetching: Fetching,
     holders: BTreeSet<std::net::SocketAddr>,
 }
 
 impl<'a> Transfer<'a> {
     fn new(args: &'a Fetch, out: &'a mut Output) -> Self {
-        Self { args, out, started: Instant::now(), first: None, have: 0, holders: BTreeSet::new() }
+        Self { args, out, fetching: Fetching::new(&args.to), holders: BTreeSet::new() }
     }
 
     async fn run(&mut self, node: &Node<Archive>, obtain: Obtain, stop: &Stop) -> Result<ExitCode, Failure> {
@@ -57,7 +51,7 @@ impl<'a> Transfer<'a> {
                 answer = asked.next() => match answer {
                     Some(Ok(event)) => self.tell(event),
                     Some(Err(why)) => {
-                        let kept = if self.have > 0 { "; what came is kept" } else { "" };
+                        let kept = if self.fetching.have() > 0 { "; what came is kept" } else { "" };
                         let name = escape::name(&self.args.name);
                         return Err(Failure::new(format_args!("{name}: {why}{kept}")));
                     }
@@ -65,9 +59,7 @@ impl<'a> Transfer<'a> {
                 },
             }
         }
-        self.out.event(Line::new("interrupted").number("have", self.have));
-        self.out.note(format_args!("stopped with {}; the same command goes on from there", Size(self.have)));
-        Ok(ExitCode::from(INTERRUPTED))
+        Ok(self.fetching.interrupted(None, self.out))
     }
 
     fn tell(&mut self, event: Event) {
@@ -84,36 +76,17 @@ impl<'a> Transfer<'a> {
                 self.out.event(Line::new("dropped").text("holder", holder).text("why", why));
                 self.out.note(format_args!("{holder}: {why}"));
             }
-            Event::Files(files::Event::Saved { file, size }) => self.saved(file.path().as_str(), size),
+            Event::Files(files::Event::Saved { file, size }) => {
+                self.fetching.saved(file.path().as_str(), size, self.out);
+            }
             _ => {}
         }
     }
 
     fn progress(&mut self, have: u64, size: u64, holders: usize) {
-        self.have = have;
+        self.fetching.set_have(have);
         let line = Line::new("progress").number("have", have).number("bytes", size);
         self.out.event(line.number("holders", holders as u64));
-        let now = Instant::now();
-        let (since, before) = *self.first.get_or_insert((now, have));
-        let rate = have.saturating_sub(before) as f64 / (now - since).as_secs_f64();
-        let figures = Figures {
-            doing: "fetching",
-            done: have,
-            all: size,
-            rate_in: if rate.is_finite() { rate as u64 } else { 0 },
-            peers: Some(holders as u32),
-            ..Figures::default()
-        };
-        self.out.progress(&figures, |_| false);
-    }
-
-    fn saved(&mut self, file: &str, size: u64) {
-        let path = self.args.to.join(file).display().to_string();
-        let took = self.started.elapsed();
-        let line = Line::new("saved").text("file", &path).number("bytes", size);
-        self.out.event(line.number("milliseconds", took.as_millis() as u64));
-        let rate = Size((size as f64 / took.max(Duration::from_millis(1)).as_secs_f64()) as u64);
-        let path = escape::text_of(&path, 1_000);
-        self.out.say(format_args!("{path}: {} in {}, {rate}/s", Size(size), Span(took)));
+        self.fetching.draw(Some(size), Some(holders as u32), self.out);
     }
 }

@@ -3,15 +3,13 @@
 use crate::INTERRUPTED;
 use crate::args::Get;
 use crate::session::{self, Session};
-use p2p_examples::progress::Figures;
-use p2p_examples::units::{Size, Span};
-use p2p_examples::{Failure, Line, Output, Stop, escape};
+use p2p_examples::fetching::Fetching;
+use p2p_examples::{Failure, Line, Output, Stop};
 use p2p_gnutella::servent::{Command, Event};
 use p2p_gnutella::transfer::{self, Locator, Progress, Wanted};
 use p2p_gnutella::{Magnet, Urn};
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// What is wanted: a link, a URN, or a URL of a servent with a URN in it.
 pub(crate) fn wanted(what: &str) -> Result<Wanted, Failure> {
@@ -50,16 +48,13 @@ pub(crate) async fn run(args: &Get, out: &mut Output, stop: &Stop) -> Result<Exi
 struct Transfer<'a> {
     args: &'a Get,
     out: &'a mut Output,
-    started: Instant,
-    /// When bytes first came, how many there were then.
-    first: Option<(Instant, u64)>,
-    have: u64,
+    fetching: Fetching,
     size: Option<u64>,
 }
 
 impl<'a> Transfer<'a> {
     fn new(args: &'a Get, out: &'a mut Output) -> Self {
-        Self { args, out, started: Instant::now(), first: None, have: 0, size: None }
+        Self { args, out, fetching: Fetching::new(&args.to), size: None }
     }
 
     async fn run(&mut self, session: &mut Session, wanted: Wanted, stop: &Stop) -> Result<ExitCode, Failure> {
@@ -93,18 +88,14 @@ impl<'a> Transfer<'a> {
                 answer = asked.try_next() => match answer.map_err(Failure::new)? {
                     Some(Event::Transfer(transfer::Event::Progress(progress))) => self.progress(&progress),
                     Some(Event::Transfer(transfer::Event::Saved { file, size })) => {
-                        self.saved(file.path().as_str(), size);
+                        self.fetching.saved(file.path().as_str(), size, self.out);
                     }
                     Some(_) => {}
                     None => return Ok(ExitCode::SUCCESS),
                 },
             }
         }
-        self.out.event(Line::new("interrupted").number("have", self.have));
-        let of = self.size.map(|size| format!(" of {}", Size(size))).unwrap_or_default();
-        self.out
-            .note(format_args!("stopped with {}{of}; the same command goes on from there", Size(self.have)));
-        Ok(ExitCode::from(INTERRUPTED))
+        Ok(self.fetching.interrupted(self.size, self.out))
     }
 
     fn lost(&mut self, source: &Locator, why: &transfer::SourceError) {
@@ -118,7 +109,8 @@ impl<'a> Transfer<'a> {
     }
 
     fn progress(&mut self, progress: &Progress) {
-        (self.have, self.size) = (progress.have, progress.size);
+        self.fetching.set_have(progress.have);
+        self.size = progress.size;
         let line = Line::new("progress")
             .number("have", progress.have)
             .number("sources", progress.sources as u64)
@@ -137,37 +129,7 @@ impl<'a> Transfer<'a> {
             };
             return self.out.status(waits);
         }
-        let now = Instant::now();
-        let (since, before) = *self.first.get_or_insert((now, progress.have));
-        let rate = (progress.have - before.min(progress.have)) as f64 / (now - since).as_secs_f64();
-        let figures = Figures {
-            doing: "fetching",
-            done: progress.have,
-            all: progress.size.unwrap_or(progress.have),
-            rate_in: if rate.is_finite() { rate as u64 } else { 0 },
-            peers: u32::try_from(progress.giving).ok(),
-            ..Figures::default()
-        };
-        self.out.progress(&figures, |_| false);
-    }
-
-    fn saved(&mut self, file: &str, size: u64) {
-        let path = self.args.to.join(file);
-        let took = self.started.elapsed();
-        self.out.event(
-            Line::new("saved")
-                .text("file", path.display())
-                .number("bytes", size)
-                .number("milliseconds", took.as_millis() as u64),
-        );
-        let rate = Size((size as f64 / took.max(Duration::from_millis(1)).as_secs_f64()) as u64);
-        let path = path.display().to_string();
-        self.out.say(format_args!(
-            "{}: {} in {}, {rate}/s",
-            escape::text_of(&path, 1_000),
-            Size(size),
-            Span(took)
-        ));
+        self.fetching.draw(progress.size, u32::try_from(progress.giving).ok(), self.out);
     }
 }
 

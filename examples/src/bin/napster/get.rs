@@ -5,16 +5,13 @@ use crate::session::Session;
 use crate::{INTERRUPTED, hits, search, text};
 use p2p_core::Bytes;
 use p2p_core::node::OpError;
-use p2p_examples::progress::Figures;
-use p2p_examples::units::{Size, Span};
+use p2p_examples::fetching::Fetching;
 use p2p_examples::{Failure, Line, Output, Stop, escape};
 use p2p_napster::Client;
 use p2p_napster::client::{Command, Error, Event, Hit, Progress, SourceError, State, Wanted};
 use p2p_napster::transfer::name::base;
 use p2p_napster::wire::text::shown;
 use std::process::ExitCode;
-use std::time::Duration;
-use tokio::time::Instant;
 
 pub(crate) async fn run(args: &Get, out: &mut Output, stop: &Stop) -> Result<ExitCode, Failure> {
     let mut session = Session::fetching(&args.login, Some(&args.to), out).await?;
@@ -85,17 +82,13 @@ fn named<'a>(list: &'a [Hit], file: &str) -> Option<&'a Hit> {
 }
 
 struct Transfer<'a> {
-    args: &'a Get,
     out: &'a mut Output,
-    started: Instant,
-    /// When bytes first came, how many there were then, and how many there are.
-    first: Option<(Instant, u64)>,
-    have: u64,
+    fetching: Fetching,
 }
 
 impl<'a> Transfer<'a> {
     fn new(args: &'a Get, out: &'a mut Output) -> Self {
-        Self { args, out, started: Instant::now(), first: None, have: 0 }
+        Self { out, fetching: Fetching::new(&args.to) }
     }
 
     async fn run(&mut self, session: &mut Session, wanted: Wanted, stop: &Stop) -> Result<ExitCode, Failure> {
@@ -118,22 +111,20 @@ impl<'a> Transfer<'a> {
                 },
                 answer = asked.next() => match answer {
                     Some(Ok(Event::Progress(progress))) => self.progress(&progress),
-                    Some(Ok(Event::Saved { file, len })) => self.saved(file.path().as_str(), len),
+                    Some(Ok(Event::Saved { file, len })) => {
+                        self.fetching.saved(file.path().as_str(), len, self.out);
+                    }
                     Some(Ok(_)) => {}
                     Some(Err(error)) => return Err(self.failed(&error)),
                     None => return Ok(ExitCode::SUCCESS),
                 },
             }
         }
-        self.out.event(Line::new("interrupted").number("have", self.have));
-        let of = size.map(|size| format!(" of {}", Size(size))).unwrap_or_default();
-        self.out
-            .note(format_args!("stopped with {}{of}; the same command goes on from there", Size(self.have)));
-        Ok(ExitCode::from(INTERRUPTED))
+        Ok(self.fetching.interrupted(size, self.out))
     }
 
     fn progress(&mut self, progress: &Progress) {
-        self.have = progress.have;
+        self.fetching.set_have(progress.have);
         let line = Line::new("progress")
             .text("state", word(&progress.state))
             .text("nick", text::whole(&progress.nick))
@@ -149,19 +140,7 @@ impl<'a> Transfer<'a> {
         });
         let nick = text::name(&progress.nick);
         match &progress.state {
-            State::Receiving => {
-                let now = Instant::now();
-                let (since, before) = *self.first.get_or_insert((now, progress.have));
-                let rate = (progress.have - before.min(progress.have)) as f64 / (now - since).as_secs_f64();
-                let figures = Figures {
-                    doing: "fetching",
-                    done: progress.have,
-                    all: progress.size.unwrap_or(progress.have),
-                    rate_in: if rate.is_finite() { rate as u64 } else { 0 },
-                    ..Figures::default()
-                };
-                self.out.progress(&figures, |_| false);
-            }
+            State::Receiving => self.fetching.draw(progress.size, None, self.out),
             State::Queued(limit) => {
                 self.out.note(format_args!("{nick} lets {limit} fetch at once; waiting in the queue"));
             }
@@ -171,29 +150,10 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    fn saved(&mut self, file: &str, len: u64) {
-        let path = self.args.to.join(file);
-        let took = self.started.elapsed();
-        self.out.event(
-            Line::new("saved")
-                .text("file", path.display())
-                .number("bytes", len)
-                .number("milliseconds", took.as_millis() as u64),
-        );
-        let rate = Size((len as f64 / took.max(Duration::from_millis(1)).as_secs_f64()) as u64);
-        let path = path.display().to_string();
-        self.out.say(format_args!(
-            "{}: {} in {}, {rate}/s",
-            escape::text_of(&path, 1_000),
-            Size(len),
-            Span(took)
-        ));
-    }
-
     fn failed(&self, error: &OpError<Error>) -> Failure {
         let kept = match error {
             OpError::Failed(Error::Source(SourceError::Short { .. })) => "; what came is kept",
-            _ if self.have > 0 => "; what came is kept",
+            _ if self.fetching.have() > 0 => "; what came is kept",
             _ => "",
         };
         Failure::new(format_args!("{error}{kept}"))
