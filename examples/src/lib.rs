@@ -10,6 +10,7 @@ pub mod fetching;
 pub mod figures;
 pub mod groups;
 pub mod json;
+pub mod load;
 pub mod loopback;
 pub mod output;
 pub mod program;

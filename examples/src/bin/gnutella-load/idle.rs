@@ -2,9 +2,8 @@
 
 use crate::args::Idle;
 use crate::neighbour::Neighbour;
-use crate::process::Process;
-use crate::report::{Goal, Report};
 use p2p_examples::Failure;
+use p2p_examples::load::{Goal, Process, Report};
 use p2p_gnutella::handshake::Role;
 use std::net::SocketAddrV4;
 use std::time::Duration;

@@ -2,11 +2,10 @@
 
 use crate::args::Relay;
 use crate::neighbour::Neighbour;
-use crate::process::Process;
-use crate::report::{Goal, Report};
 use bytes::{Bytes, BytesMut};
 use p2p_core::Rng;
 use p2p_examples::Failure;
+use p2p_examples::load::{Goal, Process, Report};
 use p2p_gnutella::Guid;
 use p2p_gnutella::handshake::Role;
 use p2p_gnutella::wire::{Frame, Header, Kind, Message, Ping};

@@ -1,6 +1,7 @@
 //! The arguments of `napster-load`.
 
 use clap::{Args as Arguments, Parser, Subcommand};
+use p2p_examples::load::Measured;
 use std::net::SocketAddrV4;
 
 /// Load a server of the Napster or OpenNap protocol on this machine, and say what that costs it.
@@ -13,15 +14,8 @@ use std::net::SocketAddrV4;
 pub(crate) struct Args {
     /// Where the server listens for clients
     pub(crate) addr: SocketAddrV4,
-    /// Its process
-    #[arg(long, global = true, conflicts_with = "start")]
-    pub(crate) pid: Option<u32>,
-    /// Or a command that starts it; it is killed at the end
-    #[arg(long, global = true, value_name = "COMMAND")]
-    pub(crate) start: Option<String>,
-    /// Fail if a goal is missed
-    #[arg(long, global = true)]
-    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) measured: Measured,
     #[command(subcommand)]
     pub(crate) what: What,
 }

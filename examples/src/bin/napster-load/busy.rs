@@ -2,11 +2,10 @@
 
 use crate::client::Client;
 use crate::fill::{micros, now};
-use crate::process::Process;
-use crate::report::{Goal, Report};
 use crate::workload::{Sort, Workload};
 use p2p_core::Rng;
 use p2p_examples::Failure;
+use p2p_examples::load::{Goal, Process, Report};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 

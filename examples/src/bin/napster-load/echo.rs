@@ -4,8 +4,8 @@
 //! to wake who asked. How much that is depends on the machine and on what else it does, so it is measured beside.
 
 use crate::client::Client;
-use crate::process::scheduled;
 use p2p_examples::Failure;
+use p2p_examples::load::scheduled;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::mpsc;

@@ -4,11 +4,10 @@ use crate::args::Idle;
 use crate::client::Client;
 use crate::crowd;
 use crate::fill::{SEED, micros, now};
-use crate::process::Process;
-use crate::report::{Goal, Report, quantile};
 use crate::workload::{Sort, Workload};
 use p2p_core::Rng;
 use p2p_examples::Failure;
+use p2p_examples::load::{Goal, Process, Report, quantile};
 use std::net::SocketAddrV4;
 
 /// Those who are busy, their files, and what each of them does.

@@ -3,10 +3,9 @@
 use crate::args::Index;
 use crate::client::Client;
 use crate::fill::{micros, now};
-use crate::process::Process;
-use crate::report::{Goal, Report};
 use crate::workload::Workload;
 use p2p_examples::Failure;
+use p2p_examples::load::{Goal, Process, Report};
 use std::net::SocketAddrV4;
 
 /// So many leave, one after the other.

@@ -11,8 +11,6 @@ mod fill;
 mod idle;
 mod leave;
 mod logins;
-mod process;
-mod report;
 mod search;
 mod storm;
 #[path = "../../../../p2p-napster/benches/server/workload.rs"]
@@ -21,49 +19,22 @@ mod workload;
 use args::{Args, What};
 use clap::Parser;
 use p2p_examples::Failure;
-use process::Process;
-use report::Report;
-use std::io::Write as _;
-use std::process::{Command, ExitCode, Stdio};
+use p2p_examples::load::{self, Process, Report, Served};
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime.map_err(Failure::new).and_then(|runtime| runtime.block_on(run(&args)));
-    match result {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(missed) if args.check => {
-            let _ = writeln!(std::io::stderr(), "{missed} goals were missed");
-            ExitCode::FAILURE
-        }
-        Ok(_) => ExitCode::SUCCESS,
-        Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "napster-load: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    load::run("napster-load", args.measured.check, run(&args))
 }
 
 /// How many goals were missed.
 async fn run(args: &Args) -> Result<usize, Failure> {
-    let Some(command) = &args.start else {
-        let pid = args.pid.ok_or_else(|| Failure::new("whose cost? give --pid or --start"))?;
+    let Some(mut command) = args.measured.command()? else {
+        let pid = args.measured.pid.ok_or_else(|| Failure::new("whose cost? give --pid or --start"))?;
         return measure(args, pid).await;
     };
-    let mut words = command.split_whitespace();
-    let program = words.next().ok_or_else(|| Failure::new("--start: no command"))?;
-    let mut server = Command::new(program)
-        .args(words)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|why| Failure::new(format_args!("{program}: {why}")))?;
-    let result = measure(args, server.id()).await;
-    // It may have ended by itself, which the result tells.
-    let _ = server.kill();
-    let _ = server.wait();
-    result
+    let server = Served::start(&mut command)?;
+    measure(args, server.pid()).await
 }
 
 async fn measure(args: &Args, pid: u32) -> Result<usize, Failure> {

@@ -3,11 +3,10 @@
 use crate::client::Client;
 use crate::echo::{self, Echo};
 use crate::fill::{micros, now};
-use crate::process::Process;
-use crate::report::{Goal, Report, quantile};
 use crate::workload::{Sort, Workload};
 use p2p_core::Rng;
 use p2p_examples::Failure;
+use p2p_examples::load::{Goal, Process, Report, quantile};
 
 pub(crate) async fn run(
     process: &Process,

@@ -4,10 +4,9 @@ use crate::args::Storm;
 use crate::client::Client;
 use crate::crowd;
 use crate::fill::{SEED, now};
-use crate::process::Process;
-use crate::report::{Goal, Report};
 use crate::workload::Workload;
 use p2p_examples::Failure;
+use p2p_examples::load::{Goal, Process, Report};
 use std::net::SocketAddrV4;
 
 pub(crate) async fn run(
