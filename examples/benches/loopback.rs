@@ -5,6 +5,7 @@
 use p2p_chord::record::{Kind, Record};
 use p2p_chord::{Config, RingId};
 use p2p_core::Rng;
+use p2p_examples::cost::cpu;
 use p2p_examples::loopback::{Loopback, get, put};
 use std::io::Write;
 use std::process::ExitCode;
@@ -15,24 +16,6 @@ const OPS: usize = 4_000;
 /// Milliseconds of a get and of a put (issue 4's table).
 const GET: f64 = 0.2;
 const PUT: f64 = 0.5;
-
-/// CPU time of this process.
-#[cfg(unix)]
-fn cpu() -> Duration {
-    use nix::sys::resource::{UsageWho, getrusage};
-    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("every Unix tells");
-    let of = |time: nix::sys::time::TimeVal| {
-        Duration::from_micros(time.tv_sec() as u64 * 1_000_000 + time.tv_usec() as u64)
-    };
-    of(usage.user_time()) + of(usage.system_time())
-}
-
-#[cfg(not(unix))]
-#[allow(clippy::disallowed_methods, reason = "a stopwatch, where the system does not tell what is used")]
-fn cpu() -> Duration {
-    static BEGAN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    BEGAN.get_or_init(std::time::Instant::now).elapsed()
-}
 
 /// Milliseconds of CPU, and messages, for each.
 struct Cost {

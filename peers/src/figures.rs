@@ -1,7 +1,6 @@
 //! What is measured: [`Figures`].
 
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeVal;
+use p2p_examples::cost::cpu;
 use std::time::{Duration, Instant};
 
 /// What puts and gets cost.
@@ -19,13 +18,6 @@ pub struct Cost {
     pub cpu: f64,
     pub count: usize,
     pub failed: usize,
-}
-
-/// CPU time of this process so far.
-pub fn cpu() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("every Unix tells");
-    let of = |time: TimeVal| Duration::from_micros(time.tv_sec() as u64 * 1_000_000 + time.tv_usec() as u64);
-    of(usage.user_time()) + of(usage.system_time())
 }
 
 /// Datagrams that the system sent so far, whoever wanted them sent.

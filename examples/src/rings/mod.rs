@@ -2,6 +2,7 @@
 
 mod churn;
 mod failures;
+mod handed;
 mod hops;
 mod load;
 mod one_hop;
@@ -16,6 +17,7 @@ mod stretch;
 
 pub use churn::{Churn, Course, Going};
 pub use failures::{Failures, failures};
+pub use handed::Handed;
 pub use hops::{Hops, hops};
 pub use load::{Placement, load};
 pub use one_hop::{OneHop, one_hop};

@@ -1,12 +1,13 @@
 //! What a delivered packet costs: a source and 31 viewers over loopback UDP, each with a socket and a driver of its own, in
-//! one process; and one member's core alone. `cargo bench -p p2p-esm --bench delivery`; `-- --check` fails when a goal is
+//! one process; and one member's core alone. `cargo bench -p p2p-examples --bench delivery`; `-- --check` fails when a goal is
 //! missed.
 
 use p2p_core::{Bytes, Cx, Datagram, Effect, Input, Instant, Machine, OpInput, Rng, UnixTime};
 use p2p_core::{OpId, SocketId, Source};
 use p2p_esm::playout::Output;
 use p2p_esm::symbol::Symbol;
-use p2p_esm::{Command, Config, Esm, Event, LARGEST_PACKET, Shape, SharedKey, SourceKey};
+use p2p_esm::{Announcement, Command, Config, Esm, Event, LARGEST_PACKET, Shape, SharedKey, SourceKey};
+use p2p_examples::cost::cpu;
 use p2p_transport_tokio::{Options, Running, spawn};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,24 +24,6 @@ const OPEN: f64 = 400.0;
 const WIRE: f64 = 1.08;
 /// Heads of IPv4 and UDP.
 const HEADS: u64 = 28;
-
-/// CPU time of this process.
-#[cfg(unix)]
-fn cpu() -> Duration {
-    use nix::sys::resource::{UsageWho, getrusage};
-    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("every Unix tells");
-    let of = |time: nix::sys::time::TimeVal| {
-        Duration::from_micros(time.tv_sec() as u64 * 1_000_000 + time.tv_usec() as u64)
-    };
-    of(usage.user_time()) + of(usage.system_time())
-}
-
-#[cfg(not(unix))]
-#[allow(clippy::disallowed_methods, reason = "a stopwatch, where the system does not tell what is used")]
-fn cpu() -> Duration {
-    static BEGAN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    BEGAN.get_or_init(std::time::Instant::now).elapsed()
-}
 
 fn config(shape: Shape, shared: Option<SharedKey>) -> Config {
     let mut config = Config::default();
@@ -254,14 +237,8 @@ fn core(packets: usize) -> (f64, f64) {
     for n in 0..packets as u64 {
         std::hint::black_box(Symbol::digest(n, 0, &packet));
     }
-    let announcement = p2p_esm::Announcement::sign(
-        &ed25519_dalek::SigningKey::from_bytes(&[7; 32]),
-        [0; 16],
-        1,
-        RATE,
-        shape,
-        None,
-    );
+    let announcement =
+        Announcement::sign(&ed25519_dalek::SigningKey::from_bytes(&[7; 32]), [0; 16], 1, RATE, shape, None);
     for _ in 0..packets / 16 {
         assert!(announcement.broadcast(group).is_some());
     }
