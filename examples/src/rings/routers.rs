@@ -1,7 +1,7 @@
 //! A quarter of the nodes lie about lookups: Castro et al. 2002, "Secure routing for structured peer-to-peer overlay
 //! networks".
 
-use super::settled::fingers;
+use super::settled::draw_up;
 use super::{Profile, Spread};
 use bytes::BytesMut;
 use p2p_chord::record::{Kind, Record, SecretKey, Signed};
@@ -10,7 +10,6 @@ use p2p_chord::{Chord, Command, Config, Error, Event, Get, NetworkId, Peer, Put,
 use p2p_core::{Cx, Datagram, Duration, Effect, Input, Machine, OpId, Own, Rng};
 use p2p_sim::{NodeIx, Sim, Uniform};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How liars answer who looks for something.
@@ -241,25 +240,9 @@ fn drawn_up(
     profile: &Profile,
     config: &Arc<Config>,
 ) -> (Sim<Router>, Vec<(Peer, NodeIx)>) {
-    let peer =
-        |node: NodeIx| Peer::new(config.network, SocketAddr::new(node.usual_addr(), config.listen.port()));
-    let mut members: Vec<(Peer, NodeIx)> =
-        (0..nodes as u32).map(NodeIx::new).map(|node| (peer(node), node)).collect();
-    members.sort_unstable_by_key(|(peer, _)| peer.id());
-    let mut places = vec![0; nodes];
-    for (place, (_, node)) in members.iter().enumerate() {
-        places[node.index()] = place;
-    }
     let mut sim = Sim::new(seed, Uniform::ms(20..60));
-    sim.reserve(nodes);
-    for place in places {
-        let around = |step: usize| members[(place + step) % nodes].0;
-        let successors: Vec<Peer> = (1..=profile.successors).map(around).collect();
-        let me = around(0);
-        let fingers = fingers(&members, place, profile, None);
-        let chord = Chord::settled(config.clone(), me, around(nodes - 1), &successors, fingers);
-        sim.add(Router { chord, me, band: None });
-    }
+    let members =
+        draw_up(&mut sim, nodes, profile, config, None, |chord, me| Router { chord, me, band: None });
     sim.run_for(Duration::from_nanos(1));
     (sim, members)
 }

@@ -1,8 +1,8 @@
 //! Rings that are drawn up at once, with every list and finger right: [`Settled`].
 
 use super::profile::{PORT, Profile};
-use p2p_chord::{Chord, Command, Error, Event, Peer, Report, RingId};
-use p2p_core::{Duration, OpId};
+use p2p_chord::{Chord, Command, Config, Error, Event, Peer, Report, RingId};
+use p2p_core::{Duration, Machine, OpId};
 use p2p_sim::{Links, NodeIx, Sim};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -18,6 +18,36 @@ pub struct Settled {
     told: Arc<Mutex<Vec<(OpId, Peer, Report)>>>,
 }
 
+/// Adds all nodes of a ring to a simulation that has none, each as it is once everything is known; the nodes in the order of
+/// the ring. With `delay`, a finger is the nearest of the first few nodes of its slot.
+pub(super) fn draw_up<M: Machine>(
+    sim: &mut Sim<M>,
+    nodes: usize,
+    profile: &Profile,
+    config: &Arc<Config>,
+    delay: Option<&dyn Fn(NodeIx, NodeIx) -> Duration>,
+    machine: impl Fn(Chord, Peer) -> M,
+) -> Vec<(Peer, NodeIx)> {
+    let peer = |node: NodeIx| Peer::new(config.network, SocketAddr::new(node.usual_addr(), PORT));
+    let mut members: Vec<(Peer, NodeIx)> =
+        (0..nodes as u32).map(NodeIx::new).map(|node| (peer(node), node)).collect();
+    members.sort_unstable_by_key(|(peer, _)| peer.id());
+    let mut places = vec![0; nodes];
+    for (place, (_, node)) in members.iter().enumerate() {
+        places[node.index()] = place;
+    }
+    sim.reserve(nodes);
+    for place in places {
+        let around = |step: usize| members[(place + step) % nodes].0;
+        let successors: Vec<Peer> = (1..=profile.successors).map(around).collect();
+        let fingers = fingers(&members, place, profile, delay);
+        let me = around(0);
+        let chord = Chord::settled(config.clone(), me, around(nodes - 1), &successors, fingers);
+        sim.add(machine(chord, me));
+    }
+    members
+}
+
 impl Settled {
     /// A ring of so many nodes. With `delay`, a finger is the nearest of the first few nodes of its slot.
     #[must_use]
@@ -29,24 +59,9 @@ impl Settled {
         delay: Option<&dyn Fn(NodeIx, NodeIx) -> Duration>,
     ) -> Self {
         let config = Arc::new(profile.config());
-        let peer = |node: NodeIx| Peer::new(config.network, SocketAddr::new(node.usual_addr(), PORT));
-        let mut members: Vec<(Peer, NodeIx)> =
-            (0..nodes as u32).map(NodeIx::new).map(|node| (peer(node), node)).collect();
-        members.sort_unstable_by_key(|(peer, _)| peer.id());
-        let mut places = vec![0; nodes];
-        for (place, (_, node)) in members.iter().enumerate() {
-            places[node.index()] = place;
-        }
         let mut sim = Sim::new(seed, links);
-        sim.reserve(nodes);
         sim.look_into(Chord::touch);
-        for &place in &places {
-            let around = |step: usize| members[(place + step) % nodes].0;
-            let successors: Vec<Peer> = (1..=profile.successors).map(around).collect();
-            let fingers = fingers(&members, place, profile, delay);
-            let me = around(0);
-            sim.add(Chord::settled(config.clone(), me, around(nodes - 1), &successors, fingers));
-        }
+        let members = draw_up(&mut sim, nodes, profile, &config, delay, |chord, _| chord);
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = told.clone();
         sim.on_event(move |_, _, op, event| {
@@ -99,7 +114,7 @@ impl Settled {
 }
 
 /// The fingers of a member: of each slot that begins behind its successors the first node, or the nearest of some.
-pub(super) fn fingers(
+fn fingers(
     members: &[(Peer, NodeIx)],
     place: usize,
     profile: &Profile,
