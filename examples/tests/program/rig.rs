@@ -109,6 +109,15 @@ impl Running {
         }
     }
 
+    /// Lines from here on for each of `fits`, in whatever order they come.
+    pub(crate) fn all(&self, what: &str, fits: &[&dyn Fn(&str) -> bool]) {
+        let mut open: Vec<_> = fits.iter().collect();
+        while !open.is_empty() {
+            let line = self.wait(what, |line| open.iter().any(|fits| fits(line)));
+            open.retain(|fits| !fits(&line));
+        }
+    }
+
     pub(crate) fn event(&self, name: &str) -> String {
         let start = format!("{{\"event\":\"{name}\"");
         self.wait(name, |line| line.starts_with(&start))

@@ -100,9 +100,13 @@ fn what_comes_and_goes_in_a_folder_is_noticed_and_listed() {
     assert!(kept.contains(&up.at), "{kept}");
     assert!(fs::read_dir(&state).unwrap().count() > 1);
     let again = Node::new("leaf", &["--share", &place.at("share"), "--state", &state]);
-    again.shares(1);
-    // With nobody named, it finds whom it knew.
-    again.linked("ultrapeer");
+    // With nobody named, it finds whom it knew, be it before or after it has looked at its folder.
+    again.program.all(
+        "its files and whom it knew",
+        &[&|line| line.starts_with("{\"event\":\"sharing\"") && number(line, "files") == 1, &|line| {
+            line.starts_with("{\"event\":\"linked\"") && line.contains("\"role\":\"ultrapeer\"")
+        }],
+    );
 }
 
 #[test]
