@@ -71,9 +71,10 @@ pub struct Config {
     pub flush_after: Duration,
     /// How often a changed table is told, at most.
     pub tables_every: Duration,
-    /// How often links are looked after: dialled, pinged, given up.
+    /// How often links are looked after at most: dialled, pinged, given up. Where nothing is due, nobody looks.
     pub tend_every: Duration,
-    /// Silence of a neighbour after which it is pinged; after as much again the link ends.
+    /// Silence of a neighbour after which it is pinged, a quarter of it later by who was dialled; after as much again the
+    /// link ends.
     pub silence: Duration,
     /// How long before an address that failed is dialled again.
     pub redial_after: Duration,

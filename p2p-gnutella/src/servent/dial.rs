@@ -2,13 +2,12 @@
 
 use super::elect::{Standing, elected};
 use super::event::{Bootstrap, Event, Parting};
-use super::links::{Link, LinkId};
+use super::links::Link;
 use super::tables::Updates;
 use super::{Error, Mode, Servent, Timer};
 use crate::handshake::Role;
 use crate::wire::bye_code;
-use alloc::vec::Vec;
-use p2p_core::{Cx, OpId};
+use p2p_core::{Cx, Duration, Instant, OpId};
 
 impl Servent {
     /// Joins: dials those that are named, and asks host caches.
@@ -80,34 +79,72 @@ impl Servent {
                 let linked = self.links.iter().any(|link| link.addr == addr || link.listens_at == Some(addr));
                 !dialled && !linked && Some(addr) != self.listening && addr != self.reached_at().into()
             };
-            let Some(addr) = self.hosts.next(now, self.config.redial_after, is_free) else { return };
+            let Some(addr) = self.hosts.next(now, self.config.redial_after, is_free) else {
+                // One of those that are known may be dialled again in a while.
+                return self.tend_by(now, cx);
+            };
             self.hosts.tried(addr, now);
             self.dial(addr, cx);
         }
     }
 
-    /// Looks after links, from time to time.
+    /// Looks after links: when the first of them was silent for too long, or something else is to be done by then.
     pub(super) fn tend(&mut self, cx: &mut Cx<'_, Self>) {
         let now = cx.now();
-        let is_silent = |link: &&Link| now.since(link.heard_at) >= self.config.silence;
-        let silent: Vec<LinkId> = self.links.iter().filter(is_silent).map(|link| link.id).collect();
-        for id in silent {
-            let Some(link) = self.links.get(id) else { continue };
-            match link.pinged_at {
-                None => self.ping_silent(id, cx),
-                Some(at) if now.since(at) >= self.config.silence => {
-                    self.say_bye(id, bye_code::NO_PONG, "No answer to a ping", Parting::Silent, cx);
-                }
-                Some(_) => {}
-            }
+        self.tends_at = None;
+        if self.links.iter().any(|link| self.silent_at(link) <= now) {
+            self.ping_the_silent(cx);
         }
         self.tend_reached(cx);
         if self.config.mode == Mode::Auto {
             self.elect(cx);
+            self.tend_by(now, cx);
         }
         self.search_for_transfers(cx);
         self.fill(cx);
-        cx.set_timer(Timer::Tend, self.config.tend_every);
+        // Whoever becomes a neighbour meanwhile is not silent before that.
+        let first = self.links.iter().map(|link| self.silent_at(link)).fold(now + self.config.silence, Instant::min);
+        self.tend_by(first, cx);
+    }
+
+    /// Links are to be looked after by then, but not at once: what is due within `tend_every` is done together.
+    pub(super) fn tend_by(&mut self, at: Instant, cx: &mut Cx<'_, Self>) {
+        let now = cx.now();
+        let at = at.max(now + self.config.tend_every);
+        if !self.config.fixed && self.tends_at.is_none_or(|before| at < before) {
+            self.tends_at = Some(at);
+            cx.set_timer(Timer::Tend, at.since(now));
+        }
+    }
+
+    /// How much longer than who dialled the other waits before he asks: one question for each link is enough.
+    fn quarter(&self) -> Duration {
+        self.config.silence / 4
+    }
+
+    /// When something is to be done about a neighbour if he says nothing.
+    fn silent_at(&self, link: &Link) -> Instant {
+        match link.pinged_at {
+            Some(at) => at + self.config.silence,
+            None if link.dialled => link.heard_at + self.config.silence,
+            None => link.heard_at + self.config.silence + self.quarter(),
+        }
+    }
+
+    /// Pings those that are silent, with those that soon would be; ends links with those that do not answer.
+    fn ping_the_silent(&mut self, cx: &mut Cx<'_, Self>) {
+        let soon = cx.now() + self.quarter();
+        for id in self.links.ids() {
+            let Some(link) = self.links.get(id) else { continue };
+            let at = self.silent_at(link);
+            match link.pinged_at {
+                None if at <= soon => self.ping_silent(id, cx),
+                Some(_) if at <= cx.now() => {
+                    self.say_bye(id, bye_code::NO_PONG, "No answer to a ping", Parting::Silent, cx);
+                }
+                _ => {}
+            }
+        }
     }
 
     fn elect(&mut self, cx: &mut Cx<'_, Self>) {

@@ -402,7 +402,8 @@ impl Servent {
         us.takes_tables &= self.config.mode != Mode::Flat;
         let Some(id) = fits.then(|| self.links.add(us)).flatten() else {
             self.counts.turned_away += 1;
-            return cx.close(conn);
+            cx.close(conn);
+            return self.tend_by(now, cx);
         };
         if dialled {
             self.hosts.linked(addr, now);

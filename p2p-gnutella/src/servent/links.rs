@@ -10,7 +10,6 @@ use crate::deflate::{Deflater, Inflater, LINK, LINK_LEVEL};
 use crate::handshake::{self, Role, Version};
 use crate::qrp::{Receiver, Table};
 use crate::wire::{Decoder, Header, Heads};
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -178,7 +177,10 @@ impl Link {
 pub(crate) struct Links {
     places: Vec<Option<Link>>,
     generation: u16,
-    by_conn: BTreeMap<ConnId, LinkId>,
+    /// In order of their streams, which are numbered as they come: the newest is the last.
+    by_conn: Vec<(ConnId, LinkId)>,
+    /// How many of them are leaves.
+    leaves: usize,
     heads: Heads,
     /// Those that something was written to in this input.
     dirty: Vec<LinkId>,
@@ -190,7 +192,10 @@ impl Links {
     }
 
     pub(crate) fn count(&self, role: Role) -> usize {
-        self.iter().filter(|link| link.peer_role == role).count()
+        match role {
+            Role::Leaf => self.leaves,
+            Role::Ultrapeer => self.len() - self.leaves,
+        }
     }
 
     /// Adds a neighbour; `None` if there are as many as can be numbered.
@@ -200,7 +205,9 @@ impl Links {
         self.generation = self.generation.wrapping_add(1);
         let id = LinkId(u32::from(place) | u32::from(self.generation) << 16);
         link.id = id;
-        self.by_conn.insert(link.conn, id);
+        let at = self.by_conn.partition_point(|(conn, _)| *conn < link.conn);
+        self.by_conn.insert(at, (link.conn, id));
+        self.leaves += usize::from(link.peer_role == Role::Leaf);
         if free == self.places.len() {
             self.places.push(Some(link));
         } else {
@@ -213,12 +220,14 @@ impl Links {
         let place = self.places.get_mut(id.place())?;
         place.as_ref().filter(|link| link.id == id)?;
         let link = place.take()?;
-        self.by_conn.remove(&link.conn);
+        self.by_conn.retain(|(conn, _)| *conn != link.conn);
+        self.leaves -= usize::from(link.peer_role == Role::Leaf);
         Some(link)
     }
 
     pub(crate) fn of(&self, conn: ConnId) -> Option<LinkId> {
-        self.by_conn.get(&conn).copied()
+        let at = self.by_conn.binary_search_by_key(&conn, |(conn, _)| *conn).ok()?;
+        Some(self.by_conn[at].1)
     }
 
     pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {

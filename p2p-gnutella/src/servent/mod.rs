@@ -129,6 +129,8 @@ pub struct Servent {
     updates: Updates,
     tables_set: bool,
     flush_set: bool,
+    /// When links are looked after next.
+    tends_at: Option<Instant>,
     searches: Searches,
     dynamics: BTreeMap<Guid, Dynamic>,
     hosts: Hosts,
@@ -225,6 +227,7 @@ impl Servent {
             updates: Updates::default(),
             tables_set: false,
             flush_set: false,
+            tends_at: None,
             searches: Searches::default(),
             dynamics: BTreeMap::new(),
             hosts: Hosts::new(limits.hosts),
@@ -412,9 +415,7 @@ impl Machine for Servent {
             Input::Start => {
                 self.started = cx.now();
                 self.listener = self.config.listen.map(|at| cx.listen(at));
-                if !self.config.fixed {
-                    cx.set_timer(Timer::Tend, self.config.tend_every);
-                }
+                self.tend_by(cx.now(), cx);
                 self.with_transfers(cx, |transfers, cx| transfers.handle(Input::Start, cx));
             }
             Input::Op(op, input) => self.op(op, input, cx),

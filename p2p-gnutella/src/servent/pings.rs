@@ -65,6 +65,8 @@ impl Servent {
     pub(super) fn own_pong(&mut self, now: Instant, packed: &Packed, is_cache: bool) -> Pong {
         let mut extensions = BytesMut::new();
         if self.config.mode != Mode::Flat {
+            // What stands there always, and whole.
+            extensions.reserve(64);
             let mut ggep = ggep::Writer::new(&mut extensions);
             ggep.put(name::VENDOR, b"P2PR\x01");
             if self.role == Role::Ultrapeer {

@@ -84,6 +84,7 @@ impl Servent {
         }
         self.reached.asked += 1;
         self.reached.since.get_or_insert_with(|| cx.now());
+        self.tend_by(cx.now() + PATIENCE, cx);
         for (guid, ask) in asks {
             let message = Message::Vendor(ask.to_vendor());
             self.send(id, &Header::neighbour(guid, message.kind()), &message.to_bytes());

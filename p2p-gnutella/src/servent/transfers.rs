@@ -120,7 +120,7 @@ impl Servent {
             if self.transfers.fetches(&sha1) {
                 let most = self.config.limits.own_searches / 2;
                 if self.searches.len() >= most || !self.requeries.take(cx.now(), 60) {
-                    return;
+                    return self.tend_by(cx.now(), cx);
                 }
                 self.search(None, &Wish::urn(crate::Urn::Sha1(sha1)), cx);
             }

@@ -89,7 +89,8 @@ impl Message {
     /// The payload.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
-        let mut payload = BytesMut::new();
+        // Most are shorter.
+        let mut payload = BytesMut::with_capacity(128);
         self.encode(&mut payload);
         payload.freeze()
     }

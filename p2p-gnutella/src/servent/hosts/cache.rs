@@ -1,11 +1,11 @@
 //! [`Hosts`]: addresses, and what is known of each.
 
-use alloc::collections::BTreeMap;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::fmt::Write as _;
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use p2p_core::{Duration, Instant, UnixTime};
 
 /// After so many failures one after the other an address is forgotten.
@@ -15,25 +15,79 @@ const LINE_MAX: usize = 80;
 /// What was kept longer than this is worth nothing.
 const KEPT_FOR: u64 = 14 * 86_400;
 
+/// An address in half the room: nearly all are of IPv4.
+#[derive(Clone, Debug)]
+enum Packed {
+    V4(Ipv4Addr, u16),
+    V6(Box<SocketAddrV6>),
+}
+
+impl From<SocketAddr> for Packed {
+    fn from(addr: SocketAddr) -> Self {
+        match addr {
+            SocketAddr::V4(v4) => Self::V4(*v4.ip(), v4.port()),
+            SocketAddr::V6(v6) => Self::V6(Box::new(v6)),
+        }
+    }
+}
+
+impl Packed {
+    fn get(&self) -> SocketAddr {
+        match self {
+            Self::V4(ip, port) => (*ip, *port).into(),
+            Self::V6(v6) => (**v6).into(),
+        }
+    }
+}
+
 /// What is known of an address.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Host {
+    addr: Packed,
+    seen: Instant,
+    /// When it was dialled last; the end of time if it never was.
+    tried: Instant,
+    fails: u8,
     ultrapeer: bool,
     /// Whether the application named it.
     named: bool,
     /// Whether it was a neighbour.
     proven: bool,
-    seen: Instant,
-    tried: Option<Instant>,
-    fails: u8,
 }
 
-/// The host cache.
+/// What is worth more comes later: who was named, who did not fail, ultrapeers, who was a neighbour, the newest.
+type Worth = (bool, Reverse<u8>, bool, bool, Instant, Reverse<SocketAddr>);
+
+impl Host {
+    fn new(addr: SocketAddr, ultrapeer: bool, seen: Instant) -> Self {
+        let (named, proven) = (false, false);
+        Self { addr: addr.into(), seen, tried: Instant::MAX, fails: 0, ultrapeer, named, proven }
+    }
+
+    fn worth(&self) -> Worth {
+        let addr = Reverse(self.addr.get());
+        (self.named, Reverse(self.fails), self.ultrapeer, self.proven, self.seen, addr)
+    }
+
+    /// Whether it was left alone for long enough.
+    fn is_rested(&self, now: Instant, redial: Duration) -> bool {
+        let rest = redial * (1 << self.fails.saturating_sub(1).min(6));
+        self.tried == Instant::MAX || now.since(self.tried) >= rest
+    }
+}
+
+/// The host cache: in order of addresses, and of few bytes each, for it is looked through as a whole when somebody is to be
+/// dialled or told.
 #[derive(Debug)]
 pub(in crate::servent) struct Hosts {
     cap: usize,
-    known: BTreeMap<SocketAddr, Host>,
+    known: Vec<Host>,
 }
+
+/// When there is no room, so many of all make some at once: looking for the one that is worth least would cost as much.
+const MAKES_ROOM: usize = 8;
+/// Room is made for so many at a time.
+const GROWS_BY: usize = 8;
 
 /// Whether a stranger's word for an address can be one that is dialled. Private networks are networks too.
 pub(in crate::servent) fn is_sane(addr: SocketAddr) -> bool {
@@ -48,7 +102,7 @@ pub(in crate::servent) fn is_sane(addr: SocketAddr) -> bool {
 
 impl Hosts {
     pub(in crate::servent) const fn new(cap: usize) -> Self {
-        Self { cap, known: BTreeMap::new() }
+        Self { cap, known: Vec::new() }
     }
 
     pub(in crate::servent) fn len(&self) -> usize {
@@ -59,17 +113,41 @@ impl Hosts {
         self.known.is_empty()
     }
 
-    fn put(&mut self, addr: SocketAddr, host: Host) {
-        if self.known.len() >= self.cap.max(1) && !self.known.contains_key(&addr) {
-            // What is worth least makes room: what failed, what nobody proved, what is old.
-            let worst = self.known.iter().min_by_key(|(_, host)| {
-                (host.named, Reverse(host.fails), host.proven, host.ultrapeer, host.seen)
-            });
-            if let Some(worst) = worst.map(|(addr, _)| *addr) {
-                self.known.remove(&worst);
+    /// Where an address is, or would be put.
+    fn place(&self, addr: SocketAddr) -> Result<usize, usize> {
+        self.known.binary_search_by(|host| host.addr.get().cmp(&addr))
+    }
+
+    fn get_mut(&mut self, addr: SocketAddr) -> Option<&mut Host> {
+        let place = self.place(addr).ok()?;
+        self.known.get_mut(place)
+    }
+
+    fn put(&mut self, host: Host) {
+        let addr = host.addr.get();
+        let mut place = self.place(addr);
+        if place.is_err() && self.known.len() >= self.cap.max(1) {
+            self.make_room();
+            place = self.place(addr);
+        }
+        match place {
+            Ok(place) => self.known[place] = host,
+            Err(place) => {
+                if self.known.len() == self.known.capacity() {
+                    self.known.reserve_exact(GROWS_BY.max(self.known.len() / 4));
+                }
+                self.known.insert(place, host);
             }
         }
-        self.known.insert(addr, host);
+    }
+
+    /// What is worth least is forgotten: what failed, what nobody proved, what is old.
+    fn make_room(&mut self) {
+        let mut worths: Vec<Worth> = self.known.iter().map(Host::worth).collect();
+        let last = worths.len() / MAKES_ROOM;
+        let (_, least, _) = worths.select_nth_unstable(last.saturating_sub(1));
+        let least = *least;
+        self.known.retain(|host| host.worth() > least);
     }
 
     /// Somebody tells of an address. It may be anything: what is known of an address already is not changed but that it
@@ -78,44 +156,41 @@ impl Hosts {
         if !is_sane(addr) {
             return;
         }
-        match self.known.get_mut(&addr) {
+        match self.get_mut(addr) {
             Some(host) => {
                 host.ultrapeer |= ultrapeer;
                 host.seen = now;
             }
-            None => {
-                let host = Host { ultrapeer, named: false, proven: false, seen: now, tried: None, fails: 0 };
-                self.put(addr, host);
-            }
+            None => self.put(Host::new(addr, ultrapeer, now)),
         }
     }
 
     /// The application names an address: it is dialled first, and never forgotten for others.
     pub(in crate::servent) fn named(&mut self, addr: SocketAddr, now: Instant) {
-        let host = Host { ultrapeer: true, named: true, proven: false, seen: now, tried: None, fails: 0 };
-        self.put(addr, host);
+        self.put(Host { named: true, ..Host::new(addr, true, now) });
     }
 
     pub(in crate::servent) fn tried(&mut self, addr: SocketAddr, now: Instant) {
-        if let Some(host) = self.known.get_mut(&addr) {
-            host.tried = Some(now);
+        if let Some(host) = self.get_mut(addr) {
+            host.tried = now;
         }
     }
 
     /// It could not be reached.
     pub(in crate::servent) fn failed(&mut self, addr: SocketAddr, now: Instant) {
-        let Some(host) = self.known.get_mut(&addr) else { return };
-        host.tried = Some(now);
+        let Ok(place) = self.place(addr) else { return };
+        let host = &mut self.known[place];
+        host.tried = now;
         host.fails = host.fails.saturating_add(1);
         if host.fails >= FAILS_MAX && !host.named {
-            self.known.remove(&addr);
+            self.known.remove(place);
         }
     }
 
     /// It is there, and has no place.
     pub(in crate::servent) fn refused(&mut self, addr: SocketAddr, now: Instant) {
-        if let Some(host) = self.known.get_mut(&addr) {
-            host.tried = Some(now);
+        if let Some(host) = self.get_mut(addr) {
+            host.tried = now;
             host.seen = now;
             host.fails = host.fails.max(1);
         }
@@ -123,7 +198,7 @@ impl Hosts {
 
     pub(in crate::servent) fn linked(&mut self, addr: SocketAddr, now: Instant) {
         self.heard_of(addr, true, now);
-        if let Some(host) = self.known.get_mut(&addr) {
+        if let Some(host) = self.get_mut(addr) {
             host.proven = true;
             host.seen = now;
             host.fails = 0;
@@ -138,14 +213,15 @@ impl Hosts {
         redial: Duration,
         is_free: impl Fn(SocketAddr) -> bool,
     ) -> Option<SocketAddr> {
-        let rested = |host: &Host| {
-            host.tried.is_none_or(|at| now.since(at) >= redial * (1 << host.fails.saturating_sub(1).min(6)))
-        };
-        let free = self.known.iter().filter(|(addr, host)| rested(host) && is_free(**addr));
-        let best = free.max_by_key(|(addr, host)| {
-            (host.named, Reverse(host.fails), host.ultrapeer, host.proven, host.seen, Reverse(**addr))
-        });
-        best.map(|(addr, _)| *addr)
+        let mut best: Option<Worth> = None;
+        for host in &self.known {
+            let worth = host.worth();
+            // Whether it is free is asked last: that looks at every link.
+            if best.is_none_or(|best| worth > best) && host.is_rested(now, redial) && is_free(worth.5.0) {
+                best = Some(worth);
+            }
+        }
+        best.map(|worth| worth.5.0)
     }
 
     /// Addresses to tell others, the newest first: ultrapeers, or others, that did not fail.
@@ -155,20 +231,23 @@ impl Hosts {
         ultrapeers: bool,
         except: Option<SocketAddr>,
     ) -> Vec<SocketAddr> {
-        let mut good: Vec<_> = self
-            .known
-            .iter()
-            .filter(|(addr, host)| host.ultrapeer == ultrapeers && host.fails == 0 && Some(**addr) != except)
-            .map(|(addr, host)| (Reverse((host.proven, host.seen)), *addr))
-            .collect();
-        good.sort_unstable();
-        good.into_iter().take(most).map(|(_, addr)| addr).collect()
+        let mut good: Vec<(Reverse<(bool, Instant)>, SocketAddr)> = Vec::with_capacity(most + 1);
+        for host in self.known.iter().filter(|host| host.ultrapeer == ultrapeers && host.fails == 0) {
+            let this = (Reverse((host.proven, host.seen)), host.addr.get());
+            if good.len() == most && good.last().is_none_or(|last| *last < this) || Some(this.1) == except {
+                continue;
+            }
+            good.insert(good.partition_point(|other| *other < this), this);
+            good.truncate(most);
+        }
+        good.into_iter().map(|(_, addr)| addr).collect()
     }
 
     /// All addresses as lines: address, `U` or `L`, when it was seen in seconds since 1970.
     pub(in crate::servent) fn to_text(&self, now: Instant, civil: UnixTime) -> String {
         let mut text = String::new();
-        for (addr, host) in self.known.iter().filter(|(_, host)| host.fails < FAILS_MAX) {
+        for host in self.known.iter().filter(|host| host.fails < FAILS_MAX) {
+            let addr = host.addr.get();
             let role = if host.ultrapeer { 'U' } else { 'L' };
             let seen = civil.as_secs().saturating_sub(now.since(host.seen).as_secs());
             // Writing to a string does not fail.
@@ -215,8 +294,8 @@ mod tests {
             hosts.failed(addr(number / 2), at(u64::from(number)));
             assert!(hosts.len() <= 10);
         }
-        assert!(hosts.known.contains_key(&addr(200)), "who was named stays");
-        assert!(hosts.known.contains_key(&addr(201)), "and who was a neighbour, before strangers' words");
+        assert!(hosts.place(addr(200)).is_ok(), "who was named stays");
+        assert!(hosts.place(addr(201)).is_ok(), "and who was a neighbour, before strangers' words");
         for bad in ["0.0.0.0:1", "255.255.255.255:1", "224.0.0.1:1", "10.0.0.1:0", "[::]:5", "127.0.0.0:6346"]
         {
             let before = hosts.len();
@@ -253,7 +332,8 @@ mod tests {
         again.remember(b"rubbish\n\xff\n1.2.3.4:5 U 17\n", now, civil);
         assert!(again.is_empty());
         again.remember(text.as_bytes(), now, civil);
-        assert_eq!(again.known.keys().collect::<Vec<_>>(), hosts.known.keys().collect::<Vec<_>>());
+        let addrs = |hosts: &Hosts| hosts.known.iter().map(|host| host.addr.get()).collect::<Vec<_>>();
+        assert_eq!(addrs(&again), addrs(&hosts));
         assert_eq!(again.to_tell(5, true, None), [addr(1)]);
     }
 }
