@@ -28,6 +28,7 @@
 //! # Ok::<(), p2p_gnutella::qrp::RouteError>(())
 //! ```
 
+mod bits;
 mod hash;
 mod patch;
 mod receiver;

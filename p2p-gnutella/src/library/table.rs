@@ -19,7 +19,7 @@ pub(super) fn of_files<'a>(
         if files.clone().nth(FEW).is_none() { FEW_BITS.max(bits_min.min(BITS_MAX)) } else { BITS_MAX };
     let mut best = (Table::new(BITS_MIN), Cut::NONE);
     for cut in [Cut::MOST, Cut(2), Cut(1), Cut::NONE] {
-        best = (Table::new(large), cut);
+        best = (Table::open(large), cut);
         for file in files.clone() {
             best.0.insert_name(file.name(), cut);
             best.0.insert_urn(&Urn::Sha1(file.sha1));

@@ -1,7 +1,6 @@
 //! [`update`]: the messages that make a neighbour's copy of a table the newest.
 
 use super::Table;
-use super::table::STRIDE;
 use crate::wire::{Compressor, Patch, Route};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -46,30 +45,34 @@ pub fn update(old: Option<&Table>, new: &Table, entry_bits: u8) -> Vec<Route> {
 /// What changes, with so many bits for each slot.
 fn differences(old: Option<&Table>, new: &Table, entry_bits: u8) -> Vec<u8> {
     let none = Table::new(new.bits());
-    let old = old.unwrap_or(&none).as_bytes();
-    if entry_bits == 1 {
-        return old.iter().zip(new.as_bytes()).map(|(old, new)| old ^ new).collect();
+    let old = old.unwrap_or(&none);
+    let width = usize::from(entry_bits);
+    let mut entries = vec![0; new.bytes_len() * width];
+    // Most of a table is empty, and stays as it is.
+    let gone = old.words().map(|(at, old)| (at, old, new.word(at))).filter(|(.., new)| *new == 0);
+    let words = new.words().map(|(at, new)| (at, old.word(at), new)).chain(gone);
+    for (at, old, new) in words.filter(|(_, old, new)| old != new) {
+        let bytes = old.to_be_bytes().into_iter().zip(new.to_be_bytes());
+        for ((old, new), entries) in bytes.zip(entries.chunks_mut(width).skip(8 * at)) {
+            put_entries(old ^ new, new, entries);
+        }
     }
+    entries
+}
+
+/// What changes of eight slots, in as many bytes as a slot has bits.
+fn put_entries(changed: u8, new: u8, to: &mut [u8]) {
     // One less than infinity is one hop; one more makes it none.
-    let entry = |changed: u8, new: u8, bit: u8| match (changed & 0x80 >> bit, new & 0x80 >> bit) {
+    let of = |bit: usize| match (changed & 0x80 >> bit, new & 0x80 >> bit) {
         (0, _) => 0u8,
         (_, 0) => INFINITY - 1,
         _ => (INFINITY - 1).wrapping_neg(),
     };
-    // Most of a table stays as it is.
-    let width = usize::from(entry_bits);
-    let mut entries = vec![0; old.len() * width];
-    let strides =
-        old.chunks(STRIDE).zip(new.as_bytes().chunks(STRIDE)).zip(entries.chunks_mut(STRIDE * width));
-    for ((old, new), entries) in strides.filter(|((old, new), _)| old != new) {
-        for ((old, new), entries) in old.iter().zip(new).zip(entries.chunks_mut(width)) {
-            let of = |bit: usize| entry(old ^ new, *new, bit as u8);
-            if width == 4 {
-                (0..4).for_each(|at| entries[at] = of(2 * at) << 4 | of(2 * at + 1) & 0x0f);
-            } else {
-                (0..8).for_each(|at| entries[at] = of(at));
-            }
+    match to {
+        [flipped] => *flipped = changed,
+        halves @ [_, _, _, _] => {
+            halves.iter_mut().zip((0..).step_by(2)).for_each(|(to, bit)| *to = of(bit) << 4 | of(bit + 1) & 0x0f);
         }
+        all => all.iter_mut().zip(0..).for_each(|(to, bit)| *to = of(bit)),
     }
-    entries
 }

@@ -1,6 +1,5 @@
 //! [`Receiver`]: the table that a neighbour sends, as it comes.
 
-use super::table::not_zero;
 use super::{BITS_MAX, BITS_MIN, Table};
 use crate::wire::{Compressor, Patch, Route};
 use bytes::Bytes;
@@ -131,11 +130,7 @@ impl Receiver {
         self.sequence = None;
         self.complete = false;
         self.infinity = infinity;
-        // A table of the same size is emptied where it is: resets are cheap to send.
-        match &mut self.table {
-            Some(table) if table.bits() == bits => table.bytes_mut().fill(0),
-            table => *table = Some(Table::new(bits)),
-        }
+        self.table = Some(Table::new(bits));
         Ok(Progress::Reset)
     }
 
@@ -163,6 +158,7 @@ impl Receiver {
         }
         self.sequence = None;
         self.complete = true;
+        table.pack();
         Ok(Progress::Complete)
     }
 }
@@ -187,7 +183,7 @@ impl Sequence {
 
     /// Bytes of the whole patch without compression.
     const fn len(&self, table: &Table) -> usize {
-        table.as_bytes().len() * self.entry_bits as usize
+        table.bytes_len() * self.entry_bits as usize
     }
 
     fn data(&mut self, data: &Bytes, table: &mut Table, infinity: u8) -> Result<(), RouteError> {
@@ -217,11 +213,7 @@ impl Sequence {
         for (place, byte) in not_zero(bytes) {
             let at = at + place;
             match self.entry_bits {
-                1 => {
-                    if let Some(slots) = table.bytes_mut().get_mut(at) {
-                        *slots ^= byte;
-                    }
-                }
+                1 => table.flip(at, byte),
                 4 => {
                     change(table, at * 2, byte.cast_signed() >> 4, infinity);
                     change(table, at * 2 + 1, (byte << 4).cast_signed() >> 4, infinity);
@@ -242,4 +234,20 @@ fn change(table: &mut Table, slot: usize, delta: i8, infinity: u8) {
         1.. if i16::from(delta) >= i16::from(infinity) - 1 => table.clear(slot),
         1.. => {}
     }
+}
+
+/// Bytes that are looked at together.
+const STRIDE: usize = 32;
+
+/// The bytes that are not zero, and where each is: few in patches, so many are passed over at once.
+fn not_zero(bytes: &[u8]) -> impl Iterator<Item = (usize, u8)> {
+    let strides = bytes.chunks(STRIDE).enumerate();
+    let some = strides.filter(|(_, stride)| stride.iter().fold(0, |all, byte| all | byte) != 0);
+    some.flat_map(|(at, stride)| {
+        stride
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte != 0)
+            .map(move |(byte, is)| (at * STRIDE + byte, *is))
+    })
 }

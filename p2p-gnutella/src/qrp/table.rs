@@ -1,10 +1,11 @@
 //! [`Table`]: a bit for each hash.
 
 use super::WordHash;
+use super::bits::Bits;
 use super::words::{Cut, beginnings, canonical, words};
 use crate::Urn;
-use alloc::boxed::Box;
 use alloc::vec;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// The fewest bits of a slot's number: 8 slots, the table of who shares nothing.
@@ -14,28 +15,18 @@ pub const BITS_MAX: u8 = 21;
 /// The share of slots that should be set at most: so often does a word that nobody has look as if somebody had it.
 pub const FILL_MAX: f64 = 0.01;
 
-/// Bytes that are looked at together.
-pub(super) const STRIDE: usize = 32;
+/// Slots of a word.
+const WORD: usize = 64;
+/// The first of them.
+const FIRST: u64 = 1 << 63;
 
-/// The bytes that are not zero, and where each is: few in tables and patches, so many are passed over at once.
-pub(super) fn not_zero(bytes: &[u8]) -> impl Iterator<Item = (usize, u8)> {
-    let strides = bytes.chunks(STRIDE).enumerate();
-    let some = strides.filter(|(_, stride)| stride.iter().fold(0, |all, byte| all | byte) != 0);
-    some.flat_map(|(at, stride)| {
-        stride
-            .iter()
-            .enumerate()
-            .filter(|(_, byte)| **byte != 0)
-            .map(move |(byte, is)| (at * STRIDE + byte, *is))
-    })
-}
-
-/// A table of bits: 2^bits slots, an eighth as many bytes.
+/// A table of bits: 2^bits slots. It takes no more memory than what is in it, see [`update`](super::update) for what it is
+/// on the wire.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Table {
     bits: u8,
-    /// Slot 0 is the highest bit of the first byte, as on the wire.
-    bytes: Box<[u8]>,
+    /// Slot 0 is the highest bit of the first word.
+    set: Bits,
 }
 
 impl fmt::Debug for Table {
@@ -49,7 +40,18 @@ impl Table {
     #[must_use]
     pub fn new(bits: u8) -> Self {
         let bits = bits.clamp(BITS_MIN, BITS_MAX);
-        Self { bits, bytes: vec![0; 1 << (bits - 3)].into() }
+        Self { bits, set: Bits::new((1usize << bits).div_ceil(WORD)) }
+    }
+
+    /// The same, to be filled with much: [`pack`](Self::pack) it then.
+    pub(crate) fn open(bits: u8) -> Self {
+        let bits = bits.clamp(BITS_MIN, BITS_MAX);
+        Self { bits, set: Bits::open((1usize << bits).div_ceil(WORD)) }
+    }
+
+    /// Gives back the memory of what is not set.
+    pub(crate) fn pack(&mut self) {
+        self.set.pack();
     }
 
     /// The table of a servent with files of these names, of at least 2^`bits_min` slots (16 is what LimeWire had for all),
@@ -57,9 +59,9 @@ impl Table {
     /// keep to [`FILL_MAX`], which 2^[`BITS_MAX`] slots do with the whole words of 10,000 files and more.
     #[must_use]
     pub fn of_names<'a>(names: impl Iterator<Item = &'a str> + Clone, bits_min: u8) -> (Self, Cut) {
-        let mut best = (Self::new(BITS_MAX), Cut::NONE);
+        let mut best = (Self::new(BITS_MIN), Cut::NONE);
         for cut in [Cut::MOST, Cut(2), Cut(1), Cut::NONE] {
-            best = (Self::new(BITS_MAX), cut);
+            best = (Self::open(BITS_MAX), cut);
             names.clone().for_each(|name| best.0.insert_name(name, cut));
             // A smaller table has at most as many slots set.
             let set = best.0.set_count();
@@ -86,7 +88,7 @@ impl Table {
     /// How many are set.
     #[must_use]
     pub fn set_count(&self) -> usize {
-        self.bytes.iter().map(|byte| byte.count_ones() as usize).sum()
+        self.set.count()
     }
 
     /// The share of slots that are set: how often a word that nobody has looks as if somebody had it.
@@ -97,15 +99,14 @@ impl Table {
 
     /// Puts a word in.
     pub fn insert(&mut self, word: WordHash) {
-        let slot = word.slot(self.bits);
-        self.bytes[slot / 8] |= 0x80 >> (slot % 8);
+        self.set(word.slot(self.bits));
     }
 
     /// Whether a word is in it, or looks as if it were.
     #[must_use]
     pub fn has(&self, word: WordHash) -> bool {
         let slot = word.slot(self.bits);
-        self.bytes[slot / 8] & 0x80 >> (slot % 8) != 0
+        self.set.word(slot / WORD) & FIRST >> (slot % WORD) != 0
     }
 
     /// Puts in what stands for a file's name: its words, and their beginnings.
@@ -123,7 +124,11 @@ impl Table {
     /// Puts in all that is in another table, of whatever size: a slot of a smaller one stands for several here.
     pub fn union(&mut self, other: &Self) {
         if other.bits == self.bits {
-            self.bytes.iter_mut().zip(&other.bytes).for_each(|(byte, more)| *byte |= more);
+            for (at, word) in other.set.words() {
+                if let Some(own) = self.set.word_mut(at) {
+                    *own |= word;
+                }
+            }
             return;
         }
         for slot in other.set_slots() {
@@ -139,36 +144,60 @@ impl Table {
     /// The same in another size: what is larger holds no more of the truth than before.
     #[must_use]
     pub fn resized(&self, bits: u8) -> Self {
-        let mut other = Self::new(bits);
+        let mut other = Self::open(bits);
         other.union(self);
+        other.pack();
         other
     }
 
     /// A bit for each slot, the first in the highest bit of the first byte.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.bytes_len()];
+        for (at, word) in self.set.words() {
+            let place = bytes.iter_mut().skip(at * WORD / 8);
+            place.zip(word.to_be_bytes()).for_each(|(byte, is)| *byte = is);
+        }
+        bytes
     }
 
-    pub(super) const fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
+    /// How many bytes that are.
+    pub(super) const fn bytes_len(&self) -> usize {
+        1 << (self.bits - 3)
+    }
+
+    /// The eight bytes of [`to_bytes`](Self::to_bytes) from eight times `at` on.
+    pub(super) fn word(&self, at: usize) -> u64 {
+        self.set.word(at)
+    }
+
+    /// Those of them that are not zero, in order.
+    pub(super) fn words(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.set.words()
+    }
+
+    /// Changes the bits of a byte of [`to_bytes`](Self::to_bytes) that are set in `byte`.
+    pub(super) fn flip(&mut self, at: usize, byte: u8) {
+        if let Some(word) = self.set.word_mut(at * 8 / WORD).filter(|_| at < 1 << (self.bits - 3)) {
+            *word ^= u64::from(byte) << (56 - 8 * (at % 8));
+        }
     }
 
     pub(super) fn set(&mut self, slot: usize) {
-        if let Some(byte) = self.bytes.get_mut(slot / 8) {
-            *byte |= 0x80 >> (slot % 8);
+        if let Some(word) = self.set.word_mut(slot / WORD).filter(|_| slot < 1 << self.bits) {
+            *word |= FIRST >> (slot % WORD);
         }
     }
 
     pub(super) fn clear(&mut self, slot: usize) {
-        if let Some(byte) = self.bytes.get_mut(slot / 8) {
-            *byte &= !(0x80 >> (slot % 8));
+        if let Some(word) = self.set.word_mut(slot / WORD).filter(|_| slot < 1 << self.bits) {
+            *word &= !(FIRST >> (slot % WORD));
         }
     }
 
     pub(super) fn set_slots(&self) -> impl Iterator<Item = usize> {
-        not_zero(&self.bytes).flat_map(|(at, byte)| {
-            (0..8).filter(move |bit| byte & 0x80 >> bit != 0).map(move |bit| at * 8 + bit)
+        self.set.words().flat_map(|(at, word)| {
+            (0..WORD).filter(move |bit| word & FIRST >> bit != 0).map(move |bit| at * WORD + bit)
         })
     }
 }

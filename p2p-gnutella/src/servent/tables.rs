@@ -116,12 +116,14 @@ impl Servent {
         if self.role == Role::Leaf {
             return own;
         }
-        let mut all = own.resized(ULTRAPEER_BITS);
+        let mut all = Table::open(ULTRAPEER_BITS);
+        all.union(&own);
         for link in self.links.iter().filter(|link| link.peer_role == Role::Leaf) {
             if let Some(table) = link.receiver.table() {
                 all.union(table);
             }
         }
+        all.pack();
         Arc::new(all)
     }
 

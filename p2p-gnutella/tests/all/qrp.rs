@@ -81,7 +81,7 @@ fn patches_of_the_specification() {
         let mut seen = Vec::new();
         for message in example {
             if receiver.take(&route(message)).unwrap() == Progress::Complete {
-                seen.push(receiver.table().unwrap().as_bytes().to_vec());
+                seen.push(receiver.table().unwrap().to_bytes());
             }
         }
         let all = [vec![0b0010_0000], vec![0b0010_0010], vec![0b0000_0010]];
@@ -276,7 +276,7 @@ fn a_distance_that_grows_is_no_loss() {
     ] {
         receiver.take(&route(message)).unwrap();
     }
-    assert_eq!(receiver.table().unwrap().as_bytes(), [0x80]);
+    assert_eq!(receiver.table().unwrap().to_bytes(), [0x80]);
 }
 
 /// File names as people have them: words of a vocabulary by Zipf's law, and a number.
