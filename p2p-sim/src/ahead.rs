@@ -30,12 +30,26 @@ impl<M: Machine> Sim<M> {
             };
         }
         black_box(touched);
-        // And what machines say that they need.
+        // Then whoever a stream's next chunk is for, and last what machines say that they need.
+        let mut touched = 0;
+        for what in happenings.clone() {
+            if let Happening::Arrive(way) | Happening::Deliver(way) = what
+                && let Some(node) = self.wires.receiver(*way).and_then(|node| self.nodes.get(node as usize))
+            {
+                touched ^= node.touch();
+            }
+        }
+        black_box(touched);
         let Some(touch) = self.touch else { return };
         let mut touched = 0;
         for what in happenings {
-            if let Happening::Datagram { to: node, .. } | Happening::Timer { node, .. } = what {
-                touched ^= touch(&self.nodes[*node as usize].machine);
+            let node = match what {
+                Happening::Datagram { to: node, .. } | Happening::Timer { node, .. } => Some(*node),
+                Happening::Arrive(way) | Happening::Deliver(way) => self.wires.receiver(*way),
+                _ => None,
+            };
+            if let Some(node) = node.and_then(|node| self.nodes.get(node as usize)) {
+                touched ^= touch(&node.machine);
             }
         }
         black_box(touched);

@@ -325,6 +325,14 @@ impl Wires {
         first ^ u64::from(wire.epoch) ^ u64::from(lane.arrived) ^ u64::from(lane.stalled)
     }
 
+    /// Whom the next chunk of a way is for.
+    pub(crate) fn receiver(&self, way: Way) -> Option<u32> {
+        match self.slots.get(way.slot as usize) {
+            Some(Slot::Used(wire)) => Some(wire.ends[1 - way.side as usize].node),
+            _ => None,
+        }
+    }
+
     /// The stream in a slot that a handle points to.
     pub(crate) fn at(&mut self, slot: u32) -> Option<&mut Wire> {
         match self.slots.get_mut(slot as usize) {

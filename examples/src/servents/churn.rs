@@ -125,6 +125,7 @@ impl Churn {
     pub fn run(&self, seed: u64) -> Course {
         let mut sim: Sim<Servent> = Sim::new(seed, Uniform::ms(20..80));
         sim.reserve(self.nodes);
+        sim.look_into(Servent::touch);
         let hits = Hits::default();
         let tell = hits.clone();
         sim.on_event(move |_, _, op, event| {

@@ -49,7 +49,8 @@ impl Servent {
         cx: &mut Cx<'_, Self>,
     ) {
         let Some(socket) = self.socket else { return };
-        let mut datagram = BytesMut::new();
+        // Nearly all are shorter.
+        let mut datagram = BytesMut::with_capacity(256);
         Frame { header, payload: message.to_bytes() }.encode(&mut datagram);
         cx.send_to(socket, to, datagram.freeze());
     }

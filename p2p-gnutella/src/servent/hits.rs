@@ -85,11 +85,16 @@ impl Servent {
         if firewalled && query.flags.has(QueryFlags::FIREWALLED) {
             return Vec::new();
         }
+        let asked = query.flags.max_hits().map_or(usize::MAX, usize::from);
+        let most = self.config.hits_of_query.min(asked).min(carried.most);
+        let found = library.matching(query, most);
+        // Words that are there need not be in one name.
+        if found.is_empty() {
+            return Vec::new();
+        }
         let (addr, speed) = (self.reached_at(), self.config.speed);
         let at6 = self.reached_at6();
         let proxies: Vec<SocketAddrV4> = self.proxies();
-        let asked = query.flags.max_hits().map_or(usize::MAX, usize::from);
-        let most = self.config.hits_of_query.min(asked).min(carried.most);
         let binary = query.flags.has(QueryFlags::BINARY_HASHES);
         let flags = HitFlags::new(firewalled, self.transfers.is_busy(), false);
         let mut hits = Vec::new();
@@ -112,7 +117,7 @@ impl Servent {
             });
             hits.push(Message::QueryHit(hit).to_bytes());
         };
-        for file in library.matching(query, most) {
+        for file in found {
             let others = self.transfers.alternates(&file.sha1, ALTERNATES);
             open.record(file.number, file.size, file.name().as_bytes(), |to| {
                 put_file(file, &others, binary, to);

@@ -36,6 +36,9 @@ const GATHERED_MAX: usize = 256 << 10;
 /// A compressed stream is flushed when so much was written to it.
 const FLUSH_BYTES: usize = 4 << 10;
 
+/// Neighbours that are touched ahead: all that a leaf has.
+const TOUCHED: usize = 4;
+
 /// A neighbour.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -236,6 +239,13 @@ impl Links {
 
     pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
         self.places.get_mut(id.place())?.as_mut().filter(|link| link.id == id)
+    }
+
+    /// Reads something of what is needed to find a neighbour, and of the first few themselves.
+    pub(crate) fn touch(&self) -> u64 {
+        let first = self.by_conn.first().map_or(0, |(conn, _)| conn.raw());
+        let some = self.iter().take(TOUCHED).map(|link| u64::from(link.id.0) ^ link.queue.len() as u64);
+        some.fold(first, |all, one| all ^ one)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Link> {
