@@ -14,7 +14,8 @@ pub enum Mode {
     Leaf,
     /// An ultrapeer, always.
     Ultrapeer,
-    /// A leaf that becomes an ultrapeer once it has what that takes, and goes back where it is not needed.
+    /// A leaf that becomes an ultrapeer once it has what that takes, at once where it finds none, and goes back where it is
+    /// not needed.
     Auto,
     /// Neither, as in 0.4: every neighbour relays everything, and tells nothing of itself.
     Flat,
@@ -78,7 +79,7 @@ pub struct Config {
     pub silence: Duration,
     /// How long before an address that failed is dialled again.
     pub redial_after: Duration,
-    /// Uptime from which a leaf may become an ultrapeer ([`Mode::Auto`]).
+    /// Uptime from which a leaf may become an ultrapeer where there are some ([`Mode::Auto`]).
     pub ultrapeer_uptime: Duration,
     /// Its uplink in kB/s, as far as it is known: who has less than 15 stays a leaf.
     pub uplink_kilobytes: u32,

@@ -150,18 +150,29 @@ impl Servent {
     fn elect(&mut self, cx: &mut Cx<'_, Self>) {
         let now = cx.now();
         let since = self.role_since.max(self.started);
+        let (ultrapeers, leaves) = (self.links.count(Role::Ultrapeer), self.links.count(Role::Leaf));
+        if ultrapeers > 0 {
+            self.guided_at = now;
+        }
+        if leaves > 0 {
+            self.unneeded = 0;
+        }
         let standing = Standing {
             role: self.role,
-            uptime: now.since(self.started),
-            uptime_wanted: self.config.ultrapeer_uptime,
+            // Who was not needed the last time waits anew, and longer each time.
+            uptime: now.since(if self.unneeded > 0 { since } else { self.started }),
+            uptime_wanted: self.config.ultrapeer_uptime * (1 << self.unneeded.min(6)),
             reachable: self.reached.tcp == Some(true),
             uplink_kilobytes: self.config.uplink_kilobytes,
-            leaves: self.links.count(Role::Leaf),
-            ultrapeers: self.links.count(Role::Ultrapeer),
+            leaves,
+            ultrapeers,
             since: now.since(since),
+            alone: now.since(self.guided_at.max(since)),
+            lot: self.guid.0[0],
         };
         let role = elected(standing);
         if role != self.role {
+            self.unneeded = self.unneeded.saturating_add(u32::from(role == Role::Leaf));
             self.become_role(role, cx);
         }
     }

@@ -293,6 +293,10 @@ impl Servent {
             && self.config.mode == Mode::Auto
             && self.links.count(Role::Leaf) == 0;
         let Some(Visitor::Shaking(.., handshake)) = self.visitors.get_mut(&conn) else { return None };
+        // A leaf takes no ultrapeer that dials it, and may be glad to dial that.
+        let calls = handshake.peer();
+        let ultrapeer =
+            calls.listens_at.filter(|at| !dialled && calls.ultrapeer == Some(true) && at.ip() == addr.ip());
         let mut out = BytesMut::new();
         match verdict {
             Verdict::Agree(_) | Verdict::BecomeLeaf => {
@@ -314,6 +318,9 @@ impl Servent {
                 handshake.tell_crawler(&us, &of(Role::Ultrapeer), &of(Role::Leaf), &mut out);
             }
             Verdict::Refuse(refusal) => {
+                if let Some(ultrapeer) = ultrapeer.filter(|_| self.role == Role::Leaf) {
+                    self.hosts.heard_of(ultrapeer, true, cx.now());
+                }
                 let others = self.hosts.to_tell(TOLD, true, Some(addr));
                 handshake.refuse(&us, addr.ip(), &Refusal { ultrapeers: others, ..refusal }, &mut out);
             }

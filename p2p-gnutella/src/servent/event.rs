@@ -10,6 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use p2p_core::http::percent_encode;
 use p2p_core::{FileId, Keywords};
 
 /// Whom to ask first.
@@ -137,36 +138,51 @@ impl Hit {
         }
     }
 
-    /// A link to the file, by its content and with who has it; `None` without a SHA-1. Of the holder's names by content the
-    /// SHA-1 alone: a stranger wrote the others.
+    /// A link to the file with who has it: by its content, if it has a SHA-1, and else by number and name of this holder.
+    /// `None` if it has none and its holder can be told by nobody that somebody wants it. Of the holder's names by content
+    /// the SHA-1 alone: a stranger wrote the others.
     #[must_use]
     pub fn magnet(&self) -> Option<Magnet> {
-        let urn = Urn::Sha1(self.urn.and_then(|urn| urn.sha1())?);
-        let mut magnet = Magnet::new(urn);
+        let sha1 = self.urn.and_then(|urn| urn.sha1());
+        let mut magnet = Magnet::default();
+        magnet.urns.extend(sha1.map(Urn::Sha1));
         magnet.name = Some(String::from_utf8_lossy(&self.name).into_owned());
         magnet.size = Some(self.size);
+        let path = sha1.map_or_else(
+            || {
+                let mut path = format!("get/{}/", self.index);
+                percent_encode(&self.name, &mut path);
+                path
+            },
+            |sha1| format!("uri-res/N2R?{}", Urn::Sha1(sha1)),
+        );
         if self.push == Some(true) {
             let proxies = self.push_proxies.iter();
-            magnet.sources =
-                proxies.map(|proxy| format!("push://{}:{proxy}/uri-res/N2R?{urn}", self.servent)).collect();
+            magnet.sources = proxies.map(|proxy| format!("push://{}:{proxy}/{path}", self.servent)).collect();
         } else {
-            magnet.sources.push(format!("http://{}/uri-res/N2R?{urn}", self.addr));
+            magnet.sources.push(format!("http://{}/{path}", self.addr));
         }
-        let others = self.alternates.iter();
-        magnet.sources.extend(others.map(|other| format!("http://{other}/uri-res/N2R?{urn}")));
-        Some(magnet)
+        if sha1.is_some() {
+            let others = self.alternates.iter();
+            magnet.sources.extend(others.map(|other| format!("http://{other}/{path}")));
+        }
+        Some(magnet).filter(|magnet| sha1.is_some() || !magnet.sources.is_empty())
     }
 
-    /// What to ask for to fetch the file: it is known by its SHA-1, without which it cannot be. The root of its tree is left
-    /// out, for a stranger wrote it; that is asked for and held against what comes.
+    /// What to ask for to fetch the file: it is known by its SHA-1, or else by its holder's number and name
+    /// ([`Wanted::numbered`]). The root of its tree is left out, for a stranger wrote it; that is asked for and held against
+    /// what comes.
     #[must_use]
-    pub fn wanted(&self) -> Option<Wanted> {
-        let mut wanted = Wanted::new(self.urn.and_then(|urn| urn.sha1())?);
+    pub fn wanted(&self) -> Wanted {
+        let Some(sha1) = self.urn.and_then(|urn| urn.sha1()) else {
+            return Wanted::numbered(self.locator(), self.name.clone(), Some(self.size));
+        };
+        let mut wanted = Wanted::new(sha1);
         wanted.size = Some(self.size);
         wanted.name = String::from_utf8_lossy(&self.name).into_owned();
         wanted.sources.push(self.locator());
         wanted.sources.extend(self.alternates.iter().map(|other| Locator::at(SocketAddr::V4(*other))));
-        Some(wanted)
+        wanted
     }
 }
 

@@ -79,6 +79,8 @@ pub(crate) struct Link {
     /// Whether its patches may have a bit for each slot.
     pub(crate) bit_patches: bool,
     pub(crate) hops_flow: u8,
+    /// The version in which it can be asked to lead pushes here, until it was.
+    pub(crate) push_proxy: Option<u16>,
     /// Whether it wants to be asked for the newest files.
     pub(crate) whats_new: bool,
     pub(crate) queries: TokenBucket,
@@ -139,6 +141,7 @@ impl Link {
             told: None,
             bit_patches: false,
             hops_flow: u8::MAX,
+            push_proxy: None,
             whats_new: false,
             queries,
             // Ten at once, one in three seconds: in thirds.

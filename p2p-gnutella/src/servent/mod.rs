@@ -100,6 +100,10 @@ pub struct Servent {
     role: Role,
     started: Instant,
     role_since: Instant,
+    /// When it had an ultrapeer last ([`Mode::Auto`]).
+    guided_at: Instant,
+    /// How often it was an ultrapeer that had no leaf, one time after the other.
+    unneeded: u32,
     listener: Option<ListenerId>,
     listening: Option<SocketAddr>,
     socket: Option<SocketId>,
@@ -202,6 +206,8 @@ impl Servent {
             role,
             started: Instant::ZERO,
             role_since: Instant::ZERO,
+            guided_at: Instant::ZERO,
+            unneeded: 0,
             listener: None,
             listening: None,
             socket: None,

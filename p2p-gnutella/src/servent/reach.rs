@@ -125,6 +125,7 @@ impl Servent {
         let is = (self.reached.tcp, self.reached.udp);
         if core::mem::replace(&mut self.reached.told, is) != is {
             cx.tell(Event::Reached { tcp: is.0, udp: is.1 });
+            self.ask_push_proxies();
         }
     }
 

@@ -6,7 +6,7 @@
 //! | whom to join | `address:port` of servents, `udp:host:port` of UDP host caches, `http://…` of web caches, apart by white space or commas |
 //! | an item | `name` is the path of a file or folder in the first root; `data` does not matter |
 //! | words | as they are |
-//! | a locator | a magnet link with a SHA-1, or a URN with one |
+//! | a locator | a magnet link with a SHA-1, or with a source `http://…/get/NUMBER/NAME`, or a URN with a SHA-1 |
 
 use super::Servent;
 use super::event::{Bootstrap, Hit, Shared};
@@ -80,8 +80,8 @@ pub enum LocatorError {
     /// It is no magnet link.
     #[error("{0}")]
     Magnet(#[from] MagnetError),
-    /// It has no SHA-1, by which files are known here.
-    #[error("the link or URN has no SHA-1")]
+    /// It has no SHA-1, by which files are known here, and no source that is asked by number and name.
+    #[error("the link or URN has no SHA-1, nor a source with /get/NUMBER/NAME")]
     NoSha1,
 }
 
@@ -109,7 +109,7 @@ impl TryFrom<Bytes> for Wanted {
 
 impl From<Hit> for Found {
     fn from(hit: Hit) -> Self {
-        // Without a digest there is nothing to fetch it by, and its name alone is told.
+        // Without a digest, and with nobody to tell its holder, its name alone is told.
         let link = hit.magnet().map_or_else(String::new, |magnet| magnet.to_string());
         Self {
             title: String::from_utf8_lossy(&hit.name).into_owned(),

@@ -6,6 +6,7 @@ use super::{Mode, Servent};
 use crate::handshake::Role;
 use crate::wire::vendor::{Feature, Features, MessageType, SupportedMessages, Vendor};
 use crate::wire::{Header, Message, VendorCode, VendorMessage};
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::Cx;
 
@@ -69,12 +70,11 @@ impl Servent {
         let Some(link) = self.links.get_mut(id) else { return };
         match said {
             VendorMessage::Supported(types) if link.peer_role == Role::Ultrapeer => {
-                self.ask_back(id, &types, cx);
                 // The newest version of it that is spoken here as there.
-                let version = (1..=2).rev().find(|v| types.has(MessageType::new(VendorCode::LIME, 21, *v)));
-                if let (Some(version), true) = (version, self.is_firewalled()) {
-                    self.ask_push_proxy(id, version);
-                }
+                link.push_proxy =
+                    (1..=2).rev().find(|v| types.has(MessageType::new(VendorCode::LIME, 21, *v)));
+                self.ask_back(id, &types, cx);
+                self.ask_push_proxies();
             }
             VendorMessage::TcpConnectBack(port) => self.dial_back(id, port, cx),
             VendorMessage::UdpConnectBack(port, guid) => {
@@ -117,11 +117,17 @@ impl Servent {
         }
     }
 
-    /// Asks an ultrapeer to lead pushes here, whoever they come from.
-    fn ask_push_proxy(&mut self, id: LinkId, version: u16) {
-        let message = Message::Vendor(VendorMessage::PushProxyRequest(version).to_vendor());
-        // Its GUID says for whom.
-        let header = Header { guid: self.guid, ..Header::neighbour(self.guid, message.kind()) };
-        self.send(id, &header, &message.to_bytes());
+    /// Asks ultrapeers to lead pushes here, whoever they come from: each once, as soon as it is known that nobody dials in.
+    pub(super) fn ask_push_proxies(&mut self) {
+        if !self.is_firewalled() {
+            return;
+        }
+        let asked: Vec<_> =
+            self.links.iter_mut().filter_map(|link| Some((link.id, link.push_proxy.take()?))).collect();
+        for (id, version) in asked {
+            let message = Message::Vendor(VendorMessage::PushProxyRequest(version).to_vendor());
+            // Its GUID says for whom.
+            self.send(id, &Header::neighbour(self.guid, message.kind()), &message.to_bytes());
+        }
     }
 }

@@ -20,6 +20,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use core::net::SocketAddr;
 use data_encoding::BASE32_NOPAD;
 use p2p_core::hash::{Sha1Hash, Tth};
@@ -55,6 +56,10 @@ pub(super) enum Phase {
 pub(super) struct Download {
     pub(super) op: OpId,
     pub(super) sha1: Sha1Hash,
+    /// What its holder calls it, if it is asked for by number and name: its digest is not known.
+    pub(super) numbered: Option<Bytes>,
+    /// What the holder of such a file says that its digest is.
+    pub(super) told: Option<Sha1Hash>,
     pub(super) size: Option<u64>,
     /// Whoever asked knows the size; else a source told it.
     size_given: bool,
@@ -198,6 +203,9 @@ impl Transfers {
         let download = Download {
             op,
             sha1: wanted.sha1,
+            plain: wanted.numbered.is_some(),
+            numbered: wanted.numbered,
+            told: None,
             size: wanted.size,
             size_given: wanted.size.is_some(),
             tth: wanted.tth,
@@ -205,7 +213,6 @@ impl Transfers {
             tree: None,
             tree_from: None,
             tree_proved: false,
-            plain: false,
             slices: None,
             runs: BTreeMap::new(),
             sources: Vec::new(),
@@ -349,7 +356,8 @@ impl Transfers {
         download.tree = None;
         download.tree_from = None;
         download.tree_proved = false;
-        download.plain = false;
+        download.plain = download.numbered.is_some();
+        download.told = None;
         download.saved_good = 0;
         download.contributors.clear();
         if !download.tth_given {
@@ -395,6 +403,11 @@ impl Transfers {
             }
         }
         cx.tell(Event::SourceLost { sha1, source: at, why });
+        let ends =
+            |download: &Download| download.numbered.is_some() && download.sources.iter().all(Source::is_lost);
+        if self.downloads.get(&key).is_some_and(ends) {
+            self.put_aside(key, Error::NotGiven, cx);
+        }
     }
 
     /// The slices of a file of which all that is needed is known.

@@ -3,19 +3,23 @@
 use super::source::Locator;
 use crate::wire::QueryHit;
 use crate::{Guid, Magnet, Urn, library};
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
+use bytes::Bytes;
 use core::net::SocketAddr;
-use p2p_core::hash::{Sha1Hash, Tth};
-use p2p_core::http::Url;
+use p2p_core::hash::{Hasher as _, Sha1, Sha1Hash, Tth};
+use p2p_core::http::{Plus, Url, percent_decode};
 use p2p_core::{Chunk, ConnId, FileId, IoError};
 
 /// A file that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Wanted {
-    /// Its digest, by which it is known and verified.
+    /// Its digest, by which it is known and verified. Of a file whose digest nobody told ([`numbered`](Self::numbered)) it
+    /// stands for the file and is that of nothing.
     pub sha1: Sha1Hash,
+    /// What its holder calls it, if it is asked for by number and name, for nobody told its digest.
+    pub numbered: Option<Bytes>,
     /// The root of its tiger tree, if whoever asks is sure of it; else sources are asked.
     pub tth: Option<Tth>,
     /// Its size in bytes, if it is known.
@@ -30,13 +34,37 @@ impl Wanted {
     /// A file with this digest, of which nothing else is known.
     #[must_use]
     pub fn new(sha1: Sha1Hash) -> Self {
-        Self { sha1, tth: None, size: None, name: String::new(), sources: Vec::new() }
+        Self { sha1, numbered: None, tth: None, size: None, name: String::new(), sources: Vec::new() }
     }
 
-    /// What a magnet link names; `None` if it has no SHA-1.
+    /// A file whose digest nobody told, as of servents of 0.4: it is asked for by the number and name of its holder's hit
+    /// (`/get/NUMBER/NAME`), of this holder and of nobody else, and verified by its size alone, or by what the holder says of
+    /// its content when it is asked. `source` has a number.
+    #[must_use]
+    pub fn numbered(source: Locator, name: Bytes, size: Option<u64>) -> Self {
+        let mut digester = Sha1::default();
+        // What it is kept by if it is fetched in parts: the same holder's same file.
+        if let Some(addr) = source.addr {
+            digester.update(addr.to_string().as_bytes());
+        }
+        digester.update(&source.servent.unwrap_or(Guid::ZERO).0);
+        digester.update(&source.number.unwrap_or_default().to_le_bytes());
+        digester.update(&name);
+        let mut wanted = Self::new(digester.finish());
+        (wanted.size, wanted.name) = (size, String::from_utf8_lossy(&name).into_owned());
+        wanted.numbered = Some(name);
+        wanted.sources.push(source);
+        wanted
+    }
+
+    /// What a magnet link names; `None` if it has no SHA-1, and no source that is asked by number and name.
     #[must_use]
     pub fn of_magnet(magnet: &Magnet) -> Option<Self> {
-        let mut wanted = Self::new(magnet.sha1()?);
+        let Some(sha1) = magnet.sha1() else {
+            let (source, name) = magnet.sources.iter().find_map(|source| numbered(source))?;
+            return Some(Self::numbered(source, name, magnet.size));
+        };
+        let mut wanted = Self::new(sha1);
         (wanted.tth, wanted.size) = (magnet.tth(), magnet.size);
         wanted.name = magnet.name.clone().unwrap_or_default();
         wanted.sources = magnet.sources.iter().filter_map(|source| locator(source)).collect();
@@ -73,6 +101,16 @@ impl Wanted {
         });
         of.collect()
     }
+}
+
+/// The source that a link names, which ends in `/get/NUMBER/NAME`, and the name.
+fn numbered(source: &str) -> Option<(Locator, Bytes)> {
+    let (scheme, rest) = source.split_once("://")?;
+    let (_, path) = rest.split_once('/')?;
+    let (number, name) = path.strip_prefix("get/")?.split_once('/')?;
+    let name = percent_decode(name.trim_end_matches('/'), Plus::Literal).filter(|name| !name.is_empty())?;
+    let base = source.get(..scheme.len() + 3 + rest.len() - path.len())?;
+    Some((Locator { number: Some(number.parse().ok()?), ..locator(base)? }, name.into()))
 }
 
 /// The source that a link names: an HTTP URL of a servent, or `push://GUID:PROXY:PORT/…` as gtk-gnutella has it.
@@ -143,7 +181,7 @@ pub enum Event {
     Progress(Progress),
     /// A source of a file was given up.
     SourceLost {
-        /// The file.
+        /// The file, as it was asked for.
         sha1: Sha1Hash,
         /// Who.
         source: Locator,
@@ -207,6 +245,9 @@ pub enum Error {
         /// Why it failed.
         why: IoError,
     },
+    /// Who has the file does not give it, and nobody else can be asked: its digest is not known.
+    #[error("who has this file does not give it")]
+    NotGiven,
     /// Whatever sources gave, the whole is another file.
     #[error("what sources give is not the file that was asked for")]
     Wrong,

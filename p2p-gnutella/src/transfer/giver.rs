@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use core::net::SocketAddr;
 use core::ops::Range;
-use p2p_core::http::{BodyLen, ByteRange, ContentRange, Request, Response};
+use p2p_core::http::{BodyLen, ByteRange, ContentRange, Request, Response, percent_encode};
 use p2p_core::{ConnId, Duration, Instant};
 
 /// The longest message with a tree: its layers, and some lines.
@@ -145,7 +145,16 @@ impl Transfers {
         let urn = Urn::Sha1(download.sha1);
         let (have, has_tree, sha1) = (download.have(), download.tree.is_some(), download.sha1);
         let bad: Vec<String> = download.bad.iter().map(http::address_text).collect();
-        let target = format!("/uri-res/{}?{urn}", if asked == Asked::Tree { "N2X" } else { "N2R" });
+        let numbered = download.numbered.clone();
+        let target = match &numbered {
+            Some(name) => {
+                let number = download.source(giver).and_then(|source| source.at.number).unwrap_or_default();
+                let mut target = format!("/get/{number}/");
+                percent_encode(name, &mut target);
+                target
+            }
+            None => format!("/uri-res/{}?{urn}", if asked == Asked::Tree { "N2X" } else { "N2R" }),
+        };
         let mut request = Request::get(target);
         if asked == Asked::Head {
             request.method = "HEAD".into();
@@ -176,7 +185,7 @@ impl Transfers {
         if let Some(own) = own {
             headers.push("X-Node", own.to_string());
         }
-        if is_range {
+        if is_range && numbered.is_none() {
             let mut told: Vec<String> = Vec::new();
             if let (Some(own), true) = (own, share && has_tree && have > 0) {
                 told.push(http::address_text(&own));
@@ -357,7 +366,7 @@ impl Transfers {
                 self.over(conn, cx);
             }
             // It has no HEAD. What it is like is told with its first range.
-            (400 | 405 | 501, Asked::Head) => {
+            (400 | 405 | 501, Asked::Head) if self.is_sized(key) => {
                 if let Some(stream) = self.giver(conn) {
                     stream.headed = true;
                     stream.keep = false;
@@ -403,6 +412,12 @@ impl Transfers {
         }
     }
 
+    /// Whether it is known how long a file is, or somebody else may say it.
+    fn is_sized(&self, key: u32) -> bool {
+        let download = self.downloads.get(&key);
+        download.is_some_and(|download| download.size.is_some() || download.numbered.is_none())
+    }
+
     /// What an answer says of the file, whatever was asked for.
     fn facts(&mut self, key: u32, giver: Giver, asked: &Asked, answer: &Response) -> Result<(), SourceError> {
         let headers = &answer.headers;
@@ -425,6 +440,11 @@ impl Transfers {
             if known != size {
                 return Err(SourceError::Size(size));
             }
+        }
+        if download.numbered.is_some() {
+            let names = ["x-gnutella-content-urn", "x-content-urn"];
+            let told = names.iter().find_map(|name| headers.get(name)?.parse::<Urn>().ok()?.sha1());
+            download.told = download.told.or(told);
         }
         if let Some(root) = http::tree_root(headers) {
             let believed = download.tree_believed() || download.tth_given;

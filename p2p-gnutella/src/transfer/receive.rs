@@ -129,7 +129,7 @@ impl Transfers {
             download.alone = true;
         }
         if let Some(download) = self.downloads.get_mut(&key)
-            && download.phase != Phase::Draining
+            && !matches!(download.phase, Phase::Draining | Phase::Ending(_))
         {
             self.begin_anew(key, cx);
         }

@@ -44,6 +44,9 @@ impl Transfers {
         if useless || at.servent.is_some_and(|servent| servent == self.config.servent && !servent.is_zero()) {
             return;
         }
+        if download.numbered.is_some() && at.number.is_none() {
+            return;
+        }
         if download.sources.iter().any(|source| source.at.is_same(&at)) {
             return;
         }
@@ -77,7 +80,7 @@ impl Transfers {
         }
         if phase == Phase::Fetching {
             let alive = progress.giving + progress.queued > 0;
-            if !alive && now >= download.search_at {
+            if !alive && now >= download.search_at && download.numbered.is_none() {
                 download.search_at = now + SEARCH_EVERY;
                 let urn = Urn::Sha1(download.sha1);
                 self.ask_overlay(Ask::Search(urn));

@@ -40,11 +40,11 @@ pub(crate) enum Verb {
 /// How a servent is a part of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
-    /// A leaf that becomes an ultrapeer once it is up for long, reached by others, and needed
+    /// A leaf that becomes an ultrapeer once others reach it, if it is up for long or finds no ultrapeer
     Auto,
     /// A leaf: it has a few ultrapeers, which ask it only for what it may have
     Leaf,
-    /// An ultrapeer: it leads the queries of others. The first servent of a network must be one
+    /// An ultrapeer: it leads the queries of others. The first servent of a network had better be one
     Ultrapeer,
 }
 
@@ -93,7 +93,9 @@ pub(crate) struct Search {
 
 #[derive(Debug, Arguments)]
 pub(crate) struct Get {
-    /// A magnet link as `search` prints it, a URN with a SHA-1, or the URL of a file on a servent
+    /// A magnet link as `search` prints it, a URN with a SHA-1, or the URL of a file on a servent. Without a SHA-1
+    /// (`http://ADDR/get/NUMBER/NAME`, as servents of 2000 have it) nobody else is asked, and nothing is verified but the
+    /// size
     #[arg(value_name = "MAGNET|URN|HIT")]
     pub(crate) what: String,
     /// The folder that it goes to; made if it is not there

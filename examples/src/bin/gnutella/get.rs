@@ -14,6 +14,14 @@ use std::time::Duration;
 /// What is wanted: a link, a URN, or a URL of a servent with a URN in it.
 pub(crate) fn wanted(what: &str) -> Result<Wanted, Failure> {
     if let Some(url) = what.strip_prefix("http://") {
+        if let Some((_, path)) = url.split_once('/')
+            && path.starts_with("get/")
+        {
+            let mut link = Magnet::default();
+            link.sources.push(what.into());
+            return Wanted::of_magnet(&link)
+                .ok_or_else(|| Failure::new("the URL is none of a file: http://ADDR/get/NUMBER/NAME"));
+        }
         let (place, _) = url.split_once('/').unwrap_or((url, ""));
         let at = url.find("urn:").ok_or_else(|| Failure::new("the URL has no URN with a SHA-1"))?;
         let urn: Urn = url[at..].parse().map_err(Failure::during("the URN of the URL"))?;
@@ -67,11 +75,11 @@ impl<'a> Transfer<'a> {
             let (node, network) = (session.node().clone(), self.args.network.clone());
             tokio::spawn(async move { node.join(network.bootstrap()).await });
         }
-        self.out.event(
-            Line::new("getting")
-                .text("urn", Urn::Sha1(wanted.sha1))
-                .number("sources", wanted.sources.len() as u64),
-        );
+        let line = Line::new("getting").number("sources", wanted.sources.len() as u64);
+        self.out.event(match wanted.numbered {
+            None => line.text("urn", Urn::Sha1(wanted.sha1)),
+            Some(_) => line.text("name", &wanted.name),
+        });
         let (node, news) = session.parts();
         let mut asked = node.ask(Command::Transfer(transfer::Command::Download(wanted)));
         loop {
@@ -146,10 +154,20 @@ mod tests {
             wanted(&url).expect("a URL").sources,
             [Locator::at("192.0.2.1:6346".parse().expect("an address"))]
         );
+        let url = "http://192.0.2.1:6346/get/7/a%20song.mp3";
+        let numbered = wanted(url).expect("a URL of a file by number");
+        assert_eq!((numbered.numbered.as_deref(), &*numbered.name), (Some(&b"a song.mp3"[..]), "a song.mp3"));
+        assert_eq!(numbered.sources[0].number, Some(7));
         let link = format!("magnet:?xt={urn}&xs={url}");
         assert_eq!(wanted(&link).expect("a link").sources.len(), 1);
-        for bad in ["words", "magnet:?kt=words", "urn:md5:x", "http://192.0.2.1/", "http://x/N2R?urn:sha1:A"]
-        {
+        for bad in [
+            "words",
+            "magnet:?kt=words",
+            "urn:md5:x",
+            "http://192.0.2.1/",
+            "http://x/N2R?urn:sha1:A",
+            "http://192.0.2.1:6346/get/x/y",
+        ] {
             assert!(wanted(bad).is_err(), "{bad}");
         }
     }

@@ -55,7 +55,7 @@ fn what_is_found_is_fetched() {
     net.run(20);
     let hit = net.hits(a, op).remove(0);
     assert!(hit.browsable && hit.push == Some(false));
-    let op = fetch(&mut net, a, hit.wanted().unwrap());
+    let op = fetch(&mut net, a, hit.wanted());
     net.run(30);
     assert_eq!(net.outcome(op), Some(Ok(())));
     assert_eq!(saved(&mut net, a, "blue train.flac").as_deref(), Some(bytes));
@@ -99,7 +99,7 @@ fn who_is_behind_a_firewall_is_told_to_connect() {
         })
     );
     // By the way that its hit came.
-    let mut wanted = hit.wanted().unwrap();
+    let mut wanted = hit.wanted();
     wanted.sources[0].proxies.clear();
     wanted.name = "by route".into();
     let op = fetch(&mut net, a, wanted);

@@ -1,7 +1,7 @@
 //! Hits by UDP, whether others reach a servent, and what is asked by UDP beside that.
 
 use super::net::{Net, config};
-use super::victim::{LISTENS, Victim, guid, head, query};
+use super::victim::{LISTENS, Stranger, Victim, guid, head, query};
 use bytes::{Bytes, BytesMut};
 use p2p_core::{Datagram, Input};
 use p2p_gnutella::Guid;
@@ -308,7 +308,10 @@ fn who_nobody_can_dial_says_so_in_its_hits() {
     let mut victim = Victim::new(Config::new(Mode::Leaf));
     victim.share("behind a wall");
     let mut a = victim.dial(1, Role::Ultrapeer);
-    let types = SupportedMessages::new(&[MessageType::new(VendorCode::BEAR, 7, 1)]);
+    let types = SupportedMessages::new(&[
+        MessageType::new(VendorCode::BEAR, 7, 1),
+        MessageType::new(VendorCode::LIME, 21, 2),
+    ]);
     let from = victim.sent.len();
     victim.say(
         &mut a,
@@ -324,25 +327,36 @@ fn who_nobody_can_dial_says_so_in_its_hits() {
             .collect::<Vec<_>>(),
         [said_by(&VendorMessage::TcpConnectBack(port))]
     );
-    let mut pushed = |victim: &mut Victim, number| {
+    let pushed = |victim: &mut Victim, a: &mut Stranger, number| {
         let from = victim.sent.len();
-        victim.say(&mut a, head(guid(number), Kind::QUERY, 1, 0), &query("wall"));
+        victim.say(a, head(guid(number), Kind::QUERY, 1, 0), &query("wall"));
         let hit =
-            victim.heard(&a, from).into_iter().find(|frame| frame.header.kind == Kind::QUERY_HIT).unwrap();
+            victim.heard(a, from).into_iter().find(|frame| frame.header.kind == Kind::QUERY_HIT).unwrap();
         match Message::parse(Kind::QUERY_HIT, &hit.payload) {
             Ok(Message::QueryHit(hit)) => hit.needs_push(),
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(pushed(&mut victim, 1), Some(false), "nobody had to dial it yet");
+    assert_eq!(pushed(&mut victim, &mut a, 1), Some(false), "nobody had to dial it yet");
     victim.wait(31);
+    let from = victim.sent.len();
     victim.give(Input::Timer(Timer::Tend));
     assert!(victim.told.iter().any(|event| matches!(event, Event::Reached { tcp: Some(false), .. })));
-    assert_eq!(pushed(&mut victim, 2), Some(true));
+    let proxy = (victim.servent().guid(), said_by(&VendorMessage::PushProxyRequest(2)));
+    let said = victim.heard(&a, from).into_iter().filter_map(|frame| {
+        Some((frame.header.guid, Message::parse(frame.header.kind, &frame.payload).ok()?))
+    });
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        [proxy],
+        "from here on pushes are led here, and that is asked for once"
+    );
+    victim.give(Input::Timer(Timer::Tend));
+    assert_eq!(pushed(&mut victim, &mut a, 2), Some(true));
     // Somebody does after all.
     let conn = victim.open(SocketAddr::from(([198, 51, 100, 1], 9_999)));
     victim.data(conn, &b"\n\n"[..]);
-    assert_eq!(pushed(&mut victim, 3), Some(false));
+    assert_eq!(pushed(&mut victim, &mut a, 3), Some(false));
 }
 
 #[test]

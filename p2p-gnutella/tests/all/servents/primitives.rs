@@ -141,7 +141,7 @@ fn all_four_with_loss() {
         net.join(taker, &up[2..]);
         net.publish(giver, SONG);
         let hit = net.search(taker, &wish(), 1).remove(0);
-        let op = net.run(taker, Servent::fetch(hit.wanted().unwrap()), 600);
+        let op = net.run(taker, Servent::fetch(hit.wanted()), 600);
         assert!(net.got(taker, op) == bytes, "seed {seed}");
         assert_eq!(net.sim.disk(taker).content(&file(SONG)).as_deref(), Some(bytes));
     }
@@ -164,7 +164,7 @@ fn a_source_that_crashes_is_gone_on_without() {
     let addr = net.addr(givers[0]);
     let first = hits.iter().find(|hit| SocketAddr::V4(hit.addr) == addr).unwrap();
     // Whoever else has it is found meanwhile.
-    let op = net.sim.ask(taker, Servent::fetch(first.wanted().unwrap()));
+    let op = net.sim.ask(taker, Servent::fetch(first.wanted()));
     net.sim.run_for(Duration::from_millis(500));
     let have = |net: &Net| net.sim.machine(taker).inner().transfers().load();
     assert_eq!(have(&net).sources, 1);
@@ -188,7 +188,7 @@ fn a_source_behind_a_firewall_connects() {
     net.publish(giver, SONG);
     let hit = net.search(taker, &wish(), 1).remove(0);
     assert_eq!(hit.push, Some(true));
-    let op = net.run(taker, Servent::fetch(hit.wanted().unwrap()), 600);
+    let op = net.run(taker, Servent::fetch(hit.wanted()), 600);
     assert!(net.got(taker, op) == bytes);
 }
 

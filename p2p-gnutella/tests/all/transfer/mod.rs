@@ -4,6 +4,7 @@ mod attacks;
 mod codecs;
 mod downloads;
 mod library;
+mod numbered;
 mod recorded;
 mod rig;
 mod uploads;
