@@ -64,8 +64,9 @@ pub struct Config {
     pub search_for: Duration,
     /// Whether compressed streams are read, and written to ultrapeers.
     pub deflate: bool,
-    /// Whether those that it dials are offered to go on with TLS. The driver needs a connector that can, and that takes the
-    /// certificates of strangers: nobody is known by his.
+    /// Whether links go on with TLS where both can, and streams that begin with a hello are taken. The driver needs a
+    /// connector that can in both roles, and that takes the certificates of strangers: nobody is known by his, so it keeps
+    /// out who listens, not who stands between. Who cannot is linked to in the clear.
     pub tls: bool,
     /// How long what is written to a compressed stream may wait to be joined by more; zero flushes at once.
     pub flush_after: Duration,

@@ -108,7 +108,7 @@ impl Link {
             addr,
             listens_at,
             dialled,
-            secured: link.tls,
+            secured: false,
             guid: peer.guid,
             peer_role: link.peer_role,
             plain,

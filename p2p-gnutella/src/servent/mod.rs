@@ -321,6 +321,10 @@ impl Servent {
         let mut us = Introduction::new(self.role, self.guid, self.config.user_agent.clone());
         us.guess = self.config.guess && self.socket.is_some() && self.role == Role::Ultrapeer;
         us.tls = self.config.tls;
+        if us.tls {
+            // Streams that begin with a hello are taken.
+            us.features.push("tls/1.0".into());
+        }
         us.degree = self.config.degree;
         us.max_ttl = self.config.max_ttl;
         us.accepts_deflate = self.config.deflate;

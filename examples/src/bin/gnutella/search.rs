@@ -13,7 +13,7 @@ pub(crate) async fn run(args: &Search, out: &mut Output, stop: &Stop) -> Result<
         return Err(Failure::new("nobody to ask: give --peer, --udp-cache or --web-cache"));
     }
     let config = session::guest(&args.network, None);
-    let mut session = Session::start(config, session::options(&[""; 0])?, out).await?;
+    let mut session = Session::start(config, session::options(&[""; 0], &args.network)?, out).await?;
     let result = search(&mut session, args, out, stop).await;
     session.stop().await;
     result

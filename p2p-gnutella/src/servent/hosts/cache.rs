@@ -23,6 +23,8 @@ struct Host {
     named: bool,
     /// Whether it was a neighbour.
     proven: bool,
+    /// Whether a stream to it could not be secured.
+    plain: bool,
     seen: Instant,
     tried: Option<Instant>,
     fails: u8,
@@ -84,7 +86,15 @@ impl Hosts {
                 host.seen = now;
             }
             None => {
-                let host = Host { ultrapeer, named: false, proven: false, seen: now, tried: None, fails: 0 };
+                let host = Host {
+                    ultrapeer,
+                    named: false,
+                    proven: false,
+                    plain: false,
+                    seen: now,
+                    tried: None,
+                    fails: 0,
+                };
                 self.put(addr, host);
             }
         }
@@ -92,7 +102,15 @@ impl Hosts {
 
     /// The application names an address: it is dialled first, and never forgotten for others.
     pub(in crate::servent) fn named(&mut self, addr: SocketAddr, now: Instant) {
-        let host = Host { ultrapeer: true, named: true, proven: false, seen: now, tried: None, fails: 0 };
+        let host = Host {
+            ultrapeer: true,
+            named: true,
+            proven: false,
+            plain: false,
+            seen: now,
+            tried: None,
+            fails: 0,
+        };
         self.put(addr, host);
     }
 
@@ -110,6 +128,18 @@ impl Hosts {
         if host.fails >= FAILS_MAX && !host.named {
             self.known.remove(&addr);
         }
+    }
+
+    /// A stream to it could not be secured.
+    pub(in crate::servent) fn speaks_plain(&mut self, addr: SocketAddr) {
+        if let Some(host) = self.known.get_mut(&addr) {
+            host.plain = true;
+        }
+    }
+
+    /// Whether it is to be spoken to in the clear.
+    pub(in crate::servent) fn is_plain(&self, addr: SocketAddr) -> bool {
+        self.known.get(&addr).is_some_and(|host| host.plain)
     }
 
     /// It is there, and has no place.
