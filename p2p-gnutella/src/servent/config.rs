@@ -200,6 +200,10 @@ pub struct Limits {
     pub leaf_searches: usize,
     /// Searches of its own under way.
     pub own_searches: usize,
+    /// Searches that ask one after the other by UDP, at once.
+    pub walks: usize,
+    /// Ultrapeers that such a search asks; the proposal allows 10,000. It holds the addresses of four times as many.
+    pub guessed: usize,
     /// Hits of a search of its own that are told; and as many are remembered, to tell none twice.
     pub hits: usize,
     /// Addresses of the host cache.
@@ -240,6 +244,8 @@ impl Default for Limits {
             queue: 64 << 10,
             leaf_searches: 256,
             own_searches: 64,
+            walks: 4,
+            guessed: 1_000,
             hits: 4_096,
             hosts: 1_000,
             pongs: 60,

@@ -425,6 +425,9 @@ impl Servent {
         };
         if dialled {
             self.hosts.linked(addr, now);
+            if link.peer.guess.is_some() && link.peer_role == Role::Ultrapeer {
+                self.hosts.is_guessed(addr);
+            }
         }
         if let Some(link) = self.links.get(id) {
             cx.tell(Event::Linked(link.told_as()));

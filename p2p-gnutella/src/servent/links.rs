@@ -57,6 +57,8 @@ pub(crate) struct Link {
     pub(crate) speaks_vendor: bool,
     pub(crate) takes_tables: bool,
     pub(crate) ext_probes: bool,
+    /// Whether it answers queries by UDP.
+    pub(crate) guess: bool,
     pub(crate) degree: u16,
     pub(crate) max_ttl: u8,
     pub(crate) decoder: Decoder,
@@ -121,6 +123,7 @@ impl Link {
                 Role::Ultrapeer => peer.ultrapeer_query_routing.is_some(),
             } && !plain,
             ext_probes: peer.ext_probes >= Some(Version(0, 1)),
+            guess: peer.guess.is_some(),
             degree: peer.degree.unwrap_or(6),
             max_ttl: peer.max_ttl.unwrap_or(4),
             decoder: Decoder::new(limits.sizes),

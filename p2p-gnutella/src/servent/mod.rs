@@ -18,6 +18,7 @@ mod dynamic;
 mod elect;
 mod error;
 mod event;
+mod guess;
 mod guided;
 mod hits;
 mod hosts;

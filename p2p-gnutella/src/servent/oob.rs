@@ -17,7 +17,6 @@
 use super::hits::Carried;
 use super::hosts::is_sane;
 use super::links::LinkId;
-use super::queries::Seen;
 use super::{Mode, Servent};
 use crate::Guid;
 use crate::ggep::fields::name;
@@ -309,6 +308,9 @@ impl Servent {
             .and_then(|trailer| trailer.extensions().data(name::SECURE_OOB).map(|data| data.into_owned()));
         let is_token = bears.is_some_and(|token| self.oob.is_token(&token, peer, now));
         let count = hit.records.len() as u16;
+        if self.hit_of_walk(peer, header.guid, hit, cx) {
+            return;
+        }
         let claim = self.oob.claims.iter_mut().find(|claim| {
             claim.guid == header.guid && claim.from == peer && claim.left > 0 && (is_token || !claim.secured)
         });
@@ -322,46 +324,5 @@ impl Servent {
         }
         self.own_hit(header.guid, hit, 0, cx);
         self.tell_found(header.guid);
-    }
-
-    /// A query by UDP (GUESS 0.2): of who shows the key that a pong gave to his address. It is for this servent and, at an
-    /// ultrapeer, for its leaves.
-    pub(super) fn query_by_datagram(
-        &mut self,
-        peer: SocketAddr,
-        header: Header,
-        query: &Query,
-        cx: &mut Cx<'_, Self>,
-    ) {
-        let now = cx.now();
-        let key = query.extensions().data(name::QUERY_KEY);
-        let shown = key.is_some_and(|key| self.oob.is_token(&key, peer, now));
-        if !shown
-            || !self.config.guess
-            || self.queries.get(&header.guid).is_some()
-            || !self.may_answer(peer, cx)
-        {
-            self.counts.datagrams_dropped += 1;
-            return;
-        }
-        self.counts.queries_in += 1;
-        self.counts.queries_new += 1;
-        self.queries.insert(now, header.guid, Seen { link: LinkId::BY_UDP, ttl: u8::MAX });
-        self.guesses.insert(now, header.guid, peer);
-        self.hits_by_udp(peer, header.guid, query, &[], usize::MAX, cx);
-        let payload = Message::Query(query.clone()).to_bytes();
-        let header = Header { ttl: 1, hops: 1, ..header };
-        self.relay_to_leaves(LinkId::BY_UDP, &header, &payload, &Wanted::of(query));
-    }
-
-    /// A hit of a leaf for who asked by UDP.
-    pub(super) fn hit_to_guesser(&mut self, guid: Guid, payload: &Bytes, cx: &mut Cx<'_, Self>) {
-        let Some(peer) = self.guesses.get(&guid).filter(|_| payload.len() <= 2 * DATAGRAM_BYTES) else {
-            self.counts.astray += 1;
-            return;
-        };
-        self.counts.hits += 1;
-        let header = Header { guid, kind: Kind::QUERY_HIT, ttl: 1, hops: 1 };
-        self.send_by_udp(peer, header, &Message::Other(Kind::QUERY_HIT, payload.clone()), cx);
     }
 }

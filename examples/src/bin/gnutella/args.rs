@@ -84,6 +84,9 @@ pub(crate) struct Search {
     /// Seconds to wait for hits
     #[arg(long = "for", value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seconds: u64,
+    /// Ask ultrapeers one by one, by UDP and so many at the most, for what is too rare to be near (GUESS); give it time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) guess: Option<u16>,
     /// End after so many hits
     #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
     pub(crate) most: usize,

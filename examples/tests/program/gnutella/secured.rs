@@ -141,11 +141,17 @@ fn stranger(tls: bool) -> Introduction {
     us
 }
 
+/// Says something, and keeps nothing of it back.
+async fn say(stream: &mut (impl AsyncWrite + Unpin), what: &[u8]) {
+    stream.write_all(what).await.unwrap();
+    stream.flush().await.unwrap();
+}
+
 /// Asks for a link, and says what would be the third leg: nothing of it is sent.
 async fn shaken(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), tls: bool) -> (Vec<u8>, bool) {
     let mut out = BytesMut::new();
     let mut handshake = Handshake::dial(&stranger(tls), HERE, &mut out);
-    stream.write_all(&out.split()).await.unwrap();
+    say(stream, &out.split()).await;
     loop {
         let mut bytes = [0; 4_096];
         let n = soon("an answer", stream.read(&mut bytes)).await.unwrap();
@@ -200,11 +206,11 @@ async fn a_stream_may_begin_with_a_hello_whatever_it_is_for() {
     let mut stream = secure(tcp(&node.at).await, Vec::new(), Way::ByteByByte).await;
     let (third, tls) = shaken(&mut stream, true).await;
     assert!(!tls, "not once more");
-    stream.write_all(&third).await.unwrap();
+    say(&mut stream, &third).await;
     hears(&mut stream).await;
     assert!(is_secured(&node));
     let mut stream = secure(tcp(&node.at).await, Vec::new(), Way::Together).await;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").await.unwrap();
+    say(&mut stream, b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").await;
     let mut first = [0; 12];
     soon("a page", stream.read_exact(&mut first)).await.unwrap();
     assert_eq!(&first, b"HTTP/1.1 200");

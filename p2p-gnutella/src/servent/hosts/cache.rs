@@ -25,6 +25,8 @@ struct Host {
     proven: bool,
     /// Whether a stream to it could not be secured.
     plain: bool,
+    /// Whether it says that it answers queries by UDP.
+    guessed: bool,
     seen: Instant,
     tried: Option<Instant>,
     fails: u8,
@@ -91,6 +93,7 @@ impl Hosts {
                     named: false,
                     proven: false,
                     plain: false,
+                    guessed: false,
                     seen: now,
                     tried: None,
                     fails: 0,
@@ -107,6 +110,7 @@ impl Hosts {
             named: true,
             proven: false,
             plain: false,
+            guessed: false,
             seen: now,
             tried: None,
             fails: 0,
@@ -140,6 +144,18 @@ impl Hosts {
     /// Whether it is to be spoken to in the clear.
     pub(in crate::servent) fn is_plain(&self, addr: SocketAddr) -> bool {
         self.known.get(&addr).is_some_and(|host| host.plain)
+    }
+
+    /// It says that it answers queries by UDP.
+    pub(in crate::servent) fn is_guessed(&mut self, addr: SocketAddr) {
+        if let Some(host) = self.known.get_mut(&addr) {
+            host.guessed = true;
+        }
+    }
+
+    /// Those who say that they answer queries by UDP and did not fail, the newest first.
+    pub(in crate::servent) fn guessed(&self, most: usize, except: Option<SocketAddr>) -> Vec<SocketAddr> {
+        self.newest(most, |addr, host| host.guessed && Some(addr) != except)
     }
 
     /// It is there, and has no place.
@@ -185,10 +201,14 @@ impl Hosts {
         ultrapeers: bool,
         except: Option<SocketAddr>,
     ) -> Vec<SocketAddr> {
+        self.newest(most, |addr, host| host.ultrapeer == ultrapeers && Some(addr) != except)
+    }
+
+    fn newest(&self, most: usize, is_such: impl Fn(SocketAddr, &Host) -> bool) -> Vec<SocketAddr> {
         let mut good: Vec<_> = self
             .known
             .iter()
-            .filter(|(addr, host)| host.ultrapeer == ultrapeers && host.fails == 0 && Some(**addr) != except)
+            .filter(|(addr, host)| host.fails == 0 && is_such(**addr, host))
             .map(|(addr, host)| (Reverse((host.proven, host.seen)), *addr))
             .collect();
         good.sort_unstable();

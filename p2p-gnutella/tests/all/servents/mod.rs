@@ -3,6 +3,7 @@
 mod bootstrap;
 mod files;
 mod flood;
+mod guess;
 mod net;
 mod oob;
 mod primitives;

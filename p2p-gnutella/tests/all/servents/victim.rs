@@ -111,6 +111,14 @@ impl Victim {
         self.now += Duration::from_secs(secs);
     }
 
+    pub(crate) fn wait_for(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    pub(crate) const fn now(&self) -> Instant {
+        self.now
+    }
+
     pub(crate) fn servent(&self) -> &Servent {
         self.machine.inner()
     }
