@@ -38,6 +38,9 @@ pub struct Config {
     pub udp: bool,
     /// Whether hits of far queries are offered by UDP, and asked for by it where others reach this servent.
     pub out_of_band: bool,
+    /// Whether hits for leaves that cannot take them by UDP are taken for them, by an ultrapeer that can; and of a leaf,
+    /// whether its ultrapeers may.
+    pub oob_proxy: bool,
     /// Whether queries by UDP are answered (GUESS 0.2), of who shows the key that he was given.
     pub guess: bool,
     /// Whom it links to.
@@ -102,6 +105,7 @@ impl Default for Config {
             fixed: false,
             udp: true,
             out_of_band: true,
+            oob_proxy: true,
             guess: true,
             policy: Policy::default(),
             leaf_ultrapeers: 3,

@@ -448,6 +448,7 @@ impl Servent {
         if link.peer_role == Role::Leaf {
             self.tables_changed(cx);
             self.dynamics.retain(|_, dynamic| !dynamic.is_of(id));
+            self.proxied.drop_of(id);
         }
         cx.tell(Event::Parted(link.addr, why));
         self.fill(cx);

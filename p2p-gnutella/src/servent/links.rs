@@ -79,6 +79,8 @@ pub(crate) struct Link {
     /// Whether its patches may have a bit for each slot.
     pub(crate) bit_patches: bool,
     pub(crate) hops_flow: u8,
+    /// The highest version of hits by UDP that it wants nobody to speak for it; 0 for none.
+    pub(crate) oob_veto: u8,
     /// Whether it wants to be asked for the newest files.
     pub(crate) whats_new: bool,
     pub(crate) queries: TokenBucket,
@@ -140,6 +142,7 @@ impl Link {
             told: None,
             bit_patches: false,
             hops_flow: u8::MAX,
+            oob_veto: 0,
             whats_new: false,
             queries,
             // Ten at once, one in three seconds: in thirds.

@@ -28,6 +28,7 @@ mod oob;
 mod pings;
 mod primitives;
 mod probes;
+mod proxied;
 mod queries;
 mod queue;
 mod reach;
@@ -63,6 +64,7 @@ use p2p_core::{
     TokenBucket,
 };
 use pings::Pongs;
+use proxied::Proxied;
 use queries::Seen;
 use reach::Reached;
 use route::table::Routes;
@@ -120,6 +122,8 @@ pub struct Servent {
     /// Who asked by UDP.
     guesses: Routes<SocketAddr>,
     oob: OutOfBand,
+    /// Queries of leaves whose hits come here.
+    proxied: Proxied,
     transfers: Transfers,
     /// What the overlay does for them.
     errands: Errands,
@@ -177,7 +181,7 @@ pub struct Load {
     pub leaf_searches: usize,
     /// Addresses that are known.
     pub hosts: usize,
-    /// Offers of hits by UDP, and claims.
+    /// Offers of hits by UDP, claims, and queries of leaves whose hits come by UDP.
     pub offers: usize,
     /// What transfers hold.
     pub transfers: transfer::Load,
@@ -218,6 +222,7 @@ impl Servent {
             pushes: Routes::new(limits.push_routes, limits.route_age * 2, rng),
             guesses: Routes::new(limits.offers, limits.route_age, rng),
             oob: OutOfBand::new(limits.offers, limits.addresses, rng),
+            proxied: Proxied::new(limits.leaf_searches),
             transfers: Transfers::new(of_transfers),
             errands: Errands::default(),
             // In sixtieths.
@@ -282,7 +287,7 @@ impl Servent {
             links: self.links.len(),
             held: self.links.iter().map(links::Link::held).sum(),
             routes: self.queries.len() + self.pings.len() + self.pushes.len() + self.guesses.len(),
-            offers: self.oob.len(),
+            offers: self.oob.len() + self.proxied.len(),
             leaf_searches: self.dynamics.values().filter(|dynamic| !dynamic.is_own()).count(),
             hosts: self.hosts.len(),
             transfers: self.transfers.load(),

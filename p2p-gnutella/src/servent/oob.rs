@@ -30,7 +30,7 @@ use p2p_core::limit::PerKey;
 use p2p_core::{Cx, Duration, Instant, Rng, Tokens};
 
 /// How long an offer stands, and a claim.
-const LIFE: Duration = Duration::from_secs(60);
+pub(super) const LIFE: Duration = Duration::from_secs(60);
 /// The longest token that hits are made to bear.
 const TOKEN_MAX: usize = 16;
 /// Bytes of records of a hit by UDP: with all that is around them less than an Ethernet frame.
@@ -223,17 +223,20 @@ impl Servent {
         let now = cx.now();
         self.oob.forget(now);
         let most = self.config.limits.hits;
-        let wanted = self.searches.of(&guid).map_or(0, |(_, own)| own.left(most)).min(hits.into());
+        let for_leaf = if self.has_leaf_of(&guid) { self.proxied.left(&guid) } else { 0 };
+        let left = self.searches.of(&guid).map_or(for_leaf, |(_, own)| own.left(most));
+        let wanted = left.min(hits.into());
         let again = self.oob.claims.iter().any(|claim| claim.guid == guid && claim.from == peer);
         if wanted == 0 || again || self.oob.claims.len() >= self.oob.cap || !self.datagrams.take(now, 1) {
             self.counts.datagrams_dropped += 1;
             return;
         }
         let secured = version >= 3;
-        let left = if hits == MANY { most as u16 } else { hits.into() };
+        let left = if hits == MANY && for_leaf == 0 { most as u16 } else { wanted as u16 };
         self.oob.claims.push_back(Claim { guid, from: peer, since: now, left, secured });
         let token = self.oob.token(peer, now);
         let wanted = wanted as u8;
+        self.proxied.claim(&guid, wanted);
         let said = VendorMessage::oob_ack(wanted, if secured { &token } else { &[] });
         self.say_by_udp(peer, guid, &said, cx);
     }
@@ -321,6 +324,9 @@ impl Servent {
         claim.left = claim.left.saturating_sub(count.max(1));
         if let Some(dynamic) = self.dynamics.get_mut(&header.guid) {
             dynamic.found(hit);
+        }
+        if self.proxied.of(&header.guid).is_some() {
+            return self.hit_for_leaf(&header, hit);
         }
         self.own_hit(header.guid, hit, 0, cx);
         self.tell_found(header.guid);

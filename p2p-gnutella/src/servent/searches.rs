@@ -196,6 +196,10 @@ impl Servent {
         if hits_by_udp {
             ggep.put(name::SECURE_OOB, b"");
         }
+        if !hits_by_udp && !self.config.oob_proxy && self.role == Role::Leaf && self.config.mode != Mode::Flat
+        {
+            ggep.put(name::NO_PROXY, b"");
+        }
         if !key.is_empty() {
             ggep.put(name::QUERY_KEY, key);
             // Others who may be asked are welcome.
@@ -245,6 +249,8 @@ impl Servent {
         let usual = own.strategy == Strategy::Usual && self.config.mode != Mode::Flat;
         if usual && self.role == Role::Ultrapeer && !wanted.is_newest() {
             self.searches.by_guid.insert(guid, own);
+            let header = Header { guid, kind: Kind::QUERY, ttl: 1, hops: 0 };
+            self.relay_to_leaves(LinkId::SELF, &header, &payload, &wanted);
             return self.begin_dynamic(guid, &payload, wanted, LinkId::SELF, 0, self.config.own_hits, cx);
         }
         let header = Header { guid, kind: Kind::QUERY, ttl, hops: 0 };

@@ -68,17 +68,26 @@ impl<'a> Extensions<'a> {
     /// is left out.
     #[must_use]
     pub fn without(&self, names: &[&str]) -> Bytes {
+        self.rewritten(|field| !names.iter().any(|name| name.as_bytes() == field.name), |_| {})
+    }
+
+    /// The same with another GGEP field, behind those that there are; what cannot be read is left out.
+    ///
+    /// # Panics
+    /// As [`Writer::put`].
+    #[must_use]
+    pub fn with(&self, name: &str, data: &[u8]) -> Bytes {
+        self.rewritten(|_| true, |block| block.put(name, data))
+    }
+
+    fn rewritten(&self, keeps: impl Fn(&Field<'a>) -> bool, adds: impl FnOnce(&mut Writer<'_>)) -> Bytes {
         let mut rest = BytesMut::new();
         let mut block = Writer::new(&mut rest);
-        self.fields()
-            .filter(|field| !names.iter().any(|name| name.as_bytes() == field.name))
-            .for_each(|field| block.copy(&field));
-        let texts = self.iter().filter_map(|extension| match extension {
-            Extension::Text(text) => Some(text),
-            _ => None,
-        });
+        self.fields().filter(keeps).for_each(|field| block.copy(&field));
+        adds(&mut block);
         let mut any = false;
-        for text in texts {
+        for extension in self.iter() {
+            let Extension::Text(text) = extension else { continue };
             if !rest.is_empty() {
                 rest.put_u8(SEPARATOR);
             }

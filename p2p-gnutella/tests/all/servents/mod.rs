@@ -7,6 +7,7 @@ mod guess;
 mod net;
 mod oob;
 mod primitives;
+mod proxied;
 mod replayed;
 mod secured;
 mod tiers;

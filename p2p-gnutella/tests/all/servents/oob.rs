@@ -69,7 +69,8 @@ fn hits_go_straight_to_who_asked() {
     // Who does not want that gets them by the way that the query went.
     let mut of = config(Mode::Leaf);
     of.leaf_ultrapeers = 1;
-    of.out_of_band = false;
+    // Nor has anybody take them for it.
+    (of.out_of_band, of.oob_proxy) = (false, false);
     let old = net.add(of);
     net.run(1);
     net.join(old, &[up[0]]);
@@ -143,7 +144,7 @@ pub(super) fn datagram(victim: &mut Victim, from: SocketAddr, header: Header, me
     victim.give(Input::Datagram(socket, Datagram::new(from, data.freeze())));
 }
 
-fn said_by(said: &VendorMessage) -> Message {
+pub(super) fn said_by(said: &VendorMessage) -> Message {
     Message::Vendor(said.to_vendor())
 }
 
@@ -157,7 +158,7 @@ pub(super) fn sent(victim: &Victim, from: usize) -> Vec<(SocketAddr, Header, Mes
     victim.datagrams[from..].iter().map(frame).collect()
 }
 
-fn vendor(message: &Message) -> VendorMessage {
+pub(super) fn vendor(message: &Message) -> VendorMessage {
     match message {
         Message::Vendor(vendor) => vendor.read().unwrap(),
         other => panic!("{other:?}"),
@@ -178,7 +179,7 @@ fn out_of_band(text: &str, secured: bool) -> Message {
 }
 
 /// The name of a query whose hits are to go here.
-fn to(addr: SocketAddrV4, number: u32) -> Guid {
+pub(super) fn to(addr: SocketAddrV4, number: u32) -> Guid {
     let mut guid = guid(number);
     guid.0[4..8].copy_from_slice(&number.to_le_bytes());
     guid.0[..4].copy_from_slice(&addr.ip().octets());
@@ -225,7 +226,7 @@ fn what_is_said_until_hits_are_sent() {
 }
 
 /// What a stranger has to say so that a servent believes that it is reached.
-fn reach(victim: &mut Victim) {
+pub(super) fn reach(victim: &mut Victim) {
     let mut b = victim.link(99, Role::Ultrapeer, false);
     let types = SupportedMessages::new(&[
         MessageType::new(VendorCode::BEAR, 7, 1),
