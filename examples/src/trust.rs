@@ -1,11 +1,13 @@
-//! Whom a program trusts that secures its streams (feature `tls`): whom the system trusts, and whom its user does.
+//! Whom a program trusts that secures its streams (feature `tls`): whom the system trusts and whom its user does, or
+//! anybody.
 
 use crate::Failure;
 use p2p_transport_tokio::Tls;
 use std::path::PathBuf;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring};
 
 /// What secures streams as their client, trusting the certificates in these files (PEM), too.
 ///
@@ -33,4 +35,21 @@ pub fn connector(files: &[PathBuf]) -> Result<Tls, Failure> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Tls::new().with_client(config.into()))
+}
+
+/// What secures streams among strangers, in both roles: nobody is known by his certificate, and our own is made anew.
+///
+/// # Errors
+/// If no certificate can be made.
+pub fn among_strangers() -> Result<Tls, Failure> {
+    let during = "making a certificate";
+    let own = rcgen::generate_simple_self_signed(Vec::new()).map_err(Failure::during(during))?;
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(own.signing_key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .map_err(Failure::during(during))?
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .map_err(Failure::during(during))?;
+    Tls::new().with_server(config.into()).with_any_server().map_err(Failure::during(during))
 }

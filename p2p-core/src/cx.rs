@@ -132,7 +132,13 @@ impl<'a, M: Machine> Cx<'a, M> {
     /// Secures an open stream from here on, in either role: what was sent before goes out plain. Answered by
     /// `StreamInput::Secured`.
     pub fn secure(&mut self, conn: ConnId, security: Security) {
-        self.push(Effect::Secure(conn, security));
+        self.secure_with(conn, security, Bytes::new());
+    }
+
+    /// Secures an open stream, of which more came than the last plain word: `unread` is given back to the driver, which
+    /// reads it before what comes next. So the hello of the other end may come in one read with what it follows.
+    pub fn secure_with(&mut self, conn: ConnId, security: Security, unread: impl Into<Bytes>) {
+        self.push(Effect::Secure(conn, security, unread.into()));
     }
 
     /// Queues bytes on a stream. Neighbouring sends are gathered into one write, so a head and a payload need not be

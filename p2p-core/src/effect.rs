@@ -59,8 +59,9 @@ pub enum Effect<M: Machine> {
     Unlisten(ListenerId),
     /// Dial; answered by `Open` or `Closed`.
     Connect(ConnId, Target, Security),
-    /// Secure an open stream from here on; answered by `Secured`.
-    Secure(ConnId, Security),
+    /// Secure an open stream from here on; answered by `Secured`. The bytes are what came of it and belongs to what is
+    /// secured, such as a hello that came with the last plain word: they are read before what comes next.
+    Secure(ConnId, Security, Bytes),
     /// Queue bytes on a stream.
     Send(ConnId, Bytes),
     /// Stop (`true`) or go on (`false`) reading a stream.
@@ -101,7 +102,7 @@ impl<M: Machine> fmt::Debug for Effect<M> {
             Self::Listen(id, at, security) => write!(f, "Listen({id:?}, {at}, {security:?})"),
             Self::Unlisten(id) => write!(f, "Unlisten({id:?})"),
             Self::Connect(id, to, security) => write!(f, "Connect({id:?}, {to:?}, {security:?})"),
-            Self::Secure(id, security) => write!(f, "Secure({id:?}, {security:?})"),
+            Self::Secure(id, security, unread) => write!(f, "Secure({id:?}, {security:?}, {unread:?})"),
             Self::Send(id, data) => write!(f, "Send({id:?}, {data:?})"),
             Self::Pause(id, paused) => write!(f, "Pause({id:?}, {paused})"),
             Self::Close(id) => write!(f, "Close({id:?})"),

@@ -26,7 +26,7 @@ impl<C: Machine> Effect<C> {
             Self::Listen(id, at, security) => Effect::Listen(id, at, security),
             Self::Unlisten(id) => Effect::Unlisten(id),
             Self::Connect(id, to, security) => Effect::Connect(id, to, security),
-            Self::Secure(id, security) => Effect::Secure(id, security),
+            Self::Secure(id, security, unread) => Effect::Secure(id, security, unread),
             Self::Send(id, data) => Effect::Send(id, data),
             Self::Pause(id, paused) => Effect::Pause(id, paused),
             Self::Close(id) => Effect::Close(id),

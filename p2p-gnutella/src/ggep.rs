@@ -175,6 +175,11 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Adds a field of another block as it came.
+    pub fn copy(&mut self, field: &Field<'_>) {
+        self.put_raw(field.name, field.flags & !LAST, field.raw);
+    }
+
     fn field(&mut self, name: &str, mut flags: u8, data: &[u8]) {
         assert!((1..=NAME_MAX).contains(&name.len()), "a name of {} bytes", name.len());
         let encoded: Vec<u8>;
@@ -185,13 +190,17 @@ impl<'a> Writer<'a> {
             flags |= COBS;
         }
         assert!(data.len() <= DATA_MAX, "{} bytes of data", data.len());
+        self.put_raw(name.as_bytes(), flags, data);
+    }
+
+    fn put_raw(&mut self, name: &[u8], flags: u8, data: &[u8]) {
         match self.last {
             None => self.to.put_u8(MAGIC),
             Some(before) => self.to.as_mut()[before] &= !LAST,
         }
         self.last = Some(self.to.len());
         self.to.put_u8(flags | LAST | name.len() as u8);
-        self.to.put_slice(name.as_bytes());
+        self.to.put_slice(name);
         put_len(data.len(), self.to);
         self.to.put_slice(data);
     }

@@ -188,7 +188,7 @@ impl<M: Machine> Audit<M> {
                 self.held(held, id);
             }
             Effect::Connect(id, ..) => drop(self.conns.insert(*id)),
-            Effect::Secure(id, _) | Effect::Send(id, _) | Effect::Pause(id, _) => {
+            Effect::Secure(id, ..) | Effect::Send(id, _) | Effect::Pause(id, _) => {
                 self.held(self.conns.contains(id), id);
             }
             Effect::Close(id) | Effect::Abort(id) => {

@@ -27,7 +27,7 @@ impl<M: Machine> Sim<M> {
             Effect::Pause(id, paused) => self.pause(node, id, paused),
             Effect::Close(id) => self.close(node, id, false),
             Effect::Abort(id) => self.close(node, id, true),
-            Effect::Secure(id, _) => self.secure(node, id),
+            Effect::Secure(id, _, unread) => self.secure(node, id, unread),
             Effect::Listen(id, at, security) => self.listen(node, id, at, &security),
             Effect::Unlisten(id) => self.nodes[node as usize].listeners.retain(|port| port.id != id),
             Effect::Bind(id, at) => self.bind(node, id, at),

@@ -25,6 +25,12 @@ impl Tally {
         self.delivered += 1;
         self.delivered_bytes += bytes as u64;
     }
+
+    /// Something is put back to be delivered once more.
+    pub(crate) const fn given_back(&mut self, bytes: usize) {
+        self.delivered -= 1;
+        self.delivered_bytes -= bytes as u64;
+    }
 }
 
 /// What a simulation carried so far.

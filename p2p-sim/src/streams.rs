@@ -340,7 +340,8 @@ impl<M: Machine> Sim<M> {
                 self.hand(way, chunk);
                 continue;
             }
-            let waits = lane.is_waiting() || wire.ends[other(way.side)].paused;
+            let reader = &wire.ends[other(way.side)];
+            let waits = lane.is_waiting() || reader.paused || reader.securing;
             let (count, bytes) = lane.burst(now);
             let done = self.received_at(from, to, bytes);
             let Some(wire) = self.wires.find(way) else { return };
@@ -394,7 +395,8 @@ impl<M: Machine> Sim<M> {
     /// Gives what was received to its reader, as far as it reads.
     pub(crate) fn deliver(&mut self, way: Way) {
         while let Some(wire) = self.wires.find(way) {
-            if wire.ends[other(way.side)].paused {
+            let reader = &wire.ends[other(way.side)];
+            if reader.paused || reader.securing {
                 return;
             }
             let Some(chunk) = wire.lanes[way.side as usize].read(self.now) else { return };
@@ -524,8 +526,17 @@ impl<M: Machine> Sim<M> {
         }
     }
 
-    pub(crate) fn secure(&mut self, node: u32, id: ConnId) {
+    /// Secures an end: nothing is encrypted, but what is given back is read again, and nothing between.
+    pub(crate) fn secure(&mut self, node: u32, id: ConnId, unread: Bytes) {
         let Some(way) = self.way(node, id) else { return };
+        let now = self.now;
+        let Some(wire) = self.wires.find(way) else { return };
+        wire.ends[way.side as usize].securing = true;
+        if !unread.is_empty() {
+            self.nodes[node as usize].received -= unread.len() as u64;
+            self.traffic.stream.given_back(unread.len());
+            wire.lanes[other(way.side)].give_back(unread, now);
+        }
         self.traffic.secured += 1;
         let refused = self.world.insecure();
         self.push_after(Duration::ZERO, Happening::Secured { way, refused });
@@ -533,15 +544,19 @@ impl<M: Machine> Sim<M> {
 
     pub(crate) fn secured(&mut self, way: Way, refused: bool) {
         let Some(wire) = self.wires.find(way) else { return };
-        let end = &wire.ends[way.side as usize];
+        let end = &mut wire.ends[way.side as usize];
+        end.securing = false;
         if !end.held {
             return;
         }
         let (node, id) = (end.node, end.id);
         let result = if refused { Err(IoError::Insecure) } else { Ok(()) };
         self.give(node, Input::Stream(id, StreamInput::Secured(result)));
+        if !refused {
+            return self.deliver(Way { side: other(way.side) as u8, ..way });
+        }
         // The machine may have closed it on hearing so.
-        if refused && self.way(node, id) == Some(way) {
+        if self.way(node, id) == Some(way) {
             self.nodes[node as usize].conns.remove(id);
             self.let_go(pointer(way.slot, way.side as usize), true);
             self.give(node, Input::Stream(id, StreamInput::Closed(Err(IoError::Insecure))));

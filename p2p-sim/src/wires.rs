@@ -36,6 +36,8 @@ pub(crate) struct End {
     pub(crate) held: bool,
     /// The machine does not read.
     pub(crate) paused: bool,
+    /// It is being secured: nothing is read meanwhile.
+    pub(crate) securing: bool,
 }
 
 /// One direction of a stream, named by its sending side.
@@ -216,6 +218,13 @@ impl Lane {
         self.take_first()
     }
 
+    /// Puts what was read and given back before all that arrived.
+    pub(crate) fn give_back(&mut self, data: Bytes, now: Instant) {
+        self.unread += data.len();
+        self.chunks.push_front((now, Chunk::Data(data)));
+        self.arrived += 1;
+    }
+
     /// Drops what arrived and is not read.
     pub(crate) fn drop_arrived(&mut self) {
         self.chunks.drain(..self.arrived as usize);
@@ -377,6 +386,6 @@ impl End {
             Some(node) => node.raw(),
             None => NOBODY,
         };
-        Self { id, node, held, paused: false }
+        Self { id, node, held, paused: false, securing: false }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) enum Phase {
     /// What was sent before goes out plain, then it is secured.
     Draining {
         security: Security,
+        /// What the machine gave back: read before what comes next.
+        unread: Bytes,
         /// Bytes at the front of the queue that were sent before.
         plain: usize,
     },

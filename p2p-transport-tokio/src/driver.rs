@@ -410,12 +410,12 @@ impl<M: Machine> Driver<M> {
                 }
             }
             Effect::Connect(id, to, security) => self.connect(id, to, security),
-            Effect::Secure(id, security) => {
+            Effect::Secure(id, security, unread) => {
                 if let Some((slot, conn)) = self.conn(id)
                     && matches!(conn.phase, Phase::Open)
                 {
                     // What is sent from here on waits in the queue behind what may still go out plain.
-                    conn.phase = Phase::Draining { security, plain: conn.queued };
+                    conn.phase = Phase::Draining { security, unread, plain: conn.queued };
                     self.touch(slot);
                 }
             }

@@ -1,9 +1,13 @@
 //! TLS for streams, behind the feature `tls`: [`Tls`].
 
+mod stranger;
+
 use crate::connector::{Connector, Opening, Stream};
 use p2p_core::{IoError, Security};
 use std::fmt;
 use std::sync::Arc;
+use stranger::Anybody;
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -36,6 +40,22 @@ impl Tls {
     pub fn with_client(mut self, config: Arc<ClientConfig>) -> Self {
         self.client = Some(config);
         self
+    }
+
+    /// Able to secure as the client of anybody, whatever certificate he shows, if it is his: for networks of strangers,
+    /// where nobody is known by a certificate. It keeps out who listens, not who stands between.
+    ///
+    /// # Errors
+    /// [`IoError::Unsupported`] if no version of TLS can be spoken.
+    pub fn with_any_server(self) -> Result<Self, IoError> {
+        let provider = Arc::new(ring::default_provider());
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|_| IoError::Unsupported)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+            .with_no_client_auth();
+        Ok(self.with_client(Arc::new(config)))
     }
 
     /// Able to secure as the server, with this certificate.

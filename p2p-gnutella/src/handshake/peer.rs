@@ -63,7 +63,7 @@ pub struct Peer {
     pub sends_deflate: bool,
     /// `Upgrade: TLS/1.0`: it can go on with TLS.
     pub offers_tls: bool,
-    /// `Connection: Upgrade`: it will.
+    /// `Connection: Upgrade` in its newest leg: it will.
     pub upgrades: bool,
     /// `User-Agent`: its program, for people.
     pub user_agent: Option<String>,
@@ -147,7 +147,7 @@ impl Peer {
         self.accepts_deflate |= headers.lists("Accept-Encoding", "deflate");
         self.sends_deflate |= headers.lists("Content-Encoding", "deflate");
         self.offers_tls |= headers.lists("Upgrade", "TLS/1.0");
-        self.upgrades |= headers.lists("Connection", "Upgrade");
+        self.upgrades = headers.lists("Connection", "Upgrade");
         addresses(&mut self.ultrapeers, headers, "X-Try-Ultrapeers");
         addresses(&mut self.ultrapeers, headers, "Peers");
         addresses(&mut self.others, headers, "X-Try");

@@ -39,6 +39,9 @@ pub struct Config {
     pub udp: bool,
     /// Whether hits of far queries are offered by UDP, and asked for by it where others reach this servent.
     pub out_of_band: bool,
+    /// Whether hits for leaves that cannot take them by UDP are taken for them, by an ultrapeer that can; and of a leaf,
+    /// whether its ultrapeers may.
+    pub oob_proxy: bool,
     /// Whether queries by UDP are answered (GUESS 0.2), of who shows the key that he was given.
     pub guess: bool,
     /// Whom it links to.
@@ -65,8 +68,9 @@ pub struct Config {
     pub search_for: Duration,
     /// Whether compressed streams are read, and written to ultrapeers.
     pub deflate: bool,
-    /// Whether those that it dials are offered to go on with TLS. The driver needs a connector that can, and that takes the
-    /// certificates of strangers: nobody is known by his.
+    /// Whether links go on with TLS where both can, and streams that begin with a hello are taken. The driver needs a
+    /// connector that can in both roles, and that takes the certificates of strangers: nobody is known by his, so it keeps
+    /// out who listens, not who stands between. Who cannot is linked to in the clear.
     pub tls: bool,
     /// How long what is written to a compressed stream may wait to be joined by more; zero flushes at once.
     pub flush_after: Duration,
@@ -103,6 +107,7 @@ impl Default for Config {
             fixed: false,
             udp: true,
             out_of_band: true,
+            oob_proxy: true,
             guess: true,
             policy: Policy::default(),
             leaf_ultrapeers: 3,
@@ -201,6 +206,10 @@ pub struct Limits {
     pub leaf_searches: usize,
     /// Searches of its own under way.
     pub own_searches: usize,
+    /// Searches that ask one after the other by UDP, at once.
+    pub walks: usize,
+    /// Ultrapeers that such a search asks; the proposal allows 10,000. It holds the addresses of four times as many.
+    pub guessed: usize,
     /// Hits of a search of its own that are told; and as many are remembered, to tell none twice.
     pub hits: usize,
     /// Addresses of the host cache.
@@ -241,6 +250,8 @@ impl Default for Limits {
             queue: 64 << 10,
             leaf_searches: 256,
             own_searches: 64,
+            walks: 4,
+            guessed: 1_000,
             hits: 4_096,
             hosts: 1_000,
             pongs: 60,

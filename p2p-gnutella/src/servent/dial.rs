@@ -103,7 +103,8 @@ impl Servent {
         self.search_for_transfers(cx);
         self.fill(cx);
         // Whoever becomes a neighbour meanwhile is not silent before that.
-        let first = self.links.iter().map(|link| self.silent_at(link)).fold(now + self.config.silence, Instant::min);
+        let first =
+            self.links.iter().map(|link| self.silent_at(link)).fold(now + self.config.silence, Instant::min);
         self.tend_by(first, cx);
     }
 

@@ -12,19 +12,31 @@ use bytes::{Bytes, BytesMut};
 use core::net::{IpAddr, SocketAddr};
 use p2p_core::{ConnId, Cx, Security, StreamInput, Target};
 
+/// The other end of a stream that may become a link.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    pub(super) addr: SocketAddr,
+    /// Whether this side dialled.
+    pub(super) dialled: bool,
+    /// Whether the stream is secured already.
+    pub(super) secured: bool,
+}
+
 /// A stream that is no link yet.
 #[derive(Debug)]
 pub(super) enum Visitor {
     /// It was dialled, and is not open.
     Dialled(SocketAddr),
     /// It was accepted, and its first bytes do not tell what it is for.
-    Unheard(SocketAddr, BytesMut),
+    Unheard(Caller, BytesMut),
+    /// It was accepted and begins with TLS: what it is for comes inside.
+    Veiled(SocketAddr),
     /// It is to become a link.
-    Shaking(SocketAddr, bool, Box<Handshake>),
+    Shaking(Caller, Box<Handshake>),
     /// It asked to be dialled, and is.
     Knocking(SocketAddr),
-    /// It was dialled and agreed to go on with TLS, which begins.
-    Securing(SocketAddr, Box<handshake::Link>),
+    /// Both agreed to go on with TLS, which begins.
+    Securing(Caller, Box<handshake::Link>),
     /// Something about web caches.
     Web(SocketAddr, Box<super::hosts::web::Talk>),
 }
@@ -32,19 +44,16 @@ pub(super) enum Visitor {
 impl Visitor {
     const fn addr(&self) -> SocketAddr {
         match self {
-            Self::Dialled(addr)
-            | Self::Knocking(addr)
-            | Self::Unheard(addr, _)
-            | Self::Shaking(addr, ..)
-            | Self::Securing(addr, _)
-            | Self::Web(addr, _) => *addr,
+            Self::Dialled(addr) | Self::Knocking(addr) | Self::Veiled(addr) | Self::Web(addr, _) => *addr,
+            Self::Unheard(caller, _) | Self::Shaking(caller, _) | Self::Securing(caller, _) => caller.addr,
         }
     }
 
     /// Whether this side dialled it.
     fn is_dialled(&self) -> bool {
         match self {
-            Self::Dialled(_) | Self::Securing(..) | Self::Shaking(_, true, _) => true,
+            Self::Dialled(_) => true,
+            Self::Shaking(caller, _) | Self::Securing(caller, _) => caller.dialled,
             Self::Web(_, talk) => talk.is_asking(),
             _ => false,
         }
@@ -115,23 +124,26 @@ impl Servent {
                 self.dismiss(oldest, cx);
             }
         }
-        self.visitors.insert(conn, Visitor::Unheard(peer, BytesMut::new()));
+        let caller = Caller { addr: peer, dialled: false, secured: false };
+        self.visitors.insert(conn, Visitor::Unheard(caller, BytesMut::new()));
         cx.set_timer(Timer::Door(conn), self.config.limits.greeting);
     }
 
     fn opened(&mut self, conn: ConnId, cx: &mut Cx<'_, Self>) {
-        let us = self.introduction();
+        let mut us = self.introduction();
         let Some(visitor) = self.visitors.get_mut(&conn) else { return };
         match visitor {
             Visitor::Dialled(addr) => {
                 let mut out = BytesMut::new();
                 let addr = *addr;
+                us.tls &= !self.hosts.is_plain(addr);
                 let handshake = if self.config.mode == Mode::Flat {
                     Handshake::dial_old(&mut out)
                 } else {
                     Handshake::dial(&us, addr.ip(), &mut out)
                 };
-                *visitor = Visitor::Shaking(addr, true, Box::new(handshake));
+                let caller = Caller { addr, dialled: true, secured: false };
+                *visitor = Visitor::Shaking(caller, Box::new(handshake));
                 cx.send(conn, out.freeze());
             }
             Visitor::Web(_, talk) => cx.send(conn, talk.request()),
@@ -150,8 +162,14 @@ impl Servent {
 
     fn visitor_gone(&mut self, visitor: Visitor, cx: &mut Cx<'_, Self>) {
         let addr = visitor.addr();
+        if matches!(&visitor, Visitor::Securing(..)) {
+            // It may know no kind of TLS that is spoken here: the next time it is asked for none.
+            self.hosts.speaks_plain(addr);
+        }
         match visitor {
-            Visitor::Dialled(_) | Visitor::Securing(..) | Visitor::Shaking(_, true, _) => {
+            Visitor::Dialled(_)
+            | Visitor::Securing(Caller { dialled: true, .. }, _)
+            | Visitor::Shaking(Caller { dialled: true, .. }, _) => {
                 self.hosts.failed(addr, cx.now());
                 cx.tell(Event::Refused(addr, 0, String::new()));
                 self.fill(cx);
@@ -168,25 +186,26 @@ impl Servent {
 
     fn visitor_data(&mut self, conn: ConnId, data: Bytes, cx: &mut Cx<'_, Self>) {
         match self.visitors.get_mut(&conn) {
-            Some(Visitor::Unheard(addr, heard)) => {
+            Some(Visitor::Unheard(caller, heard)) => {
                 // 17 bytes always tell; what comes with them is as long as a driver's buffer.
                 heard.extend_from_slice(&data);
                 let Some(greeting) = greeting(heard).filter(|greeting| is_enough(*greeting, heard)) else {
                     return;
                 };
-                let (addr, first) = (*addr, heard.split().freeze());
-                self.greeted(conn, addr, greeting, first, cx);
+                let (caller, first) = (*caller, heard.split().freeze());
+                self.greeted(conn, caller, greeting, first, cx);
             }
             Some(Visitor::Shaking(..)) => self.shake(conn, data, cx),
             Some(Visitor::Web(..)) => self.web_data(conn, data, cx),
-            Some(Visitor::Dialled(_) | Visitor::Knocking(_) | Visitor::Securing(..)) | None => {}
+            Some(Visitor::Dialled(_) | Visitor::Knocking(_) | Visitor::Veiled(_) | Visitor::Securing(..))
+            | None => {}
         }
     }
 
     fn greeted(
         &mut self,
         conn: ConnId,
-        addr: SocketAddr,
+        caller: Caller,
         greeting: Greeting,
         first: Bytes,
         cx: &mut Cx<'_, Self>,
@@ -195,9 +214,10 @@ impl Servent {
         if greeting != Greeting::Unknown {
             self.was_reached_by_tcp(cx);
         }
+        let addr = caller.addr;
         match greeting {
             Greeting::Gnutella => {
-                self.visitors.insert(conn, Visitor::Shaking(addr, false, Box::new(Handshake::accept())));
+                self.visitors.insert(conn, Visitor::Shaking(caller, Box::new(Handshake::accept())));
                 self.shake(conn, first, cx);
             }
             Greeting::Http if super::hosts::web::is_for_cache(&first) => {
@@ -214,6 +234,10 @@ impl Servent {
                     self.counts.turned_away += 1;
                     cx.abort(conn);
                 }
+            }
+            Greeting::Tls if self.config.tls && !caller.secured => {
+                self.visitors.insert(conn, Visitor::Veiled(addr));
+                cx.secure_with(conn, Security::Server, first);
             }
             Greeting::ConnectBack | Greeting::Tls | Greeting::Unknown => self.dismiss(conn, cx),
         }
@@ -241,25 +265,25 @@ impl Servent {
     }
 
     fn shake(&mut self, conn: ConnId, data: Bytes, cx: &mut Cx<'_, Self>) {
-        let Some(Visitor::Shaking(addr, dialled, handshake)) = self.visitors.get_mut(&conn) else { return };
-        let (addr, dialled) = (*addr, *dialled);
+        let Some(Visitor::Shaking(caller, handshake)) = self.visitors.get_mut(&conn) else { return };
+        let caller = *caller;
         let mut event = handshake.push(data);
         loop {
             match event {
                 Ok(None) => return,
                 Ok(Some(handshake::Event::Asked | handshake::Event::Answered)) => {
-                    if let Some(link) = self.judge(conn, addr, dialled, cx) {
-                        return self.linked(conn, addr, dialled, link, cx);
+                    if let Some(link) = self.judge(conn, caller, cx) {
+                        return self.linked(conn, caller, link, cx);
                     }
                     // It may have said more before it was answered.
                     let Some(Visitor::Shaking(.., handshake)) = self.visitors.get_mut(&conn) else { return };
                     event = handshake.push(Bytes::new());
                 }
                 Ok(Some(handshake::Event::Linked(link))) => {
-                    return self.linked(conn, addr, dialled, *link, cx);
+                    return self.linked(conn, caller, *link, cx);
                 }
                 Ok(Some(handshake::Event::Refused(code, reason))) => {
-                    return self.refused(conn, addr, code, reason, cx);
+                    return self.refused(conn, caller.addr, code, reason, cx);
                 }
                 Err(_) => return self.dismiss(conn, cx),
             }
@@ -267,16 +291,10 @@ impl Servent {
     }
 
     /// Answers a leg; the link if it is one now.
-    fn judge(
-        &mut self,
-        conn: ConnId,
-        addr: SocketAddr,
-        dialled: bool,
-        cx: &mut Cx<'_, Self>,
-    ) -> Option<handshake::Link> {
+    fn judge(&mut self, conn: ConnId, caller: Caller, cx: &mut Cx<'_, Self>) -> Option<handshake::Link> {
+        let Caller { addr, dialled, secured } = caller;
         let mut us = self.introduction();
-        // A hello that comes with the third leg could not be given back to whoever secures the stream.
-        us.tls &= dialled;
+        us.tls &= !secured;
         let Some(Visitor::Shaking(.., handshake)) = self.visitors.get(&conn) else { return None };
         let peer = handshake.peer();
         let old = handshake.is_old();
@@ -355,42 +373,42 @@ impl Servent {
         self.fill(cx);
     }
 
-    fn linked(
-        &mut self,
-        conn: ConnId,
-        addr: SocketAddr,
-        dialled: bool,
-        link: handshake::Link,
-        cx: &mut Cx<'_, Self>,
-    ) {
+    fn linked(&mut self, conn: ConnId, caller: Caller, mut link: handshake::Link, cx: &mut Cx<'_, Self>) {
         if !link.tls {
-            return self.link_up(conn, addr, dialled, link, cx);
+            return self.link_up(conn, caller, link, cx);
         }
-        // Who was dialled waits for a hello, in the clear it has nothing to say.
-        if !link.rest.is_empty() {
-            return self.dismiss(conn, cx);
-        }
-        self.visitors.insert(conn, Visitor::Securing(addr, Box::new(link)));
-        cx.secure(conn, Security::Client(addr.ip().to_string()));
+        let security = if caller.dialled {
+            // Who was dialled waits for a hello, in the clear it has nothing to say.
+            if !link.rest.is_empty() {
+                return self.dismiss(conn, cx);
+            }
+            Security::Client(caller.addr.ip().to_string())
+        } else {
+            Security::Server
+        };
+        // A hello may have come with the third leg: it is whoever secures the stream that reads it.
+        let hello = core::mem::take(&mut link.rest);
+        self.visitors.insert(conn, Visitor::Securing(caller, Box::new(link)));
+        cx.secure_with(conn, security, hello);
     }
 
     /// A stream was secured.
     fn upgraded(&mut self, conn: ConnId, cx: &mut Cx<'_, Self>) {
         match self.visitors.remove(&conn) {
-            Some(Visitor::Securing(addr, link)) => self.link_up(conn, addr, true, *link, cx),
+            Some(Visitor::Securing(caller, link)) => {
+                self.link_up(conn, Caller { secured: true, ..caller }, *link, cx);
+            }
+            Some(Visitor::Veiled(addr)) => {
+                let caller = Caller { addr, dialled: false, secured: true };
+                self.visitors.insert(conn, Visitor::Unheard(caller, BytesMut::new()));
+            }
             Some(other) => drop(self.visitors.insert(conn, other)),
             None => {}
         }
     }
 
-    fn link_up(
-        &mut self,
-        conn: ConnId,
-        addr: SocketAddr,
-        dialled: bool,
-        link: handshake::Link,
-        cx: &mut Cx<'_, Self>,
-    ) {
+    fn link_up(&mut self, conn: ConnId, caller: Caller, link: handshake::Link, cx: &mut Cx<'_, Self>) {
+        let Caller { addr, dialled, secured } = caller;
         self.visitors.remove(&conn);
         cx.clear_timer(Timer::Door(conn));
         let now = cx.now();
@@ -406,6 +424,7 @@ impl Servent {
         // Several may have been dialled at once, and fewer be wanted now; or it was dialled in the role before.
         let fits = link.old || link.role == self.role;
         let mut us = Link::new(conn, addr, dialled, &link, &self.config.limits, now);
+        us.secured = secured;
         us.takes_tables &= self.config.mode != Mode::Flat;
         let Some(id) = fits.then(|| self.links.add(us)).flatten() else {
             self.counts.turned_away += 1;
@@ -414,6 +433,9 @@ impl Servent {
         };
         if dialled {
             self.hosts.linked(addr, now);
+            if link.peer.guess.is_some() && link.peer_role == Role::Ultrapeer {
+                self.hosts.is_guessed(addr);
+            }
         }
         if let Some(link) = self.links.get(id) {
             cx.tell(Event::Linked(link.told_as()));
@@ -434,6 +456,7 @@ impl Servent {
         if link.peer_role == Role::Leaf {
             self.tables_changed(cx);
             self.dynamics.retain(|_, dynamic| !dynamic.is_of(id));
+            self.proxied.drop_of(id);
         }
         cx.tell(Event::Parted(link.addr, why));
         self.fill(cx);

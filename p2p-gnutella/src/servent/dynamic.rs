@@ -13,7 +13,7 @@ use super::{Servent, Timer};
 use crate::Guid;
 use crate::handshake::Role;
 use crate::qrp::Wanted;
-use crate::wire::{Header, Kind, QueryFlags, QueryHit};
+use crate::wire::{Header, Kind, Query, QueryFlags, QueryHit};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -108,6 +108,7 @@ impl Servent {
         &mut self,
         from: LinkId,
         stepped: &Header,
+        query: &Query,
         payload: &Bytes,
         wanted: Wanted,
         cx: &mut Cx<'_, Self>,
@@ -117,10 +118,14 @@ impl Servent {
             self.counts.flooded += 1;
             return;
         }
-        self.begin_dynamic(stepped.guid, payload, wanted, from, stepped.hops, self.config.leaf_hits, cx);
+        self.relay_to_leaves(from, &Header { ttl: 1, ..*stepped }, payload, &wanted);
+        let proxied = self.proxy(from, stepped, query, cx);
+        let (guid, payload) =
+            proxied.as_ref().map_or((stepped.guid, payload), |(guid, changed)| (*guid, changed));
+        self.begin_dynamic(guid, payload, wanted, from, stepped.hops, self.config.leaf_hits, cx);
     }
 
-    /// Begins to ask for a leaf, or for this servent.
+    /// Begins to ask neighbours for a leaf, or for this servent.
     #[expect(clippy::too_many_arguments, reason = "what a query is, and for whom")]
     pub(super) fn begin_dynamic(
         &mut self,
@@ -146,7 +151,6 @@ impl Servent {
             ends_at: cx.now() + self.config.search_for,
         };
         let header = Header { guid, kind: Kind::QUERY, ttl: 1, hops };
-        self.relay_to_leaves(source, &header, payload, &wanted);
         let mut tables = 0;
         let mut matching = Vec::new();
         for link in self.links.iter().filter(|link| link.peer_role == Role::Ultrapeer && link.id != source) {
@@ -217,7 +221,8 @@ impl Servent {
         let header = Header { guid, kind: Kind::QUERY, ttl, hops: dynamic.hops };
         let (payload, leaf) = (dynamic.payload.clone(), dynamic.guided.then_some(dynamic.source));
         if let Some(leaf) = leaf {
-            self.ask_status(leaf, guid);
+            let name = self.proxied.of(&guid).map_or(guid, |(_, name)| name);
+            self.ask_status(leaf, name);
         }
         self.ask_neighbour(id, &header, &payload);
         cx.set_timer(Timer::Search(guid), self.config.hop_wait * ttl.into());

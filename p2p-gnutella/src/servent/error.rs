@@ -16,6 +16,9 @@ pub enum Error {
     /// There is no neighbour that could be asked.
     #[error("no neighbour to ask")]
     Alone,
+    /// It has no UDP port, which what was asked for needs.
+    #[error("no UDP port")]
+    NoDatagrams,
     /// A query without words and without the name of a file.
     #[error("nothing is looked for")]
     EmptyQuery,

@@ -34,6 +34,10 @@ pub enum Strategy {
     Flood(u8),
     /// Floods with a TTL of 1, 3, 5 and on to this, each if the one before found nothing (Lv et al. 2002, section 4).
     ExpandingRing(u8),
+    /// By UDP to one ultrapeer after the other, as many as this at most, neighbours or not, until 200 files are found (GUESS
+    /// 0.2): for what is so rare that it is farther than queries go. It asks slowly, some ten a second at the most, for
+    /// [`Config::search_for`](super::Config::search_for); it needs a UDP port.
+    Guess(u16),
 }
 
 /// What is looked for.

@@ -160,7 +160,7 @@ impl Servent {
             return;
         };
         self.pushes.insert(cx.now(), hit.servent, from);
-        if let Some(dynamic) = self.dynamics.get_mut(&header.guid) {
+        if let Some(dynamic) = self.dynamics.get_mut(&self.proxied.name_of(&header.guid)) {
             dynamic.found(&hit);
         }
         if seen.link == LinkId::BY_UDP {
@@ -169,11 +169,13 @@ impl Servent {
         if seen.link == LinkId::SELF {
             return self.own_hit(header.guid, &hit, header.hops, cx);
         }
-        self.lead(from, seen.link, &stepped, payload);
+        // A leaf knows its query by the name that it gave.
+        let guid = self.proxied.of(&header.guid).map_or(header.guid, |(_, name)| name);
+        self.lead(from, seen.link, &Header { guid, ..stepped }, payload);
     }
 
     /// Leads a hit or a push to a neighbour that is there still, never to where it came from.
-    fn lead(&mut self, from: LinkId, to: LinkId, stepped: &Header, payload: &Bytes) {
+    pub(super) fn lead(&mut self, from: LinkId, to: LinkId, stepped: &Header, payload: &Bytes) {
         // Without a TTL it may reach a leaf still, but no ultrapeer.
         let reaches = self.links.get(to).is_some_and(|link| stepped.ttl > 0 || link.peer_role == Role::Leaf);
         if !reaches || to == from {

@@ -59,6 +59,8 @@ pub(crate) struct Link {
     pub(crate) speaks_vendor: bool,
     pub(crate) takes_tables: bool,
     pub(crate) ext_probes: bool,
+    /// Whether it answers queries by UDP.
+    pub(crate) guess: bool,
     pub(crate) degree: u16,
     pub(crate) max_ttl: u8,
     pub(crate) decoder: Decoder,
@@ -81,6 +83,8 @@ pub(crate) struct Link {
     pub(crate) hops_flow: u8,
     /// The version in which it can be asked to lead pushes here, until it was.
     pub(crate) push_proxy: Option<u16>,
+    /// The highest version of hits by UDP that it wants nobody to speak for it; 0 for none.
+    pub(crate) oob_veto: u8,
     /// Whether it wants to be asked for the newest files.
     pub(crate) whats_new: bool,
     pub(crate) queries: TokenBucket,
@@ -112,7 +116,7 @@ impl Link {
             addr,
             listens_at,
             dialled,
-            secured: link.tls,
+            secured: false,
             guid: peer.guid,
             peer_role: link.peer_role,
             plain,
@@ -125,6 +129,7 @@ impl Link {
                 Role::Ultrapeer => peer.ultrapeer_query_routing.is_some(),
             } && !plain,
             ext_probes: peer.ext_probes >= Some(Version(0, 1)),
+            guess: peer.guess.is_some(),
             degree: peer.degree.unwrap_or(6),
             max_ttl: peer.max_ttl.unwrap_or(4),
             decoder: Decoder::new(limits.sizes),
@@ -142,6 +147,7 @@ impl Link {
             bit_patches: false,
             hops_flow: u8::MAX,
             push_proxy: None,
+            oob_veto: 0,
             whats_new: false,
             queries,
             // Ten at once, one in three seconds: in thirds.

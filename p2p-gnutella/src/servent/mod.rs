@@ -18,6 +18,7 @@ mod dynamic;
 mod elect;
 mod error;
 mod event;
+mod guess;
 mod guided;
 mod hits;
 mod hosts;
@@ -27,6 +28,7 @@ mod oob;
 mod pings;
 mod primitives;
 mod probes;
+mod proxied;
 mod queries;
 mod queue;
 mod reach;
@@ -62,6 +64,7 @@ use p2p_core::{
     TokenBucket,
 };
 use pings::Pongs;
+use proxied::Proxied;
 use queries::Seen;
 use reach::Reached;
 use route::table::Routes;
@@ -123,6 +126,8 @@ pub struct Servent {
     /// Who asked by UDP.
     guesses: Routes<SocketAddr>,
     oob: OutOfBand,
+    /// Queries of leaves whose hits come here.
+    proxied: Proxied,
     transfers: Transfers,
     /// What the overlay does for them.
     errands: Errands,
@@ -182,7 +187,7 @@ pub struct Load {
     pub leaf_searches: usize,
     /// Addresses that are known.
     pub hosts: usize,
-    /// Offers of hits by UDP, and claims.
+    /// Offers of hits by UDP, claims, and queries of leaves whose hits come by UDP.
     pub offers: usize,
     /// What transfers hold.
     pub transfers: transfer::Load,
@@ -225,6 +230,7 @@ impl Servent {
             pushes: Routes::new(limits.push_routes, limits.route_age * 2, rng),
             guesses: Routes::new(limits.offers, limits.route_age, rng),
             oob: OutOfBand::new(limits.offers, limits.addresses, rng),
+            proxied: Proxied::new(limits.leaf_searches),
             transfers: Transfers::new(of_transfers),
             errands: Errands::default(),
             // In sixtieths.
@@ -290,7 +296,7 @@ impl Servent {
             links: self.links.len(),
             held: self.links.iter().map(links::Link::held).sum(),
             routes: self.queries.len() + self.pings.len() + self.pushes.len() + self.guesses.len(),
-            offers: self.oob.len(),
+            offers: self.oob.len() + self.proxied.len(),
             leaf_searches: self.dynamics.values().filter(|dynamic| !dynamic.is_own()).count(),
             hosts: self.hosts.len(),
             transfers: self.transfers.load(),
@@ -301,7 +307,10 @@ impl Servent {
     /// [`Sim::look_into`](https://docs.rs/p2p-sim) and drivers like it. The number means nothing.
     #[must_use]
     pub fn touch(&self) -> u64 {
-        self.links.touch() ^ self.counts.messages_in ^ self.config.silence.as_nanos() as u64 ^ self.pings.len() as u64
+        self.links.touch()
+            ^ self.counts.messages_in
+            ^ self.config.silence.as_nanos() as u64
+            ^ self.pings.len() as u64
     }
 
     /// Where others reach it, as far as that is known: what messages carry.
@@ -337,6 +346,10 @@ impl Servent {
         let mut us = Introduction::new(self.role, self.guid, self.config.user_agent.clone());
         us.guess = self.config.guess && self.socket.is_some() && self.role == Role::Ultrapeer;
         us.tls = self.config.tls;
+        if us.tls {
+            // Streams that begin with a hello are taken.
+            us.features.push("tls/1.0".into());
+        }
         us.degree = self.config.degree;
         us.max_ttl = self.config.max_ttl;
         us.accepts_deflate = self.config.deflate;

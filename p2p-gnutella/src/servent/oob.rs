@@ -17,7 +17,6 @@
 use super::hits::Carried;
 use super::hosts::is_sane;
 use super::links::LinkId;
-use super::queries::Seen;
 use super::{Mode, Servent};
 use crate::Guid;
 use crate::ggep::fields::name;
@@ -31,7 +30,7 @@ use p2p_core::limit::PerKey;
 use p2p_core::{Cx, Duration, Instant, Rng, Tokens};
 
 /// How long an offer stands, and a claim.
-const LIFE: Duration = Duration::from_secs(60);
+pub(super) const LIFE: Duration = Duration::from_secs(60);
 /// The longest token that hits are made to bear.
 const TOKEN_MAX: usize = 16;
 /// Bytes of records of a hit by UDP: with all that is around them less than an Ethernet frame.
@@ -224,17 +223,20 @@ impl Servent {
         let now = cx.now();
         self.oob.forget(now);
         let most = self.config.limits.hits;
-        let wanted = self.searches.of(&guid).map_or(0, |(_, own)| own.left(most)).min(hits.into());
+        let for_leaf = if self.has_leaf_of(&guid) { self.proxied.left(&guid) } else { 0 };
+        let left = self.searches.of(&guid).map_or(for_leaf, |(_, own)| own.left(most));
+        let wanted = left.min(hits.into());
         let again = self.oob.claims.iter().any(|claim| claim.guid == guid && claim.from == peer);
         if wanted == 0 || again || self.oob.claims.len() >= self.oob.cap || !self.datagrams.take(now, 1) {
             self.counts.datagrams_dropped += 1;
             return;
         }
         let secured = version >= 3;
-        let left = if hits == MANY { most as u16 } else { hits.into() };
+        let left = if hits == MANY && for_leaf == 0 { most as u16 } else { wanted as u16 };
         self.oob.claims.push_back(Claim { guid, from: peer, since: now, left, secured });
         let token = self.oob.token(peer, now);
         let wanted = wanted as u8;
+        self.proxied.claim(&guid, wanted);
         let said = VendorMessage::oob_ack(wanted, if secured { &token } else { &[] });
         self.say_by_udp(peer, guid, &said, cx);
     }
@@ -309,6 +311,9 @@ impl Servent {
             .and_then(|trailer| trailer.extensions().data(name::SECURE_OOB).map(|data| data.into_owned()));
         let is_token = bears.is_some_and(|token| self.oob.is_token(&token, peer, now));
         let count = hit.records.len() as u16;
+        if self.hit_of_walk(peer, header.guid, hit, cx) {
+            return;
+        }
         let claim = self.oob.claims.iter_mut().find(|claim| {
             claim.guid == header.guid && claim.from == peer && claim.left > 0 && (is_token || !claim.secured)
         });
@@ -320,48 +325,10 @@ impl Servent {
         if let Some(dynamic) = self.dynamics.get_mut(&header.guid) {
             dynamic.found(hit);
         }
+        if self.proxied.of(&header.guid).is_some() {
+            return self.hit_for_leaf(&header, hit);
+        }
         self.own_hit(header.guid, hit, 0, cx);
         self.tell_found(header.guid);
-    }
-
-    /// A query by UDP (GUESS 0.2): of who shows the key that a pong gave to his address. It is for this servent and, at an
-    /// ultrapeer, for its leaves.
-    pub(super) fn query_by_datagram(
-        &mut self,
-        peer: SocketAddr,
-        header: Header,
-        query: &Query,
-        cx: &mut Cx<'_, Self>,
-    ) {
-        let now = cx.now();
-        let key = query.extensions().data(name::QUERY_KEY);
-        let shown = key.is_some_and(|key| self.oob.is_token(&key, peer, now));
-        if !shown
-            || !self.config.guess
-            || self.queries.get(&header.guid).is_some()
-            || !self.may_answer(peer, cx)
-        {
-            self.counts.datagrams_dropped += 1;
-            return;
-        }
-        self.counts.queries_in += 1;
-        self.counts.queries_new += 1;
-        self.queries.insert(now, header.guid, Seen { link: LinkId::BY_UDP, ttl: u8::MAX });
-        self.guesses.insert(now, header.guid, peer);
-        self.hits_by_udp(peer, header.guid, query, &[], usize::MAX, cx);
-        let payload = Message::Query(query.clone()).to_bytes();
-        let header = Header { ttl: 1, hops: 1, ..header };
-        self.relay_to_leaves(LinkId::BY_UDP, &header, &payload, &Wanted::of(query));
-    }
-
-    /// A hit of a leaf for who asked by UDP.
-    pub(super) fn hit_to_guesser(&mut self, guid: Guid, payload: &Bytes, cx: &mut Cx<'_, Self>) {
-        let Some(peer) = self.guesses.get(&guid).filter(|_| payload.len() <= 2 * DATAGRAM_BYTES) else {
-            self.counts.astray += 1;
-            return;
-        };
-        self.counts.hits += 1;
-        let header = Header { guid, kind: Kind::QUERY_HIT, ttl: 1, hops: 1 };
-        self.send_by_udp(peer, header, &Message::Other(Kind::QUERY_HIT, payload.clone()), cx);
     }
 }

@@ -1,6 +1,6 @@
 //! Pings and pongs: answered from what is known, led on only among servents of 0.4.
 
-use super::links::LinkId;
+use super::links::{Link, LinkId};
 use super::{Mode, Servent};
 use crate::Guid;
 use crate::ggep;
@@ -80,6 +80,7 @@ impl Servent {
                 };
                 ggep.put(name::ULTRAPEER, &slots.to_bytes());
             }
+            self.put_guess(&mut ggep);
             let uptime = now.since(self.started).as_secs();
             ggep.put(name::UPTIME, &ggep::fields::put_number(uptime));
             if is_cache {
@@ -113,10 +114,25 @@ impl Servent {
 
     /// Addresses for who asks for some with `SCP`.
     pub(super) fn packed_for(&self, asked: Scp, who: SocketAddr) -> Packed {
-        let neighbours = self.links.iter().filter(|link| link.peer_role == Role::Ultrapeer);
+        self.packed(asked, who, self.hosts.to_tell(PACKED, true, Some(who)), |_| true)
+    }
+
+    /// Addresses of those who answer queries by UDP, for who asks for some with `SCP`.
+    pub(super) fn guessed_for(&self, asked: Scp, who: SocketAddr) -> Packed {
+        self.packed(asked, who, self.hosts.guessed(PACKED, Some(who)), |link| link.guess)
+    }
+
+    fn packed(
+        &self,
+        asked: Scp,
+        who: SocketAddr,
+        known: Vec<SocketAddr>,
+        is_such: impl Fn(&Link) -> bool,
+    ) -> Packed {
+        let neighbours = self.links.iter().filter(|link| link.peer_role == Role::Ultrapeer && is_such(link));
         let near = neighbours.filter(|link| link.addr != who).filter_map(|link| link.listens_at);
         let mut packed = Packed::default();
-        for addr in near.chain(self.hosts.to_tell(PACKED, true, Some(who))) {
+        for addr in near.chain(known) {
             match addr {
                 SocketAddr::V4(v4) if asked.wants_ipv4() => add(&mut packed.v4, v4),
                 SocketAddr::V6(v6) if asked.wants_ipv6() => add(&mut packed.v6, v6),
@@ -213,6 +229,9 @@ impl Servent {
         let slots = pong.extensions().data(name::ULTRAPEER).and_then(|data| Slots::parse(&data));
         self.hosts.heard_of(pong.addr.into(), slots.is_some() || pong.is_ultrapeer(), now);
         let is_ultrapeer = slots.is_some() || pong.is_ultrapeer();
+        if pong.extensions().has(name::GUESS) {
+            self.hosts.is_guessed(pong.addr.into());
+        }
         if let Some(v6) = pong.extensions().data(name::IPV6)
             && let Some(octets) = v6.first_chunk::<16>()
         {

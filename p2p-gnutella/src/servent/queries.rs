@@ -72,7 +72,7 @@ impl Servent {
             // Leaves lead nothing on.
             (Role::Leaf, _) => {}
             (Role::Ultrapeer, Role::Leaf) if self.config.mode != Mode::Flat && !wanted.is_newest() => {
-                self.leaf_query(from, &stepped, payload, wanted, cx);
+                self.leaf_query(from, &stepped, &query, payload, wanted, cx);
             }
             (Role::Ultrapeer, _) => self.relay(from, &stepped, payload, &wanted),
         }

@@ -1,6 +1,7 @@
 //! Searches of this servent: [`Searches`], and how they go on.
 
 use super::event::{Strategy, Wish};
+use super::guess::ask::Walk;
 use super::links::LinkId;
 use super::queries::Seen;
 use super::{Error, Mode, Servent, Timer};
@@ -9,6 +10,7 @@ use crate::ggep::{self, fields::name};
 use crate::handshake::Role;
 use crate::qrp::Wanted;
 use crate::wire::{Header, Kind, Message, Query, QueryFlags, SEPARATOR, WHATS_NEW};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::ToString;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -41,6 +43,8 @@ pub(super) struct Own {
     status: usize,
     /// Whether all that will be asked is asked.
     ending: bool,
+    /// Whom it asks by UDP, if it asks one after the other.
+    walk: Option<Box<Walk>>,
 }
 
 impl Own {
@@ -52,6 +56,21 @@ impl Own {
     /// How many files were told.
     pub(super) fn found(&self) -> usize {
         self.told.len()
+    }
+
+    /// Whom it asks by UDP.
+    pub(super) fn walk(&mut self) -> Option<&mut Walk> {
+        self.walk.as_deref_mut()
+    }
+
+    /// Where hits can be sent by UDP, as its name says.
+    pub(super) const fn hits_to(&self) -> Option<SocketAddrV4> {
+        self.hits_to
+    }
+
+    /// What neighbours are asked.
+    pub(super) fn asks(&self) -> (Bytes, Wanted) {
+        (self.payload.clone(), self.wanted)
     }
 
     /// How many files were told, if that is so many more than when it was asked last.
@@ -77,6 +96,11 @@ impl Searches {
 
     pub(super) fn of(&mut self, guid: &Guid) -> Option<(Option<OpId>, &mut Own)> {
         self.by_guid.get_mut(guid).map(|own| (own.op, own))
+    }
+
+    /// Those that ask one after the other.
+    pub(super) fn walks(&mut self) -> impl Iterator<Item = (&Guid, &mut Walk)> {
+        self.by_guid.iter_mut().filter_map(|(guid, own)| Some((guid, own.walk.as_deref_mut()?)))
     }
 
     /// Ends a search.
@@ -108,15 +132,32 @@ impl Servent {
             return end(op, Err(Error::TooMany), cx);
         }
         let hits_to = self.hits_come_to();
-        let query = self.query_of(wish, hits_to.is_some());
+        let query = self.query_of(wish, hits_to.is_some(), &[]);
         let wanted = Wanted::of(&query);
         if wanted.is_empty() {
             return end(op, Err(Error::EmptyQuery), cx);
         }
-        if self.links.len() == 0 {
+        if let Strategy::Guess(_) = wish.strategy {
+            if self.socket.is_none() {
+                return end(op, Err(Error::NoDatagrams), cx);
+            }
+            if self.searches.walks().count() >= self.config.limits.walks {
+                return end(op, Err(Error::TooMany), cx);
+            }
+        }
+        let is_alone = match wish.strategy {
+            Strategy::Guess(_) => self.hosts.is_empty(),
+            _ => self.links.len() == 0,
+        };
+        if is_alone {
             return end(op, Err(Error::Alone), cx);
         }
+        let walk = match wish.strategy {
+            Strategy::Guess(most) => Some(Box::new(self.begin_walk(wish, most, cx))),
+            _ => None,
+        };
         let ttl = match wish.strategy {
+            Strategy::Guess(_) => 1,
             Strategy::ExpandingRing(_) => 1,
             Strategy::Flood(ttl) => ttl,
             // Neighbours, and those of a leaf's ultrapeers: of what is new there is enough.
@@ -140,12 +181,13 @@ impl Servent {
             told: BTreeSet::new(),
             status: 0,
             ending: false,
+            walk,
         };
         self.ask(own, cx);
     }
 
-    /// What neighbours are asked.
-    fn query_of(&self, wish: &Wish, hits_by_udp: bool) -> Query {
+    /// What neighbours are asked, and by UDP who gave this key.
+    pub(super) fn query_of(&self, wish: &Wish, hits_by_udp: bool, key: &[u8]) -> Query {
         let mut extensions = BytesMut::new();
         let mut ggep = ggep::Writer::new(&mut extensions);
         if wish.newest {
@@ -153,6 +195,15 @@ impl Servent {
         }
         if hits_by_udp {
             ggep.put(name::SECURE_OOB, b"");
+        }
+        if !hits_by_udp && !self.config.oob_proxy && self.role == Role::Leaf && self.config.mode != Mode::Flat
+        {
+            ggep.put(name::NO_PROXY, b"");
+        }
+        if !key.is_empty() {
+            ggep.put(name::QUERY_KEY, key);
+            // Others who may be asked are welcome.
+            ggep.put(name::CACHED_PONGS, b"");
         }
         if let Some(urn) = &wish.urn {
             if !extensions.is_empty() {
@@ -170,7 +221,7 @@ impl Servent {
         if hits_by_udp {
             flags |= QueryFlags::OUT_OF_BAND;
         }
-        if self.role == Role::Leaf && self.config.mode != Mode::Flat {
+        if self.role == Role::Leaf && self.config.mode != Mode::Flat && key.is_empty() {
             flags |= QueryFlags::LEAF_GUIDED;
         }
         let words = if wish.newest { WHATS_NEW } else { wish.words.as_bytes() };
@@ -188,10 +239,18 @@ impl Servent {
             None => Guid::of_message(cx.rng()),
         };
         self.queries.insert(cx.now(), guid, Seen::OWN);
+        if own.walk.is_some() {
+            self.searches.by_guid.insert(guid, own);
+            self.walk_by_links(guid);
+            // Whoever is near has time to answer before others are asked.
+            return cx.set_timer(Timer::Search(guid), self.config.hop_wait);
+        }
         let (payload, wanted, ttl) = (own.payload.clone(), own.wanted, own.ttl);
         let usual = own.strategy == Strategy::Usual && self.config.mode != Mode::Flat;
         if usual && self.role == Role::Ultrapeer && !wanted.is_newest() {
             self.searches.by_guid.insert(guid, own);
+            let header = Header { guid, kind: Kind::QUERY, ttl: 1, hops: 0 };
+            self.relay_to_leaves(LinkId::SELF, &header, &payload, &wanted);
             return self.begin_dynamic(guid, &payload, wanted, LinkId::SELF, 0, self.config.own_hits, cx);
         }
         let header = Header { guid, kind: Kind::QUERY, ttl, hops: 0 };
@@ -220,6 +279,16 @@ impl Servent {
             let over = self.dynamic_due(guid, cx);
             if let (true, Some(own)) = (over, self.searches.by_guid.get_mut(&guid)) {
                 own.ending = true;
+                cx.set_timer(Timer::Search(guid), self.config.hop_wait);
+            }
+            return;
+        }
+        if self.searches.of(&guid).is_some_and(|(_, own)| own.walk.is_some() && !own.ending) {
+            if self.walk_due(guid, cx) {
+                // The last may answer yet.
+                if let Some((_, own)) = self.searches.of(&guid) {
+                    own.ending = true;
+                }
                 cx.set_timer(Timer::Search(guid), self.config.hop_wait);
             }
             return;

@@ -1,6 +1,7 @@
 //! Vendor messages of links, and what is said on a new link.
 
 use super::links::LinkId;
+use super::proxied::VETO;
 use super::reach::{DIAL_BACK, PING_BACK};
 use super::{Mode, Servent};
 use crate::handshake::Role;
@@ -11,7 +12,7 @@ use core::net::SocketAddr;
 use p2p_core::Cx;
 
 /// The types that are understood.
-const SUPPORTED: [MessageType; 10] = [
+const SUPPORTED: [MessageType; 11] = [
     MessageType::new(VendorCode::BEAR, 4, 1),
     MessageType::new(VendorCode::BEAR, 11, 1),
     MessageType::new(VendorCode::BEAR, 12, 1),
@@ -22,6 +23,7 @@ const SUPPORTED: [MessageType; 10] = [
     PING_BACK[1],
     MessageType::new(VendorCode::LIME, 11, 3),
     MessageType::new(VendorCode::LIME, 12, 3),
+    VETO,
 ];
 
 /// Patches of tables with a bit for each slot.
@@ -73,6 +75,7 @@ impl Servent {
                 // The newest version of it that is spoken here as there.
                 link.push_proxy =
                     (1..=2).rev().find(|v| types.has(MessageType::new(VendorCode::LIME, 21, *v)));
+                self.veto(id, &types);
                 self.ask_back(id, &types, cx);
                 self.ask_push_proxies();
             }
@@ -85,11 +88,12 @@ impl Servent {
                 link.bit_patches |= features.version(BIT_PATCHES).is_some();
                 link.whats_new |= features.version(WHATS_NEW).is_some();
             }
+            VendorMessage::OobProxyVeto(version) => link.oob_veto = version.unwrap_or(u8::MAX),
             VendorMessage::HopsFlow(hops) => link.hops_flow = hops,
             VendorMessage::QueryStatus(hits) => {
                 // Of a leaf whose query this is: it knows of hits that did not come by here.
-                if let Some(dynamic) = self.dynamics.get_mut(&header.guid).filter(|dynamic| dynamic.is_of(id))
-                {
+                let name = self.proxied.name_of(&header.guid);
+                if let Some(dynamic) = self.dynamics.get_mut(&name).filter(|dynamic| dynamic.is_of(id)) {
                     dynamic.told(hits);
                 }
             }

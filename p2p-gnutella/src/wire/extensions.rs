@@ -1,9 +1,10 @@
 //! What stands behind the NUL of a query, between the NULs of a result, or at the end of other messages: [`Extensions`].
 
 use crate::Urn;
-use crate::ggep::{Field, GgepError, MAGIC};
+use crate::ggep::{Field, GgepError, MAGIC, Writer};
 use crate::huge::Huge;
 use alloc::borrow::Cow;
+use bytes::{BufMut, Bytes, BytesMut};
 
 /// Separates text extensions (HUGE, section 3).
 pub const SEPARATOR: u8 = 0x1c;
@@ -61,6 +62,42 @@ impl<'a> Extensions<'a> {
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.field(name).is_some()
+    }
+
+    /// The same without the GGEP fields of these names: all others as they came in one block, then texts. What cannot be read
+    /// is left out.
+    #[must_use]
+    pub fn without(&self, names: &[&str]) -> Bytes {
+        self.rewritten(|field| !names.iter().any(|name| name.as_bytes() == field.name), |_| {})
+    }
+
+    /// The same with another GGEP field, behind those that there are; what cannot be read is left out.
+    ///
+    /// # Panics
+    /// As [`Writer::put`].
+    #[must_use]
+    pub fn with(&self, name: &str, data: &[u8]) -> Bytes {
+        self.rewritten(|_| true, |block| block.put(name, data))
+    }
+
+    fn rewritten(&self, keeps: impl Fn(&Field<'a>) -> bool, adds: impl FnOnce(&mut Writer<'_>)) -> Bytes {
+        let mut rest = BytesMut::new();
+        let mut block = Writer::new(&mut rest);
+        self.fields().filter(keeps).for_each(|field| block.copy(&field));
+        adds(&mut block);
+        let mut any = false;
+        for extension in self.iter() {
+            let Extension::Text(text) = extension else { continue };
+            if !rest.is_empty() {
+                rest.put_u8(SEPARATOR);
+            }
+            rest.put_slice(text);
+            any = true;
+        }
+        if any {
+            rest.put_u8(0);
+        }
+        rest.freeze()
     }
 
     /// The texts that begin with `urn:`.

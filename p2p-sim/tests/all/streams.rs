@@ -285,6 +285,39 @@ fn securing_succeeds_unless_a_fault_refuses() {
     assert_eq!(sim.traffic().secured, 2);
 }
 
+/// A machine that upgrades reads "GO" and what belongs to the secured stream, gives that back, and reads it again: once, in
+/// order, and nothing while the stream is being secured.
+#[test]
+fn what_is_given_back_when_a_stream_is_secured_is_read_again() {
+    use p2p_core::Security;
+    for paused in [false, true] {
+        let (mut sim, server, client) = pair(3, fixed(), Bandwidth::UNLIMITED, Bandwidth::UNLIMITED);
+        sim.machine_mut(server).keep = true;
+        sim.ask(client, send(b"GO hello"));
+        sim.run_for(secs(1));
+        let accepted = sim.machine(server).conns[0];
+        assert_eq!(sim.machine(server).got, b"GO hello");
+        sim.ask(client, send(b" friend"));
+        sim.ask(
+            server,
+            act(move |_, cx| {
+                cx.secure_with(accepted, Security::Server, &b" hello"[..]);
+                cx.pause(accepted, paused);
+            }),
+        );
+        sim.run_for(secs(1));
+        assert!(sim.machine(server).saw("Secured(Ok"));
+        if paused {
+            assert_eq!(sim.machine(server).got, b"GO hello");
+            sim.ask(server, act(move |_, cx| cx.pause(accepted, false)));
+            sim.run_for(secs(1));
+        }
+        assert_eq!(sim.machine(server).got, b"GO hello hello friend");
+        let traffic = sim.traffic().stream;
+        assert_eq!((traffic.sent_bytes, traffic.delivered_bytes), (15, 15));
+    }
+}
+
 #[test]
 fn a_node_dials_itself_and_names_are_resolved() {
     let mut sim = Sim::new(1, fixed());

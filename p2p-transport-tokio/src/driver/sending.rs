@@ -1,6 +1,7 @@
 //! What is sent: queues flushed once per turn, the marks, the rates, and what waits until all is on its way.
 
 use super::{Driver, GRANT, Place, READS, Slot, conn_at};
+use crate::begun::begun;
 use crate::conn::{Conn, Phase, Read, Written};
 use crate::receive::Receive;
 use bytes::Bytes;
@@ -127,9 +128,10 @@ impl<M: Machine> Driver<M> {
     pub(super) fn written(&mut self, slot: u32) {
         let Some(conn) = conn_at(&mut self.slots, slot) else { return };
         match &mut conn.phase {
-            Phase::Draining { security, .. } => {
-                let security = std::mem::take(security);
+            Phase::Draining { security, unread, .. } => {
+                let (security, unread) = (std::mem::take(security), std::mem::take(unread));
                 let Some(stream) = conn.stream.take() else { return };
+                let stream = begun(stream, unread);
                 conn.phase = Phase::Securing(self.options.connector.secure(stream, security));
                 conn.wake.wake_by_ref();
                 self.deadlines.set(slot, self.now + self.options.connect_timeout);

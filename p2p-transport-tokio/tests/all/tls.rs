@@ -161,6 +161,87 @@ async fn an_open_stream_is_secured_in_place() {
     assert_eq!(server.closed(accepted).await, Ok(()));
 }
 
+/// Plain words, and behind them the hello, in one read of the other end.
+#[tokio::test]
+async fn what_came_with_the_last_plain_word_is_read_by_who_secures_the_stream() {
+    for plain in [&b"GO"[..], b"GO, and more"] {
+        let mut server = Hand::new(both());
+        let (_, at) = server.listen(local()).await;
+        let mut tcp = TcpStream::connect(at).await.unwrap();
+        tcp.write_all(plain).await.unwrap();
+        let accepted = server.opened().await;
+        assert_eq!(server.bytes(accepted, plain.len()).await, plain);
+        // The machine read the whole hello: it is in no socket any more.
+        let name = tokio_rustls::rustls::pki_types::ServerName::try_from("localhost").unwrap();
+        let mut session = tokio_rustls::rustls::ClientConnection::new(client(true), name).unwrap();
+        let mut hello = Vec::new();
+        session.write_tls(&mut hello).unwrap();
+        tcp.write_all(&hello).await.unwrap();
+        let unread = server.bytes(accepted, hello.len()).await;
+        assert!(unread == hello);
+        server
+            .make(move |cx| {
+                cx.secure_with(accepted, Security::Server, unread.clone());
+                cx.send(accepted, &b"secret"[..]);
+            })
+            .await;
+        let mut said = Vec::new();
+        while said.len() < 6 {
+            let mut bytes = [0; 4_096];
+            let n = soon("an answer", tcp.read(&mut bytes)).await.unwrap();
+            assert!(n > 0);
+            session.read_tls(&mut &bytes[..n]).unwrap();
+            session.process_new_packets().unwrap();
+            let mut out = Vec::new();
+            while session.wants_write() {
+                session.write_tls(&mut out).unwrap();
+            }
+            tcp.write_all(&out).await.unwrap();
+            let _ = std::io::Read::read_to_end(&mut session.reader(), &mut said);
+        }
+        assert_eq!(said, b"secret");
+        assert_eq!(secured(&mut server, accepted).await, Ok(()));
+    }
+}
+
+#[tokio::test]
+async fn what_is_given_back_to_a_plain_stream_comes_again() {
+    let (mut server, accepted, client, dialled, _) = pair().await;
+    client.make(move |cx| cx.send(dialled, &b"once"[..])).await;
+    let unread = server.bytes(accepted, 4).await;
+    server.make(move |cx| cx.secure_with(accepted, Security::None, unread.clone())).await;
+    assert_eq!(secured(&mut server, accepted).await, Ok(()));
+    client.make(move |cx| cx.send(dialled, &b" more"[..])).await;
+    assert_eq!(server.bytes(accepted, 9).await, b"once more");
+}
+
+#[tokio::test]
+async fn what_is_given_back_and_is_no_hello_is_insecure() {
+    let (mut server, accepted, mut client, dialled, _) = pair().await;
+    let garbage = Bytes::from(pattern(1, 5_000));
+    server.make(move |cx| cx.secure_with(accepted, Security::Server, garbage.clone())).await;
+    assert_eq!(secured(&mut server, accepted).await, Err(IoError::Insecure));
+    assert_eq!(server.closed(accepted).await, Err(IoError::Insecure));
+    // An alert, or nothing, and the end.
+    client.closed(dialled).await.ok();
+}
+
+/// A certificate that nobody vouches for.
+#[tokio::test]
+async fn among_strangers_any_certificate_will_do() {
+    let mut echo = spawn(Echo::at(local()).secured(), both());
+    let Some(Served::At(at)) = soon("the address", echo.news.next()).await else { panic!("it listens") };
+    let mut hand = Hand::new(Options::default().with_connector(Tls::new().with_any_server().unwrap()));
+    for name in ["example.org", "127.0.0.1"] {
+        let conn = hand.make(move |cx| cx.connect_secured(at, named(name))).await;
+        assert_eq!(hand.opened().await, conn);
+        hand.make(move |cx| cx.send(conn, &b"heard by nobody else"[..])).await;
+        assert_eq!(hand.bytes(conn, 20).await, b"heard by nobody else");
+        hand.make(move |cx| cx.close(conn)).await;
+        assert_eq!(soon("the end", echo.news.next()).await, Some(Served::Over));
+    }
+}
+
 #[tokio::test]
 async fn a_stream_that_cannot_be_secured_says_so_and_is_over() {
     let (_server, _accepted, mut client, dialled, _) = pair().await;

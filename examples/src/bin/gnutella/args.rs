@@ -84,6 +84,9 @@ pub(crate) struct Search {
     /// Seconds to wait for hits
     #[arg(long = "for", value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seconds: u64,
+    /// Ask ultrapeers one by one, by UDP and so many at the most, for what is too rare to be near (GUESS); give it time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) guess: Option<u16>,
     /// End after so many hits
     #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
     pub(crate) most: usize,
@@ -116,7 +119,7 @@ pub(crate) struct Browse {
 }
 
 /// Whom to ask first.
-#[derive(Debug, Clone, Arguments)]
+#[derive(Debug, Clone, Default, Arguments)]
 pub(crate) struct Network {
     /// A servent to link to: HOST:PORT
     #[arg(long, value_name = "ADDR", value_parser = peer)]
@@ -127,6 +130,11 @@ pub(crate) struct Network {
     /// A web cache (GWebCache) to ask for servents
     #[arg(long, value_name = "URL")]
     pub(crate) web_cache: Vec<String>,
+    /// Secure links with those who can, and take those that are secured: keeps out who listens, not who stands between, for
+    /// nobody is known by a certificate
+    #[cfg(feature = "tls")]
+    #[arg(long)]
+    pub(crate) tls: bool,
 }
 
 fn cache(text: &str) -> Result<(String, u16), String> {
@@ -146,6 +154,15 @@ impl Network {
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.peer.is_empty() && self.udp_cache.is_empty() && self.web_cache.is_empty()
+    }
+
+    /// Whether links are secured with those who can.
+    pub(crate) const fn is_secured(&self) -> bool {
+        #[cfg(feature = "tls")]
+        let secured = self.tls;
+        #[cfg(not(feature = "tls"))]
+        let secured = false;
+        secured
     }
 
     /// Whether all that is named is on this machine.

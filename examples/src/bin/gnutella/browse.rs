@@ -19,10 +19,10 @@ struct Listed {
 
 pub(crate) async fn run(args: &Browse, out: &mut Output, stop: &Stop) -> Result<ExitCode, Failure> {
     // No part of any network: who shares is asked, and nobody else.
-    let nobody = Network { peer: Vec::new(), udp_cache: Vec::new(), web_cache: Vec::new() };
+    let nobody = Network::default();
     let mut config = session::guest(&nobody, None);
     (config.listen, config.udp) = (None, false);
-    let session = Session::start(config, session::options(&[""; 0])?, out).await?;
+    let session = Session::start(config, session::options(&[""; 0], &nobody)?, out).await?;
     let asked = session.answers(Command::Transfer(transfer::Command::Browse(args.servent)));
     let answers = tokio::select! {
         answers = asked => Some(answers),

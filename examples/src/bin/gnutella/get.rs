@@ -47,7 +47,7 @@ pub(crate) async fn run(args: &Get, out: &mut Output, stop: &Stop) -> Result<Exi
     let mut config = session::guest(&args.network, args.listen);
     // What is fetched is given to others meanwhile, and nothing else.
     config.transfers.scan_every = Duration::ZERO;
-    let mut session = Session::start(config, session::options(&[&args.to])?, out).await?;
+    let mut session = Session::start(config, session::options(&[&args.to], &args.network)?, out).await?;
     let result = Transfer::new(args, out).run(&mut session, wanted, stop).await;
     session.stop().await;
     result

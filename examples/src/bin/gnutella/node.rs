@@ -33,7 +33,9 @@ pub(crate) async fn run(args: &Node, out: &mut Output, stop: &Stop) -> Result<Ex
     transfers.upload_rate = args.up.unwrap_or(u64::MAX);
     // What is shared is told soon to who links here, and then as often as others do.
     config.tables_every = config.tables_every.min(Duration::from_secs(args.rescan));
-    let mut session = Session::start(config, session::options(&shares.roots)?, out).await?;
+    config.tls = args.network.is_secured();
+    let options = session::options(&shares.roots, &args.network)?;
+    let mut session = Session::start(config, options, out).await?;
     let mut hosts = args.state.as_deref().map(Hosts::new);
     let result = serve(&mut session, args, hosts.as_mut(), out, stop).await;
     if let Some(hosts) = &mut hosts {
@@ -116,7 +118,8 @@ impl Status {
                     Line::new("linked")
                         .text("addr", neighbour.addr)
                         .text("role", word(neighbour.role))
-                        .flag("dialled", neighbour.dialled),
+                        .flag("dialled", neighbour.dialled)
+                        .flag("secured", neighbour.secured),
                 );
             }
             Event::Parted(addr, why) => {

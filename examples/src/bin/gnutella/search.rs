@@ -4,7 +4,7 @@ use crate::args::Search;
 use crate::session::{self, Session};
 use crate::{INTERRUPTED, hits};
 use p2p_examples::{Failure, Line, Output, Stop, escape};
-use p2p_gnutella::servent::{Hit, Wish};
+use p2p_gnutella::servent::{Hit, Strategy, Wish};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(crate) async fn run(args: &Search, out: &mut Output, stop: &Stop) -> Result<
         return Err(Failure::new("nobody to ask: give --peer, --udp-cache or --web-cache"));
     }
     let config = session::guest(&args.network, None);
-    let mut session = Session::start(config, session::options(&[""; 0])?, out).await?;
+    let mut session = Session::start(config, session::options(&[""; 0], &args.network)?, out).await?;
     let result = search(&mut session, args, out, stop).await;
     session.stop().await;
     result
@@ -30,7 +30,11 @@ async fn search(
     }
     let words = args.words.join(" ");
     let (node, news) = session.parts();
-    let mut asked = node.search(Wish::words(&words));
+    let wish = Wish::words(&words);
+    let mut asked = node.search(match args.guess {
+        Some(most) => wish.by(Strategy::Guess(most)),
+        None => wish,
+    });
     let end = tokio::time::sleep(Duration::from_secs(args.seconds));
     tokio::pin!(end);
     let mut found: Vec<Hit> = Vec::new();

@@ -23,12 +23,19 @@ pub(crate) fn guest(network: &Network, listen: Option<SocketAddr>) -> Config {
     config.listen = Some(listen.unwrap_or_else(|| SocketAddr::new(ip, 0)));
     // It waits for answers, so what it asks shall not wait.
     config.flush_after = std::time::Duration::ZERO;
+    config.tls = network.is_secured();
     config
 }
 
 /// Options of a driver with these folders, and a thread for each core to read, write and digest.
-pub(crate) fn options(roots: &[impl AsRef<Path>]) -> Result<Options, Failure> {
+pub(crate) fn options(roots: &[impl AsRef<Path>], network: &Network) -> Result<Options, Failure> {
     let mut options = Options::default();
+    if network.is_secured() {
+        #[cfg(feature = "tls")]
+        let secured = p2p_examples::trust::among_strangers()?;
+        #[cfg(feature = "tls")]
+        (options = options.with_connector(secured));
+    }
     options.workers = std::thread::available_parallelism().map_or(2, usize::from);
     // A browse and a broad search bring many answers at once.
     options.desk.answers_hard = 60_000;

@@ -41,6 +41,22 @@ fn what_a_leaf_shares_is_found_and_fetched_by_another() {
     }
 }
 
+/// By UDP, one ultrapeer after the other: the second is known by what the first says.
+#[test]
+fn what_is_rare_is_asked_for_by_datagrams() {
+    let place = Place::new("gnutella-guess");
+    place.put("music/Rare Train.flac", b"hardly anybody has it");
+    let [up, far] = pair();
+    let _leaf = sharer(&place, "music", &far.at, &[]);
+    search("rare", &far.at, 1);
+    let words = ["search", "rare", "--peer", &up.at, "--guess", "10", "--for", "60", "--most", "1", "--json"];
+    let found = run(&words);
+    assert!(found.status.success(), "{}", text(&found.stderr));
+    let lines = text(&found.stdout);
+    let hit = lines.lines().find(|line| line.starts_with("{\"event\":\"hit\"")).unwrap();
+    assert_eq!(field(hit, "name"), "Rare Train.flac");
+}
+
 #[test]
 fn a_get_that_was_killed_goes_on_from_there() {
     let place = Place::new("gnutella-kill");

@@ -1,6 +1,8 @@
 //! `gnutella` on loopback: two ultrapeers, their leaves, and people who search, get and browse.
 
 mod files;
+#[cfg(feature = "tls")]
+mod secured;
 mod wrong;
 
 use crate::rig::{Place, Running, field, number, text};

@@ -53,6 +53,10 @@ struct Host {
     named: bool,
     /// Whether it was a neighbour.
     proven: bool,
+    /// Whether a stream to it could not be secured.
+    plain: bool,
+    /// Whether it says that it answers queries by UDP.
+    guessed: bool,
 }
 
 /// What is worth more comes later: who was named, who did not fail, ultrapeers, who was a neighbour, the newest.
@@ -60,8 +64,18 @@ type Worth = (bool, Reverse<u8>, bool, bool, Instant, Reverse<SocketAddr>);
 
 impl Host {
     fn new(addr: SocketAddr, ultrapeer: bool, seen: Instant) -> Self {
-        let (named, proven) = (false, false);
-        Self { addr: addr.into(), seen, tried: Instant::MAX, fails: 0, ultrapeer, named, proven }
+        let (named, proven, plain, guessed) = (false, false, false, false);
+        Self {
+            addr: addr.into(),
+            seen,
+            tried: Instant::MAX,
+            fails: 0,
+            ultrapeer,
+            named,
+            proven,
+            plain,
+            guessed,
+        }
     }
 
     fn worth(&self) -> Worth {
@@ -187,6 +201,30 @@ impl Hosts {
         }
     }
 
+    /// A stream to it could not be secured.
+    pub(in crate::servent) fn speaks_plain(&mut self, addr: SocketAddr) {
+        if let Some(host) = self.get_mut(addr) {
+            host.plain = true;
+        }
+    }
+
+    /// Whether it is to be spoken to in the clear.
+    pub(in crate::servent) fn is_plain(&self, addr: SocketAddr) -> bool {
+        self.place(addr).is_ok_and(|place| self.known[place].plain)
+    }
+
+    /// It says that it answers queries by UDP.
+    pub(in crate::servent) fn is_guessed(&mut self, addr: SocketAddr) {
+        if let Some(host) = self.get_mut(addr) {
+            host.guessed = true;
+        }
+    }
+
+    /// Those who say that they answer queries by UDP and did not fail, the newest first.
+    pub(in crate::servent) fn guessed(&self, most: usize, except: Option<SocketAddr>) -> Vec<SocketAddr> {
+        self.newest(most, |host| host.guessed && Some(host.addr.get()) != except)
+    }
+
     /// It is there, and has no place.
     pub(in crate::servent) fn refused(&mut self, addr: SocketAddr, now: Instant) {
         if let Some(host) = self.get_mut(addr) {
@@ -231,10 +269,14 @@ impl Hosts {
         ultrapeers: bool,
         except: Option<SocketAddr>,
     ) -> Vec<SocketAddr> {
+        self.newest(most, |host| host.ultrapeer == ultrapeers && Some(host.addr.get()) != except)
+    }
+
+    fn newest(&self, most: usize, is_such: impl Fn(&Host) -> bool) -> Vec<SocketAddr> {
         let mut good: Vec<(Reverse<(bool, Instant)>, SocketAddr)> = Vec::with_capacity(most + 1);
-        for host in self.known.iter().filter(|host| host.ultrapeer == ultrapeers && host.fails == 0) {
+        for host in self.known.iter().filter(|host| host.fails == 0) {
             let this = (Reverse((host.proven, host.seen)), host.addr.get());
-            if good.len() == most && good.last().is_none_or(|last| *last < this) || Some(this.1) == except {
+            if good.len() == most && good.last().is_none_or(|last| *last < this) || !is_such(host) {
                 continue;
             }
             good.insert(good.partition_point(|other| *other < this), this);

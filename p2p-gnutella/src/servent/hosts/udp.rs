@@ -75,12 +75,16 @@ impl Servent {
         }
         let now = cx.now();
         let asked = ping.extensions().data(name::CACHED_PONGS).map(|data| Scp::parse(&data));
-        let packed = asked.map_or_else(Packed::default, |scp| self.packed_for(scp, peer));
+        let wants_key = self.config.guess && ping.extensions().has(name::QUERY_KEY);
+        let packed = match asked {
+            None => Packed::default(),
+            // Who asks for a key looks for those who give one.
+            Some(scp) if wants_key => self.guessed_for(scp, peer),
+            Some(scp) => self.packed_for(scp, peer),
+        };
         let mut pong = self.own_pong(now, &packed, asked.is_some());
-        if self.config.guess && ping.extensions().has(name::QUERY_KEY) {
-            let mut extensions = BytesMut::from(&pong.extensions[..]);
-            ggep::Writer::new(&mut extensions).put(name::QUERY_KEY, &self.oob.token(peer, now));
-            pong.extensions = extensions.freeze();
+        if wants_key {
+            self.with_key(&mut pong, peer, cx);
         }
         let header = Header { guid: header.guid, kind: Kind::PONG, ttl: 1, hops: 0 };
         self.send_by_udp(peer, header, &Message::Pong(pong), cx);
@@ -94,7 +98,8 @@ impl Servent {
         pong: &Pong,
         cx: &mut Cx<'_, Self>,
     ) {
-        let is_asked = self.pings.get(&header.guid) == Some(LinkId::SELF);
+        let is_walk = self.pong_to_walk(peer, header, pong);
+        let is_asked = is_walk || self.pings.get(&header.guid) == Some(LinkId::SELF);
         if !self.proves(peer, &header.guid, cx) && !is_asked {
             self.counts.datagrams_dropped += 1;
             return;

@@ -3,9 +3,11 @@
 mod bootstrap;
 mod files;
 mod flood;
+mod guess;
 mod net;
 mod oob;
 mod primitives;
+mod proxied;
 mod replayed;
 mod secured;
 mod tiers;

@@ -24,6 +24,8 @@ pub(crate) struct Victim {
     pub(crate) sent: Vec<(ConnId, Bytes)>,
     pub(crate) datagrams: Vec<Datagram>,
     closed: Vec<ConnId>,
+    /// Streams that strangers opened.
+    opened: Vec<(SocketAddr, ConnId)>,
     /// Those that are set.
     pub(crate) timers: std::collections::BTreeSet<Timer>,
 }
@@ -64,6 +66,7 @@ impl Victim {
             sent: Vec::new(),
             datagrams: Vec::new(),
             closed: Vec::new(),
+            opened: Vec::new(),
             timers: std::collections::BTreeSet::new(),
         };
         for effect in victim.give_raw(Input::Start) {
@@ -111,12 +114,26 @@ impl Victim {
         self.now += Duration::from_secs(secs);
     }
 
+    /// The stream that somebody opened.
+    pub(crate) fn conn_of(&self, from: SocketAddr) -> ConnId {
+        self.opened.iter().rev().find(|(addr, _)| *addr == from).unwrap().1
+    }
+
+    pub(crate) fn wait_for(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    pub(crate) const fn now(&self) -> Instant {
+        self.now
+    }
+
     pub(crate) fn servent(&self) -> &Servent {
         self.machine.inner()
     }
 
     pub(crate) fn open(&mut self, from: SocketAddr) -> ConnId {
         let conn = ConnId::from_raw(self.source.draw());
+        self.opened.push((from, conn));
         self.give(Input::Stream(conn, StreamInput::Open { peer: from, listener: Some(self.listener) }));
         conn
     }
