@@ -1,11 +1,17 @@
 //! Datagram sockets: received with hop limit and interface, sent with them, multicast groups joined and left.
+//!
+//! Linux takes a run of datagrams to one receiver in one call, and hands one over in the same way (segmentation offload,
+//! `UDP_SEGMENT` and `UDP_GRO`): the stack below carries a run as one packet, and a network card that can cuts it.
+
+mod control;
+mod outbox;
 
 use crate::error::io_error;
 use crate::ready::SlotWaker;
 use bytes::Bytes;
+use outbox::{Outbox, Run};
 use p2p_core::{Datagram, Group, IoError, SocketId};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
-use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -22,7 +28,9 @@ pub(crate) struct Udp {
     pub(crate) wake: Arc<SlotWaker>,
     pub(crate) waker: Waker,
     socket: UdpSocket,
-    queue: VecDeque<Datagram>,
+    queue: Outbox,
+    /// Whether datagrams to one receiver are sent in runs.
+    runs: bool,
     /// Where the group that was joined last was joined: what goes to a group goes there, unless it says where.
     group_interface: Option<u32>,
     pub(crate) touched: bool,
@@ -81,16 +89,29 @@ impl Udp {
         control::enable(&socket, at);
         let socket = UdpSocket::from_std(socket.into())?;
         let waker = Waker::from(Arc::clone(&wake));
-        Ok(Self { id, wake, waker, socket, queue: VecDeque::new(), group_interface: None, touched: false })
+        Ok(Self {
+            id,
+            wake,
+            waker,
+            socket,
+            queue: Outbox::default(),
+            runs: control::RUNS,
+            group_interface: None,
+            touched: false,
+        })
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// The next datagram. Too large a one, which cannot be, and errors that an earlier send left behind are passed
-    /// over.
-    pub(crate) fn receive(&self, scratch: &mut Scratch) -> Poll<Result<Datagram, IoError>> {
+    /// What comes next: one datagram, or a run of them. Too large a one, which cannot be, and errors that an earlier send
+    /// left behind are passed over.
+    pub(crate) fn receive(
+        &self,
+        scratch: &mut Scratch,
+        into: &mut Vec<Datagram>,
+    ) -> Poll<Result<(), IoError>> {
         scratch.prepare();
         let mut cx = Context::from_waker(&self.waker);
         loop {
@@ -100,9 +121,15 @@ impl Udp {
                 Poll::Ready(Ok(())) => {}
             }
             match self.socket.try_io(Interest::READABLE, || control::receive(&self.socket, scratch)) {
-                Ok((len, peer, ttl, interface)) => {
-                    let data = Bytes::copy_from_slice(scratch.payload.get(..len).unwrap_or_default());
-                    return Poll::Ready(Ok(Datagram { peer, data, ttl, interface }));
+                Ok(Received { len, each, peer, ttl, interface }) => {
+                    let all = scratch.payload.get(..len).unwrap_or_default();
+                    let datagram = |data| Datagram { peer, data, ttl, interface };
+                    if all.is_empty() {
+                        into.push(datagram(Bytes::new()));
+                    }
+                    // Each has memory of its own: who keeps one shall not keep all.
+                    into.extend(all.chunks(each.max(1)).map(Bytes::copy_from_slice).map(datagram));
+                    return Poll::Ready(Ok(()));
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock
@@ -125,27 +152,39 @@ impl Udp {
         }
         let room = self.queue.len() < most;
         if room {
-            self.queue.push_back(datagram);
+            self.queue.push(datagram, self.runs);
         }
         room
     }
 
     /// Sends what is queued, as far as the socket takes it. Returns how many were refused and dropped.
     pub(crate) fn flush(&mut self) -> u64 {
+        self.flush_with(control::send)
+    }
+
+    fn flush_with(&mut self, send: impl Fn(&UdpSocket, &Run) -> io::Result<usize>) -> u64 {
         let mut cx = Context::from_waker(&self.waker);
         let mut dropped = 0;
-        while let Some(datagram) = self.queue.front() {
+        while let Some(run) = self.queue.front() {
             if !matches!(self.socket.poll_send_ready(&mut cx), Poll::Ready(Ok(()))) {
                 return dropped;
             }
-            match self.socket.try_io(Interest::WRITABLE, || control::send(&self.socket, datagram)) {
-                Ok(_) => {}
+            match self.socket.try_io(Interest::WRITABLE, || send(&self.socket, run)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                // A card that cannot cut it, or a path that takes less: one by one, they may pass.
+                Err(error) if run.count() > 1 => {
+                    self.runs &= !control::are_runs_refused(&error);
+                    if let Some(run) = self.queue.pop() {
+                        self.queue.put_back(run);
+                    }
+                    continue;
+                }
+                Ok(_) => {}
                 Err(_) => dropped += 1,
             }
-            self.queue.pop_front();
+            self.queue.pop();
         }
-        self.queue.shrink_to(64);
+        self.queue.shrink();
         dropped
     }
 
@@ -179,132 +218,13 @@ fn interface_v4(index: Option<u32>) -> InterfaceIndexOrAddress {
     index.map_or(InterfaceIndexOrAddress::Address(Ipv4Addr::UNSPECIFIED), InterfaceIndexOrAddress::Index)
 }
 
-type Received = (usize, SocketAddr, Option<u8>, Option<u32>);
-
-/// Hop limit and interface, through the control messages of recvmsg and sendmsg.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod control {
-    use super::{Received, Scratch};
-    use nix::libc;
-    use nix::sys::socket::{
-        ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt, sockopt,
-    };
-    use p2p_core::Datagram;
-    use std::io::{self, IoSlice, IoSliceMut};
-    use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
-    use std::os::fd::AsRawFd;
-    use tokio::net::UdpSocket;
-
-    /// Asks for them; a system that refuses leaves them unknown.
-    pub(super) fn enable(socket: &socket2::Socket, at: SocketAddr) {
-        let _ = if at.is_ipv4() {
-            setsockopt(socket, sockopt::Ipv4RecvTtl, &true)
-                .and_then(|()| setsockopt(socket, sockopt::Ipv4PacketInfo, &true))
-        } else {
-            setsockopt(socket, sockopt::Ipv6RecvHopLimit, &true)
-                .and_then(|()| setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true))
-        };
-    }
-
-    pub(super) fn receive(socket: &UdpSocket, scratch: &mut Scratch) -> io::Result<Received> {
-        let Scratch { payload, control } = scratch;
-        let mut parts = [IoSliceMut::new(payload)];
-        let got = recvmsg::<SockaddrStorage>(
-            socket.as_raw_fd(),
-            &mut parts,
-            Some(control.as_mut_slice()),
-            MsgFlags::empty(),
-        )?;
-        let peer = got.address.and_then(addr).ok_or(io::ErrorKind::InvalidData)?;
-        let (mut ttl, mut interface) = (None, None);
-        for message in got.cmsgs().into_iter().flatten() {
-            match message {
-                ControlMessageOwned::Ipv4Ttl(n) | ControlMessageOwned::Ipv6HopLimit(n) => {
-                    ttl = u8::try_from(n).ok();
-                }
-                ControlMessageOwned::Ipv4PacketInfo(info) => interface = u32::try_from(info.ipi_ifindex).ok(),
-                ControlMessageOwned::Ipv6PacketInfo(info) => interface = Some(info.ipi6_ifindex),
-                _ => {}
-            }
-        }
-        Ok((got.bytes, peer, ttl, interface))
-    }
-
-    fn addr(from: SockaddrStorage) -> Option<SocketAddr> {
-        if let Some(v4) = from.as_sockaddr_in() {
-            return Some(SocketAddrV4::from(*v4).into());
-        }
-        from.as_sockaddr_in6().map(|v6| SocketAddrV6::from(*v6).into())
-    }
-
-    pub(super) fn send(socket: &UdpSocket, datagram: &Datagram) -> io::Result<usize> {
-        if datagram.ttl.is_none() && datagram.interface.is_none() {
-            // Inside `try_io` already, so straight to the system.
-            return socket2::SockRef::from(socket).send_to(&datagram.data, &datagram.peer.into());
-        }
-        let hops = libc::c_int::from(datagram.ttl.unwrap_or(0));
-        let index = datagram.interface.unwrap_or(0);
-        let info4 = libc::in_pktinfo {
-            ipi_ifindex: libc::c_int::try_from(index).unwrap_or(0),
-            ipi_spec_dst: libc::in_addr { s_addr: 0 },
-            ipi_addr: libc::in_addr { s_addr: 0 },
-        };
-        let info6 = libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: [0; 16] }, ipi6_ifindex: index };
-        let mut messages = Vec::with_capacity(2);
-        if datagram.ttl.is_some() {
-            messages.push(match datagram.peer {
-                SocketAddr::V4(_) => ControlMessage::Ipv4Ttl(&hops),
-                SocketAddr::V6(_) => ControlMessage::Ipv6HopLimit(&hops),
-            });
-        }
-        if datagram.interface.is_some() {
-            messages.push(match datagram.peer {
-                SocketAddr::V4(_) => ControlMessage::Ipv4PacketInfo(&info4),
-                SocketAddr::V6(_) => ControlMessage::Ipv6PacketInfo(&info6),
-            });
-        }
-        let to = SockaddrStorage::from(datagram.peer);
-        let parts = [IoSlice::new(&datagram.data)];
-        Ok(sendmsg(socket.as_raw_fd(), &parts, &messages, MsgFlags::empty(), Some(&to))?)
-    }
-}
-
-/// Elsewhere hop limits and interfaces of what comes in are unknown, and those of what goes to a group are set for the
-/// whole socket before each.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod control {
-    use super::{Received, Scratch};
-    use p2p_core::Datagram;
-    use std::io;
-    use std::net::SocketAddr;
-    use tokio::net::UdpSocket;
-
-    pub(super) fn enable(_: &socket2::Socket, _: SocketAddr) {}
-
-    pub(super) fn receive(socket: &UdpSocket, scratch: &mut Scratch) -> io::Result<Received> {
-        let (len, peer) = socket.try_recv_from(&mut scratch.payload)?;
-        Ok((len, peer, None, None))
-    }
-
-    pub(super) fn send(socket: &UdpSocket, datagram: &Datagram) -> io::Result<usize> {
-        let raw = socket2::SockRef::from(socket);
-        if let SocketAddr::V4(peer) = datagram.peer
-            && peer.ip().is_multicast()
-        {
-            if let Some(index) = datagram.interface {
-                // The number of an interface in place of its address (RFC 1724, section 3.3).
-                raw.set_multicast_if_v4(&index.into())?;
-            }
-            datagram.ttl.map_or(Ok(()), |ttl| raw.set_multicast_ttl_v4(ttl.into()))?;
-        }
-        if let SocketAddr::V6(peer) = datagram.peer
-            && peer.ip().is_multicast()
-        {
-            datagram.interface.map_or(Ok(()), |index| raw.set_multicast_if_v6(index))?;
-            datagram.ttl.map_or(Ok(()), |ttl| raw.set_multicast_hops_v6(ttl.into()))?;
-        }
-        raw.send_to(&datagram.data, &datagram.peer.into())
-    }
+/// What one call received: `len` bytes, a datagram in each `each` of them.
+struct Received {
+    len: usize,
+    each: usize,
+    peer: SocketAddr,
+    ttl: Option<u8>,
+    interface: Option<u32>,
 }
 
 #[cfg(test)]
@@ -323,5 +243,39 @@ mod tests {
         // Systems differ in what they add, and in the most that they give.
         let (small, large) = (size(16 * 1024), size(128 * 1024));
         assert!(small >= 16 * 1024 && large >= 128 * 1024 && small < large, "{small}, {large}");
+    }
+    /// What the system does not take in one call it may take in several.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[tokio::test]
+    async fn a_run_that_is_refused_goes_one_by_one() {
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let bind = |id| {
+            let wake = SlotWaker::new(id, &Arc::new(Ready::default()));
+            Udp::bind(SocketId::from_raw(id.into()), at, 64 * 1024, wake).expect("a socket")
+        };
+        let (mut from, to) = (bind(1), bind(2));
+        let peer = to.local_addr().expect("its address");
+        from.socket.writable().await.expect("it can be written to");
+        for (refusal, goes_on) in [(nix::Error::EMSGSIZE, true), (nix::Error::EIO, false)] {
+            for n in 0..5_u8 {
+                assert!(from.queue(Datagram::new(peer, vec![n; 9]), 5));
+            }
+            assert!(!from.queue(Datagram::new(peer, vec![5; 9]), 5), "five wait");
+            let dropped = from.flush_with(|socket, run| {
+                // And one of them not at all.
+                if run.count() > 1 || run.first[0] == 3 {
+                    return Err(refusal.into());
+                }
+                control::send(socket, run)
+            });
+            assert_eq!((dropped, from.runs), (1, goes_on), "{refusal}");
+            let (mut scratch, mut got) = (Scratch::default(), Vec::new());
+            while got.len() < 4 {
+                to.socket.readable().await.expect("more");
+                let _ = to.receive(&mut scratch, &mut got);
+            }
+            let numbers: Vec<_> = got.iter().map(|datagram| datagram.data[0]).collect();
+            assert_eq!(numbers, [0, 1, 2, 4]);
+        }
     }
 }

@@ -23,8 +23,8 @@ use bytes::Bytes;
 use p2p_core::limit::TokenBucket;
 use p2p_core::node::Desk;
 use p2p_core::{
-    ConnId, Cx, Duration, Effect, Input, Instant, JobDone, JobId, ListenerId, LookupId, Machine, OpInput,
-    Rng, Security, SocketId, Source, StreamInput,
+    ConnId, Cx, Datagram, Duration, Effect, Input, Instant, JobDone, JobId, ListenerId, LookupId, Machine,
+    OpInput, Rng, Security, SocketId, Source, StreamInput,
 };
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::{Future, poll_fn};
@@ -38,7 +38,7 @@ use tokio::time::Sleep;
 
 /// Reads of one socket in one turn.
 const READS: usize = 2;
-/// Datagrams of one socket in one turn.
+/// Datagrams of one socket in one turn, and what came with the last of them.
 const DATAGRAMS: usize = 64;
 /// Asks, and answers of the driver itself, in one turn.
 const INPUTS: usize = 256;
@@ -121,6 +121,8 @@ pub(crate) struct Driver<M: Machine> {
     spare: Vec<VecDeque<Bytes>>,
     receive: Receive,
     scratch: Scratch,
+    /// Datagrams that a call received, until they are given; empty between calls.
+    arrived: Vec<Datagram>,
     pool: Pool,
     results: Vec<(JobId, JobDone)>,
     download: TokenBucket,
@@ -166,6 +168,7 @@ impl<M: Machine> Driver<M> {
             spare: Vec::new(),
             receive: Receive::new(options.receive_buffer, options.receive_buffers),
             scratch: Scratch::default(),
+            arrived: Vec::new(),
             pool: Pool::new(Arc::clone(&options.storage), &ready, options.workers, options.jobs),
             results: Vec::new(),
             download: Rate::bucket(options.download),
@@ -586,27 +589,45 @@ impl<M: Machine> Driver<M> {
     }
 
     fn poll_udp(&mut self, slot: u32, id: SocketId) {
-        for _ in 0..DATAGRAMS {
-            let Some(Slot::Udp(udp)) = self.slots.get_mut(slot as usize) else { return };
-            if udp.id != id {
-                return;
-            }
-            match udp.receive(&mut self.scratch) {
+        let mut arrived = std::mem::take(&mut self.arrived);
+        let mut taken = 0;
+        while taken < DATAGRAMS {
+            let Some(udp) = udp_at(&mut self.slots, slot, id) else { break };
+            match udp.receive(&mut self.scratch, &mut arrived) {
                 Poll::Pending => {
                     self.touch_udp(slot);
+                    self.arrived = arrived;
                     return;
                 }
-                Poll::Ready(Ok(datagram)) => self.give(Input::Datagram(id, datagram)),
+                Poll::Ready(Ok(())) => {
+                    taken += arrived.len();
+                    for datagram in arrived.drain(..) {
+                        // The machine may have let go of the socket meanwhile.
+                        if udp_at(&mut self.slots, slot, id).is_some() {
+                            self.give(Input::Datagram(id, datagram));
+                        }
+                    }
+                }
                 Poll::Ready(Err(error)) => {
                     self.sockets.remove(&id);
                     self.free(slot);
                     self.answers.push_back(Input::Bound(id, Err(error)));
-                    return;
+                    break;
                 }
             }
         }
-        self.touch_udp(slot);
-        self.wake(slot);
+        self.arrived = arrived;
+        if udp_at(&mut self.slots, slot, id).is_some() {
+            self.touch_udp(slot);
+            self.wake(slot);
+        }
+    }
+}
+
+fn udp_at(slots: &mut [Slot], slot: u32, id: SocketId) -> Option<&mut Udp> {
+    match slots.get_mut(slot as usize) {
+        Some(Slot::Udp(udp)) if udp.id == id => Some(udp),
+        _ => None,
     }
 }
 

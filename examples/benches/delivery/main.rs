@@ -1,0 +1,156 @@
+//! What a delivered packet costs: a source and 31 viewers over loopback UDP, each with a socket and a driver of its own, in
+//! one process; and one member's core alone. `cargo bench -p p2p-examples --bench delivery`; `-- --check` fails when a goal is
+//! missed.
+
+mod alone;
+
+use alone::CHILDREN;
+use p2p_core::{Bytes, Rng};
+use p2p_esm::playout::Output;
+use p2p_esm::{Command, Config, Esm, Event, LARGEST_PACKET, Shape, SharedKey, SourceKey};
+use p2p_examples::cost::cpu;
+use p2p_transport_tokio::{Options, Running, spawn};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+const MEMBERS: usize = 32;
+/// Bytes in a second of the stream: what 32 members of one process pass on without loss on one busy core.
+const RATE: u32 = 3_000_000;
+/// Megabytes delivered for a second of CPU (issue 6's table), encrypted and not.
+const CLOSED: f64 = 100.0;
+const OPEN: f64 = 400.0;
+/// Microseconds that the machine takes for a packet, cryptography apart.
+const CORE: f64 = 1.0;
+/// Bytes on the wire for one of the stream and one that the code adds.
+const WIRE: f64 = 1.08;
+/// Heads of IPv4 and UDP.
+const HEADS: u64 = 28;
+
+fn config(shape: Shape, shared: Option<SharedKey>) -> Config {
+    let mut config = Config::default();
+    config.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    (config.shape, config.shared) = (shape, shared);
+    (config.rate, config.upload) = (RATE, 5 * RATE);
+    // Nothing is given up, however slow the machine is: all of it is there to be asked for.
+    config.patience = Duration::from_secs(60);
+    (config.history, config.window) = (1_024, 2_048);
+    config
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.datagrams = 4_096;
+    options.datagram_buffer = 4 << 20;
+    options
+}
+
+struct Cost {
+    /// Megabytes delivered for a second of CPU.
+    speed: f64,
+    /// Bytes on the wire for one that was delivered.
+    wire: f64,
+}
+
+async fn delivery(shape: Shape, shared: Option<SharedKey>, packets: usize) -> Cost {
+    let key = SourceKey::new([7; 32]);
+    let group = key.group();
+    let mut at_source = config(shape, shared.clone());
+    at_source.source = Some(key);
+    let mut source = spawn(Esm::new(at_source), options());
+    source.node.run(Command::Broadcast).await.expect("a source");
+    let at = loop {
+        if let Some(Event::Listening(at)) = source.news.next().await {
+            break at;
+        }
+    };
+    let mut members: Vec<Running<Esm>> = Vec::new();
+    for _ in 1..MEMBERS {
+        let member = spawn(Esm::new(config(shape, shared.clone())), options());
+        member.node.run(Command::Join { group, by: vec![at] }).await.expect("a place");
+        members.push(member);
+    }
+    let watching: Vec<_> = members
+        .iter()
+        .map(|member| {
+            let mut watch = member.node.ask(Command::Watch);
+            tokio::spawn(async move {
+                let mut bytes = 0_u64;
+                while let Ok(Some(event)) = watch.try_next().await {
+                    if let Event::Output(Output::Packet { data, .. }) = event {
+                        bytes += data.len() as u64;
+                    }
+                }
+                bytes
+            })
+        })
+        .collect();
+    // Everybody has found a place that stays.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let packet = Bytes::from(Rng::fast_from(1).bytes::<LARGEST_PACKET>().to_vec());
+    let began = cpu();
+    // As a source has them that reads now and then: fifty times in a second.
+    let portion = 64;
+    let mut turns =
+        tokio::time::interval(Duration::from_secs_f64((portion * LARGEST_PACKET) as f64 / f64::from(RATE)));
+    for at in 0..packets / portion {
+        turns.tick().await;
+        let part = vec![packet.clone(); portion];
+        let command =
+            if (at + 1) * portion == packets { Command::SendLast(part) } else { Command::Send(part) };
+        source.node.run(command).await.expect("it is sent");
+    }
+    let mut bytes = 0;
+    for watching in watching {
+        bytes += watching.await.expect("a viewer");
+    }
+    let took = cpu() - began;
+    let (mut wire, mut counts) = (0, vec![source.stop().await.counts()]);
+    let leaving: Vec<_> = members.into_iter().map(|member| tokio::spawn(member.stop())).collect();
+    for left in leaving {
+        counts.push(left.await.expect("a member").counts());
+    }
+    for count in counts {
+        wire += count.sent_bytes + count.control + (count.sent + count.control_sent) * HEADS;
+    }
+    assert_eq!(
+        bytes,
+        ((MEMBERS - 1) * packets * LARGEST_PACKET) as u64,
+        "all of it is delivered to everybody"
+    );
+    Cost { speed: bytes as f64 / 1e6 / took.as_secs_f64(), wire: wire as f64 / bytes as f64 }
+}
+
+fn main() -> ExitCode {
+    let has = |option: &str| std::env::args().any(|arg| arg == option);
+    let packets = if has("--test") { 192 } else { 3_200 };
+    let say = |text: std::fmt::Arguments<'_>| {
+        let _ = writeln!(std::io::stdout(), "{text}");
+    };
+    let mut met = true;
+    for (name, shape) in [("one tree", Shape::SINGLE), ("6 of 4 trees", Shape::SIX_OF_FOUR)] {
+        let alone::Cost { whole, cryptography } = alone::cost(shape, RATE, packets * 10);
+        let core = whole - cryptography;
+        say(format_args!(
+            "a member alone, {name}: {core:.2} us a packet to {CHILDREN} children and a viewer (goal {CORE}), and \
+             {cryptography:.2} us of digests and signatures"
+        ));
+        met &= core <= CORE || shape != Shape::SINGLE;
+    }
+    let key = SharedKey::new([3; 32]);
+    for (name, shape) in [("one tree", Shape::SINGLE), ("6 of 4 trees", Shape::SIX_OF_FOUR)] {
+        for (kind, shared, goal) in [("open", None, OPEN), ("closed", Some(key.clone()), CLOSED)] {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let cost = runtime.expect("a runtime").block_on(delivery(shape, shared, packets));
+            let wire = cost.wire / shape.expansion();
+            say(format_args!(
+                "{MEMBERS} members, {name}, {kind}: {:.0} MB for a second of CPU (goal {goal}), {wire:.3} times the \
+                 expansion on the wire (goal {WIRE})",
+                cost.speed
+            ));
+            met &= wire <= WIRE && (cost.speed >= goal || shape != Shape::SINGLE);
+        }
+    }
+    if has("--check") && !met { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

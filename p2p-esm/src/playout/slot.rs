@@ -1,0 +1,116 @@
+//! The symbols of one generation, and what is signed of them: [`Slot`].
+
+use super::Taken;
+use crate::code::Decoder;
+use crate::manifest::Listed;
+use crate::shape::Shape;
+use crate::symbol::Symbol;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use p2p_core::Instant;
+
+/// Unsigned symbols that are kept beside another one of the same number, until one of them is signed.
+const RIVALS: usize = 2;
+
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    pub(super) symbols: Vec<Option<Bytes>>,
+    /// The symbols whose digest is signed, or that follow from such ones.
+    pub(super) sound: u64,
+    /// Those of them that only follow, and have not come yet.
+    pub(super) derived: u64,
+    pub(super) listed: Option<Listed>,
+    /// Unsigned symbols of a number that another unsigned one has.
+    rivals: Vec<(u8, Bytes)>,
+    /// When anything was seen of it, or of a later one.
+    pub(super) seen: Option<Instant>,
+}
+
+impl Slot {
+    /// Of no generation yet.
+    pub(super) fn reset(&mut self, shape: Shape) {
+        self.symbols.clear();
+        self.symbols.resize(shape.symbols().into(), None);
+        (self.sound, self.derived, self.listed, self.seen) = (0, 0, None, None);
+        self.rivals.clear();
+    }
+
+    /// Whether this symbol is here, and signed.
+    pub(super) fn is_sound(&self, index: u8) -> bool {
+        self.sound >> index & 1 == 1
+    }
+
+    /// Takes a symbol of this generation that came in.
+    pub(super) fn take(&mut self, shape: Shape, generation: u64, symbol: &Symbol) -> Taken {
+        let at = usize::from(symbol.index);
+        if self.is_sound(symbol.index) {
+            // A tree that is slower than the others still brings its symbols to those that need them.
+            let is_late = self.derived >> symbol.index & 1 == 1
+                && self.symbols[at].as_ref().is_some_and(|derived| *derived == symbol.body);
+            self.derived &= !(u64::from(is_late) << symbol.index);
+            return if is_late { Taken::New } else { Taken::Twice };
+        }
+        let Some(listed) = &self.listed else { return self.take_unsigned(symbol) };
+        let digest = Symbol::digest(generation, symbol.index, &symbol.body);
+        if listed.digest(shape, symbol.index) != Some(&digest) {
+            return Taken::Forged;
+        }
+        self.symbols[at] = Some(symbol.body.clone());
+        self.sound |= 1 << symbol.index;
+        Taken::New
+    }
+
+    fn take_unsigned(&mut self, symbol: &Symbol) -> Taken {
+        let here = &mut self.symbols[usize::from(symbol.index)];
+        match here {
+            None => *here = Some(symbol.body.clone()),
+            Some(here) if *here == symbol.body => return Taken::Twice,
+            Some(_) => {
+                let rivals = self.rivals.iter().filter(|(index, _)| *index == symbol.index);
+                let (mut others, mut is_here) = (0, false);
+                for (_, body) in rivals {
+                    (others, is_here) = (others + 1, is_here || *body == symbol.body);
+                }
+                if is_here {
+                    return Taken::Twice;
+                }
+                if others == RIVALS {
+                    return Taken::Forged;
+                }
+                self.rivals.push((symbol.index, symbol.body.clone()));
+            }
+        }
+        Taken::New
+    }
+
+    /// Keeps of what is here what is signed. Gives how many symbols are not.
+    pub(super) fn list(&mut self, shape: Shape, generation: u64, listed: Listed) -> u64 {
+        let mut forged = 0;
+        let rivals = core::mem::take(&mut self.rivals);
+        let first =
+            (0..shape.symbols()).filter_map(|index| Some((index, self.symbols[usize::from(index)].take()?)));
+        let candidates: Vec<_> = first.collect();
+        for (index, body) in candidates.into_iter().chain(rivals) {
+            if listed.digest(shape, index) == Some(&Symbol::digest(generation, index, &body)) {
+                self.symbols[usize::from(index)] = Some(body);
+                self.sound |= 1 << index;
+            } else {
+                forged += 1;
+            }
+        }
+        self.listed = Some(listed);
+        forged
+    }
+
+    /// Gets its packets back, if enough of it is here.
+    pub(super) fn recover(&mut self, decoder: &mut Decoder) {
+        let Some(count) = self.listed.as_ref().map(|listed| listed.count) else { return };
+        // At least one, and at most 64.
+        let whole = u64::MAX >> (64 - u32::from(count));
+        let enough = self.sound.count_ones() >= u32::from(count);
+        if enough && self.sound & whole != whole && decoder.recover(count, &mut self.symbols) {
+            self.derived = whole & !self.sound;
+            self.sound |= whole;
+        }
+    }
+}
