@@ -214,6 +214,13 @@ pub enum Tell {
     },
     /// Symbols are missing.
     Miss(Vec<Want>),
+    /// A parent to its child: another one has its place, and it is sent nothing more.
+    Replaced {
+        /// In which tree.
+        tree: u8,
+        /// This one may have room.
+        to: Option<Known>,
+    },
 }
 
 /// What is missing of a generation.

@@ -5,7 +5,7 @@ use crate::member::flow::SOON;
 use crate::member::precedence::claim;
 use crate::member::questions::{Purpose, UNKNOWN};
 use crate::member::tree::Child;
-use crate::wire::{Answer, AsChild, Ask, DEEPEST, Flow, Known, MemberId, Place, Refusal, SAMPLE, Tell};
+use crate::wire::{Answer, AsChild, Ask, DEEPEST, Flow, MemberId, Place, Refusal, SAMPLE, Tell};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::{Duration, Instant};
@@ -24,14 +24,19 @@ impl Live {
         self.trees.iter().map(super::Tree::staying).sum()
     }
 
+    /// Symbols in a second that it sends, as children in one tree: who is told to move counts until it has.
+    pub(super) fn load(&self) -> usize {
+        self.trees.iter().map(super::Tree::fed_children).sum()
+    }
+
     /// Children that it has room for in a tree.
     pub(super) fn room(&self, tree: usize) -> usize {
         let copies = usize::from(self.copies);
         if self.source.is_some() {
             // The same in each.
-            return (copies / self.trees.len()).saturating_sub(self.trees[tree].staying());
+            return (copies / self.trees.len()).saturating_sub(self.trees[tree].fed_children());
         }
-        if tree == self.own { copies.saturating_sub(self.staying()) } else { 0 }
+        if tree == self.own { copies.saturating_sub(self.load()) } else { 0 }
     }
 
     /// What it gives for each tree that it gets, or would with this one.
@@ -99,29 +104,36 @@ impl Esm {
             return Answer::Adopted(place);
         }
         // Who found no parent elsewhere is taken by whoever has upload left, in any tree.
-        let any = like.urgent && live.source.is_none() && live.staying() < usize::from(live.copies);
+        let any = like.urgent && live.source.is_none() && live.load() < usize::from(live.copies);
         let mut displaced = None;
         if live.room(tree_at) == 0 && !any {
             let gives_way = live.trees[tree_at].gives_way(like);
             let Some(child) = gives_way.and_then(|addr| live.trees[tree_at].child(addr)) else {
                 let children = live.trees[tree_at].children.iter().filter(|child| child.moves.is_none());
                 let instead = children.filter(|child| child.like.spare > 0).take(SAMPLE);
-                let instead = instead.map(|child| Known { id: child.id, addr: child.addr, age: 0 }).collect();
+                let instead = instead.map(Child::known).collect();
                 if like.orphan {
                     self.doubt_children(tree, cx);
                 }
                 return Answer::Refused { why: Refusal::Full, instead };
             };
-            child.moves = Some(now + MOVING);
             displaced = Some((child.addr, child.token));
         }
+        // One for the other: both at once would be more than it may send.
+        if let Some((displaced, _)) = displaced {
+            live.trees[tree_at].children.retain(|child| child.addr != displaced);
+        }
+        let with_room = |child: &&Child| child.like.spare > 0 && child.moves.is_none() && !child.rests;
+        let to = displaced.and_then(|_| {
+            let others = live.trees[tree_at].children.iter().filter(with_room);
+            Some(&new).filter(with_room).or_else(|| others.max_by_key(|child| child.like.spare)).map(Child::known)
+        });
         live.trees[tree_at].children.push(new);
         if let Flow::From(generation) = flow {
             self.catch_up(addr, tree, generation, cx);
         }
         if let Some((child, token)) = displaced {
-            let to = (like.spare > 0).then_some(Known { id, addr, age: 0 });
-            self.tell(child, token, Tell::Move { tree, to }, cx);
+            self.tell(child, token, Tell::Replaced { tree, to }, cx);
         }
         Answer::Adopted(place)
     }

@@ -462,6 +462,7 @@ impl Esm {
                 self.placed(peer, tree, place, cx);
             }
             Tell::Move { tree, to } => self.sent_away(peer, tree, to, cx),
+            Tell::Replaced { tree, to } => self.replaced(peer, tree, to, cx),
             Tell::Here { trees, claim } => self.child_is_here((peer, from), trees, claim, cx.now()),
             Tell::Gone { trees } => self.child_is_gone(peer, trees),
             Tell::Miss(wants) => self.missed(peer, &wants, cx),

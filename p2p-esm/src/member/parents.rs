@@ -6,7 +6,7 @@ use crate::member::questions::{Purpose, UNKNOWN};
 use crate::member::tree::{Parent, Seek, Tree};
 use crate::member::witness::Brought;
 use crate::view::Acquaintance;
-use crate::wire::{AsChild, Ask, DEEPEST, Known, MemberId, Place, Refusal, Tell, TreeStatus};
+use crate::wire::{AsChild, Ask, DEEPEST, Flow, Known, MemberId, Place, Refusal, Tell, TreeStatus};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::{Duration, Instant};
@@ -89,6 +89,9 @@ impl Esm {
         let distance = distance.map_or(u16::MAX, |took| u16::try_from(took.as_millis()).unwrap_or(u16::MAX));
         let Some(live) = self.live() else { return Ask::Probe };
         let at = usize::from(tree);
+        // The low 32 bits are what the wire has.
+        let missed = live.trees[at].behind.filter(|_| flow == Flow::All).map(|from| Flow::From(from as u32));
+        let flow = missed.unwrap_or(flow);
         let spare = if live.own == at { u8::try_from(live.room(at)).unwrap_or(u8::MAX) } else { 0 };
         let native = live.own == at && live.copies > 0;
         let urgent = live.trees[at].seek.as_ref().is_some_and(|seek| seek.rounds >= URGENT);

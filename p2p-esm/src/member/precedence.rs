@@ -5,8 +5,13 @@
 //! the near would be far from the source behind the far. Of those that pass nothing on in the tree, where some find no
 //! parent at all, who gives more for each tree that it gets goes first.
 
-use crate::member::tree::{Child, Tree};
-use crate::wire::AsChild;
+use super::{Context, Esm};
+use crate::api::Event;
+use crate::member::questions::Purpose;
+use crate::member::tree::{Child, Seek, Tree};
+use crate::wire::{AsChild, Known};
+use core::net::SocketAddr;
+use p2p_core::Duration;
 
 /// A child is not sent away for one that is nearer by less than this, in milliseconds there and back, or a fifth.
 const NEARER: u16 = 16;
@@ -28,7 +33,7 @@ impl Tree {
     }
 
     /// Who is sent away for a new child.
-    pub(super) fn gives_way(&self, new: AsChild) -> Option<core::net::SocketAddr> {
+    pub(super) fn gives_way(&self, new: AsChild) -> Option<SocketAddr> {
         let last = self.that_stay().filter(|child| !child.like.native).min_by_key(|child| child.like.claim);
         let gives_way = match last {
             Some(last) if new.native || new.urgent && claims_more(new, last.like) => Some(last),
@@ -52,4 +57,41 @@ impl Tree {
 pub(super) fn claim(copies: u16, trees: usize) -> u16 {
     let each = 64 * (u32::from(copies) + 1) / u32::try_from(trees.max(1)).unwrap_or(u32::MAX);
     u16::try_from(each).unwrap_or(u16::MAX)
+}
+
+/// A parent that gave our place away is not asked again for so long.
+const SHUNNED: Duration = Duration::from_secs(2);
+/// What it sent before is under way for so long at most.
+const UNDER_WAY: Duration = Duration::from_secs(1);
+
+impl Esm {
+    /// The parent gave our place to another member: it sends no more.
+    pub(super) fn replaced(&mut self, peer: SocketAddr, tree: u8, to: Option<Known>, cx: &mut Context<'_>) {
+        let (me, now) = (self.me, cx.now());
+        let Some(live) = self.live() else { return };
+        let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
+        if at.parent.take_if(|parent| parent.addr == peer).is_none() {
+            return;
+        }
+        at.leaves(peer, now + UNDER_WAY);
+        (at.above, at.behind) = (None, Some(at.newest + 1));
+        let to = to.filter(|to| to.id != me && to.addr != peer);
+        at.seek = Some(Seek { asked: to.iter().map(|to| to.addr).collect(), next: now, rounds: 0 });
+        let reserve = at.reserve.take();
+        if let Some(known) = self.view.get_mut(peer) {
+            known.shunned = now + SHUNNED;
+        }
+        cx.tell(Event::Parent { tree, parent: None });
+        self.tell_lan(cx);
+        if let Some((id, addr, place)) = reserve {
+            self.adopted(tree, (id, addr), place, false, cx);
+            return;
+        }
+        if let Some(to) = to {
+            self.view.note(to.id, to.addr, now);
+            let ask = self.adopt_me(to.addr, tree, now);
+            self.ask(to.addr, ask, Purpose::Adopt(tree), cx);
+        }
+        self.seek(tree, cx);
+    }
 }

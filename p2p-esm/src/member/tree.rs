@@ -1,7 +1,7 @@
 //! A member's place in one tree: its parent, its children, and the way from the source ([`Tree`]).
 
 use crate::member::witness::Brought;
-use crate::wire::{AsChild, MemberId, Place};
+use crate::wire::{AsChild, Known, MemberId, Place};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::{Duration, Instant};
@@ -58,6 +58,13 @@ pub(super) struct Child {
     pub(super) moves: Option<Instant>,
 }
 
+impl Child {
+    /// As others are told of it.
+    pub(super) const fn known(&self) -> Known {
+        Known { id: self.id, addr: self.addr, age: 0 }
+    }
+}
+
 /// What is under way to get a parent.
 #[derive(Clone, Debug)]
 pub(super) struct Seek {
@@ -87,6 +94,8 @@ pub(super) struct Tree {
     pub(super) newest: u64,
     /// The longest silence between two symbols of it, forgotten little by little.
     pub(super) pause: Duration,
+    /// The parent gave our place to another member: from this generation on symbols miss, of whoever is the next one.
+    pub(super) behind: Option<u64>,
 }
 
 /// Former parents that are remembered.
@@ -114,6 +123,7 @@ impl Tree {
     /// A symbol came from the parent.
     pub(super) fn fed(&mut self, generation: u64, now: Instant) {
         self.newest = self.newest.max(generation);
+        self.behind = None;
         if let Some(parent) = &mut self.parent {
             let pause = now.since(parent.heard);
             // A hundred symbols later, a third of a pause is left of it.
@@ -139,6 +149,11 @@ impl Tree {
     /// Children that count: those that are told to move make room by that.
     pub(super) fn staying(&self) -> usize {
         self.children.iter().filter(|child| child.moves.is_none() && !child.rests).count()
+    }
+
+    /// Children that are sent symbols, those that are told to move among them.
+    pub(super) fn fed_children(&self) -> usize {
+        self.children.iter().filter(|child| !child.rests).count()
     }
 
     /// When the first of its children may be forgotten.
