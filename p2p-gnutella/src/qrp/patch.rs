@@ -71,7 +71,10 @@ fn put_entries(changed: u8, new: u8, to: &mut [u8]) {
     match to {
         [flipped] => *flipped = changed,
         halves @ [_, _, _, _] => {
-            halves.iter_mut().zip((0..).step_by(2)).for_each(|(to, bit)| *to = of(bit) << 4 | of(bit + 1) & 0x0f);
+            halves
+                .iter_mut()
+                .zip((0..).step_by(2))
+                .for_each(|(to, bit)| *to = of(bit) << 4 | of(bit + 1) & 0x0f);
         }
         all => all.iter_mut().zip(0..).for_each(|(to, bit)| *to = of(bit)),
     }

@@ -295,7 +295,10 @@ impl Servent {
     /// [`Sim::look_into`](https://docs.rs/p2p-sim) and drivers like it. The number means nothing.
     #[must_use]
     pub fn touch(&self) -> u64 {
-        self.links.touch() ^ self.counts.messages_in ^ self.config.silence.as_nanos() as u64 ^ self.pings.len() as u64
+        self.links.touch()
+            ^ self.counts.messages_in
+            ^ self.config.silence.as_nanos() as u64
+            ^ self.pings.len() as u64
     }
 
     /// Where others reach it, as far as that is known: what messages carry.
