@@ -148,7 +148,11 @@ impl Lane {
     /// Puts something before what waits to be sent.
     pub(crate) fn pass(&mut self, chunk: Chunk) {
         self.queued += chunk.len();
-        self.chunks.insert(self.sent(), (Instant::ZERO, chunk));
+        match self.sent() {
+            // Nothing waits, as nearly always.
+            sent if sent == self.chunks.len() => self.chunks.push_back((Instant::ZERO, chunk)),
+            sent => self.chunks.insert(sent, (Instant::ZERO, chunk)),
+        }
     }
 
     /// When the last of what is under way arrives.

@@ -79,21 +79,16 @@ const LOOK: Duration = Duration::from_secs(30);
 /// How long the network takes to be built, and to settle.
 const BUILT: Duration = Duration::from_secs(180);
 
-fn config(mode: Mode, nodes: usize) -> Config {
+fn config(mode: Mode) -> Config {
     let mut config = Config::new(mode);
     config.degree = DEGREE;
     // So that who lacks one finds a place at once.
     config.limits.ultrapeers = usize::from(DEGREE) * 2;
-    config.limits.leaves = 60;
-    // Many servents of the simulator are behind few addresses only where it is small.
-    config.limits.per_address = 1_000;
+    // Two of them for each link of an ultrapeer are 700 kB, and as many of these as there are nodes have to fit into a
+    // computer.
     config.deflate = false;
+    // There are 70 copies: to find 50, as is usual, most of the network would be asked, by whoever looks for one.
     config.leaf_hits = 10;
-    // As many of these as there are nodes have to fit into a computer.
-    config.limits.hosts = 100;
-    // As gtk-gnutella's leaves.
-    config.transfers.library.table_bits_min = 14;
-    config.tables_every = Duration::from_secs(if nodes > 20_000 { 120 } else { 60 });
     config
 }
 
@@ -157,7 +152,7 @@ impl Run<'_> {
     }
 
     fn machine(&mut self, place: usize) -> Servent {
-        Servent::new(config(self.mode(place), self.churn.nodes), &mut self.rng)
+        Servent::new(config(self.mode(place)), &mut self.rng)
     }
 
     /// A servent begins: it offers its file, and knows some ultrapeers.

@@ -78,9 +78,12 @@ pub struct Config {
     pub tables_every: Duration,
     /// How often links are looked after at most: dialled, pinged, given up. Where nothing is due, nobody looks.
     pub tend_every: Duration,
-    /// Silence of a neighbour after which it is pinged, a quarter of it later by who was dialled; after as much again the
-    /// link ends.
+    /// Silence between ultrapeers after which who dialled pings the other, and a quarter of it later the other him; after
+    /// as much again the link ends.
     pub silence: Duration,
+    /// The same between a leaf and an ultrapeer. A leaf may hear of no query for hours, and there are many of them
+    /// (gtk-gnutella: 120 s, six times of what it is between its ultrapeers).
+    pub leaf_silence: Duration,
     /// How long before an address that failed is dialled again.
     pub redial_after: Duration,
     /// Uptime from which a leaf may become an ultrapeer where there are some ([`Mode::Auto`]).
@@ -126,6 +129,7 @@ impl Default for Config {
             tables_every: Duration::from_secs(60),
             tend_every: Duration::from_secs(5),
             silence: Duration::from_secs(60),
+            leaf_silence: Duration::from_secs(120),
             redial_after: Duration::from_secs(30),
             ultrapeer_uptime: Duration::from_secs(3_600),
             uplink_kilobytes: 64,

@@ -103,8 +103,8 @@ impl Servent {
         self.search_for_transfers(cx);
         self.fill(cx);
         // Whoever becomes a neighbour meanwhile is not silent before that.
-        let first =
-            self.links.iter().map(|link| self.silent_at(link)).fold(now + self.config.silence, Instant::min);
+        let latest = now + self.config.silence.min(self.config.leaf_silence);
+        let first = self.links.iter().map(|link| self.silent_at(link)).fold(latest, Instant::min);
         self.tend_by(first, cx);
     }
 
@@ -118,26 +118,31 @@ impl Servent {
         }
     }
 
-    /// How much longer than who dialled the other waits before he asks: one question for each link is enough.
-    fn quarter(&self) -> Duration {
-        self.config.silence / 4
+    /// How long a neighbour may be silent.
+    fn silence(&self, link: &Link) -> Duration {
+        match (self.role, link.peer_role) {
+            (Role::Ultrapeer, Role::Ultrapeer) => self.config.silence,
+            _ => self.config.leaf_silence,
+        }
     }
 
-    /// When something is to be done about a neighbour if he says nothing.
+    /// When something is to be done about a neighbour if it says nothing. Who was dialled waits longer than who dialled: one
+    /// question for each link is enough.
     fn silent_at(&self, link: &Link) -> Instant {
+        let silence = self.silence(link);
         match link.pinged_at {
-            Some(at) => at + self.config.silence,
-            None if link.dialled => link.heard_at + self.config.silence,
-            None => link.heard_at + self.config.silence + self.quarter(),
+            Some(at) => at + silence,
+            None if link.dialled => link.heard_at + silence,
+            None => link.heard_at + silence + silence / 4,
         }
     }
 
     /// Pings those that are silent, with those that soon would be; ends links with those that do not answer.
     fn ping_the_silent(&mut self, cx: &mut Cx<'_, Self>) {
-        let soon = cx.now() + self.quarter();
         for id in self.links.ids() {
             let Some(link) = self.links.get(id) else { continue };
             let at = self.silent_at(link);
+            let soon = cx.now() + self.silence(link) / 4;
             match link.pinged_at {
                 None if at <= soon => self.ping_silent(id, cx),
                 Some(_) if at <= cx.now() => {
