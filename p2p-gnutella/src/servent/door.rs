@@ -332,7 +332,9 @@ impl Servent {
                 handshake.tell_crawler(&us, &of(Role::Ultrapeer), &of(Role::Leaf), &mut out);
             }
             Verdict::Refuse(refusal) => {
-                let others = self.hosts.to_tell(TOLD, true, Some(addr));
+                let mut others = self.hosts.to_tell(TOLD, true, Some(addr));
+                let ipv6 = addr.is_ipv6() || handshake.peer().has_feature("IP");
+                others.retain(|other| ipv6 || other.is_ipv4());
                 handshake.refuse(&us, addr.ip(), &Refusal { ultrapeers: others, ..refusal }, &mut out);
             }
         }
