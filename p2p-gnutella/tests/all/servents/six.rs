@@ -131,12 +131,12 @@ fn what_hits_say_of_others_and_of_push_proxies_is_told() {
 fn pushes_name_both_addresses_and_are_heeded_at_the_one_there_is() {
     let four = LISTENS.parse::<SocketAddrV4>().unwrap();
     let six = v6(OURS);
-    let both = Push::new(Guid([1; 16]), 0, Some(four), Some(six));
+    let two = Push::new(Guid([1; 16]), 0, Some(four), Some(six));
     let only = Push::new(Guid([1; 16]), 0, None, Some(six));
     let old = Push::new(Guid([1; 16]), 0, Some(four), None);
     assert!(old.extensions.is_empty());
-    assert_eq!((only.addr, both.addr), (SocketAddrV4::new(NO_ADDRESS, 6_346), four));
-    assert_eq!([both, only.clone(), old].map(|push| push.target()), [four.into(), six.into(), four.into()]);
+    assert_eq!((only.addr, two.addr), (SocketAddrV4::new(NO_ADDRESS, 6_346), four));
+    assert_eq!([two, only.clone(), old].map(|push| push.target()), [four.into(), six.into(), four.into()]);
     // Somebody who has IPv6 alone asks for a connection.
     let mut victim = both();
     victim.share("over six");
