@@ -32,7 +32,7 @@ pub use extensions::{Extension, Extensions, SEPARATOR};
 pub use frame::{Decoder, Frame, FrameError, Heads, SizeLimits};
 pub use header::{HEADER_LEN, Header, Kind, Undeliverable};
 pub use hit::{HitBuilder, QueryHit, Record, Records, put_content};
-pub use hosts::{Hosts, Hosts6, NO_ADDRESS, put_v4, put_v6};
+pub use hosts::{Families, Hosts, Hosts6, NO_ADDRESS, lists, put_v4, put_v6, read_lists};
 pub use hsep::{Horizon, Triple};
 pub use message::Message;
 pub use p2p_core::WireError;

@@ -126,7 +126,10 @@ impl Esm {
         let with_room = |child: &&Child| child.like.spare > 0 && child.moves.is_none() && !child.rests;
         let to = displaced.and_then(|_| {
             let others = live.trees[tree_at].children.iter().filter(with_room);
-            Some(&new).filter(with_room).or_else(|| others.max_by_key(|child| child.like.spare)).map(Child::known)
+            Some(&new)
+                .filter(with_room)
+                .or_else(|| others.max_by_key(|child| child.like.spare))
+                .map(Child::known)
         });
         live.trees[tree_at].children.push(new);
         if let Flow::From(generation) = flow {

@@ -339,7 +339,9 @@ impl Servent {
                 if let Some(ultrapeer) = ultrapeer.filter(|_| self.role == Role::Leaf) {
                     self.hosts.heard_of(ultrapeer, true, cx.now());
                 }
-                let others = self.hosts.to_tell(TOLD, true, Some(addr));
+                let mut others = self.hosts.to_tell(TOLD, true, Some(addr));
+                let ipv6 = addr.is_ipv6() || handshake.peer().has_feature("IP");
+                others.retain(|other| ipv6 || other.is_ipv4());
                 handshake.refuse(&us, addr.ip(), &Refusal { ultrapeers: others, ..refusal }, &mut out);
             }
         }

@@ -114,9 +114,9 @@ pub struct Hit {
     /// Whether all upload slots of the holder are taken; `None` if it does not say.
     pub busy: Option<bool>,
     /// Servents that lead pushes to the holder.
-    pub push_proxies: Vec<SocketAddrV4>,
+    pub push_proxies: Vec<SocketAddr>,
     /// Others who have it, as the holder says.
-    pub alternates: Vec<SocketAddrV4>,
+    pub alternates: Vec<SocketAddr>,
     /// Whether the holder says what else it shares ([`transfer::Command::Browse`]).
     pub browsable: bool,
     /// Who made the holder's program.
@@ -138,7 +138,7 @@ impl Hit {
             addr: (self.push != Some(true)).then_some(at),
             servent: Some(self.servent),
             number: Some(self.index),
-            proxies: self.push_proxies.iter().map(|proxy| SocketAddr::V4(*proxy)).collect(),
+            proxies: self.push_proxies.clone(),
         }
     }
 
@@ -185,7 +185,7 @@ impl Hit {
         wanted.size = Some(self.size);
         wanted.name = String::from_utf8_lossy(&self.name).into_owned();
         wanted.sources.push(self.locator());
-        wanted.sources.extend(self.alternates.iter().map(|other| Locator::at(SocketAddr::V4(*other))));
+        wanted.sources.extend(self.alternates.iter().map(|other| Locator::at(*other)));
         wanted
     }
 }

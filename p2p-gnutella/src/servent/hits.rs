@@ -10,14 +10,14 @@ use crate::handshake::Role;
 use crate::library::SharedFile;
 use crate::qrp::Wanted;
 use crate::wire::{
-    Header, HitBuilder, HitFlags, Hosts, Kind, Message, Push, Query, QueryFlags, QueryHit, SEPARATOR,
-    VendorCode, put_v4,
+    Families, Header, HitBuilder, HitFlags, Kind, Message, Push, Query, QueryFlags, QueryHit, SEPARATOR,
+    VendorCode, lists,
 };
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::{BufMut, Bytes, BytesMut};
-use core::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use core::net::{SocketAddr, SocketAddrV6};
 use p2p_core::Cx;
 
 /// This program's vendor code.
@@ -50,7 +50,7 @@ const ALTERNATES_MAX: usize = 16;
 
 /// What a record says of a file beside its name and size: its name by content, `H` for who welcomes it and else as text with
 /// the root of its tree beside it, when it was last changed, and others who have it.
-fn put_file(file: &SharedFile, others: &[SocketAddr], binary: bool, to: &mut BytesMut) {
+fn put_file(file: &SharedFile, others: &[SocketAddr], families: Families, binary: bool, to: &mut BytesMut) {
     let hash = binary.then(|| put_h(&file.urn())).flatten();
     if hash.is_none() {
         to.put_slice(crate::Urn::Sha1(file.sha1).to_string().as_bytes());
@@ -62,14 +62,12 @@ fn put_file(file: &SharedFile, others: &[SocketAddr], binary: bool, to: &mut Byt
         None => ggep.put(name::TTH, &file.tth.0),
     }
     ggep.put(name::CREATED, &put_number(file.modified.as_secs()));
-    let mut list = BytesMut::new();
-    for other in others {
-        if let SocketAddr::V4(other) = other {
-            put_v4(*other, &mut list);
-        }
+    let (v4, v6) = lists(others, families);
+    if !v4.is_empty() {
+        ggep.put(name::ALT, &v4);
     }
-    if !list.is_empty() {
-        ggep.put(name::ALT, &list);
+    if !v6.is_empty() {
+        ggep.put(name::ALT6, &v6);
     }
 }
 
@@ -94,7 +92,9 @@ impl Servent {
         }
         let (addr, speed) = (self.reached_at(), self.config.speed);
         let at6 = self.reached_at6();
-        let proxies: Vec<SocketAddrV4> = self.proxies();
+        let proxies = self.proxies();
+        // Lists in IPv6 are for who asks for them.
+        let families = query.extensions().families();
         let binary = query.flags.has(QueryFlags::BINARY_HASHES);
         let flags = HitFlags::new(firewalled, self.transfers.is_busy(), false);
         let mut hits = Vec::new();
@@ -103,10 +103,14 @@ impl Servent {
             let hit = builder.finish(VENDOR, flags, self.guid, |private| {
                 let mut ggep = ggep::Writer::new(private);
                 ggep.put(name::BROWSE, b"");
-                if firewalled && !proxies.is_empty() {
-                    let mut list = BytesMut::new();
-                    proxies.iter().take(PROXIES).for_each(|proxy| put_v4(*proxy, &mut list));
-                    ggep.put(name::PUSH, &list);
+                if firewalled {
+                    let (v4, v6) = lists(&proxies[..proxies.len().min(PROXIES)], families);
+                    if !v4.is_empty() {
+                        ggep.put(name::PUSH, &v4);
+                    }
+                    if !v6.is_empty() {
+                        ggep.put(name::PUSH6, &v6);
+                    }
                 }
                 if let Some(v6) = at6 {
                     ggep.put(name::IPV6, &v6.octets());
@@ -120,7 +124,7 @@ impl Servent {
         for file in found {
             let others = self.transfers.alternates(&file.sha1, ALTERNATES);
             open.record(file.number, file.size, file.name().as_bytes(), |to| {
-                put_file(file, &others, binary, to);
+                put_file(file, &others, families, binary, to);
             });
             if open.bytes_len() >= carried.bytes || open.len() == usize::from(u8::MAX) {
                 close(core::mem::replace(&mut open, HitBuilder::new(addr, speed)), &mut hits);
@@ -133,16 +137,9 @@ impl Servent {
     }
 
     /// Ultrapeers that lead pushes here: those that this leaf links to.
-    fn proxies(&self) -> Vec<SocketAddrV4> {
-        let of = |at| match at {
-            SocketAddr::V4(v4) => Some(v4),
-            SocketAddr::V6(_) => None,
-        };
-        self.links
-            .iter()
-            .filter(|link| link.peer_role == Role::Ultrapeer)
-            .filter_map(|link| link.listens_at.and_then(of))
-            .collect()
+    fn proxies(&self) -> Vec<SocketAddr> {
+        let ultrapeers = self.links.iter().filter(|link| link.peer_role == Role::Ultrapeer);
+        ultrapeers.filter_map(|link| link.listens_at).collect()
     }
 
     /// A hit of a neighbour.
@@ -193,11 +190,9 @@ impl Servent {
         let most = self.config.limits.hits;
         let trailer = hit.trailer();
         let private = trailer.as_ref().map(|trailer| trailer.extensions());
-        let proxies = private.and_then(|private| private.data(name::PUSH));
         let proxies =
-            proxies.as_ref().map_or_else(Vec::new, |data| Hosts(data).iter().take(PROXIES).collect());
-        let v6 = private.and_then(|private| private.data(name::IPV6));
-        let v6 = v6.and_then(|data| data.first_chunk().map(|octets| Ipv6Addr::from_octets(*octets)));
+            private.map_or_else(Vec::new, |private| private.addresses(name::PUSH, name::PUSH6, PROXIES));
+        let v6 = private.and_then(|private| private.ipv6());
         let addr6 = v6.map(|v6| SocketAddrV6::new(v6, hit.addr.port(), 0, 0));
         let browsable = private.is_some_and(|private| private.data(name::BROWSE).is_some());
         for record in hit.records.iter() {
@@ -210,7 +205,6 @@ impl Servent {
                 Some(tth) => crate::Urn::Bitprint(sha1, tth),
                 None => crate::Urn::Sha1(sha1),
             });
-            let others = record.extensions.data(name::ALT);
             self.counts.hits += 1;
             let told = Hit {
                 name: Bytes::copy_from_slice(record.name),
@@ -223,9 +217,7 @@ impl Servent {
                 push: trailer.as_ref().and_then(|trailer| trailer.flags().push()),
                 busy: trailer.as_ref().and_then(|trailer| trailer.flags().busy()),
                 push_proxies: proxies.clone(),
-                alternates: others
-                    .as_ref()
-                    .map_or_else(Vec::new, |data| Hosts(data).iter().take(ALTERNATES_MAX).collect()),
+                alternates: record.extensions.addresses(name::ALT, name::ALT6, ALTERNATES_MAX),
                 browsable,
                 vendor: trailer.as_ref().map_or(VendorCode::NONE, |trailer| trailer.vendor),
                 hops,

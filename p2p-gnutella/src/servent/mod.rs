@@ -20,6 +20,7 @@ mod error;
 mod event;
 mod guess;
 mod guided;
+mod heads;
 mod hits;
 mod hosts;
 mod links;
@@ -55,6 +56,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use door::Visitor;
 use dynamic::Dynamic;
+use heads::Heads;
 use hosts::Hosts;
 use links::{LinkId, Links};
 use oob::OutOfBand;
@@ -128,6 +130,8 @@ pub struct Servent {
     oob: OutOfBand,
     /// Queries of leaves whose hits come here.
     proxied: Proxied,
+    /// Questions about files of leaves.
+    heads: Heads,
     transfers: Transfers,
     /// What the overlay does for them.
     errands: Errands,
@@ -187,7 +191,7 @@ pub struct Load {
     pub leaf_searches: usize,
     /// Addresses that are known.
     pub hosts: usize,
-    /// Offers of hits by UDP, claims, and queries of leaves whose hits come by UDP.
+    /// Offers of hits by UDP, claims, queries of leaves whose hits come by UDP, and what leaves are asked of files.
     pub offers: usize,
     /// What transfers hold.
     pub transfers: transfer::Load,
@@ -231,6 +235,7 @@ impl Servent {
             guesses: Routes::new(limits.offers, limits.route_age, rng),
             oob: OutOfBand::new(limits.offers, limits.addresses, rng),
             proxied: Proxied::new(limits.leaf_searches),
+            heads: Heads::new(limits.offers),
             transfers: Transfers::new(of_transfers),
             errands: Errands::default(),
             // In sixtieths.
@@ -296,7 +301,7 @@ impl Servent {
             links: self.links.len(),
             held: self.links.iter().map(links::Link::held).sum(),
             routes: self.queries.len() + self.pings.len() + self.pushes.len() + self.guesses.len(),
-            offers: self.oob.len() + self.proxied.len(),
+            offers: self.oob.len() + self.proxied.len() + self.heads.len(),
             leaf_searches: self.dynamics.values().filter(|dynamic| !dynamic.is_own()).count(),
             hosts: self.hosts.len(),
             transfers: self.transfers.load(),
@@ -315,7 +320,7 @@ impl Servent {
 
     /// Where others reach it, as far as that is known: what messages carry.
     fn reached_at(&self) -> SocketAddrV4 {
-        let port = self.listening.map_or(0, |at| at.port());
+        let port = self.config.reached_at.or(self.listening).map_or(0, |at| at.port());
         let v4 = |at: SocketAddr| match at {
             SocketAddr::V4(v4) if !v4.ip().is_unspecified() => Some(v4),
             _ => None,
@@ -357,8 +362,12 @@ impl Servent {
         us.sends_deflate = self.config.deflate;
         let at = self.reached_at();
         let v4 = (*at.ip() != crate::wire::NO_ADDRESS).then_some(SocketAddr::V4(at));
-        let v6 = || Some(SocketAddr::from((self.reached_at6()?, at.port())));
-        us.listens_at = v4.or_else(v6).filter(|_| !self.is_firewalled());
+        let v6 = self.reached_at6().map(|v6| SocketAddr::from((v6, at.port())));
+        if v6.is_some() {
+            // IPv6-Ready, section 5.1.
+            us.features.push(if v4.is_some() { "IP/6.0" } else { "IP/6.4" }.into());
+        }
+        us.listens_at = v4.or(v6).filter(|_| !self.is_firewalled());
         us
     }
 

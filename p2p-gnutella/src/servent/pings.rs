@@ -232,10 +232,8 @@ impl Servent {
         if pong.extensions().has(name::GUESS) {
             self.hosts.is_guessed(pong.addr.into());
         }
-        if let Some(v6) = pong.extensions().data(name::IPV6)
-            && let Some(octets) = v6.first_chunk::<16>()
-        {
-            self.hosts.heard_of((*octets, pong.addr.port()).into(), is_ultrapeer, now);
+        if let Some(v6) = pong.extensions().ipv6() {
+            self.hosts.heard_of((v6, pong.addr.port()).into(), is_ultrapeer, now);
         }
         if let Some(list) = pong.extensions().data(name::HOSTS6) {
             for addr in Hosts6(&list).iter().take(crate::handshake::TRIES_MAX) {

@@ -1,21 +1,17 @@
 //! Questions by UDP of who is no neighbour: what time it is (`msg/time_sync`), who the neighbours are (the crawler), what there
-//! is of a file (`msg/head_ping`).
+//! is of a file (`heads`).
 
 use super::Servent;
-use super::hits::VENDOR;
 use crate::Guid;
 use crate::handshake::Role;
-use crate::wire::vendor::{CrawlerPing, CrawlerPong, HeadCode, HeadPing, HeadPong, HeadReport, Stamp};
+use crate::wire::vendor::{CrawlerPing, CrawlerPong, Stamp};
 use crate::wire::{Header, Message, VendorMessage, put_v4};
-use alloc::vec::Vec;
 use bytes::BytesMut;
 use core::net::{SocketAddr, SocketAddrV4};
 use p2p_core::{Cx, UnixTime};
 
 /// Neighbours of a kind that a crawler is told at most: 600 bytes together.
 const CRAWLED: usize = 50;
-/// Others who have a file that are told.
-const ALTERNATES: usize = 10;
 
 /// A time as it is sent.
 fn stamp(at: UnixTime) -> Stamp {
@@ -41,7 +37,7 @@ impl Servent {
                 guid.0[8..].copy_from_slice(&came.to_bytes());
                 (guid, VendorMessage::TimeSync(0, came))
             }
-            VendorMessage::HeadPing(ping) => (header.guid, VendorMessage::HeadPong(self.head_pong(ping))),
+            VendorMessage::HeadPing(ping) => return self.head_by_datagram(peer, header.guid, ping, cx),
             VendorMessage::CrawlerPing(ping) if self.role == Role::Ultrapeer => {
                 (header.guid, VendorMessage::CrawlerPong(self.crawled(*ping)))
             }
@@ -55,36 +51,15 @@ impl Servent {
         }
     }
 
-    fn answer_by_udp(&mut self, peer: SocketAddr, guid: Guid, answer: &VendorMessage, cx: &mut Cx<'_, Self>) {
+    pub(super) fn answer_by_udp(
+        &mut self,
+        peer: SocketAddr,
+        guid: Guid,
+        answer: &VendorMessage,
+        cx: &mut Cx<'_, Self>,
+    ) {
         let message = Message::Vendor(answer.to_vendor());
         self.send_by_udp(peer, Header::neighbour(guid, message.kind()), &message, cx);
-    }
-
-    /// What there is of a file. An answer of version 1 has none of the lists that may be asked for.
-    fn head_pong(&self, asked: &HeadPing) -> HeadPong {
-        let sha1 = asked.urn().and_then(|urn| urn.sha1());
-        let file = sha1.and_then(|sha1| self.transfers.library().by_sha1(&sha1));
-        let reached = if self.is_firewalled() { 4 } else { 0 };
-        let code = HeadCode(file.map_or(HeadCode::NOT_FOUND, |_| HeadCode::COMPLETE).0 | reached);
-        let queue = i8::from(self.transfers.is_busy());
-        if asked.version < 2 {
-            let mut rest = BytesMut::new();
-            if file.is_some() {
-                rest.extend_from_slice(&VENDOR.0);
-                rest.extend_from_slice(&queue.to_le_bytes());
-            }
-            return HeadPong::V1 { flags: 0, code: code.0, rest: rest.freeze() };
-        }
-        let wanted = asked.flags & HeadPing::ALTERNATES != 0;
-        let others = sha1
-            .filter(|_| wanted)
-            .map_or_else(Vec::new, |sha1| self.transfers.alternates(&sha1, ALTERNATES));
-        let v4 = |at: SocketAddr| match at {
-            SocketAddr::V4(v4) => Some(v4),
-            SocketAddr::V6(_) => None,
-        };
-        let alternates = others.into_iter().filter_map(v4).collect();
-        HeadPong::new(&HeadReport { code, vendor: Some(VENDOR), queue: Some(queue), alternates })
     }
 
     /// The neighbours, as a crawler is told: their addresses and no more.

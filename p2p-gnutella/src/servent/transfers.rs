@@ -8,8 +8,7 @@ use crate::transfer::{self, Ask, Locator, Transfers};
 use crate::wire::{Header, Kind, Message, NO_ADDRESS, Push};
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use bytes::Bytes;
-use core::net::{SocketAddr, SocketAddrV4};
+use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use p2p_core::hash::Sha1Hash;
 use p2p_core::{Cx, Effect, Own};
 
@@ -36,6 +35,16 @@ impl Servent {
         &self.transfers
     }
 
+    /// Where others can dial it, by IPv4 and by IPv6; nowhere if nobody can.
+    fn dialled_at(&self) -> (Option<SocketAddrV4>, Option<SocketAddrV6>) {
+        if self.is_firewalled() {
+            return (None, None);
+        }
+        let at = self.reached_at();
+        let v6 = self.reached_at6().map(|v6| SocketAddrV6::new(v6, at.port(), 0, 0));
+        (Some(at).filter(|at| *at.ip() != NO_ADDRESS), v6)
+    }
+
     /// Lends the context to the transfers, restates what they want, and does what they ask of the overlay.
     pub(super) fn with_transfers<R>(
         &mut self,
@@ -58,9 +67,9 @@ impl Servent {
         cx: &mut Cx<'_, Self>,
         f: impl FnOnce(&mut Transfers, &mut Cx<'_, Transfers>) -> R,
     ) -> R {
-        let at = self.reached_at();
-        let is_reached = !self.is_firewalled() && *at.ip() != NO_ADDRESS;
-        self.transfers.set_address(is_reached.then_some(at.into()));
+        let (v4, v6) = self.dialled_at();
+        self.transfers.set_address(v4.map(SocketAddr::V4).or_else(|| v6.map(SocketAddr::V6)));
+        self.transfers.set_ipv6(self.reached_at6().is_some());
         let mut effects = core::mem::take(&mut self.errands.effects);
         let done = cx.lend(&mut effects, |cx| f(&mut self.transfers, cx));
         for effect in effects.drain(..) {
@@ -83,9 +92,9 @@ impl Servent {
     fn run_errand(&mut self, ask: Ask, cx: &mut Cx<'_, Self>) {
         match ask {
             Ask::Push { servent, number } => {
-                let at = self.reached_at();
                 // Who cannot be dialled has nothing of a push.
-                if !self.is_firewalled() && *at.ip() != NO_ADDRESS {
+                let at = self.dialled_at();
+                if at != (None, None) {
                     self.send_push(servent, number, at, cx);
                 }
             }
@@ -102,10 +111,11 @@ impl Servent {
                 let way = self.pushes.get(&servent);
                 let is_leaf =
                     way.and_then(|way| self.links.get(way)).is_some_and(|link| link.peer_role == Role::Leaf);
-                let sent = match to {
-                    SocketAddr::V4(to) if is_leaf => self.send_push(servent, number, to, cx),
-                    _ => false,
+                let to = match to {
+                    SocketAddr::V4(v4) => (Some(v4), None),
+                    SocketAddr::V6(v6) => (None, Some(v6)),
                 };
+                let sent = is_leaf && self.send_push(servent, number, to, cx);
                 self.lend(cx, |transfers, cx| transfers.proxied(conn, sent, cx));
             }
             Ask::Good(addr) => self.hosts.heard_of(addr, false, cx.now()),
@@ -129,10 +139,16 @@ impl Servent {
     }
 
     /// Sends a push of this servent along the way that hits of the other came; whether there is one.
-    fn send_push(&mut self, servent: Guid, index: u32, to: SocketAddrV4, cx: &mut Cx<'_, Self>) -> bool {
+    fn send_push(
+        &mut self,
+        servent: Guid,
+        index: u32,
+        (v4, v6): (Option<SocketAddrV4>, Option<SocketAddrV6>),
+        cx: &mut Cx<'_, Self>,
+    ) -> bool {
         let way = self.pushes.get(&servent).filter(|way| self.links.get(*way).is_some());
         let Some(way) = way else { return false };
-        let push = Push { servent, index, addr: to, extensions: Bytes::new() };
+        let push = Push::new(servent, index, v4, v6);
         let ttl = self.config.hops_max;
         let header = Header { guid: Guid::of_message(cx.rng()), kind: Kind::PUSH, ttl, hops: 0 };
         self.send(way, &header, &Message::Push(push).to_bytes());
@@ -141,7 +157,7 @@ impl Servent {
 
     /// Somebody asks by a push for a connection, to fetch a file.
     pub(super) fn give(&mut self, push: &Push, cx: &mut Cx<'_, Self>) {
-        let (to, index) = (SocketAddr::V4(push.addr), push.index);
+        let (to, index) = (push.target(), push.index);
         self.with_transfers(cx, |transfers, cx| transfers.give(to, index, cx));
     }
 
@@ -150,17 +166,17 @@ impl Servent {
         &mut self,
         sha1: &Sha1Hash,
         source: Locator,
-        alternates: &[SocketAddrV4],
+        alternates: &[SocketAddr],
         cx: &mut Cx<'_, Self>,
     ) {
         if !self.transfers.fetches(sha1) {
             return;
         }
-        let others: BTreeSet<SocketAddrV4> = alternates.iter().copied().collect();
+        let others: BTreeSet<SocketAddr> = alternates.iter().copied().collect();
         self.with_transfers(cx, |transfers, cx| {
             transfers.found(sha1, source, cx);
             for other in others {
-                transfers.found(sha1, Locator::at(other.into()), cx);
+                transfers.found(sha1, Locator::at(other), cx);
             }
         });
     }

@@ -1,5 +1,6 @@
 //! Vendor messages of links, and what is said on a new link.
 
+use super::heads::ASKED;
 use super::links::LinkId;
 use super::proxied::VETO;
 use super::reach::{DIAL_BACK, PING_BACK};
@@ -12,7 +13,7 @@ use core::net::SocketAddr;
 use p2p_core::Cx;
 
 /// The types that are understood.
-const SUPPORTED: [MessageType; 11] = [
+const SUPPORTED: [MessageType; 13] = [
     MessageType::new(VendorCode::BEAR, 4, 1),
     MessageType::new(VendorCode::BEAR, 11, 1),
     MessageType::new(VendorCode::BEAR, 12, 1),
@@ -24,6 +25,8 @@ const SUPPORTED: [MessageType; 11] = [
     MessageType::new(VendorCode::LIME, 11, 3),
     MessageType::new(VendorCode::LIME, 12, 3),
     VETO,
+    ASKED[0],
+    ASKED[1],
 ];
 
 /// Patches of tables with a bit for each slot.
@@ -71,6 +74,8 @@ impl Servent {
         };
         let Some(link) = self.links.get_mut(id) else { return };
         match said {
+            VendorMessage::HeadPing(ping) => self.head_by_link(id, header.guid, &ping, cx),
+            VendorMessage::HeadPong(_) => self.head_answered(id, header.guid, vendor, cx),
             VendorMessage::Supported(types) if link.peer_role == Role::Ultrapeer => {
                 // The newest version of it that is spoken here as there.
                 link.push_proxy =

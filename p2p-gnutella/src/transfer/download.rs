@@ -238,7 +238,7 @@ impl Transfers {
         self.by_sha1.insert(wanted.sha1, key);
         wanted.sources.into_iter().for_each(|source| self.add_source(key, source, cx));
         let known: Vec<SocketAddr> =
-            self.mesh.tell(&wanted.sha1, core::net::Ipv4Addr::UNSPECIFIED.into(), 16);
+            self.mesh.tell(&wanted.sha1, core::net::Ipv4Addr::UNSPECIFIED.into(), 16, self.ipv6);
         known.into_iter().for_each(|addr| self.add_source(key, super::Locator::at(addr), cx));
         self.run(key, Step::Kept, Job::Load { file: kept, limit: super::kept::FILE_MAX }, cx);
     }

@@ -160,6 +160,7 @@ impl Transfers {
             request.method = "HEAD".into();
         }
         let own = self.config.address;
+        let features = self.features();
         let agent = self.config.agent.clone();
         let share = self.config.share_partial;
         let Some(stream) = self.giver(conn) else { return };
@@ -173,7 +174,7 @@ impl Transfers {
             if let Some(id) = &stream.queued {
                 headers.push("X-Queued", format!("ID={id}"));
             }
-            headers.push("X-Features", http::FEATURES);
+            headers.push("X-Features", features);
             headers.push("X-Downloaded", format!("{have}"));
         }
         let peer_ip = stream.peer.map(|peer| peer.ip());
@@ -191,7 +192,10 @@ impl Transfers {
                 told.push(http::address_text(&own));
             }
             let nobody = core::net::IpAddr::from([0, 0, 0, 0]);
-            told.extend(self.mesh.tell(&sha1, peer_ip.unwrap_or(nobody), 8).iter().map(http::address_text));
+            let ipv6 = peer_ip.is_some_and(|ip| ip.to_canonical().is_ipv6());
+            told.extend(
+                self.mesh.tell(&sha1, peer_ip.unwrap_or(nobody), 8, ipv6).iter().map(http::address_text),
+            );
             if !told.is_empty() {
                 headers.push("X-Alt", told.join(","));
             }

@@ -19,6 +19,8 @@ pub(super) struct Guest {
     pub(super) doing: Doing,
     /// Requests that were answered.
     pub(super) answered: u32,
+    /// Whether addresses of IPv6 are of use to it.
+    pub(super) ipv6: bool,
     /// Whether the stream is open for another request after this one.
     pub(super) keep: bool,
     /// The stream takes no more for now.
@@ -46,6 +48,7 @@ impl Guest {
             early: Vec::new(),
             doing: Doing::Listening,
             answered: 0,
+            ipv6: peer.ip().to_canonical().is_ipv6(),
             keep: true,
             full: false,
             paused: false,
@@ -116,7 +119,7 @@ impl Transfers {
 
     /// Sends a head, with what all have.
     pub(super) fn send_head(&mut self, conn: ConnId, mut answer: Response, cx: &mut Context<'_>) {
-        let agent = self.config.agent.clone();
+        let (agent, features) = (self.config.agent.clone(), self.features());
         let Some(guest) = self.guest(conn) else { return };
         let mut head =
             Response::new(answer.status, core::mem::take(&mut answer.reason)).header("Server", agent);
@@ -124,7 +127,7 @@ impl Transfers {
             head.headers.push("Connection", "close");
         }
         if guest.answered == 0 {
-            head.headers.push("X-Features", super::http::FEATURES);
+            head.headers.push("X-Features", features);
         }
         answer.headers.iter().for_each(|(name, value)| head.headers.push(name, value));
         let mut bytes = BytesMut::new();

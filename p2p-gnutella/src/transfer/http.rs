@@ -20,6 +20,8 @@ pub const PACKETS: &str = "application/x-gnutella-packets";
 pub const DIME: &str = "application/dime";
 /// What this servent can do, beside what all can (`X-Features`).
 pub const FEATURES: &str = "browse/1.0, queue/0.1, thex/1.0";
+/// The same of one that has an IPv6 address beside its IPv4 address, or no other (IPv6-Ready, section 5.1).
+pub const FEATURES6: &str = "browse/1.0, queue/0.1, thex/1.0, IP/6.0";
 
 /// Ranges of a partial file that are read of a line, and told in one.
 const RANGES_MAX: usize = 128;
@@ -192,10 +194,17 @@ pub fn address(text: &str) -> Option<SocketAddr> {
     text.parse().ok().or_else(bare)
 }
 
-/// An address as it is told: without the port that is meant anyway.
+/// An address as it is told: without the port that is meant anyway, if no colon of the address could be taken for its.
 #[must_use]
 pub fn address_text(addr: &SocketAddr) -> String {
-    if addr.port() == PORT { addr.ip().to_string() } else { addr.to_string() }
+    if addr.port() == PORT && addr.is_ipv4() { addr.ip().to_string() } else { addr.to_string() }
+}
+
+/// Whether a head says that addresses of IPv6 are of use to who wrote it.
+#[must_use]
+pub fn speaks_ipv6(headers: &Headers) -> bool {
+    let values = headers.all("x-features").filter_map(|value| str::from_utf8(value).ok());
+    values.flat_map(|value| value.split(',')).any(|feature| feature.trim().starts_with("IP/6"))
 }
 
 /// Whether an address may be that of a servent at all: not everybody's, nobody's, or no port.

@@ -70,12 +70,13 @@ impl Mesh {
         }
     }
 
-    /// Holders to tell to somebody at `to`, the proved ones first.
-    pub fn tell(&self, sha1: &Sha1Hash, to: IpAddr, most: usize) -> Vec<SocketAddr> {
+    /// Holders to tell to somebody at `to`, the proved ones first; with those of IPv6 if they are of use to him.
+    pub fn tell(&self, sha1: &Sha1Hash, to: IpAddr, most: usize, ipv6: bool) -> Vec<SocketAddr> {
         let holders = || self.files.get(sha1).into_iter().flatten();
         let sorted =
             holders().filter(|holder| holder.proved).chain(holders().filter(|holder| !holder.proved));
-        sorted.map(|holder| holder.addr).filter(|addr| addr.ip() != to).take(most).collect()
+        let of_use = |addr: &SocketAddr| addr.ip() != to && (ipv6 || addr.is_ipv4());
+        sorted.map(|holder| holder.addr).filter(of_use).take(most).collect()
     }
 
     /// How many are remembered.

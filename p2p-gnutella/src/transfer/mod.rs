@@ -117,6 +117,8 @@ pub struct Transfers {
     browsers: PerKey<IpAddr>,
     pushers: PerKey<IpAddr>,
     mesh: Mesh,
+    /// Whether there is an IPv6 address here.
+    ipv6: bool,
     downloads: BTreeMap<u32, Download>,
     by_sha1: BTreeMap<Sha1Hash, u32>,
     next_download: u32,
@@ -186,6 +188,7 @@ impl Transfers {
             browsers: PerKey::new(COUNTED_MAX, 1, browse_every),
             pushers: PerKey::new(COUNTED_MAX, 1, 30),
             mesh: Mesh::default(),
+            ipv6: false,
             downloads: BTreeMap::new(),
             by_sha1: BTreeMap::new(),
             next_download: 0,
@@ -211,6 +214,16 @@ impl Transfers {
     /// Others reach us here, or cannot.
     pub const fn set_address(&mut self, address: Option<SocketAddr>) {
         self.config.address = address;
+    }
+
+    /// Whether there is an IPv6 address, so that those of others are of use.
+    pub const fn set_ipv6(&mut self, has: bool) {
+        self.ipv6 = has;
+    }
+
+    /// What is said of what this servent can do.
+    pub(super) const fn features(&self) -> &'static str {
+        if self.ipv6 { http::FEATURES6 } else { http::FEATURES }
     }
 
     /// Whether a stream is one of these.
@@ -239,7 +252,7 @@ impl Transfers {
     /// Who else has a shared file, those first who proved it.
     #[must_use]
     pub fn alternates(&self, sha1: &Sha1Hash, most: usize) -> Vec<SocketAddr> {
-        self.mesh.tell(sha1, core::net::Ipv4Addr::UNSPECIFIED.into(), most)
+        self.mesh.tell(sha1, core::net::Ipv4Addr::UNSPECIFIED.into(), most, true)
     }
 
     /// Whether a file is fetched just now.

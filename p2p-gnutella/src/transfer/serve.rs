@@ -147,6 +147,10 @@ impl Transfers {
             return self.not_found(conn, head_only, cx);
         }
         self.learn(request, content.sha1, peer);
+        if let Some(guest) = self.guest(conn) {
+            // It says so once.
+            guest.ipv6 |= http::speaks_ipv6(&request.headers);
+        }
         let mut answer = self.about(conn, &content, peer);
         let asked = request.headers.get("range").and_then(ByteRange::parse);
         let Some(wanted) = asked.map_or(Some(0..content.size), |range| range.of(content.size)) else {
@@ -258,7 +262,8 @@ impl Transfers {
         if let Some(ranges) = &content.available {
             headers.push("X-Available-Ranges", http::ranges_text(ranges));
         }
-        let told = self.mesh.tell(&content.sha1, peer.ip(), TOLD_MAX);
+        let ipv6 = self.guest(conn).is_some_and(|guest| guest.ipv6);
+        let told = self.mesh.tell(&content.sha1, peer.ip(), TOLD_MAX, ipv6);
         if !told.is_empty() {
             let texts: Vec<String> = told.iter().map(http::address_text).collect();
             headers.push("X-Alt", texts.join(","));

@@ -1,10 +1,13 @@
 //! What stands behind the NUL of a query, between the NULs of a result, or at the end of other messages: [`Extensions`].
 
+use super::{Families, read_lists};
 use crate::Urn;
 use crate::ggep::{Field, GgepError, MAGIC, Writer};
 use crate::huge::Huge;
 use alloc::borrow::Cow;
+use alloc::vec::Vec;
 use bytes::{BufMut, Bytes, BytesMut};
+use core::net::{Ipv6Addr, SocketAddr};
 
 /// Separates text extensions (HUGE, section 3).
 pub const SEPARATOR: u8 = 0x1c;
@@ -56,6 +59,26 @@ impl<'a> Extensions<'a> {
     #[must_use]
     pub fn data(&self, name: &str) -> Option<Cow<'a, [u8]>> {
         self.field(name)?.data().ok()
+    }
+
+    /// Which addresses the sender of a query or a HEAD ping can make use of (`I6`).
+    #[must_use]
+    pub fn families(&self) -> Families {
+        Families::of(self.data(crate::ggep::fields::name::IPV6_WANTED).as_deref())
+    }
+
+    /// Addresses in two lists of these names, IPv4 and IPv6, at most so many of each.
+    #[must_use]
+    pub fn addresses(&self, v4: &str, v6: &str, most: usize) -> Vec<SocketAddr> {
+        read_lists(self.data(v4).as_deref(), self.data(v6).as_deref(), most)
+    }
+
+    /// The sender's IPv6 address (`6`), if it tells one.
+    #[must_use]
+    pub fn ipv6(&self) -> Option<Ipv6Addr> {
+        let data = self.data(crate::ggep::fields::name::IPV6)?;
+        let ip = Ipv6Addr::from_octets(*data.first_chunk()?);
+        (!ip.is_unspecified() && !ip.is_multicast()).then_some(ip)
     }
 
     /// Whether there is a GGEP field of this name.

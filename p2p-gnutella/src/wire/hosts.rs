@@ -1,10 +1,61 @@
-//! Addresses as messages carry them: [`Hosts`], [`Hosts6`].
+//! Addresses as messages carry them: [`Hosts`], [`Hosts6`], and who wants which, [`Families`].
 
-use bytes::BufMut;
-use core::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use alloc::vec::Vec;
+use bytes::{BufMut, BytesMut};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 /// Stands where an IPv4 address has to be and the sender has none (IPv6-Ready, section 2.1).
 pub const NO_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 0);
+
+/// Which addresses somebody can make use of, as `I6` says (IPv6-Ready, section 5.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Families {
+    /// IPv4 addresses.
+    pub v4: bool,
+    /// IPv6 addresses.
+    pub v6: bool,
+}
+
+impl Families {
+    /// Of a field `I6`, or of none: IPv4 alone.
+    #[must_use]
+    pub fn of(field: Option<&[u8]>) -> Self {
+        Self {
+            v4: field.is_none_or(|data| data.first().is_none_or(|flags| flags & 1 == 0)),
+            v6: field.is_some(),
+        }
+    }
+
+    /// Whether an address is of use.
+    #[must_use]
+    pub const fn has(self, ip: IpAddr) -> bool {
+        match ip {
+            IpAddr::V4(_) => self.v4,
+            IpAddr::V6(_) => self.v6,
+        }
+    }
+}
+
+/// Appends addresses as the two lists that messages have, IPv4 and IPv6, those of other families left out.
+#[must_use]
+pub fn lists(addrs: &[SocketAddr], families: Families) -> (BytesMut, BytesMut) {
+    let (mut v4, mut v6) = (BytesMut::new(), BytesMut::new());
+    for addr in addrs.iter().filter(|addr| families.has(addr.ip())) {
+        match addr {
+            SocketAddr::V4(addr) => put_v4(*addr, &mut v4),
+            SocketAddr::V6(addr) => put_v6(*addr, &mut v6),
+        }
+    }
+    (v4, v6)
+}
+
+/// The addresses of two such lists, at most so many of each.
+#[must_use]
+pub fn read_lists(v4: Option<&[u8]>, v6: Option<&[u8]>, most: usize) -> Vec<SocketAddr> {
+    let v4 = Hosts(v4.unwrap_or_default()).iter().take(most).map(SocketAddr::V4).collect::<Vec<_>>();
+    let v6 = Hosts6(v6.unwrap_or_default()).iter().take(most).map(SocketAddr::V6).collect::<Vec<_>>();
+    v4.into_iter().chain(v6).collect()
+}
 
 /// A list of IPv4 addresses and ports, 6 bytes each: the address in network order, the port little-endian (`IPP`, `ALT`,
 /// `PUSH`, `A`). Bytes behind the last whole one are not looked at.

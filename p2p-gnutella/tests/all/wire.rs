@@ -240,7 +240,7 @@ fn vendor_messages_come_back() {
         code: HeadCode(1 | 4),
         vendor: Some(VendorCode::GTKG),
         queue: Some(-3),
-        alternates: vec![addr("192.0.2.1:6346"), addr("192.0.2.2:1")],
+        alternates: vec![addr("192.0.2.1:6346").into(), addr("192.0.2.2:1").into()],
     };
     let v1 = HeadPong::V1 {
         flags: 2 | 4,
@@ -250,7 +250,7 @@ fn vendor_messages_come_back() {
     let told = v1.report().unwrap();
     assert_eq!(
         (told.queue, told.vendor, &told.alternates[..]),
-        (Some(127), Some(VendorCode::GTKG), &[addr("192.0.2.1:6346")][..])
+        (Some(127), Some(VendorCode::GTKG), &[addr("192.0.2.1:6346").into()][..])
     );
     assert_eq!(HeadPong::new(&report).report(), Some(report.clone()));
     let none = HeadPong::V1 { flags: 0, code: 0, rest: Bytes::new() };

@@ -1,13 +1,13 @@
 //! What a servent has of a file, asked for by UDP or through its ultrapeer: [`HeadPing`], [`HeadPong`].
 
-use super::super::{Extensions, Hosts, WireError};
+use super::super::{Extensions, Families, WireError, lists, read_lists};
 use super::VendorCode;
 use crate::ggep::fields::name;
 use crate::{Guid, Urn, ggep};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::{BufMut, Bytes, BytesMut};
-use core::net::SocketAddrV4;
+use core::net::SocketAddr;
 
 /// Asks for a file: a byte of flags, a URN as text, and GGEP where the flags announce it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +75,12 @@ impl HeadPing {
         Urn::parse(&self.urn).ok()
     }
 
+    /// The extensions.
+    #[must_use]
+    pub fn extensions(&self) -> Extensions<'_> {
+        Extensions(&self.extensions)
+    }
+
     /// The leaf that is meant, if the ping is to be handed on: once, over TCP, and not answered on the way.
     #[must_use]
     pub fn leaf(&self) -> Option<Guid> {
@@ -86,7 +92,7 @@ impl HeadPing {
 ///
 /// Version 1 is a byte of flags, a code, and if the file is there a vendor (4), a place in the queue (1) and lists that each
 /// begin with their length in two bytes, big-endian: ranges, holders behind firewalls, holders, as far as the flags say.
-/// Version 2 is a GGEP block: `C`, `V`, `Q`, `F`, `A`, `T`, `P`.
+/// Version 2 is a GGEP block: `C`, `V`, `Q`, `F`, `A`, `T`, `A6`, `T6`, `P`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the two versions")]
 pub enum HeadPong {
@@ -104,7 +110,7 @@ pub struct HeadReport {
     /// 127: no upload at all. Else servents differ in what its sign means.
     pub queue: Option<i8>,
     /// Other holders.
-    pub alternates: Vec<SocketAddrV4>,
+    pub alternates: Vec<SocketAddr>,
 }
 
 /// What a servent has of a file: the low bits of a code.
@@ -160,10 +166,12 @@ impl HeadPong {
         if let Some(vendor) = report.vendor {
             ggep.put(name::HEAD_VENDOR, &vendor.0);
         }
-        if !report.alternates.is_empty() {
-            let mut hosts = Vec::new();
-            report.alternates.iter().for_each(|addr| super::super::put_v4(*addr, &mut hosts));
-            ggep.put(name::HEAD_ALT, &hosts);
+        let (v4, v6) = lists(&report.alternates, Families { v4: true, v6: true });
+        if !v4.is_empty() {
+            ggep.put(name::HEAD_ALT, &v4);
+        }
+        if !v6.is_empty() {
+            ggep.put(name::HEAD_ALT6, &v6);
         }
         Self::V2 { extensions: extensions.freeze() }
     }
@@ -209,7 +217,7 @@ impl HeadPong {
                 };
                 // Their order is fixed, and is not that of the flags.
                 let (_ranges, _push) = (list(HeadPing::RANGES)?, list(HeadPing::PUSH_ALTERNATES)?);
-                let alternates = Hosts(list(HeadPing::ALTERNATES)?).iter().collect();
+                let alternates = read_lists(Some(list(HeadPing::ALTERNATES)?), None, usize::MAX);
                 Some(HeadReport {
                     code: HeadCode(*code),
                     vendor: Some(VendorCode(*vendor)),
@@ -220,14 +228,13 @@ impl HeadPong {
             Self::V2 { extensions } => {
                 let fields = Extensions(extensions);
                 let byte = |name| fields.data(name).and_then(|data| data.first().copied());
-                let alternates = fields.data(name::HEAD_ALT).unwrap_or_default();
                 Some(HeadReport {
                     code: HeadCode(byte(name::HEAD_CODE)?),
                     vendor: fields
                         .data(name::HEAD_VENDOR)
                         .and_then(|data| data.first_chunk().map(|code| VendorCode(*code))),
                     queue: byte(name::HEAD_QUEUE).map(u8::cast_signed),
-                    alternates: Hosts(&alternates).iter().collect(),
+                    alternates: fields.addresses(name::HEAD_ALT, name::HEAD_ALT6, usize::MAX),
                 })
             }
         }
