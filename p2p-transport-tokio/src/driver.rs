@@ -602,6 +602,8 @@ impl<M: Machine> Driver<M> {
                 Poll::Ready(Ok(())) => {
                     taken += arrived.len();
                     for datagram in arrived.drain(..) {
+                        // `Full` must not wait until all that it is to stop was given.
+                        self.answer();
                         // The machine may have let go of the socket meanwhile.
                         if udp_at(&mut self.slots, slot, id).is_some() {
                             self.give(Input::Datagram(id, datagram));

@@ -15,6 +15,10 @@ impl<T: Copy + Ord> Timers<T> {
 
     pub(crate) fn set(&mut self, name: T, at: Instant) {
         if let Some(before) = self.names.insert(name, at) {
+            // Many are set again and again to what they are.
+            if before == at {
+                return;
+            }
             self.due.remove(&(before, name));
         }
         self.due.insert((at, name));

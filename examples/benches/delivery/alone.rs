@@ -141,7 +141,8 @@ fn settle(all: &mut [Alone], op: u64) {
 
 /// What a member takes to pass `packets` on to [`CHILDREN`] children and to its own viewer: each arrives at once, and is
 /// counted.
-pub(super) fn cost(shape: Shape, rate: u32, packets: usize) -> Cost {
+pub(super) fn cost(rate: u32, packets: usize) -> Cost {
+    let shape = Shape::SINGLE;
     let key = SourceKey::new([7; 32]);
     let group = key.group();
     let member = |upload| {

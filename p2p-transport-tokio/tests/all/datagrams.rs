@@ -1,8 +1,8 @@
 //! Datagrams: sent, received with hop limit and interface, to groups, and dropped with a count.
 
 use crate::kit::{Hand, local, soon};
-use p2p_core::{Datagram, Group, Input, IoError, SocketId};
-use p2p_transport_tokio::{Options, interface_at};
+use p2p_core::{Cx, Datagram, Group, Input, IoError, Machine, OpId, OpInput, SocketId};
+use p2p_transport_tokio::{Options, interface_at, spawn};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering;
 
@@ -261,4 +261,94 @@ fn nobody_has_this_address() {
     // An address for documentation (RFC 5737).
     let error = interface_at(Ipv4Addr::new(203, 0, 113, 7).into()).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+}
+
+/// Datagrams of many lengths to several receivers, sent at once: each gets its own, in their order and whole, however the
+/// system carries them.
+#[tokio::test]
+async fn a_burst_to_several_arrives_in_order() {
+    let mut hand = Hand::new(Options::default());
+    let (from, _) = bind(&mut hand, local()).await;
+    let mut to = Vec::new();
+    for _ in 0..3 {
+        to.push(bind(&mut hand, local()).await);
+    }
+    let receivers: Vec<_> = to.iter().map(|(_, at)| *at).collect();
+    // Runs of one length, a shorter one at the end of some, and empty ones.
+    let lens = [1_326; 40].into_iter().chain([700, 1_326, 1_326, 12, 0, 0, 12, 1_327]).collect::<Vec<_>>();
+    let expected: Vec<_> = lens.iter().zip(0_u8..).map(|(len, n)| vec![n; *len]).collect();
+    let sent = expected.clone();
+    hand.make(move |cx| {
+        for data in &sent {
+            receivers.iter().for_each(|at| cx.send_to(from, *at, data.clone()));
+        }
+    })
+    .await;
+    let mut got = vec![Vec::new(); to.len()];
+    while got.iter().map(Vec::len).sum::<usize>() < expected.len() * to.len() {
+        let (socket, datagram) = received(&mut hand).await;
+        let at = to.iter().position(|(id, _)| *id == socket).unwrap();
+        got[at].push(datagram.data.to_vec());
+    }
+    for got in got {
+        assert!(got == expected, "{:?}", got.iter().map(Vec::len).collect::<Vec<_>>());
+    }
+    assert_eq!(hand.running.counts.datagrams_dropped.load(Ordering::Relaxed), 0);
+}
+
+/// Gives ten answers for each datagram, unless it was told that they are not read.
+#[derive(Default)]
+struct Herald {
+    socket: Option<SocketId>,
+    at: Option<SocketAddr>,
+    to: Option<OpId>,
+    full: bool,
+}
+
+impl Machine for Herald {
+    /// Sends itself so many datagrams, and answers from then on.
+    type Command = u8;
+    type Event = u8;
+    type Error = crate::kit::Never;
+    type Timer = ();
+
+    fn handle(&mut self, input: Input<Self>, cx: &mut Cx<'_, Self>) {
+        match input {
+            Input::Start => self.socket = Some(cx.bind(local())),
+            Input::Bound(_, bound) => self.at = bound.ok(),
+            Input::Op(op, OpInput::Ask(datagrams)) => {
+                self.to = Some(op);
+                if let (Some(socket), Some(at)) = (self.socket, self.at) {
+                    (0..datagrams).for_each(|n| cx.send_to(socket, at, vec![n]));
+                }
+            }
+            Input::Datagram(_, datagram) => {
+                if let Some(op) = self.to.filter(|_| !self.full) {
+                    (0..10).for_each(|_| cx.answer(op, datagram.data[0]));
+                }
+            }
+            Input::Op(_, OpInput::Full) => self.full = true,
+            Input::Op(op, OpInput::Ready) => {
+                self.to = None;
+                cx.finish(op, Ok(()));
+            }
+            Input::Stop => cx.halt(),
+            _ => {}
+        }
+    }
+}
+
+/// Sixty datagrams come in at once: the machine hears that nobody reads before it has answered all of them.
+#[tokio::test]
+async fn full_is_heard_between_datagrams_of_one_turn() {
+    let mut options = Options::default();
+    (options.desk.answers, options.desk.answers_hard) = (32, 64);
+    let running = spawn(Herald::default(), options);
+    let mut answers = running.node.ask(60);
+    let mut heard = Vec::new();
+    while let Some(n) = soon("an answer", answers.try_next()).await.expect("not too many of them") {
+        heard.push(n);
+    }
+    assert_eq!(heard.len(), 40, "{heard:?}");
+    running.stop().await;
 }
