@@ -120,6 +120,8 @@ struct Slot {
     /// Those of them that only follow, and have not come yet.
     derived: u64,
     listed: Option<Listed>,
+    /// When it was signed.
+    signed: Option<Instant>,
     /// Unsigned symbols of a number that another unsigned one has.
     rivals: Vec<(u8, Bytes)>,
     /// When anything was seen of it, or of a later one.
@@ -130,7 +132,8 @@ impl Slot {
     fn reset(&mut self, shape: Shape) {
         self.symbols.clear();
         self.symbols.resize(shape.symbols().into(), None);
-        (self.sound, self.derived, self.listed, self.seen) = (0, 0, None, None);
+        (self.sound, self.derived, self.listed) = (0, 0, None);
+        (self.seen, self.signed) = (None, None);
         self.rivals.clear();
     }
 
@@ -186,6 +189,12 @@ impl Playout {
     #[must_use]
     pub const fn heard(&self) -> u64 {
         self.heard
+    }
+
+    /// Generations before this one were there before we were.
+    #[must_use]
+    pub const fn past(&self) -> u64 {
+        self.past.0
     }
 
     /// Packets that did not come in time.
@@ -291,14 +300,14 @@ impl Playout {
         for (generation, listed) in (manifest.first..).zip(manifest.generations) {
             if generation >= self.next.0 && self.slot(generation).is_some_and(|slot| slot.listed.is_none()) {
                 new = true;
-                self.list(generation, listed);
+                self.list(generation, listed, now);
             }
         }
         new
     }
 
     /// Keeps of what is here of a generation what is signed.
-    fn list(&mut self, generation: u64, listed: Listed) {
+    fn list(&mut self, generation: u64, listed: Listed, now: Instant) {
         let shape = self.shape;
         let mut forged = 0;
         let Some(slot) = self.slot(generation) else { return };
@@ -314,7 +323,7 @@ impl Playout {
                 forged += 1;
             }
         }
-        slot.listed = Some(listed);
+        (slot.listed, slot.signed) = (Some(listed), Some(now));
         self.forged += forged;
         self.recover(generation);
     }
@@ -417,7 +426,8 @@ impl Playout {
                 None => {
                     let here = slot.symbols.iter().enumerate().filter(|(_, symbol)| symbol.is_some());
                     let here = here.fold(0, |bits, (index, _)| bits | 1 << index);
-                    Some(Missing { generation, here, wanted: None, since })
+                    let all = u64::MAX >> (64 - u32::from(self.shape.symbols()));
+                    Some(Missing { generation, here, all, wanted: None, since })
                 }
                 Some(listed) => {
                     let wanted = u32::from(listed.count).saturating_sub(slot.sound.count_ones());
@@ -426,8 +436,9 @@ impl Playout {
                     (wanted > 0).then_some(Missing {
                         generation,
                         here: slot.sound,
+                        all: listed.numbers(self.shape),
                         wanted: Some(wanted),
-                        since,
+                        since: slot.signed.map_or(since, |signed| signed.max(since)),
                     })
                 }
             }
@@ -543,9 +554,11 @@ pub struct Missing {
     pub generation: u64,
     /// The symbols that are here, bit by bit.
     pub here: u64,
+    /// Those that there are; all that there can be if its manifest misses.
+    pub all: u64,
     /// How many more symbols it takes; `None` if its manifest misses.
     pub wanted: Option<u8>,
-    /// When it was first seen that there is such a generation.
+    /// When it was first seen that there is such a generation; if its manifest is here, when that came.
     pub since: Instant,
 }
 
