@@ -16,6 +16,7 @@ pub mod output;
 pub mod program;
 pub mod progress;
 pub mod rings;
+pub mod secret;
 pub mod servents;
 pub mod stop;
 pub mod swarm;

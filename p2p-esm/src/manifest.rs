@@ -68,6 +68,13 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// The numbers of its symbols, bit by bit.
+    #[must_use]
+    pub fn numbers(&self, shape: Shape) -> u64 {
+        let bits = |count: u8| u64::MAX.checked_shr(64 - u32::from(count)).unwrap_or(0);
+        bits(shape.symbols()) & !(bits(shape.data()) & !bits(self.count))
+    }
+
     /// The digest of symbol `index`; `None` if the generation has none of that number.
     #[must_use]
     pub fn digest(&self, shape: Shape, index: u8) -> Option<&SymbolDigest> {
@@ -399,6 +406,9 @@ mod tests {
         for index in [2, 3, 6, 255] {
             assert_eq!(known(index), None, "{index}");
         }
+        assert_eq!(listed.numbers(shape), 0b11_0011);
+        let all = Shape::new(1, 64, 0).unwrap();
+        assert_eq!(manifest(all, 5, &[64]).generations[0].numbers(all), u64::MAX);
     }
 
     #[test]

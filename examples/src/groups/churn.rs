@@ -17,8 +17,13 @@ pub struct Churn {
     pub ended: usize,
     /// Packets that went out, of those that were sent while each member watched.
     pub delivered: f64,
-    /// Symbols that came twice, of all members together, for each packet that was sent.
+    /// Symbols that came twice, or too late to be kept, of all members together, for each packet that was sent: what
+    /// the paper counts. Those that came down a tree, from a parent or who was one.
     pub twice: f64,
+    /// The same of those that came from somebody else: most of them were asked for.
+    pub asked_twice: f64,
+    /// Manifests that came twice, counted so.
+    pub signed_twice: f64,
     /// Symbols sent for each that a member needed.
     pub sent: f64,
     /// Bytes that each member sent in a second beside the stream, heads of UDP and IP included.
@@ -73,6 +78,8 @@ pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going
     let mut add = |audience: &Audience, node: NodeIx| {
         let machine = audience.sim.machine(node).counts();
         counts.twice += machine.twice;
+        counts.asked_twice += machine.asked_twice;
+        counts.signed_twice += machine.signed_twice;
         counts.sent += machine.sent;
         counts.control += machine.control + 28 * machine.control_sent;
         lost_parents += machine.lost_parents;
@@ -115,12 +122,14 @@ pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going
     for node in next.iter().filter_map(|(_, there)| *there) {
         add(&audience, node);
     }
-    let expansion = setting.shape.expansion();
+    let (expansion, packets) = (setting.shape.expansion(), audience.sent().max(1) as f64);
     Churn {
         hosts,
         ended,
         delivered: given as f64 / due.max(1) as f64,
-        twice: counts.twice as f64 / audience.sent().max(1) as f64,
+        twice: counts.twice as f64 / packets,
+        asked_twice: counts.asked_twice as f64 / packets,
+        signed_twice: counts.signed_twice as f64 / packets,
         sent: counts.sent as f64 / (due.max(1) as f64 * expansion),
         control: counts.control as f64 / f64::max(watched, 1.0),
         delay: audience.delay(),

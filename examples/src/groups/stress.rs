@@ -2,6 +2,7 @@
 //! for which both are 1 (Chu et al. 2000).
 
 use super::{Audience, Setting};
+use crate::rings::Spread;
 use p2p_core::{Duration, Instant, Rng};
 use p2p_esm::lan::Lan;
 use p2p_sim::topology::{Shape, TransitStub};
@@ -29,13 +30,21 @@ impl Map {
     fn lan(&self, node: NodeIx) -> NodeIx {
         NodeIx::new((node.index() / self.hosts) as u32)
     }
+
+    fn delay(&self, from: NodeIx, to: NodeIx) -> Duration {
+        let (a, b) = (self.lan(from), self.lan(to));
+        if a == b { INSIDE } else { self.net.delay(a, b) }
+    }
 }
+
+/// Within a LAN.
+const INSIDE: Duration = Duration::from_micros(200);
 
 impl Links for Map {
     fn carry(&mut self, from: NodeIx, to: NodeIx, bytes: usize, _: Instant, _: &mut Rng) -> Option<Duration> {
         let (a, b) = (self.lan(from), self.lan(to));
         if a == b {
-            return Some(Duration::from_micros(200));
+            return Some(INSIDE);
         }
         if bytes > self.control
             && let Ok(mut crossed) = self.crossed.lock()
@@ -49,7 +58,7 @@ impl Links for Map {
 }
 
 /// What it took.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Stress {
     /// How often a packet crosses the link that it crosses most often, the mean of all packets.
     pub worst: f64,
@@ -57,9 +66,11 @@ pub struct Stress {
     pub mean: f64,
     /// Delay of each link, times how often it is crossed, of all links: in terms of what native multicast takes.
     pub usage: f64,
+    /// Delay by the first tree, divided by the direct one, of the hosts of all LANs but the source's.
+    pub penalty: Spread,
     /// Symbols that came into a LAN from outside, of those of the stream: mean and most of all LANs but the source's.
     pub into: (f64, f64),
-    /// Packets that each member was given, of those that were sent, at least.
+    /// Packets that each member was given, of those that were sent from its first one on, at least.
     pub delivered: f64,
     /// Everything that happened, in 64 bits.
     pub digest: u64,
@@ -92,6 +103,27 @@ fn delay(link: u64) -> f64 {
     }
 }
 
+/// Milliseconds from the source to a host by the first tree; `None` if it is in none.
+fn by_tree(audience: &Audience, links: &Map, host: NodeIx) -> Option<f64> {
+    let (source, sim) = (audience.source, &audience.sim);
+    let parent = |node: NodeIx| sim.node_at(sim.machine(node).parents().next()??.ip());
+    let (mut at, mut way, mut hops) = (host, Duration::ZERO, 0);
+    while at != source {
+        // What it has not from a parent it has from the host of its LAN that has one.
+        let first = links.lan(at).index() * links.hosts;
+        let near = (first..first + links.hosts).map(|node| NodeIx::new(node as u32));
+        let forwards = |node: &NodeIx| *node != at && (*node == source || parent(*node).is_some());
+        let next = parent(at).or_else(|| near.clone().find(forwards))?;
+        way += links.delay(at, next);
+        at = next;
+        hops += 1;
+        if hops > 1_000 {
+            return None;
+        }
+    }
+    Some(way.as_secs_f64() * 1e3)
+}
+
 /// So many LANs with so many hosts each, the source in the first one; with multicast in the LANs, or without.
 #[must_use]
 pub fn stress(
@@ -104,23 +136,30 @@ pub fn stress(
     let net = TransitStub::new(seed, NET);
     let crossed = Arc::default();
     let links = Map { net: net.clone(), hosts, crossed, control: setting.packet };
-    let crossed = links.crossed.clone();
+    let (crossed, map) = (links.crossed.clone(), links.clone());
     let lan = || multicast.then(Lan::anywhere);
     let mut audience = Audience::begun(seed, links, setting, Setup::new().lan(0), lan());
     let nodes: Vec<_> = (1..lans * hosts)
         .map(|host| audience.join_as(Setup::new().lan((host / hosts) as u32), setting.degree, lan()))
         .collect();
     audience.stream(after);
-    let (first, given) = (audience.sent(), |audience: &Audience| -> Vec<u64> {
-        nodes.iter().map(|node| audience.given(*node).map_or(0, |given| given.packets)).collect()
-    });
-    let before = given(&audience);
+    let first = audience.sent();
     if let Ok(mut crossed) = crossed.lock() {
         *crossed = Some(BTreeMap::new());
     }
     audience.stream(Duration::from_secs(20));
     let counted = crossed.lock().ok().and_then(|mut crossed| crossed.take()).unwrap_or_default();
     let packets = (audience.sent() - first) as f64;
+    let penalty = nodes
+        .iter()
+        .filter(|node| map.lan(**node).index() > 0)
+        .map(|node| {
+            let direct = map.delay(audience.source, *node).as_secs_f64() * 1e3;
+            by_tree(&audience, &map, *node).map_or(f64::INFINITY, |way| way / direct)
+        })
+        .collect();
+    // What was sent last is signed, and comes.
+    audience.sim.run_for(setting.patience);
     // With parity a packet is more than one symbol.
     let symbols = packets * setting.shape.expansion();
     let mut links: BTreeMap<u64, u64> = BTreeMap::new();
@@ -134,14 +173,18 @@ pub fn stress(
     let taken: f64 = links.iter().map(|(link, times)| delay(*link) * *times as f64).sum();
     let all: u64 = links.values().sum();
     let shares = into[1..].iter().map(|datagrams| f64::from(*datagrams as u32) / symbols);
-    let delivered =
-        given(&audience).into_iter().zip(before).map(|(now, before)| (now - before) as f64 / packets);
+    let delivered = nodes.iter().map(|node| {
+        audience
+            .given(*node)
+            .map_or(0.0, |given| given.packets as f64 / (audience.sent() - given.first) as f64)
+    });
     Stress {
         worst: links.values().max().copied().unwrap_or(0) as f64 / symbols,
         mean: all as f64 / links.len().max(1) as f64 / symbols,
         usage: taken / symbols / native,
         into: (shares.clone().sum::<f64>() / (lans - 1) as f64, shares.fold(0.0, f64::max)),
         delivered: delivered.fold(1.0, f64::min),
+        penalty,
         digest: audience.sim.digest(),
     }
 }

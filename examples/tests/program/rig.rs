@@ -146,6 +146,13 @@ impl Running {
         input.flush().unwrap();
     }
 
+    /// Writes bytes to its standard input.
+    pub(crate) fn pour(&mut self, bytes: &[u8]) {
+        let input = self.child.stdin.as_mut().unwrap();
+        input.write_all(bytes).unwrap();
+        input.flush().unwrap();
+    }
+
     /// Ends its standard input.
     pub(crate) fn hush(&mut self) {
         drop(self.child.stdin.take());

@@ -59,7 +59,8 @@ pub(crate) struct Quality {
     noted: VecDeque<Noted>,
     came: u32,
     expected: u32,
-    since: Instant,
+    /// Since when these count.
+    since: Option<Instant>,
 }
 
 impl Quality {
@@ -76,17 +77,18 @@ impl Quality {
         self.came = self.came.saturating_add(1);
     }
 
-    /// So many symbols were sent to the group.
+    /// So many symbols of a batch were sent to the group. It is counted from behind the first of them on: what came of those may
+    /// be a part.
     pub(crate) fn expect(&mut self, symbols: u32, now: Instant) {
-        if self.expected == 0 {
-            (self.came, self.since) = (0, now);
+        match self.since {
+            None => (self.came, self.since) = (0, Some(now)),
+            Some(_) => self.expected = self.expected.saturating_add(symbols),
         }
-        self.expected = self.expected.saturating_add(symbols);
     }
 
     /// Another host begins to send: what was under way then says nothing.
     pub(crate) const fn begin(&mut self) {
-        self.expected = 0;
+        (self.expected, self.since) = (0, None);
     }
 
     /// All generations before `behind` are signed, or forgotten: what was noted of them is judged.
@@ -122,11 +124,11 @@ impl Quality {
 
     /// How well the group was heard, once there is enough to say.
     pub(crate) fn hearing(&mut self, now: Instant) -> Option<Hearing> {
-        if self.expected < ENOUGH || now.since(self.since) < WINDOW {
+        if self.expected < ENOUGH || now.since(self.since?) < WINDOW {
             return None;
         }
         let percent = u64::from(self.came) * 100 / u64::from(self.expected);
-        (self.came, self.expected, self.since) = (0, 0, now);
+        (self.came, self.expected, self.since) = (0, 0, Some(now));
         Some(match percent {
             percent if percent < u64::from(LEAST) => Hearing::Poor,
             percent if percent < u64::from(WELL) => Hearing::Fair,
@@ -139,30 +141,45 @@ impl Quality {
 mod tests {
     use super::*;
 
+    /// A batch every so often, of which so many symbols come before it is known how many there are.
+    fn hear(quality: &mut Quality, now: &mut Instant, every: u64, came: u32) -> Option<Hearing> {
+        loop {
+            *now += Duration::from_millis(every);
+            (0..came).for_each(|_| quality.came());
+            quality.expect(16, *now);
+            if let Some(hearing) = quality.hearing(*now) {
+                return Some(hearing);
+            }
+            if quality.expected > 1_000 {
+                return None;
+            }
+        }
+    }
+
     #[test]
     fn shares() {
-        let (mut quality, start) = (Quality::default(), Instant::ZERO);
-        let after = |quality: &mut Quality, seconds, came, expected| {
-            let now = start + Duration::from_secs(seconds);
-            if expected > 0 {
-                quality.expect(expected, now);
+        // Few batches in a window, and many.
+        for every in [800, 80] {
+            let (mut quality, mut now) = (Quality::default(), Instant::ZERO);
+            for (came, hearing) in [
+                (16, Hearing::Well),
+                (15, Hearing::Well),
+                (13, Hearing::Fair),
+                (11, Hearing::Poor),
+                (0, Hearing::Poor),
+                (16, Hearing::Well),
+            ] {
+                assert_eq!(hear(&mut quality, &mut now, every, came), Some(hearing), "{came} of 16");
             }
-            (0..came).for_each(|_| quality.came());
-            quality.hearing(now)
-        };
-        assert_eq!(after(&mut quality, 1, 10, 100), None, "too early");
-        assert_eq!(after(&mut quality, 3, 80, 0), Some(Hearing::Well));
-        assert_eq!(after(&mut quality, 4, 0, 100), None);
-        assert_eq!(after(&mut quality, 6, 74, 0), Some(Hearing::Poor));
-        assert_eq!(after(&mut quality, 7, 80, 100), None);
-        assert_eq!(after(&mut quality, 9, 0, 0), Some(Hearing::Fair));
-        assert_eq!(after(&mut quality, 10, 1, 1), None);
-        assert_eq!(after(&mut quality, 20, 0, 0), None, "too little");
-        assert_eq!(after(&mut quality, 20, 0, 90), Some(Hearing::Poor));
-        assert_eq!(after(&mut quality, 21, 0, 90), None);
-        quality.begin();
-        assert_eq!(after(&mut quality, 24, 90, 90), None, "from another one");
-        assert_eq!(after(&mut quality, 26, 0, 0), Some(Hearing::Well));
+            // From another one: what came of the first batch is not known.
+            quality.begin();
+            quality.expect(16, now);
+            assert_eq!(hear(&mut quality, &mut now, every, 16), Some(Hearing::Well));
+        }
+        let mut quality = Quality::default();
+        quality.expect(16, Instant::ZERO);
+        quality.expect(16, Instant::ZERO);
+        assert_eq!(quality.hearing(Instant::ZERO + Duration::from_secs(9)), None, "too little to say");
     }
 
     #[test]

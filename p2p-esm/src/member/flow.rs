@@ -113,8 +113,14 @@ impl Esm {
                 self.counts.symbols += 1;
                 self.counts.sends(live.send_on(socket, tree, &datagram.data, from, cx), datagram.data.len());
             }
-            Taken::Twice => self.counts.twice += 1,
-            Taken::Late | Taken::Ahead => {}
+            Taken::Twice | Taken::Late => {
+                let of = live.trees.get(usize::from(tree)).and_then(|at| at.parent.as_ref());
+                match of.is_some_and(|parent| parent.addr == from) {
+                    true => self.counts.twice += 1,
+                    false => self.counts.asked_twice += 1,
+                }
+            }
+            Taken::Ahead => {}
             Taken::Forged => {
                 self.counts.bad += 1;
             }
@@ -158,7 +164,7 @@ impl Esm {
         }
         // A verification costs more than everything else: what is known is not verified again.
         if live.repair.is_known(&datagram.data) {
-            self.counts.twice += 1;
+            self.counts.signed_twice += 1;
             return true;
         }
         let Ok(manifest) = live.checker.check(&datagram.data) else {

@@ -9,6 +9,9 @@ use p2p_core::Duration;
 
 /// How often another member is asked how it is.
 const PROBE: Duration = Duration::from_secs(2);
+/// The same of who has all of the stream by the group of its LAN: it needs some to turn to, should that end. All hosts of
+/// a LAN together are to cost its way out little more than one does.
+const PROBE_SHELTERED: Duration = Duration::from_secs(16);
 
 impl Esm {
     /// The answer to [`Ask::Probe`].
@@ -25,10 +28,11 @@ impl Esm {
             return;
         }
         self.leave_if_alone(false, cx);
+        let every = if self.is_sheltered() { PROBE_SHELTERED } else { PROBE };
         let Some(live) = self.live() else { return };
         let phase = |span: Duration, cx: &mut Context<'_>| now + span / 2 + cx.rng().phase(span);
         if live.next_probe <= now {
-            live.next_probe = phase(PROBE, cx);
+            live.next_probe = phase(every, cx);
             self.view.tidy(now);
             // Every other time somebody of whom nothing is known.
             match cx.rng().chance(0.5).then(|| self.promising(cx)).flatten() {

@@ -121,9 +121,14 @@ struct Live {
 pub struct Counts {
     /// Symbols that were new.
     pub symbols: u64,
-    /// Symbols that were here already.
+    /// Symbols that were here already, or came when their generation was forgotten: those that came down a tree.
     pub twice: u64,
-    /// Symbols and manifests that the source did not sign, or nobody asked for.
+    /// The same of those that may have been asked for: they came from who is no parent in their tree.
+    pub asked_twice: u64,
+    /// Manifests that were here already.
+    pub signed_twice: u64,
+    /// Datagrams that are of no use: symbols and manifests that the source did not sign, or nobody expects; answers that
+    /// nobody asked for, or that came too late; what has no valid token, and what is no packet of the group.
     pub bad: u64,
     /// Symbols sent on, or sent again.
     pub sent: u64,
@@ -333,7 +338,10 @@ impl Esm {
                 }
             }
             Packet::Answer { transaction, token, from, answer } => {
-                let Some(question) = self.questions.answered(transaction, peer) else { return };
+                let Some(question) = self.questions.answered(transaction, peer) else {
+                    self.counts.bad += 1;
+                    return;
+                };
                 self.wake(cx);
                 let now = cx.now();
                 if self.questions.ends_silence() {
@@ -380,8 +388,13 @@ impl Esm {
                 self.ask_for_newer(to, heard, cx);
                 let now = cx.now();
                 self.view.learn(&sample, now);
+                // Who is in no tree, as most hosts of a LAN, is nobody's parent: others need not be told of it.
+                let is_outside = trees.iter().all(|tree| tree.depth == u8::MAX);
                 if let Some(known) = self.view.get_mut(to) {
                     known.status = Some((now, trees));
+                }
+                if is_outside && purpose == Purpose::Probe && !self.is_near(to, now) {
+                    self.view.forget(to, now);
                 }
                 if let Purpose::Child(_) = purpose {
                     self.child_answered(to, now);

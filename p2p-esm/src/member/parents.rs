@@ -39,6 +39,8 @@ const DEEP: u32 = 6;
 /// What it is worth to be the child of who has more room, in milliseconds for each child up to four, to who passes
 /// nothing on in the tree: so that many give a little.
 const ROOMY: u32 = 12;
+/// How often the way to a parent counts beside its delay where it is a LAN's.
+const DETOUR: u32 = 2;
 
 /// What it costs to ask who has no room.
 const CROWDED: u32 = 1_000;
@@ -196,10 +198,17 @@ impl Esm {
             return None;
         }
         let cost = cost(status.delay.saturating_add(distance / 2), usize::from(status.depth) + 1);
+        let cost = cost + self.detour(took);
         let full = if native { 0 } else { 4 - u32::from(status.room.min(4)) };
         // Who is full takes nobody but for another one, so who has room is asked first.
         let crowded = if status.room > 0 || native && distance < status.far { 0 } else { CROWDED };
         Some(cost + ROOMY * full + crowded)
+    }
+
+    /// What the way to a parent costs beside its delay, for whoever fetches the stream for a LAN: twice as much, so
+    /// that LANs have it from LANs nearby, and links far away carry it once.
+    fn detour(&self, round_trip: Duration) -> u32 {
+        if self.lan.is_some() { (round_trip.as_millis() / 2) as u32 * DETOUR } else { 0 }
     }
 
     /// Who could be our parent in a tree, nearest to the source first.
@@ -537,7 +546,8 @@ impl Esm {
             return;
         }
         let (delay, depth, addr) = (parent.delay(), parent.place.path.len(), parent.addr);
-        let current = cost(delay, depth);
+        let took = parent.round_trip;
+        let current = cost(delay, depth) + self.detour(took);
         let mut offers = self.offers(tree, self.is_native(tree), false, now);
         offers.retain(|(_, other)| *other != addr);
         let Some((by_it, best)) = offers.into_iter().min() else { return };
@@ -566,12 +576,13 @@ impl Esm {
             self.view.note(grandparent, above, now);
             return Some(above);
         }
-        let current = cost(parent.delay(), parent.place.path.len());
+        let current = cost(parent.delay(), parent.place.path.len()) + self.detour(parent.round_trip);
         let promises = |known: &Acquaintance| {
             let (_, trees) = known.status.as_ref()?;
             let status = trees.get(tree)?;
             let half = known.round_trip?.as_millis() as u32 / 2;
             let cost = u32::from(status.delay) + half + HOP * (u32::from(status.depth) + 1);
+            let cost = cost + self.detour(known.round_trip?);
             (cost + GAIN < current).then_some((cost, known.addr))
         };
         let stale = self.view.iter().filter(|known| known.is_stale(now) && known.shunned <= now);

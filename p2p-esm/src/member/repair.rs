@@ -71,11 +71,21 @@ impl Repair {
         (*behind > generation || self.ended).then_some(wire)
     }
 
+    /// How long it takes the source from one manifest to the next, by its clock: the longest of the last ones. A quarter
+    /// of the patience before that is known, twice that at most.
+    fn signs_every(&self, patience: Duration) -> Duration {
+        let mut longest = None;
+        let mut newer: Option<u64> = None;
+        for (_, wire) in self.manifests.values().rev().take(4) {
+            let closed = closed(wire);
+            let pause = newer.replace(closed).map(|newer| newer.saturating_sub(closed));
+            longest = longest.max(pause);
+        }
+        longest.map_or(patience / 4, |micros| Duration::from_micros(micros).min(patience / 2))
+    }
+
     /// The first generation of the batch that the source closed so long before the newest one.
     pub(super) fn closed_before(&self, past: Duration) -> Option<u64> {
-        let closed = |wire: &Bytes| {
-            wire.get(13..21).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes)
-        };
         let (_, (_, newest)) = self.manifests.last_key_value()?;
         let since = closed(newest).saturating_sub(u64::try_from(past.as_micros()).unwrap_or(u64::MAX));
         self.manifests.iter().find(|(_, (_, wire))| closed(wire) >= since).map(|(first, _)| *first)
@@ -96,25 +106,61 @@ impl Repair {
     }
 }
 
+/// When the source closed a manifest's batch, in microseconds of its clock.
+fn closed(wire: &Bytes) -> u64 {
+    wire.get(13..21).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes)
+}
+
 impl Live {
     /// One behind the newest generation that it heard of, or two if it knows that nothing follows: its low 32 bits.
     pub(super) fn known_of(&self) -> u32 {
         (self.playout.heard() + u64::from(self.repair.ended)) as u32
     }
 
-    /// Whether what misses will hardly come by itself; `feeds` says which trees bring symbols.
-    fn is_lost(&self, missing: &Missing, feeds: &[bool], now: Instant) -> bool {
-        if now.since(missing.since) >= LATE {
-            return true;
-        }
+    /// The symbols that may be on their way, bit by bit; `feeds` says which trees bring any.
+    fn coming(&self, missing: &Missing, feeds: &[bool]) -> u64 {
         let shape = self.broadcast.shape;
-        let Some(wanted) = missing.wanted else { return false };
-        // Symbols whose tree is not past this generation may be on their way.
-        let coming = (0..shape.symbols()).filter(|&index| missing.here >> index & 1 == 0).filter(|&index| {
-            let tree = usize::from(shape.tree(index));
-            feeds[tree] && self.trees[tree].newest <= missing.generation
-        });
-        coming.count() < usize::from(wanted)
+        // Of each tree, symbols come in their order.
+        let overtaken = |index: u8| {
+            let tree = shape.tree(index);
+            let behind = (index + 1..shape.symbols()).filter(|later| shape.tree(*later) == tree);
+            behind.fold(0, |bits, later| bits | 1 << later) & missing.here != 0
+        };
+        (0..shape.symbols())
+            .filter(|&index| (missing.all & !missing.here) >> index & 1 == 1)
+            .filter(|&index| {
+                let tree = usize::from(shape.tree(index));
+                feeds[tree] && self.trees[tree].newest <= missing.generation && !overtaken(index)
+            })
+            .fold(0, |bits, index| bits | 1 << index)
+    }
+
+    /// What is to be asked for of a generation that was asked for so often, if what misses will hardly come by itself.
+    fn want(&self, missing: &Missing, tries: u8, feeds: &[bool], now: Instant) -> Option<Want> {
+        let waited = now.since(missing.since);
+        let coming = self.coming(missing, feeds);
+        let (count, but) = match missing.wanted {
+            Some(wanted) if waited >= LATE => (wanted, 0),
+            Some(wanted) => (wanted.saturating_sub(coming.count_ones() as u8), coming),
+            None => {
+                // It is signed when its batch is closed.
+                let is_next = missing.generation >= self.signed.max(self.playout.past());
+                let usual =
+                    if is_next { self.repair.signs_every(self.playout.patience()) } else { Duration::ZERO };
+                if waited < LATE + usual {
+                    return None;
+                }
+                // Who does not know how many packets it has asks for as many as there can be.
+                let but = if tries == 0 { coming } else { 0 };
+                let most = self.broadcast.shape.data().saturating_sub(missing.here.count_ones() as u8);
+                let absent = (missing.all & !missing.here & !but).count_ones() as u8;
+                (most.min(absent), but)
+            }
+        };
+        let manifest = missing.wanted.is_none();
+        // The low 32 bits are what the wire has.
+        let generation = missing.generation as u32;
+        (count > 0 || manifest).then_some(Want { generation, here: missing.here | but, count, manifest })
     }
 }
 
@@ -141,30 +187,31 @@ impl Esm {
         }
         let position = live.playout.position();
         live.repair.asked = live.repair.asked.split_off(&position);
-        let mut wants: Vec<(u8, Want)> = Vec::new();
+        let mut wants: Vec<(u64, u8, Want)> = Vec::new();
         for missing in live.playout.missing() {
             if wants.len() == MOST_WANTS {
                 break;
             }
             let (again, tries) = live.repair.asked.get(&missing.generation).copied().unwrap_or((now, 0));
-            if again <= now && live.is_lost(&missing, &feeds, now) {
-                // The low 32 bits are what the wire has.
-                let generation = missing.generation as u32;
-                // Who does not know how many packets it has asks for as many as there can be.
-                let most =
-                    u32::from(live.broadcast.shape.data()).saturating_sub(missing.here.count_ones()) as u8;
-                let (count, manifest) = (missing.wanted.unwrap_or(most), missing.wanted.is_none());
-                wants.push((tries, Want { generation, here: missing.here, count, manifest }));
-                live.repair.asked.insert(missing.generation, (now + AGAIN, tries.saturating_add(1)));
+            if again <= now
+                && let Some(want) = live.want(&missing, tries, &feeds, now)
+            {
+                wants.push((missing.generation, tries, want));
             }
         }
-        if let Some(tries) = wants.iter().map(|(tries, _)| *tries).max()
+        if let Some(tries) = wants.iter().map(|(_, tries, _)| *tries).max()
             && let Some(helper) = self.helper(usize::from(tries), cx)
         {
+            // Whoever is far away takes longer.
+            let took = self.view.get(helper).and_then(|known| known.round_trip).unwrap_or_default();
+            let again = now + AGAIN.max(took * 3 / 2 + LOOK);
             if let Some(live) = self.live() {
                 live.repair.help(helper);
+                live.repair
+                    .asked
+                    .extend(wants.iter().map(|(of, tries, _)| (*of, (again, tries.saturating_add(1)))));
             }
-            self.tell_known(helper, Tell::Miss(wants.into_iter().map(|(_, want)| want).collect()), cx);
+            self.tell_known(helper, Tell::Miss(wants.into_iter().map(|(.., want)| want).collect()), cx);
         }
         self.mind_the_gaps(cx);
     }

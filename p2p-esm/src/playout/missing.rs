@@ -10,9 +10,11 @@ pub struct Missing {
     pub generation: u64,
     /// The symbols that are here, bit by bit.
     pub here: u64,
+    /// Those that there are; all that there can be if its manifest misses.
+    pub all: u64,
     /// How many more symbols it takes; `None` if its manifest misses.
     pub wanted: Option<u8>,
-    /// When it was first seen that there is such a generation.
+    /// When it was first seen that there is such a generation; if its manifest is here, when that came.
     pub since: Instant,
 }
 
@@ -29,7 +31,8 @@ impl Playout {
                 None => {
                     let here = slot.symbols.iter().enumerate().filter(|(_, symbol)| symbol.is_some());
                     let here = here.fold(0, |bits, (index, _)| bits | 1 << index);
-                    Some(Missing { generation, here, wanted: None, since })
+                    let all = u64::MAX >> (64 - u32::from(self.shape.symbols()));
+                    Some(Missing { generation, here, all, wanted: None, since })
                 }
                 Some(listed) => {
                     let wanted = u32::from(listed.count).saturating_sub(slot.sound.count_ones());
@@ -38,8 +41,9 @@ impl Playout {
                     (wanted > 0).then_some(Missing {
                         generation,
                         here: slot.sound,
+                        all: listed.numbers(self.shape),
                         wanted: Some(wanted),
-                        since,
+                        since: slot.signed.map_or(since, |signed| signed.max(since)),
                     })
                 }
             }

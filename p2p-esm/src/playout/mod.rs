@@ -117,6 +117,12 @@ impl Playout {
         self.heard
     }
 
+    /// Generations before this one were there before we were.
+    #[must_use]
+    pub const fn past(&self) -> u64 {
+        self.past.0
+    }
+
     /// Packets that did not come in time.
     #[must_use]
     pub const fn lost(&self) -> u64 {
@@ -197,6 +203,7 @@ impl Playout {
             if slot.listed.is_none() {
                 new = true;
                 self.forged += slot.list(self.shape, generation, listed);
+                slot.signed = Some(now);
                 slot.recover(&mut self.decoder);
             }
         }

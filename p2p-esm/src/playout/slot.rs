@@ -20,6 +20,8 @@ pub(super) struct Slot {
     /// Those of them that only follow, and have not come yet.
     pub(super) derived: u64,
     pub(super) listed: Option<Listed>,
+    /// When it was signed.
+    pub(super) signed: Option<Instant>,
     /// Unsigned symbols of a number that another unsigned one has.
     rivals: Vec<(u8, Bytes)>,
     /// When anything was seen of it, or of a later one.
@@ -31,7 +33,8 @@ impl Slot {
     pub(super) fn reset(&mut self, shape: Shape) {
         self.symbols.clear();
         self.symbols.resize(shape.symbols().into(), None);
-        (self.sound, self.derived, self.listed, self.seen) = (0, 0, None, None);
+        (self.sound, self.derived, self.listed) = (0, 0, None);
+        (self.seen, self.signed) = (None, None);
         self.rivals.clear();
     }
 

@@ -19,9 +19,15 @@ struct Islands {
 
 impl Islands {
     fn new(seed: u64, shape: Shape, packet: usize) -> Self {
+        Self::with(seed, shape, packet, 200, Config::default().flush)
+    }
+
+    /// So many packets in a second, and a signature after so long at the latest.
+    fn with(seed: u64, shape: Shape, packet: usize, packets: u32, flush: Duration) -> Self {
         let mut config = Config::default();
         config.shape = shape;
-        config.rate = packet as u32 * 200;
+        config.flush = flush;
+        config.rate = packet as u32 * packets;
         config.upload = config.rate * 6;
         let wiring = Wiring::default();
         let mut group = Group::new(seed, wiring.clone(), config);
@@ -366,5 +372,23 @@ fn somebody_means_ill() {
                 assert!(esm.neighbours(now).count() <= lan.len());
             }
         }
+    }
+}
+
+/// A stream of few packets, signed only now and then: it says as much as a fast one of how well the group is heard.
+#[test]
+fn a_slow_stream_is_one_copy_too() {
+    for (seed, shape) in [(44, Shape::SIX_OF_FOUR), (45, Shape::SINGLE)] {
+        let mut islands = Islands::with(seed, shape, 1_316, 20, Duration::from_millis(800));
+        let lan = islands.add(1, 4);
+        let every = Duration::from_millis(50);
+        islands.group.stream(200, every);
+        islands.wiring.get().into.clear();
+        islands.group.stream(320, every);
+        let (symbols, _) = share(&islands, 1, 320);
+        println!("seed {seed}: into the LAN: symbols {symbols:.4}");
+        assert!(symbols <= 1.06, "seed {seed}: {symbols}");
+        islands.group.sim.run_for(Duration::from_secs(2));
+        islands.all_given(&lan, 0);
     }
 }

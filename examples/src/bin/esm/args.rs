@@ -50,6 +50,10 @@ pub(crate) struct Broadcast {
     /// Of so many packets, as many symbols are made as there are stripes: any so many of them give the stream
     #[arg(long, value_name = "K", default_value_t = 4)]
     pub(crate) code: u8,
+    /// Where the source's own key is kept, by which viewers know the stream: made if it is not there. Drawn anew if not
+    /// given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) source_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) member: Member,
 }
@@ -88,6 +92,9 @@ pub(crate) struct Watch {
     /// Begin in the past, as -30s, if others still have that; or with what comes next
     #[arg(long, value_name = "POINT", default_value = "now", allow_hyphen_values = true)]
     pub(crate) from: Point,
+    /// Seconds that a packet which misses is waited for
+    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    pub(crate) patience: u32,
     /// Where others reach it; any port if not given
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:0")]
     pub(crate) listen: SocketAddr,

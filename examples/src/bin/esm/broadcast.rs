@@ -6,7 +6,7 @@ use crate::picture;
 use p2p_esm::{Command, Config, Esm, Event, SourceKey};
 use p2p_examples::json::Line;
 use p2p_examples::program::INTERRUPTED;
-use p2p_examples::{Failure, Output, Stop};
+use p2p_examples::{Failure, Output, Stop, secret};
 use p2p_transport_tokio::{Options, spawn};
 use std::process::ExitCode;
 
@@ -16,9 +16,14 @@ const RATE: u32 = 175_000;
 const BURST: u32 = 4;
 
 pub(crate) async fn run(args: Broadcast, out: &mut Output, stop: &Stop) -> Result<ExitCode, Failure> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(Failure::during("drawing a key"))?;
-    let key = SourceKey::new(secret);
+    let key = SourceKey::new(match &args.source_key {
+        Some(file) => secret::of(file)?,
+        None => {
+            let mut secret = [0; 32];
+            getrandom::fill(&mut secret).map_err(Failure::during("drawing a key"))?;
+            secret
+        }
+    });
     let group = key.group();
     let rate = args.rate.map(|rate| u32::try_from(rate).unwrap_or(u32::MAX));
     let rate = rate.or_else(|| args.input.rate()).unwrap_or(RATE);

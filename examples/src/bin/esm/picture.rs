@@ -65,7 +65,7 @@ pub(crate) fn json(picture: &Picture) -> String {
         .number("behind", picture.behind)
         .number("lost", picture.lost)
         .number("symbols", counts.symbols)
-        .number("twice", counts.twice)
+        .number("twice", counts.twice + counts.asked_twice)
         .number("bad", counts.bad)
         .number("sent", counts.sent)
         .number("lost_parents", counts.lost_parents)

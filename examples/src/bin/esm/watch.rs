@@ -20,6 +20,7 @@ pub(crate) async fn run(args: Watch, out: &mut Output, stop: &Stop) -> Result<Ex
     let (group, by) = args.joins()?;
     let mut config = Config::default();
     config.listen = args.listen;
+    config.patience = std::time::Duration::from_secs(args.patience.into());
     args.member.settle(&mut config)?;
     if let Point::Ago(past) = args.from {
         config.begin = past;

@@ -153,16 +153,19 @@ impl Esm {
             }
         }
         let is_poor = !island.is_willing();
-        for (tree, stripe) in (0_u8..).zip(&island.stripes) {
-            let sent = island.peers.forwarders(tree, now).any(|peer| peer.claim(tree, now).is_some());
-            if sent && (is_poor || !stripe.is_own) {
-                let symbols = |count: &u8| {
-                    let numbers = (0..*count).chain(shape.data()..shape.symbols());
-                    numbers.filter(|index| shape.tree(*index) == tree).count()
-                };
-                // At most 64 in a generation, and sixteen generations.
-                island.quality.expect(counts.iter().map(symbols).sum::<usize>() as u32, now);
-            }
+        let is_sent =
+            |tree: u8| island.peers.forwarders(tree, now).any(|peer| peer.claim(tree, now).is_some());
+        let from_group: u64 = (0_u8..)
+            .zip(&island.stripes)
+            .filter(|(tree, stripe)| (is_poor || !stripe.is_own) && is_sent(*tree))
+            .fold(0, |bits, (tree, _)| bits | 1 << tree);
+        let symbols = |count: &u8| {
+            let numbers = (0..*count).chain(shape.data()..shape.symbols());
+            numbers.filter(|index| from_group >> shape.tree(*index) & 1 == 1).count()
+        };
+        if from_group != 0 {
+            // At most 64 in a generation, and sixteen generations.
+            island.quality.expect(counts.iter().map(symbols).sum::<usize>() as u32, now);
         }
     }
 

@@ -150,6 +150,13 @@ impl Esm {
         })
     }
 
+    /// Whether all of the stream comes by the group: it forwards nothing, and asks nobody outside for anything.
+    pub(in crate::member) fn is_sheltered(&self) -> bool {
+        let stripes = self.lan.iter().flat_map(|lan| &lan.stripes);
+        let mut own = stripes.map(|stripe| stripe.is_own).peekable();
+        own.peek().is_some() && own.all(|is_own| !is_own)
+    }
+
     /// What is asked of a parent in a tree: to send what comes, or what came since the group was silent, or nothing yet.
     pub(in crate::member) fn flow(&mut self, tree: u8) -> Flow {
         let stripe = self.lan.as_mut().and_then(|lan| lan.stripes.get_mut(usize::from(tree)));

@@ -23,6 +23,8 @@ impl Esm {
             "ended",
             "delivered",
             "twice",
+            "asked for",
+            "manifests",
             "sent",
             "control B/s",
             "delay ms",
@@ -39,8 +41,8 @@ impl Esm {
                 let going = Going::often(self.span(1_200));
                 let run = churn(seed, hosts, everywhere(delays), slow(shape), going);
                 promises.out.note(format_args!(
-                    "seed {seed}, {name}: {:.5} delivered, {:.2} twice, {:.0} B/s, {} parents lost",
-                    run.delivered, run.twice, run.control, run.lost_parents,
+                    "seed {seed}, {name}: {:.5} delivered, {:.2} + {:.2} twice, {:.0} B/s, {} parents lost",
+                    run.delivered, run.twice, run.asked_twice, run.control, run.lost_parents,
                 ));
                 table = table.row([
                     seed.to_string(),
@@ -49,6 +51,8 @@ impl Esm {
                     run.ended.to_string(),
                     format!("{:.5}", run.delivered),
                     format!("{:.3}", run.twice),
+                    format!("{:.3}", run.asked_twice),
+                    format!("{:.3}", run.signed_twice),
                     format!("{:.3}", run.sent),
                     format!("{:.0}", run.control),
                     format!("{:.0}", run.delay),
@@ -62,11 +66,12 @@ impl Esm {
                         .number("seed", seed)
                         .text("shape", name)
                         .number("delivered_ppm", (run.delivered * 1e6) as i128)
-                        .number("twice_milli", (run.twice * 1e3) as i128)
+                        .number("twice_milli", ((run.twice + run.asked_twice) * 1e3) as i128)
                         .number("control", run.control as i128)
                         .text("digest", format_args!("{:016x}", run.digest)),
                 );
-                kept.push((seed, name, run.delivered, least, run.twice, run.control));
+                let twice = run.twice + run.asked_twice;
+                kept.push((seed, name, run.delivered, least, twice, run.control));
             }
         }
         promises.out.say(&table);

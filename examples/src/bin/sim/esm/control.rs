@@ -32,7 +32,7 @@ impl Esm {
                 format!("{:.0}", run.control),
                 "1,410, 1,290, 74,400".to_owned(),
                 format!("{:.5}", run.delivered),
-                format!("{:.3}", run.twice),
+                format!("{:.3}", run.twice + run.asked_twice),
                 run.lost_parents.to_string(),
                 format!("{:016x}", run.digest),
             ]);

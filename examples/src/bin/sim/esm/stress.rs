@@ -6,9 +6,9 @@ use p2p_esm::Shape;
 use p2p_examples::groups::{Setting, stress};
 use p2p_examples::{Line, Table};
 
-/// Three generated internets of the same kind, other policies re-implemented: worst stress, usage.
-const OTHERS: &str =
-    "host tree 18 and 4.0, Narada's mesh 24 and 11.4, unicast 120 and 19.1, a tree of LANs 5.0 and 1.84";
+/// Three generated internets of the same kind, other policies re-implemented: worst stress, usage, mean RDP.
+const OTHERS: &str = "host tree 18, 4.0 and 1.67, Narada's mesh 24, 11.4 and 2.25, unicast 120, 19.1 and 1, \
+                      a tree of LANs 5.0, 1.84 and 1.79, native multicast 1, 1 and 1";
 
 impl Esm {
     pub(super) fn stress(&self, promises: &mut Promises<'_>) {
@@ -23,6 +23,8 @@ impl Esm {
             "worst",
             "mean",
             "usage",
+            "RDP mean",
+            "p90",
             "into a LAN",
             "most",
             "delivered",
@@ -53,6 +55,8 @@ impl Esm {
                     format!("{:.2}", run.worst),
                     format!("{:.2}", run.mean),
                     format!("{:.2}", run.usage),
+                    format!("{:.2}", run.penalty.mean()),
+                    format!("{:.2}", run.penalty.at(0.9)),
                     format!("{:.3}", run.into.0),
                     format!("{:.3}", run.into.1),
                     format!("{:.4}", run.delivered),
@@ -77,6 +81,7 @@ impl Esm {
             let what = |figure| format!("seed {seed}, {name}, {figure}");
             promises.at_most(&what("worst stress of a link"), run.worst, 5.0);
             promises.at_most(&what("usage, native multicast 1"), run.usage, 1.8);
+            promises.at_most(&what("mean RDP"), run.penalty.mean(), 1.7);
             promises.at_least(&what("delivered"), run.delivered, 0.999);
         }
     }
