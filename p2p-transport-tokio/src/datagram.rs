@@ -22,6 +22,9 @@ use tokio::net::UdpSocket;
 /// The largest payload that UDP can carry.
 const LARGEST: usize = 65_535;
 
+/// Datagrams of a run that are copied to one piece of memory, which is given back when none of them is kept.
+const SHARE: usize = 8;
+
 /// A bound socket, and what waits to be sent on it.
 pub(crate) struct Udp {
     pub(crate) id: SocketId,
@@ -127,8 +130,13 @@ impl Udp {
                     if all.is_empty() {
                         into.push(datagram(Bytes::new()));
                     }
-                    // Each has memory of its own: who keeps one shall not keep all.
-                    into.extend(all.chunks(each.max(1)).map(Bytes::copy_from_slice).map(datagram));
+                    let each = each.max(1);
+                    // Few share their memory: who keeps one shall not keep all.
+                    for several in all.chunks(each * SHARE) {
+                        let copy = Bytes::copy_from_slice(several);
+                        let starts = (0..copy.len()).step_by(each);
+                        into.extend(starts.map(|at| datagram(copy.slice(at..copy.len().min(at + each)))));
+                    }
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) => match error.kind() {

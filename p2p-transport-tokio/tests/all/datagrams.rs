@@ -1,6 +1,6 @@
 //! Datagrams: sent, received with hop limit and interface, to groups, and dropped with a count.
 
-use crate::kit::{Hand, local, soon};
+use crate::kit::{Hand, Never, local, soon};
 use p2p_core::{Cx, Datagram, Group, Input, IoError, Machine, OpId, OpInput, SocketId};
 use p2p_transport_tokio::{Options, interface_at, spawn};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -167,7 +167,7 @@ async fn a_group_is_joined_heard_and_left() {
     let (sender, _) = bind(&mut hand, local()).await;
     let to = SocketAddr::from((GROUP, at.port()));
     let say = |what: &'static [u8], ttl| {
-        move |cx: &mut p2p_core::Cx<'_, crate::kit::Puppet>| {
+        move |cx: &mut Cx<'_, crate::kit::Puppet>| {
             let datagram = Datagram { interface: Some(index), ttl, ..Datagram::new(to, what) };
             cx.send_datagram(sender, datagram);
         }
@@ -309,7 +309,7 @@ impl Machine for Herald {
     /// Sends itself so many datagrams, and answers from then on.
     type Command = u8;
     type Event = u8;
-    type Error = crate::kit::Never;
+    type Error = Never;
     type Timer = ();
 
     fn handle(&mut self, input: Input<Self>, cx: &mut Cx<'_, Self>) {

@@ -7,7 +7,7 @@ mod wires;
 
 pub(crate) use echo::{Echo, Served};
 pub(crate) use gate::Gate;
-pub(crate) use puppet::{Do, Hand, Heard, Puppet};
+pub(crate) use puppet::{Do, Hand, Heard, Never, Puppet};
 pub(crate) use wires::Wires;
 
 use p2p_core::{Duration, FileId, RelPath, Root};
