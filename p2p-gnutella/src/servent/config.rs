@@ -202,7 +202,8 @@ pub struct Limits {
     pub leaf_queries: u64,
     /// Resets of a table in a minute, beside the first: each costs its size.
     pub table_resets: u64,
-    /// Bits of a leaf's or an ultrapeer's table: 16 KiB.
+    /// Bits of a neighbour's table: as many as gtk-gnutella takes. Who shares 10,000 files has that many; it is held in 100
+    /// kB then, and in 256 KiB were it full.
     pub table_bits: u8,
     /// Bytes that wait for a neighbour; past it the oldest queries are dropped first.
     pub queue: usize,
@@ -250,7 +251,7 @@ impl Default for Limits {
             query_rate: 2_000,
             leaf_queries: 60,
             table_resets: 4,
-            table_bits: 17,
+            table_bits: 21,
             queue: 64 << 10,
             leaf_searches: 256,
             own_searches: 64,

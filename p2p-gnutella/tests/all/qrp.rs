@@ -7,6 +7,7 @@ use p2p_gnutella::qrp::{
     Cut, FILL_MAX, PART_LEN, Progress, Receiver, RouteError, Table, WANTED_MAX, Wanted, WordHash, canonical,
     finds, update, words,
 };
+use p2p_gnutella::servent::Limits;
 use p2p_gnutella::wire::{Compressor, Kind, Message, Patch, Route};
 use proptest::prelude::*;
 
@@ -335,6 +336,12 @@ fn false_positives_at_ten_thousand_files() {
     );
     assert!(share <= 0.01, "{share}");
     assert!(table.fill() <= FILL_MAX && negatives > 2_000);
+    // An ultrapeer takes such a table, as it is by default.
+    let mut receiver = Receiver::new(Limits::default().table_bits);
+    for message in update(None, &table, 4) {
+        receiver.take(&message).unwrap();
+    }
+    assert_eq!(receiver.table(), Some(&table));
 }
 
 #[test]
