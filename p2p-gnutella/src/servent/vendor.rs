@@ -24,7 +24,7 @@ const SUPPORTED: [MessageType; 10] = [
     MessageType::new(VendorCode::LIME, 12, 3),
 ];
 
-/// Patches of tables with a bit for each slot.
+/// Patches of tables with a bit for each slot are understood.
 const BIT_PATCHES: &[u8; 4] = b"QRP1";
 /// The newest files are told.
 const WHATS_NEW: &[u8; 4] = b"WHAT";
@@ -82,7 +82,6 @@ impl Servent {
             }
             VendorMessage::QueryStatusRequest => self.status_asked(id, header.guid),
             VendorMessage::Features(features) => {
-                link.bit_patches |= features.version(BIT_PATCHES).is_some();
                 link.whats_new |= features.version(WHATS_NEW).is_some();
             }
             VendorMessage::HopsFlow(hops) => link.hops_flow = hops,
