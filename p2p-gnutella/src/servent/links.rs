@@ -78,8 +78,6 @@ pub(crate) struct Link {
     pub(crate) resets: TokenBucket,
     /// What it knows of what this side may have.
     pub(crate) told: Option<Arc<Table>>,
-    /// Whether its patches may have a bit for each slot.
-    pub(crate) bit_patches: bool,
     pub(crate) hops_flow: u8,
     /// The version in which it can be asked to lead pushes here, until it was.
     pub(crate) push_proxy: Option<u16>,
@@ -144,7 +142,6 @@ impl Link {
             // In sixtieths of a reset.
             resets: TokenBucket::new(now, limits.table_resets, 60 * (limits.table_resets + 1)),
             told: None,
-            bit_patches: false,
             hops_flow: u8::MAX,
             push_proxy: None,
             oob_veto: 0,

@@ -16,6 +16,11 @@ use p2p_core::Cx;
 /// Bits of the table that an ultrapeer tells: the most that gtk-gnutella takes.
 const ULTRAPEER_BITS: u8 = 17;
 
+/// Bits for each slot of what neighbours are told. A bit would do where a neighbour has the feature `QRP1`, but gtk-gnutella
+/// 1.2.3, which has it, folds the bits of a patch that changes a table into the first eighth of it; it is asked for next to
+/// nothing after that. Compressed, four bits are hardly longer.
+const ENTRY_BITS: u8 = 4;
+
 /// Tables that neighbours know, for which what they are told of the newest is kept.
 const KNOWN: usize = 4;
 
@@ -29,7 +34,6 @@ pub(super) struct Updates {
 #[derive(Debug)]
 struct Made {
     known: Option<Arc<Table>>,
-    entry_bits: u8,
     messages: Vec<Bytes>,
 }
 
@@ -42,18 +46,18 @@ fn is_same(one: Option<&Arc<Table>>, other: Option<&Arc<Table>>) -> bool {
 }
 
 impl Updates {
-    fn messages(&mut self, known: Option<&Arc<Table>>, table: &Arc<Table>, entry_bits: u8) -> Vec<Bytes> {
+    fn messages(&mut self, known: Option<&Arc<Table>>, table: &Arc<Table>) -> Vec<Bytes> {
         if !is_same(self.of.as_ref(), Some(table)) {
             *self = Self { of: Some(table.clone()), made: Vec::new() };
         }
-        let is_made = |made: &&Made| made.entry_bits == entry_bits && is_same(made.known.as_ref(), known);
+        let is_made = |made: &&Made| is_same(made.known.as_ref(), known);
         if let Some(made) = self.made.iter().find(is_made) {
             return made.messages.clone();
         }
-        let parts = update(known.map(|known| &**known), table, entry_bits);
+        let parts = update(known.map(|known| &**known), table, ENTRY_BITS);
         let messages: Vec<Bytes> = parts.into_iter().map(|part| Message::Route(part).to_bytes()).collect();
         self.made.truncate(KNOWN - 1);
-        self.made.insert(0, Made { known: known.cloned(), entry_bits, messages: messages.clone() });
+        self.made.insert(0, Made { known: known.cloned(), messages: messages.clone() });
         messages
     }
 }
@@ -130,9 +134,8 @@ impl Servent {
     /// Tells a neighbour what it does not know of the table.
     pub(super) fn tell_table(&mut self, id: LinkId, table: &Arc<Table>) {
         let Some(link) = self.links.get_mut(id).filter(|link| link.takes_tables) else { return };
-        let entry_bits = if link.bit_patches { 1 } else { 4 };
         let told = link.told.replace(table.clone());
-        for message in self.updates.messages(told.as_ref(), table, entry_bits) {
+        for message in self.updates.messages(told.as_ref(), table) {
             self.send(id, &Header::neighbour(Guid::ZERO, Kind::ROUTE), &message);
         }
     }

@@ -29,7 +29,7 @@ const SUPPORTED: [MessageType; 13] = [
     ASKED[1],
 ];
 
-/// Patches of tables with a bit for each slot.
+/// Patches of tables with a bit for each slot are understood.
 const BIT_PATCHES: &[u8; 4] = b"QRP1";
 /// The newest files are told.
 const WHATS_NEW: &[u8; 4] = b"WHAT";
@@ -90,7 +90,6 @@ impl Servent {
             }
             VendorMessage::QueryStatusRequest => self.status_asked(id, header.guid),
             VendorMessage::Features(features) => {
-                link.bit_patches |= features.version(BIT_PATCHES).is_some();
                 link.whats_new |= features.version(WHATS_NEW).is_some();
             }
             VendorMessage::OobProxyVeto(version) => link.oob_veto = version.unwrap_or(u8::MAX),
