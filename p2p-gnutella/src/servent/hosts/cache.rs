@@ -273,7 +273,8 @@ impl Hosts {
     }
 
     fn newest(&self, most: usize, is_such: impl Fn(&Host) -> bool) -> Vec<SocketAddr> {
-        let mut good: Vec<(Reverse<(bool, Instant)>, SocketAddr)> = Vec::with_capacity(most + 1);
+        let mut good: Vec<(Reverse<(bool, Instant)>, SocketAddr)> =
+            Vec::with_capacity(most.min(self.known.len()) + 1);
         for host in self.known.iter().filter(|host| host.fails == 0) {
             let this = (Reverse((host.proven, host.seen)), host.addr.get());
             if good.len() == most && good.last().is_none_or(|last| *last < this) || !is_such(host) {
