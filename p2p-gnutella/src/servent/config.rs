@@ -78,8 +78,8 @@ pub struct Config {
     pub tables_every: Duration,
     /// How often links are looked after at most: dialled, pinged, given up. Where nothing is due, nobody looks.
     pub tend_every: Duration,
-    /// Silence between ultrapeers after which who dialled pings the other, and a quarter of it later the other him; after
-    /// as much again the link ends.
+    /// Silence between ultrapeers after which who dialled pings the other, and after twice of it the other him; the link ends
+    /// if there is no answer within as much again.
     pub silence: Duration,
     /// The same between a leaf and an ultrapeer. A leaf may hear of no query for hours, and there are many of them
     /// (gtk-gnutella: 120 s, six times of what it is between its ultrapeers).

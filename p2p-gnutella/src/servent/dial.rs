@@ -102,8 +102,12 @@ impl Servent {
         }
         self.search_for_transfers(cx);
         self.fill(cx);
-        // Whoever becomes a neighbour meanwhile is not silent before that.
-        let latest = now + self.config.silence.min(self.config.leaf_silence);
+        // Whoever becomes a neighbour meanwhile is not silent for long before that.
+        let latest = match self.role {
+            Role::Leaf => self.config.leaf_silence,
+            Role::Ultrapeer => self.config.silence,
+        };
+        let latest = now + latest + self.config.tend_every;
         let first = self.links.iter().map(|link| self.silent_at(link)).fold(latest, Instant::min);
         self.tend_by(first, cx);
     }
@@ -126,14 +130,15 @@ impl Servent {
         }
     }
 
-    /// When something is to be done about a neighbour if it says nothing. Who was dialled waits longer than who dialled: one
-    /// question for each link is enough.
+    /// When something is to be done about a neighbour if it says nothing. Who was dialled waits twice as long as who dialled:
+    /// one question for each link is enough.
     fn silent_at(&self, link: &Link) -> Instant {
         let silence = self.silence(link);
         match link.pinged_at {
-            Some(at) => at + silence,
+            // Its answer is under way, and all is well until it would be asked again.
+            Some(at) => at + silence + self.config.tend_every,
             None if link.dialled => link.heard_at + silence,
-            None => link.heard_at + silence + silence / 4,
+            None => link.heard_at + silence * 2,
         }
     }
 
@@ -142,7 +147,8 @@ impl Servent {
         for id in self.links.ids() {
             let Some(link) = self.links.get(id) else { continue };
             let at = self.silent_at(link);
-            let soon = cx.now() + self.silence(link) / 4;
+            // Those that he dialled together, who was dialled not before he must: the other is about to.
+            let soon = cx.now() + if link.dialled { self.silence(link) / 4 } else { Duration::ZERO };
             match link.pinged_at {
                 None if at <= soon => self.ping_silent(id, cx),
                 Some(_) if at <= cx.now() => {

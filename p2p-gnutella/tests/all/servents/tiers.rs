@@ -176,6 +176,24 @@ fn silent_neighbours_are_pinged_and_given_up() {
     assert_eq!(net.servent(up[0]).neighbours().filter(|neighbour| neighbour.role == Role::Leaf).count(), 0);
 }
 
+/// One question and one answer for each link, every minute between ultrapeers and every other minute to leaves; nobody looks
+/// after links in between.
+#[test]
+fn silence_costs_little() {
+    let (mut net, up, leaves) = ring(11, 3, 1);
+    net.run(600);
+    let sent = |net: &Net| net.sum(|counts| counts.messages_out);
+    let before = (sent(&net), net.sim.traffic().inputs);
+    net.run(3_600);
+    let (messages, inputs) = (sent(&net) - before.0, net.sim.traffic().inputs - before.1);
+    assert!((450..=3 * 120 + 3 * 60).contains(&messages), "{messages}");
+    // Each message comes, and most of them are flushed; a tick of five seconds would be 720 more for each servent.
+    assert!(inputs <= 2 * messages + 6 * 100, "{inputs} inputs for {messages} messages");
+    for node in leaves.iter().chain(&up) {
+        assert!(net.servent(*node).neighbours().count() > 0, "and all are linked");
+    }
+}
+
 #[test]
 fn a_dynamic_query_finds_what_there_is() {
     use super::net::Graph;
