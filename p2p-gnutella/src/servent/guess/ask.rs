@@ -112,9 +112,12 @@ impl Walk {
     }
 }
 
-/// The servents that a pong tells of.
+/// The servents that a pong tells of. In answer to a query it may be that of another who answers them (GUESS, section 2.2.1).
 fn told_by(pong: &Pong) -> Vec<SocketAddr> {
     let mut told = Vec::new();
+    if pong.extensions().has(name::GUESS) {
+        told.push(SocketAddr::V4(pong.addr));
+    }
     if let Some(list) = pong.extensions().data(name::HOSTS) {
         told.extend(Hosts(&list).iter().take(TOLD).map(SocketAddr::V4));
     }

@@ -252,6 +252,27 @@ fn only_who_was_asked_has_hits_and_only_pings_of_a_search_bring_keys() {
     assert_eq!(walker.queries.len(), 3);
 }
 
+/// As gtk-gnutella acknowledges a query: by the pong of another ultrapeer.
+#[test]
+fn whose_pong_acknowledges_a_query_is_asked_next() {
+    let mut walker = Walker::new(1, 10, 0);
+    while walker.queries.is_empty() {
+        walker.step(true);
+    }
+    let (_, asked) = walker.queries[0];
+    for (guess, number) in [(false, 500), (true, 501)] {
+        let mut extensions = BytesMut::new();
+        if guess {
+            ggep::Writer::new(&mut extensions).put(name::GUESS, &[2]);
+        }
+        let pong = Pong { addr: ultrapeer(number), files: 0, kilobytes: 0, extensions: extensions.freeze() };
+        datagram(&mut walker.victim, asked, head(walker.name, Kind::PONG, 1, 1), &Message::Pong(pong));
+    }
+    walker.walk(true);
+    let asked: Vec<_> = walker.queries.iter().map(|(_, peer)| *peer).collect();
+    assert_eq!(asked, [asked[0], SocketAddr::V4(ultrapeer(501))]);
+}
+
 #[test]
 fn who_gives_no_key_is_not_asked() {
     let mut walker = Walker::new(4, 10, 0);
