@@ -133,9 +133,11 @@ impl Udp {
                     let each = each.max(1);
                     // Few share their memory: who keeps one shall not keep all.
                     for several in all.chunks(each * SHARE) {
-                        let copy = Bytes::copy_from_slice(several);
-                        let starts = (0..copy.len()).step_by(each);
-                        into.extend(starts.map(|at| datagram(copy.slice(at..copy.len().min(at + each)))));
+                        let mut copy = Bytes::copy_from_slice(several);
+                        while copy.len() > each {
+                            into.push(datagram(copy.split_to(each)));
+                        }
+                        into.push(datagram(copy));
                     }
                     return Poll::Ready(Ok(()));
                 }
