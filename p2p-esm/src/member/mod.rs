@@ -36,7 +36,7 @@ use crate::playout::Playout;
 use crate::seal::Seal;
 use crate::symbol;
 use crate::view::View;
-use crate::wire::{self, Answer, Ask, FIRST_WORD, MemberId, Packet, Refusal, Tell};
+use crate::wire::{self, Answer, Ask, FIRST_WORD, MemberId, Packet, Refusal, Tell, TreeStatus};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -388,12 +388,16 @@ impl Esm {
                 self.ask_for_newer(to, heard, cx);
                 let now = cx.now();
                 self.view.learn(&sample, now);
-                // Who is in no tree, as most hosts of a LAN, is nobody's parent: others need not be told of it.
-                let is_outside = trees.iter().all(|tree| tree.depth == u8::MAX);
+                // Who is in no tree time and again, as most hosts of a LAN, is nobody's parent: others need not be told of
+                // it.
+                let is_outside = |trees: &[TreeStatus]| trees.iter().all(|tree| tree.depth == u8::MAX);
+                let mut is_of_use = true;
                 if let Some(known) = self.view.get_mut(to) {
+                    let was_outside = known.status.as_ref().is_some_and(|(_, trees)| is_outside(trees));
+                    is_of_use = !(was_outside && is_outside(&trees));
                     known.status = Some((now, trees));
                 }
-                if is_outside && purpose == Purpose::Probe && !self.is_near(to, now) {
+                if !is_of_use && purpose == Purpose::Probe && !self.is_near(to, now) {
                     self.view.forget(to, now);
                 }
                 if let Purpose::Child(_) = purpose {
