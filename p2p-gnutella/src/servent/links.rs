@@ -188,8 +188,8 @@ pub(crate) struct Links {
     generation: u16,
     /// In order of their streams, which are numbered as they come: the newest is the last.
     by_conn: Vec<(ConnId, LinkId)>,
-    /// How many of them are leaves.
-    leaves: usize,
+    /// The places of those that are ultrapeers.
+    ultrapeers: Vec<u16>,
     heads: Heads,
     /// Those that something was written to in this input.
     dirty: Vec<LinkId>,
@@ -202,8 +202,8 @@ impl Links {
 
     pub(crate) fn count(&self, role: Role) -> usize {
         match role {
-            Role::Leaf => self.leaves,
-            Role::Ultrapeer => self.len() - self.leaves,
+            Role::Leaf => self.len() - self.ultrapeers.len(),
+            Role::Ultrapeer => self.ultrapeers.len(),
         }
     }
 
@@ -216,7 +216,9 @@ impl Links {
         link.id = id;
         let at = self.by_conn.partition_point(|(conn, _)| *conn < link.conn);
         self.by_conn.insert(at, (link.conn, id));
-        self.leaves += usize::from(link.peer_role == Role::Leaf);
+        if link.peer_role == Role::Ultrapeer {
+            self.ultrapeers.push(place);
+        }
         if free == self.places.len() {
             self.places.push(Some(link));
         } else {
@@ -229,8 +231,8 @@ impl Links {
         let place = self.places.get_mut(id.place())?;
         place.as_ref().filter(|link| link.id == id)?;
         let link = place.take()?;
+        self.ultrapeers.retain(|place| usize::from(*place) != id.place());
         self.by_conn.retain(|(conn, _)| *conn != link.conn);
-        self.leaves -= usize::from(link.peer_role == Role::Leaf);
         Some(link)
     }
 
@@ -276,23 +278,32 @@ impl Links {
         put(link, &mut self.dirty, &mut self.heads, header, payload, queue_max)
     }
 
-    /// Writes a message to every neighbour that `gets` it; to how many ultrapeers and leaves, and how many messages were
-    /// dropped for it.
+    /// Writes a message to every neighbour that `gets` it, of `leaves` too or of ultrapeers alone; to how many of both, and
+    /// how many messages were dropped for it.
     pub(crate) fn spread(
         &mut self,
         header: &Header,
         payload: &[u8],
         queue_max: usize,
+        leaves: bool,
         gets: impl Fn(&Link) -> bool,
     ) -> Spread {
+        let Self { places, ultrapeers, dirty, heads, .. } = self;
         let mut spread = Spread::default();
-        for link in self.places.iter_mut().flatten() {
+        let mut each = |link: &mut Link| {
             if gets(link) {
                 match link.peer_role {
                     Role::Leaf => spread.leaves += 1,
                     Role::Ultrapeer => spread.ultrapeers += 1,
                 }
-                spread.dropped += put(link, &mut self.dirty, &mut self.heads, header, payload, queue_max);
+                spread.dropped += put(link, dirty, heads, header, payload, queue_max);
+            }
+        };
+        if leaves {
+            places.iter_mut().flatten().for_each(each);
+        } else {
+            for place in ultrapeers {
+                places.get_mut(usize::from(*place)).and_then(Option::as_mut).into_iter().for_each(&mut each);
             }
         }
         spread

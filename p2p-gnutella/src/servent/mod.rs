@@ -71,7 +71,7 @@ use queries::Seen;
 use reach::Reached;
 use route::table::Routes;
 use searches::Searches;
-use tables::Updates;
+use tables::{Below, Updates};
 use transfers::Errands;
 
 /// The timers of a [`Servent`].
@@ -140,6 +140,7 @@ pub struct Servent {
     /// Whether what is shared, or what leaves share, may have changed since tables were told.
     tables_stale: bool,
     updates: Updates,
+    below: Below,
     tables_set: bool,
     flush_set: bool,
     /// When links are looked after next.
@@ -242,6 +243,7 @@ impl Servent {
             requeries: TokenBucket::new(Instant::ZERO, limits.requeries, limits.requeries.saturating_mul(60)),
             tables_stale: false,
             updates: Updates::default(),
+            below: Below::default(),
             tables_set: false,
             flush_set: false,
             tends_at: None,

@@ -176,9 +176,9 @@ impl Servent {
         }
         if plain && self.config.mode == Mode::Flat {
             // As in 0.4: everybody is asked.
-            let spread = self
-                .links
-                .spread(&stepped, payload, self.config.limits.queue, |link| link.id != id && link.plain);
+            let spread = self.links.spread(&stepped, payload, self.config.limits.queue, true, |link| {
+                link.id != id && link.plain
+            });
             self.counts.messages_out += spread.ultrapeers;
             return;
         }

@@ -105,7 +105,8 @@ impl Servent {
         let (ttl, hops) = (stepped.ttl, stepped.hops);
         // Without a TTL it is for leaves alone, and they would not take it with none.
         let stepped = Header { ttl: ttl.max(1), ..*stepped };
-        let spread = self.links.spread(&stepped, payload, self.config.limits.queue, |link| {
+        let leaves = self.below.may_match(wanted);
+        let spread = self.links.spread(&stepped, payload, self.config.limits.queue, leaves, |link| {
             link.id != from && decide::gets(link.facing(), ttl, hops, wanted)
         });
         self.count_spread(spread);
@@ -119,8 +120,11 @@ impl Servent {
         payload: &Bytes,
         wanted: &Wanted,
     ) {
+        if !self.below.may_match(wanted) {
+            return;
+        }
         let header = Header { ttl: header.ttl.max(1), ..*header };
-        let spread = self.links.spread(&header, payload, self.config.limits.queue, |link| {
+        let spread = self.links.spread(&header, payload, self.config.limits.queue, true, |link| {
             let is_other_leaf = link.peer_role == Role::Leaf && link.id != from;
             is_other_leaf && decide::gets(link.facing(), 1, header.hops, wanted)
         });

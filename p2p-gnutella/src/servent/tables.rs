@@ -5,7 +5,7 @@ use super::links::LinkId;
 use super::{Mode, Servent, Timer};
 use crate::Guid;
 use crate::handshake::Role;
-use crate::qrp::{Progress, Table, update};
+use crate::qrp::{Progress, Table, Wanted, update};
 use crate::wire::{Header, Kind, Message, Route, bye_code};
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -62,6 +62,21 @@ impl Updates {
     }
 }
 
+/// What leaves may have, all together, and some that are gone: who looks for something else need not look at each of them.
+#[derive(Debug, Default)]
+pub(super) struct Below(Option<Table>);
+
+impl Below {
+    fn add(&mut self, table: &Table) {
+        self.0.get_or_insert_with(|| Table::new(ULTRAPEER_BITS)).union(table);
+    }
+
+    /// Whether any leaf may have what is wanted, or is to be asked for its newest files.
+    pub(super) fn may_match(&self, wanted: &Wanted) -> bool {
+        wanted.is_newest() || self.0.as_ref().is_some_and(|table| table.may_match(wanted))
+    }
+}
+
 impl Servent {
     /// A part of a neighbour's table.
     pub(super) fn route(&mut self, id: LinkId, route: &Route, cx: &mut Cx<'_, Self>) {
@@ -72,7 +87,12 @@ impl Servent {
             return self.say_bye(id, bye_code::ROUTE_SEQUENCE, "Too many QRP resets", why, cx);
         }
         match link.receiver.take(route) {
-            Ok(Progress::Complete) if link.peer_role == Role::Leaf => self.tables_changed(cx),
+            Ok(Progress::Complete) if link.peer_role == Role::Leaf => {
+                if let Some(table) = link.receiver.table() {
+                    self.below.add(table);
+                }
+                self.tables_changed(cx);
+            }
             Ok(_) => {}
             Err(why) => {
                 let sentence = why.to_string();
@@ -121,13 +141,14 @@ impl Servent {
             return own;
         }
         let mut all = Table::open(ULTRAPEER_BITS);
-        all.union(&own);
         for link in self.links.iter().filter(|link| link.peer_role == Role::Leaf) {
             if let Some(table) = link.receiver.table() {
                 all.union(table);
             }
         }
         all.pack();
+        self.below = Below(Some(all.clone()));
+        all.union(&own);
         Arc::new(all)
     }
 

@@ -176,6 +176,31 @@ fn silent_neighbours_are_pinged_and_given_up() {
     assert_eq!(net.servent(up[0]).neighbours().filter(|neighbour| neighbour.role == Role::Leaf).count(), 0);
 }
 
+/// An ultrapeer asks a leaf for what its newest table has, long before it tells others of it, and nobody for what no leaf has.
+#[test]
+fn a_leaf_is_asked_for_its_newest_file_at_once() {
+    let mut net = Net::new(12);
+    let mut of = config(Mode::Ultrapeer);
+    of.tables_every = Duration::from_secs(36_000);
+    let up = net.add(of);
+    let leaves: Vec<_> = (0..3).map(|_| net.add(config(Mode::Leaf))).collect();
+    net.run(1);
+    for leaf in &leaves {
+        net.join(*leaf, &[up]);
+    }
+    net.run(20);
+    for (name, word) in [("Blue Train", "train"), ("Giant Steps", "steps"), ("Blue Monk", "monk")] {
+        net.share(leaves[0], name, b"a file");
+        net.run(20);
+        let before = net.counts(up).queries_to_leaves;
+        let found = net.search(leaves[1], Wish::words(word));
+        let none = net.search(leaves[1], Wish::words("quartz"));
+        net.run(20);
+        assert_eq!((net.hits(leaves[1], found).len(), net.hits(leaves[1], none).len()), (1, 0), "{word}");
+        assert_eq!(net.counts(up).queries_to_leaves - before, 1, "{word}");
+    }
+}
+
 /// One question and one answer for each link, every minute between ultrapeers and every other minute to leaves; nobody looks
 /// after links in between.
 #[test]
