@@ -99,9 +99,10 @@ impl Servent {
             }
             Ask::Forward { conn, servent, number, to } => {
                 // Only for leaves that are linked here: who asks for others may be after whoever is at `to`.
-                let way = self.pushes.get(&servent);
-                let is_leaf =
-                    way.and_then(|way| self.links.get(way)).is_some_and(|link| link.peer_role == Role::Leaf);
+                let is_leaf = self
+                    .way_to(&servent)
+                    .and_then(|way| self.links.get(way))
+                    .is_some_and(|link| link.peer_role == Role::Leaf);
                 let sent = match to {
                     SocketAddr::V4(to) if is_leaf => self.send_push(servent, number, to, cx),
                     _ => false,
@@ -130,8 +131,7 @@ impl Servent {
 
     /// Sends a push of this servent along the way that hits of the other came; whether there is one.
     fn send_push(&mut self, servent: Guid, index: u32, to: SocketAddrV4, cx: &mut Cx<'_, Self>) -> bool {
-        let way = self.pushes.get(&servent).filter(|way| self.links.get(*way).is_some());
-        let Some(way) = way else { return false };
+        let Some(way) = self.way_to(&servent) else { return false };
         let push = Push { servent, index, addr: to, extensions: Bytes::new() };
         let ttl = self.config.hops_max;
         let header = Header { guid: Guid::of_message(cx.rng()), kind: Kind::PUSH, ttl, hops: 0 };
