@@ -6,6 +6,7 @@ mod flood;
 mod net;
 mod oob;
 mod primitives;
+mod recorded;
 mod replayed;
 mod secured;
 mod tiers;

@@ -136,19 +136,19 @@ fn the_newest_files_of_neighbours_and_their_leaves() {
 }
 
 /// A datagram of a stranger.
-fn datagram(victim: &mut Victim, from: SocketAddr, header: Header, message: &Message) {
+pub(super) fn datagram(victim: &mut Victim, from: SocketAddr, header: Header, message: &Message) {
     let mut data = BytesMut::new();
     Frame { header, payload: message.to_bytes() }.encode(&mut data);
     let socket = victim.socket.unwrap();
     victim.give(Input::Datagram(socket, Datagram::new(from, data.freeze())));
 }
 
-fn said_by(said: &VendorMessage) -> Message {
+pub(super) fn said_by(said: &VendorMessage) -> Message {
     Message::Vendor(said.to_vendor())
 }
 
 /// The datagrams that went out since, as messages.
-fn sent(victim: &Victim, from: usize) -> Vec<(SocketAddr, Header, Message)> {
+pub(super) fn sent(victim: &Victim, from: usize) -> Vec<(SocketAddr, Header, Message)> {
     let frame = |datagram: &Datagram| {
         let frame = Frame::from_datagram(datagram.data.clone(), &SizeLimits::default()).unwrap();
         let message = Message::parse(frame.header.kind, &frame.payload).unwrap();
@@ -157,7 +157,7 @@ fn sent(victim: &Victim, from: usize) -> Vec<(SocketAddr, Header, Message)> {
     victim.datagrams[from..].iter().map(frame).collect()
 }
 
-fn vendor(message: &Message) -> VendorMessage {
+pub(super) fn vendor(message: &Message) -> VendorMessage {
     match message {
         Message::Vendor(vendor) => vendor.read().unwrap(),
         other => panic!("{other:?}"),

@@ -24,6 +24,8 @@ pub(crate) struct Victim {
     pub(crate) sent: Vec<(ConnId, Bytes)>,
     pub(crate) datagrams: Vec<Datagram>,
     closed: Vec<ConnId>,
+    /// How often it dialled anybody.
+    pub(crate) connects: usize,
     /// Those that are set.
     pub(crate) timers: std::collections::BTreeSet<Timer>,
 }
@@ -64,6 +66,7 @@ impl Victim {
             sent: Vec::new(),
             datagrams: Vec::new(),
             closed: Vec::new(),
+            connects: 0,
             timers: std::collections::BTreeSet::new(),
         };
         for effect in victim.give_raw(Input::Start) {
@@ -100,6 +103,7 @@ impl Victim {
                         self.give(Input::Job(job, done));
                     }
                 }
+                Effect::Connect(..) => self.connects += 1,
                 Effect::SetTimer(timer, _) => drop(self.timers.insert(timer)),
                 Effect::ClearTimer(timer) => drop(self.timers.remove(&timer)),
                 _ => {}
