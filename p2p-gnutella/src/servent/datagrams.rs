@@ -25,6 +25,7 @@ impl Servent {
             Message::Ping(ping) => self.ping_by_datagram(peer, header, &ping, cx),
             Message::Pong(pong) => self.pong_by_datagram(peer, header, &pong, cx),
             Message::Query(query) => self.query_by_datagram(peer, header, &query, cx),
+            Message::Push(push) => self.push_by_datagram(peer, header, &push, cx),
             Message::QueryHit(hit) => self.hit_by_datagram(peer, header, &hit, cx),
             Message::Vendor(vendor) | Message::Standard(vendor) => {
                 self.vendor_by_datagram(peer, header, &vendor, cx);

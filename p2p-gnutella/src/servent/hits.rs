@@ -231,6 +231,38 @@ impl Servent {
         }
     }
 
+    /// The neighbour by way of which a servent is told to connect: the way of its hits, or itself. A neighbour is called by
+    /// its own name however long ago it told it.
+    pub(super) fn way_to(&self, servent: &Guid) -> Option<LinkId> {
+        let by_hits = self.pushes.get(servent).filter(|way| self.links.get(*way).is_some());
+        by_hits.or_else(|| self.links.iter().find(|link| link.guid == Some(*servent)).map(|link| link.id))
+    }
+
+    /// A push by UDP, as gtk-gnutella asks push proxies: for this servent, or for a leaf of its.
+    pub(super) fn push_by_datagram(
+        &mut self,
+        peer: SocketAddr,
+        header: Header,
+        push: &Push,
+        cx: &mut Cx<'_, Self>,
+    ) {
+        if push.servent == self.guid {
+            if self.pushes_told.take(cx.now(), 60) {
+                self.give(push, cx);
+            }
+            return;
+        }
+        let is_leaf = |way: &LinkId| self.links.get(*way).is_some_and(|link| link.peer_role == Role::Leaf);
+        let Some(way) = self.way_to(&push.servent).filter(is_leaf) else {
+            self.counts.astray += 1;
+            return;
+        };
+        if self.may_answer(peer, cx) {
+            let header = Header { ttl: 1, hops: header.hops.saturating_add(1), ..header };
+            self.send(way, &header, &Message::Push(push.clone()).to_bytes());
+        }
+    }
+
     /// A push of a neighbour.
     pub(super) fn push(
         &mut self,
@@ -251,8 +283,7 @@ impl Servent {
             }
             return;
         }
-        // A leaf is asked for by its own name, whether a hit of it came by here or not.
-        match self.pushes.get(&push.servent) {
+        match self.way_to(&push.servent) {
             Some(to) => self.lead(from, to, &stepped, payload),
             None => self.counts.astray += 1,
         }

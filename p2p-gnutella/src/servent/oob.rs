@@ -31,6 +31,8 @@ use p2p_core::{Cx, Duration, Instant, Rng, Tokens};
 
 /// How long an offer stands, and a claim.
 pub(super) const LIFE: Duration = Duration::from_secs(60);
+/// How long it counts that an address heard a ping. gtk-gnutella answers one in a minute of each address.
+const HEARD_FOR: Duration = Duration::from_secs(600);
 /// The longest token that hits are made to bear.
 const TOKEN_MAX: usize = 16;
 /// Bytes of records of a hit by UDP: with all that is around them less than an Ethernet frame.
@@ -73,6 +75,8 @@ pub(super) struct OutOfBand {
     tokens: Tokens,
     offers: VecDeque<Offer>,
     claims: VecDeque<Claim>,
+    /// Addresses that have shown that they hear what is sent there, the newest last.
+    heard: VecDeque<(SocketAddr, Instant)>,
     cap: usize,
     /// Offers to an address: it may never have asked.
     told: PerKey<Ipv4Addr>,
@@ -85,6 +89,7 @@ impl OutOfBand {
             tokens: Tokens::draw(rng, Instant::ZERO),
             offers: VecDeque::new(),
             claims: VecDeque::new(),
+            heard: VecDeque::new(),
             cap: cap.max(1),
             told: PerKey::new(addresses, 1, 10),
         }
@@ -103,6 +108,18 @@ impl OutOfBand {
     /// Whether an address shows what it was told.
     pub(super) fn is_token(&self, shown: &[u8], peer: SocketAddr, now: Instant) -> bool {
         shown.try_into().is_ok_and(|bytes| self.tokens.is_of(u32::from_le_bytes(bytes), peer, now))
+    }
+
+    fn has_heard(&self, peer: SocketAddr, now: Instant) -> bool {
+        self.heard.iter().any(|(at, since)| *at == peer && now.since(*since) < HEARD_FOR)
+    }
+
+    fn hears(&mut self, peer: SocketAddr, now: Instant) {
+        self.heard.retain(|(at, since)| *at != peer && now.since(*since) < HEARD_FOR);
+        if self.heard.len() >= self.cap {
+            self.heard.pop_front();
+        }
+        self.heard.push_back((peer, now));
     }
 
     fn forget(&mut self, now: Instant) {
@@ -241,7 +258,8 @@ impl Servent {
         self.say_by_udp(peer, guid, &said, cx);
     }
 
-    /// Hits of this servent are claimed: whoever does shall show that he is where he seems to be.
+    /// Hits of this servent are claimed: whoever does shall show that he is where he seems to be, if he did not lately and is
+    /// no neighbour.
     fn claimed(&mut self, peer: SocketAddr, guid: Guid, wanted: u8, token: Bytes, cx: &mut Cx<'_, Self>) {
         let now = cx.now();
         self.oob.forget(now);
@@ -254,6 +272,9 @@ impl Servent {
             return;
         };
         offer.claimed = Some(Claimed { peer, wanted, token });
+        if self.oob.has_heard(peer, now) || self.links.iter().any(|link| link.listens_at == Some(peer)) {
+            return self.send_claimed(peer, cx);
+        }
         let mut nonce = Guid::of_message(cx.rng());
         nonce.0[..4].copy_from_slice(&self.oob.token(peer, now));
         let header = Header { guid: nonce, kind: Kind::PING, ttl: 1, hops: 0 };
@@ -262,9 +283,17 @@ impl Servent {
 
     /// A pong came: whoever sent it may have shown that he is where he seems to be. Whether he has.
     pub(super) fn proves(&mut self, peer: SocketAddr, guid: &Guid, cx: &mut Cx<'_, Self>) -> bool {
-        if !self.oob.is_token(&guid.0[..4], peer, cx.now()) {
+        let now = cx.now();
+        if !self.oob.is_token(&guid.0[..4], peer, now) {
             return false;
         }
+        self.oob.hears(peer, now);
+        self.send_claimed(peer, cx);
+        true
+    }
+
+    /// Sends what is claimed by who is known to be there.
+    fn send_claimed(&mut self, peer: SocketAddr, cx: &mut Cx<'_, Self>) {
         let is_his = |offer: &Offer| offer.claimed.as_ref().is_some_and(|claimed| claimed.peer == peer);
         let (his, others) = core::mem::take(&mut self.oob.offers).into_iter().partition(is_his);
         self.oob.offers = others;
@@ -275,7 +304,6 @@ impl Servent {
             let most = if wanted == MANY { usize::MAX } else { wanted.into() };
             self.hits_by_udp(peer, offer.guid, &query, &token, most, cx);
         }
-        true
     }
 
     /// Sends hits to who is known to be there.

@@ -108,7 +108,7 @@ impl Servent {
             }
             Ask::Forward { conn, servent, number, to } => {
                 // Only for leaves that are linked here: who asks for others may be after whoever is at `to`.
-                let way = self.pushes.get(&servent);
+                let way = self.way_to(&servent);
                 let is_leaf =
                     way.and_then(|way| self.links.get(way)).is_some_and(|link| link.peer_role == Role::Leaf);
                 let to = match to {
@@ -146,8 +146,7 @@ impl Servent {
         (v4, v6): (Option<SocketAddrV4>, Option<SocketAddrV6>),
         cx: &mut Cx<'_, Self>,
     ) -> bool {
-        let way = self.pushes.get(&servent).filter(|way| self.links.get(*way).is_some());
-        let Some(way) = way else { return false };
+        let Some(way) = self.way_to(&servent) else { return false };
         let push = Push::new(servent, index, v4, v6);
         let ttl = self.config.hops_max;
         let header = Header { guid: Guid::of_message(cx.rng()), kind: Kind::PUSH, ttl, hops: 0 };

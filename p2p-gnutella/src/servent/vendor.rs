@@ -108,6 +108,9 @@ impl Servent {
                 {
                     return;
                 }
+                if let Some(link) = self.links.get_mut(id) {
+                    link.guid = Some(header.guid);
+                }
                 self.pushes.insert(cx.now(), header.guid, id);
                 let at = self.reached_at();
                 let ack = match version {

@@ -36,6 +36,17 @@ impl Locator {
         Self { addr: None, servent: Some(servent), number: None, proxies }
     }
 
+    /// Takes what another locator of the same servent knows more.
+    pub(super) fn add(&mut self, other: Self) {
+        self.servent = self.servent.or(other.servent);
+        self.number = self.number.or(other.number);
+        for proxy in other.proxies {
+            if self.proxies.len() < PROXIES_MAX && !self.proxies.contains(&proxy) {
+                self.proxies.push(proxy);
+            }
+        }
+    }
+
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let same_addr = self.addr.is_some() && self.addr == other.addr;
         same_addr || self.addr.is_none() && self.servent.is_some() && self.servent == other.servent

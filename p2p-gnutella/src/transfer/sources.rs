@@ -18,6 +18,8 @@ use p2p_core::{ConnId, Duration, Instant};
 
 /// How long after a search for more sources the next one may follow.
 const SEARCH_EVERY: Duration = Duration::from_mins(5);
+/// How long before it is looked again whether there is an address to push to.
+const ADDRESS_WITHIN: Duration = Duration::from_secs(2);
 /// Failures after which the wait does not grow any more.
 const WAIT_GROWS: u32 = 6;
 
@@ -47,8 +49,8 @@ impl Transfers {
         if download.numbered.is_some() && at.number.is_none() {
             return;
         }
-        if download.sources.iter().any(|source| source.at.is_same(&at)) {
-            return;
+        if let Some(known) = download.sources.iter_mut().find(|source| source.at.is_same(&at)) {
+            return known.at.add(at);
         }
         if download.sources.len() < limit {
             download.sources.push(Source::new(at, cx.now()));
@@ -161,13 +163,15 @@ impl Transfers {
         let Some(servent) = source.at.servent else {
             return self.failed(key, giver, SourceError::Push, cx);
         };
+        if self.config.address.is_none() {
+            // Nobody can be told where to connect: perhaps it is known soon, with the first neighbour.
+            source.stage = Stage::Resting(cx.now() + ADDRESS_WITHIN);
+            return;
+        }
         source.push = false;
         source.stage = Stage::Pushed(until);
         let (number, proxies) = (source.at.number.unwrap_or_default(), source.at.proxies.clone());
         self.ask_overlay(Ask::Push { servent, number });
-        if self.config.address.is_none() {
-            return;
-        }
         for proxy in proxies.into_iter().filter(http::is_plausible) {
             let conn = cx.connect(proxy);
             let asked = ProxyAsked { key, giver, servent, number, proxy, head: HeadReader::default() };

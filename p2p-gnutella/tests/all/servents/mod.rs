@@ -9,6 +9,7 @@ mod net;
 mod oob;
 mod primitives;
 mod proxied;
+mod recorded;
 mod replayed;
 mod secured;
 mod six;

@@ -26,6 +26,8 @@ pub(crate) struct Victim {
     closed: Vec<ConnId>,
     /// Streams that strangers opened.
     opened: Vec<(SocketAddr, ConnId)>,
+    /// How often it dialled anybody.
+    pub(crate) connects: usize,
     /// Those that are set.
     pub(crate) timers: std::collections::BTreeSet<Timer>,
 }
@@ -67,6 +69,7 @@ impl Victim {
             datagrams: Vec::new(),
             closed: Vec::new(),
             opened: Vec::new(),
+            connects: 0,
             timers: std::collections::BTreeSet::new(),
         };
         for effect in victim.give_raw(Input::Start) {
@@ -103,6 +106,7 @@ impl Victim {
                         self.give(Input::Job(job, done));
                     }
                 }
+                Effect::Connect(..) => self.connects += 1,
                 Effect::SetTimer(timer, _) => drop(self.timers.insert(timer)),
                 Effect::ClearTimer(timer) => drop(self.timers.remove(&timer)),
                 _ => {}

@@ -260,6 +260,39 @@ fn a_push_proxy_is_asked_over_http() {
     scene.must_have(to, op, &bytes, "f", 60);
 }
 
+/// As a program that is started to fetch one file: it asks for it before any neighbour has told it where it is.
+#[test]
+fn a_push_waits_for_an_address_and_all_proxies_are_asked() {
+    let mut scene = Scene::new(19);
+    let bytes = content(19, 400_000);
+    let from = scene.door(1, disk(&[("f", &bytes)]), Door::firewalled(config(1)));
+    let (useless, proxy) = (scene.sharer(5, &[]), scene.sharer(6, &[]));
+    scene.door_mut(proxy).forwards.push(Guid([1; 16]));
+    let to = scene.door(9, Disk::default(), Door::new(config(9)));
+    scene.run(2);
+    scene.door_mut(to).transfers.set_address(None);
+    // A link names each way to it for itself.
+    let servent = Guid([1; 16]);
+    let link = format!(
+        "magnet:?xt={}&dn=f&xs=push://{servent}:{}/x&xs=push://{servent}:{}/x",
+        super::rig::urn(&bytes),
+        addr(5),
+        addr(6)
+    );
+    let wanted = p2p_gnutella::transfer::Wanted::of_magnet(&link.parse().unwrap()).unwrap();
+    let op = scene.ask(to, Command::Download(wanted));
+    scene.run(3);
+    let asked = |scene: &Scene, node| {
+        scene.door_of(node).asks.iter().any(|ask| matches!(ask, Ask::Forward { to, .. } if *to == addr(9)))
+    };
+    assert!(!asked(&scene, proxy), "nobody can be told where to connect to");
+    scene.door_mut(to).transfers.set_address(Some(addr(9)));
+    scene.run(8);
+    assert!(asked(&scene, useless) && asked(&scene, proxy));
+    scene.sim.ask(from, p2p_sim::Either::Left(Say::Give(addr(9), 0)));
+    scene.must_have(to, op, &bytes, "f", 60);
+}
+
 /// Five at once where two are served: the others wait in the queue on their streams, and all get it.
 #[test]
 fn who_waits_in_the_queue_is_served_in_the_end() {

@@ -1,0 +1,148 @@
+//! What gtk-gnutella 1.2.3-14 said to this servent, recorded while both ran: each test is what had gone wrong.
+
+use super::oob::{datagram, said_by, sent, vendor};
+use super::victim::{Stranger, Victim, guid, head};
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use p2p_gnutella::Guid;
+use p2p_gnutella::ggep::fields::name;
+use p2p_gnutella::handshake::Role;
+use p2p_gnutella::qrp::{Receiver, Wanted};
+use p2p_gnutella::servent::{Config, Mode};
+use p2p_gnutella::wire::vendor::{Feature, Features};
+use p2p_gnutella::wire::{Frame, Header, Kind, Message, Route, VendorCode, VendorMessage};
+use std::net::SocketAddr;
+
+fn bytes(hex: &str) -> Bytes {
+    HEXLOWER.decode(hex.as_bytes()).unwrap().into()
+}
+
+fn name_of(hex: &str) -> Guid {
+    Guid(bytes(hex)[..].try_into().unwrap())
+}
+
+fn message(kind: Kind, hex: &str) -> Message {
+    Message::parse(kind, &bytes(hex)).unwrap()
+}
+
+/// A query of the gtk-gnutella leaf at 203.0.113.2, by way of an ultrapeer: hits are wanted by UDP, with a token.
+fn ask(victim: &mut Victim, way: &mut Stranger, name: Guid) {
+    let query = message(Kind::QUERY, "bd00746f70617a00c302534f4082505240");
+    victim.say(way, head(name, Kind::QUERY, 2, 2), &query);
+}
+
+/// Its claim of the hits: one, and the token that they shall bear.
+const CLAIM: &str = "4c494d450b00030001c382534f44bd920b09";
+const TOKEN: [u8; 4] = [0xbd, 0x92, 0x0b, 0x09];
+const PONG: &str = "ca18cb0071020100000000000000c30256434547544b478302445542540183544c5340";
+
+#[test]
+fn hits_go_at_once_to_who_heard_a_ping_lately() {
+    let mut victim = Victim::new(Config::new(Mode::Ultrapeer));
+    victim.share("oscar topaz small.txt");
+    let mut way = victim.link(1, Role::Ultrapeer, false);
+    let asker: SocketAddr = "203.0.113.2:6346".parse().unwrap();
+    let first = name_of("cb00710231029b3614cf4308deca18eb");
+    ask(&mut victim, &mut way, first);
+    let (peer, _, offer) = sent(&victim, 0).remove(0);
+    assert_eq!(peer, asker);
+    assert_eq!(vendor(&offer), VendorMessage::OobReply { version: 3, hits: 1, flags: Some(0) });
+    datagram(&mut victim, asker, head(first, Kind::VENDOR, 9, 0), &message(Kind::VENDOR, CLAIM));
+    let (_, ping, what) = sent(&victim, 1).remove(0);
+    assert!(matches!(what, Message::Ping(_)), "it is a stranger");
+    let pong = message(Kind::PONG, PONG);
+    datagram(&mut victim, asker, Header { kind: Kind::PONG, ..ping }, &pong);
+    let is_hit = |victim: &Victim, at: usize, name: Guid| {
+        let (peer, header, hit) = sent(victim, at).remove(0);
+        assert_eq!((peer, header.guid), (asker, name));
+        let Message::QueryHit(hit) = hit else { panic!("{hit:?}") };
+        let private = hit.trailer().unwrap();
+        assert_eq!(private.extensions().data(name::SECURE_OOB).as_deref(), Some(&TOKEN[..]));
+    };
+    is_hit(&victim, 2, first);
+    // It answers one ping in a minute: the next claim would wait for a pong that never comes.
+    victim.wait(8);
+    let second = Guid([&[203, 0, 113, 2][..], &[7; 9], &[0xca, 0x18, 0]].concat().try_into().unwrap());
+    ask(&mut victim, &mut way, second);
+    datagram(&mut victim, asker, head(second, Kind::VENDOR, 9, 0), &message(Kind::VENDOR, CLAIM));
+    is_hit(&victim, 4, second);
+    // Ten minutes later it is a stranger again.
+    victim.wait(601);
+    let third = Guid([&[203, 0, 113, 2][..], &[8; 9], &[0xca, 0x18, 0]].concat().try_into().unwrap());
+    ask(&mut victim, &mut way, third);
+    datagram(&mut victim, asker, head(third, Kind::VENDOR, 9, 0), &message(Kind::VENDOR, CLAIM));
+    assert!(matches!(sent(&victim, 6).remove(0).2, Message::Ping(_)));
+}
+
+#[test]
+fn a_push_by_udp_reaches_the_leaf_that_it_is_for() {
+    let mut victim = Victim::new(Config::new(Mode::Ultrapeer));
+    let mut leaf = victim.link(1, Role::Leaf, false);
+    let asker: SocketAddr = "198.51.100.1:6346".parse().unwrap();
+    // The push of one gtk-gnutella for another, which asked for it long ago and has shared nothing since.
+    let servent = name_of("ada0310247a5190a93ee574ba5f8adea");
+    let push = bytes("ada0310247a5190a93ee574ba5f8adea00000000c6336401ca18c383544c5340");
+    let header = head(name_of("48903102ac9a9190d216e9f805c76eda"), Kind::PUSH, 4, 0);
+    let told = |victim: &mut Victim, leaf: &Stranger| -> Vec<Frame> {
+        let from = victim.sent.len();
+        datagram(victim, asker, header, &Message::parse(Kind::PUSH, &push).unwrap());
+        victim.heard(leaf, from)
+    };
+    assert!(told(&mut victim, &leaf).is_empty(), "it is nobody's here");
+    let request = said_by(&VendorMessage::PushProxyRequest(2));
+    victim.say(&mut leaf, Header::neighbour(servent, Kind::VENDOR), &request);
+    for later in [1, 3_600] {
+        victim.wait(later);
+        let frames = told(&mut victim, &leaf);
+        assert_eq!(frames.len(), 1, "after {later} s");
+        assert_eq!((frames[0].header.kind, &frames[0].payload), (Kind::PUSH, &push));
+    }
+    // Whoever sends many of them makes the leaf dial few.
+    let many: usize = (0..50).map(|_| told(&mut victim, &leaf).len()).sum();
+    assert!(many <= 6, "{many}");
+}
+
+#[test]
+fn a_push_by_udp_for_itself_is_heeded() {
+    let mut victim = Victim::new(Config::new(Mode::Leaf));
+    victim.share("a song");
+    let name = victim.servent().guid();
+    let push = [&name.0[..], &[0; 4], &[198, 51, 100, 1, 0xca, 0x18]].concat();
+    let from = victim.connects;
+    datagram(
+        &mut victim,
+        "198.51.100.1:6346".parse().unwrap(),
+        head(guid(1), Kind::PUSH, 1, 0),
+        &Message::parse(Kind::PUSH, &push.into()).unwrap(),
+    );
+    assert_eq!(victim.connects, from + 1);
+}
+
+/// It says that it takes patches with a bit for each slot, and spoils a table that it knows by one.
+#[test]
+fn what_changes_of_a_table_is_told_with_four_bits_for_each_slot() {
+    let mut config = Config::new(Mode::Leaf);
+    config.limits.per_address = 100;
+    let mut victim = Victim::new(config);
+    let mut up = victim.dial(1, Role::Ultrapeer);
+    let features = Features::new(&[Feature { name: VendorCode(*b"QRP1"), version: 1 }]);
+    let said = said_by(&VendorMessage::Features(features));
+    victim.say(&mut up, Header::neighbour(Guid::ZERO, Kind::VENDOR), &said);
+    victim.share("oscar marble one.zip");
+    victim.wait(61);
+    victim.give(p2p_core::Input::Timer(p2p_gnutella::servent::Timer::Tables));
+    let mut copy = Receiver::new(17);
+    let mut patches = 0;
+    let is_leg = |sent: &(_, Bytes)| sent.0 == up.conn && sent.1.starts_with(b"GNUTELLA");
+    let from = victim.sent.iter().rposition(is_leg).unwrap() + 1;
+    for frame in victim.heard(&up, from).iter().filter(|frame| frame.header.kind == Kind::ROUTE) {
+        let Ok(Message::Route(route)) = Message::parse(Kind::ROUTE, &frame.payload) else { panic!() };
+        if let Route::Patch(patch) = &route {
+            assert_eq!(patch.entry_bits, 4);
+            patches += 1;
+        }
+        copy.take(&route).unwrap();
+    }
+    assert!(patches >= 2, "{patches}: the empty table and what changed");
+    assert!(copy.table().unwrap().may_match(&Wanted::of_text("marble")));
+}
