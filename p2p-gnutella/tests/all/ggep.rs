@@ -210,3 +210,40 @@ proptest! {
         prop_assert!(len <= bytes.len());
     }
 }
+
+/// The fields and texts of extensions, in order.
+fn parts(bytes: &[u8]) -> (Vec<(Vec<u8>, Vec<u8>)>, Vec<Vec<u8>>) {
+    let of = Extensions(bytes);
+    let fields = of.fields().map(|field| (field.name.to_vec(), field.raw().to_vec())).collect();
+    let texts = of.iter().filter_map(|extension| match extension {
+        Extension::Text(text) => Some(text.to_vec()),
+        _ => None,
+    });
+    (fields, texts.collect())
+}
+
+proptest! {
+    /// Whatever comes: the fields that are named are gone, all else is there, one block and the texts behind it.
+    #[test]
+    fn extensions_without_some_fields_and_with_others(bytes in prop::collection::vec(any::<u8>(), 0..200),
+        names in prop::collection::vec("[A-D]{1,2}", 0..6), text in "[a-z:]{0,20}") {
+        let mut built = BytesMut::new();
+        let mut block = Writer::new(&mut built);
+        names.iter().for_each(|name| block.put(name, &bytes[..bytes.len().min(40)]));
+        if !text.is_empty() {
+            built.extend_from_slice(&[0x1c]);
+            built.extend_from_slice(text.as_bytes());
+        }
+        for of in [&bytes[..], &built[..]] {
+            let (fields, texts) = parts(of);
+            let (left, same) = parts(&Extensions(of).without(&["A", "BB"]));
+            let kept: Vec<_> = fields.iter().filter(|(name, _)| name != b"A" && name != b"BB").cloned().collect();
+            prop_assert_eq!(&left, &kept);
+            prop_assert_eq!(&same, &texts);
+            let (more, same) = parts(&Extensions(of).with("SO", b"x"));
+            prop_assert_eq!(&more[..more.len() - 1], &fields[..]);
+            prop_assert_eq!(more.last().unwrap(), &(b"SO".to_vec(), b"x".to_vec()));
+            prop_assert_eq!(&same, &texts);
+        }
+    }
+}
