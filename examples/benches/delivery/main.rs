@@ -72,11 +72,16 @@ async fn delivery(shape: Shape, shared: Option<SharedKey>, packets: usize) -> Co
             break at;
         }
     };
-    let mut members: Vec<Running<Esm>> = Vec::new();
-    for _ in 1..MEMBERS {
+    let joining = (1..MEMBERS).map(|_| {
         let member = spawn(Esm::new(config(shape, shared.clone())), options());
-        member.node.run(Command::Join { group, by: vec![at] }).await.expect("a place");
-        members.push(member);
+        tokio::spawn(async move {
+            member.node.run(Command::Join { group, by: vec![at] }).await.expect("a place");
+            member
+        })
+    });
+    let mut members: Vec<Running<Esm>> = Vec::new();
+    for joining in joining.collect::<Vec<_>>() {
+        members.push(joining.await.expect("a member"));
     }
     let played: Vec<Arc<AtomicUsize>> = members.iter().map(|_| Arc::default()).collect();
     for (member, played) in members.iter().zip(&played) {
