@@ -7,6 +7,10 @@ use p2p_core::{Duration, Instant, Rng};
 use p2p_esm::Counts;
 use p2p_sim::churn::Session;
 use p2p_sim::{Links, NodeIx};
+use std::collections::VecDeque;
+
+/// Whoever leaves is gone by then.
+const LEAVES: Duration = Duration::from_secs(10);
 
 /// What a group went through.
 #[derive(Debug, Clone)]
@@ -84,8 +88,13 @@ pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going
             watched += (last - given_now.first) as f64 / f64::from(setting.packets);
         }
     };
+    // Who is gone, and when it will have left.
+    let mut gone: VecDeque<(Instant, NodeIx)> = VecDeque::new();
     while audience.sim.now() < until {
         let now = audience.sim.now();
+        while let Some((_, node)) = gone.pop_front_if(|(left, _)| *left <= now) {
+            audience.forget(node);
+        }
         for (at, there) in &mut next {
             if *at > now {
                 continue;
@@ -105,6 +114,7 @@ pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going
                     } else {
                         audience.sim.stop(node)
                     }
+                    gone.push_back((now + LEAVES, node));
                     ended += 1;
                     *at = now + down.draw(&mut dice);
                 }

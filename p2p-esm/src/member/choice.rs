@@ -31,7 +31,13 @@ fn cost(delay: u16, depth: usize) -> u32 {
 
 impl Esm {
     /// What it would cost to be a child in a tree, and whether we would be taken.
-    fn offer(&self, known: &Acquaintance, status: TreeStatus, (native, urgent): (bool, bool)) -> Option<u32> {
+    fn offer(
+        &self,
+        known: &Acquaintance,
+        status: TreeStatus,
+        (native, urgent): (bool, bool),
+        now: Instant,
+    ) -> Option<u32> {
         let took = known.round_trip.unwrap_or(UNKNOWN);
         let distance = u16::try_from(took.as_millis()).unwrap_or(u16::MAX);
         let has_room = status.room > 0 || native && distance < status.far || urgent;
@@ -40,8 +46,14 @@ impl Esm {
         }
         let cost = cost(status.delay.saturating_add(distance / 2), usize::from(status.depth) + 1);
         let full = if native { 0 } else { 4 - u32::from(status.room.min(4)) };
-        // Who is full takes nobody but for another one, so who has room is asked first.
-        let crowded = if status.room > 0 || native && distance < status.far { 0 } else { CROWDED };
+        // Who is full takes nobody but for another one, so who has room is asked first, if only in other trees.
+        let crowded = if status.room > 0 || native && distance < status.far {
+            0
+        } else if known.has_room(now) {
+            CROWDED
+        } else {
+            2 * CROWDED
+        };
         Some(cost + ROOMY * full + crowded)
     }
 
@@ -61,7 +73,7 @@ impl Esm {
             .filter(|known| at.children.iter().all(|child| child.addr != known.addr))
             .filter_map(|known| {
                 let status = known.status(tree, now)?;
-                Some((self.offer(known, status, (native, urgent))?, known.addr))
+                Some((self.offer(known, status, (native, urgent), now)?, known.addr))
             })
             .collect()
     }

@@ -162,6 +162,7 @@ impl Esm {
             next_gone: p2p_core::Instant::ZERO,
             next_colour: p2p_core::Instant::ZERO,
             tick_at: p2p_core::Instant::ZERO,
+            play_at: p2p_core::Instant::ZERO,
             leaving: None,
         }))
     }

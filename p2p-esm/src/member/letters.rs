@@ -200,8 +200,7 @@ impl Esm {
                 self.adopted(tree, (from, to), place, true, cx)
             }
             (Answer::Refused { why, instead }, Purpose::Adopt(tree) | Purpose::Better(tree)) => {
-                self.view.learn(&instead, cx.now());
-                self.refused(tree, to, why, cx);
+                self.refused(tree, to, why, &instead, cx);
             }
             _ => self.unanswered(question, cx),
         }

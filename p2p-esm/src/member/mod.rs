@@ -115,6 +115,8 @@ struct Live {
     next_colour: Instant,
     /// When the timer fires that looks after places.
     tick_at: Instant,
+    /// When the one does that moves the output on.
+    play_at: Instant,
     leaving: Option<(Option<OpId>, Instant)>,
 }
 
@@ -164,6 +166,18 @@ impl Esm {
         live.into_iter()
             .flat_map(|live| &live.trees)
             .map(|tree| tree.parent.as_ref().map(tree::Parent::delay))
+    }
+
+    /// Reads something of each part of memory that the next datagram needs: for
+    /// [`Sim::look_into`](https://docs.rs/p2p-sim) and drivers like it. The number means nothing.
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        let State::Live(live) = &self.state else { return 0 };
+        let next = live.playout.held(live.playout.position(), 0).map_or(0, |held| held.len() as u64);
+        let parent = |tree: &Tree| tree.parent.as_ref().map_or(0, |parent| parent.place.path.len() as u64);
+        let child = |tree: &Tree| tree.children.first().map_or(0, |child| u64::from(child.token));
+        let trees = live.trees.iter().fold(0, |sum, tree| sum ^ parent(tree) ^ child(tree));
+        self.view.touch() ^ next ^ trees ^ live.signed ^ live.tick_at.as_nanos()
     }
 
     fn live(&mut self) -> Option<&mut Live> {
@@ -267,7 +281,12 @@ impl Machine for Esm {
                     self.lan_tick(cx);
                     self.pace(cx);
                 }
-                Timer::Playout => self.play(cx),
+                Timer::Playout => {
+                    if let Some(live) = self.live() {
+                        live.play_at = Instant::ZERO;
+                    }
+                    self.play(cx);
+                }
                 Timer::Repair => self.repair(cx),
             },
             Input::Op(op, OpInput::Ask(command)) => self.command(op, command, cx),

@@ -109,8 +109,21 @@ impl Esm {
         }
     }
 
-    pub(super) fn refused(&mut self, tree: u8, by: SocketAddr, why: Refusal, cx: &mut Context<'_>) {
-        let now = cx.now();
+    pub(super) fn refused(
+        &mut self,
+        tree: u8,
+        by: SocketAddr,
+        why: Refusal,
+        instead: &[Known],
+        cx: &mut Context<'_>,
+    ) {
+        let (me, now) = (self.me, cx.now());
+        self.view.learn(instead, now);
+        if let Some(live) = self.live()
+            && let Some(seek) = live.trees.get_mut(usize::from(tree)).and_then(|at| at.seek.as_mut())
+        {
+            seek.named = instead.iter().filter(|known| known.id != me).map(|known| known.addr).collect();
+        }
         let is_above = matches!(&self.state, State::Live(live)
             if live.trees.get(usize::from(tree)).is_some_and(|at| at.above == Some(by)));
         if let Some(known) = self.view.get_mut(by) {
@@ -184,7 +197,7 @@ impl Esm {
             parent.moves = true;
         }
         if let Some(to) = to.filter(|to| to.id != me && to.addr != peer) {
-            at.seek = Some(Seek { asked: [to.addr].into(), next: now, rounds: 0 });
+            at.seek = Some(Seek { asked: [to.addr].into(), ..Seek::new(now) });
             self.view.note(to.id, to.addr, now);
             let ask = self.adopt_me(to.addr, tree, now);
             self.ask(to.addr, ask, Purpose::Adopt(tree), cx);
@@ -225,6 +238,7 @@ impl Esm {
             self.adopted(tree, (id, addr), place, false, cx);
             return;
         }
+        live.trees[usize::from(tree)].seek = Some(Seek { was_fed: true, ..Seek::new(now) });
         // Its own parent lost a child, and knows who else is near.
         if let Some(above) = lost.place.above
             && let [.., grandparent, _] = lost.place.path[..]

@@ -16,10 +16,12 @@ use bytes::{Bytes, BytesMut};
 use core::net::SocketAddr;
 use p2p_core::{Duration, Instant};
 
-/// How often it is looked at what misses, while anything does.
+/// It is looked at what misses no more often. What overtook others on its way is no sign of a loss before that.
 const LOOK: Duration = Duration::from_millis(50);
 /// A symbol may be so late, though those behind it are here.
 const LATE: Duration = Duration::from_millis(300);
+/// Manifests after which a longer wait for one is half forgotten, about.
+const FORGETS: u32 = 32;
 /// What was asked for is asked for again after so long.
 const AGAIN: Duration = Duration::from_millis(200);
 /// Members that are expected to answer at a time.
@@ -36,8 +38,13 @@ pub(super) struct Repair {
     helpers: Vec<SocketAddr>,
     /// The manifests, by the first generation of each.
     manifests: BTreeMap<u64, (u64, Bytes)>,
-    /// The timer is set.
-    looking: bool,
+    /// When the timer fires.
+    looks_at: Option<Instant>,
+    /// When it was looked last, something missed that is signed, or that a later batch left behind.
+    wants: bool,
+    /// How long a generation waits for its manifest, at most and of late: the source signs no more often. Not known at
+    /// first.
+    signing: Option<Duration>,
     /// The manifest that ends the stream is here.
     pub(super) ended: bool,
 }
@@ -71,11 +78,15 @@ impl Repair {
         (*behind > generation || self.ended).then_some(wire)
     }
 
+    /// How long the source collected the batch that begins with `first`, if the one before is here too.
+    fn collected(&self, first: u64) -> Option<Duration> {
+        let (_, (behind, before)) = self.manifests.range(..first).next_back()?;
+        let (_, this) = self.manifests.get(&first).filter(|_| *behind == first)?;
+        Some(Duration::from_micros(closed(this).saturating_sub(closed(before))))
+    }
+
     /// The first generation of the batch that the source closed so long before the newest one.
     pub(super) fn closed_before(&self, past: Duration) -> Option<u64> {
-        let closed = |wire: &Bytes| {
-            wire.get(13..21).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes)
-        };
         let (_, (_, newest)) = self.manifests.last_key_value()?;
         let since = closed(newest).saturating_sub(u64::try_from(past.as_micros()).unwrap_or(u64::MAX));
         self.manifests.iter().find(|(_, (_, wire))| closed(wire) >= since).map(|(first, _)| *first)
@@ -96,19 +107,50 @@ impl Repair {
     }
 }
 
+/// When the source closed a batch, in microseconds since 1970.
+fn closed(wire: &Bytes) -> u64 {
+    wire.get(13..21).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes)
+}
+
 impl Live {
     /// One behind the newest generation that it heard of, or two if it knows that nothing follows: its low 32 bits.
     pub(super) fn known_of(&self) -> u32 {
         (self.playout.heard() + u64::from(self.repair.ended)) as u32
     }
 
+    /// A manifest of generations from `first` on is here, and not taken yet: how long those waited for it.
+    pub(super) fn waited_for_manifest(&mut self, first: u64, behind: u64, now: Instant) {
+        let oldest = self.playout.missing().find(|missing| missing.wanted.is_none());
+        let waited = oldest.filter(|missing| (first..behind).contains(&missing.generation));
+        // If it was lost and came late, that says nothing of how often the source signs.
+        if let Some(missing) = waited
+            && let Some(collected) = self.repair.collected(first)
+        {
+            let took = now.since(missing.since).min(collected);
+            let signing = self.repair.signing.map_or(took, |signing| took.max(signing - signing / FORGETS));
+            self.repair.signing = Some(signing);
+        }
+    }
+
+    /// When what misses is late. What is not signed by anybody yet is not, however long ago it came.
+    fn late_at(&self, missing: &Missing) -> Instant {
+        let is_open = missing.wanted.is_none() && missing.generation >= self.signed;
+        let most = self.playout.patience() / 2;
+        let signing = if is_open {
+            self.repair.signing.map_or(most, |signing| most.min(signing * 3 / 2))
+        } else {
+            Duration::ZERO
+        };
+        missing.since + signing.max(LATE)
+    }
+
     /// Whether what misses will hardly come by itself; `feeds` says which trees bring symbols.
     fn is_lost(&self, missing: &Missing, feeds: &[bool], now: Instant) -> bool {
-        if now.since(missing.since) >= LATE {
+        if now >= self.late_at(missing) {
             return true;
         }
         let shape = self.broadcast.shape;
-        let Some(wanted) = missing.wanted else { return false };
+        let Some(wanted) = missing.wanted else { return missing.generation < self.signed };
         // Symbols whose tree is not past this generation may be on their way.
         let coming = (0..shape.symbols()).filter(|&index| missing.here >> index & 1 == 0).filter(|&index| {
             let tree = usize::from(shape.tree(index));
@@ -119,14 +161,39 @@ impl Live {
 }
 
 impl Esm {
-    /// Sees to it that what misses will be looked at.
+    /// A symbol came: sees to it that what misses will be looked at.
     pub(super) fn mind_the_gaps(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now();
         let Some(live) = self.live() else { return };
-        if !live.repair.looking && live.playout.missing().next().is_some() {
-            live.repair.looking = true;
-            // Where many lost the same, one asks, and the others hear it.
-            let spread = if self.lan.is_some() { cx.rng().phase(LOOK) } else { Duration::ZERO };
-            cx.set_timer(Timer::Repair, LOOK + spread);
+        match live.repair.looks_at {
+            // What came behind it may show that something is lost, sooner than time does.
+            Some(at) if live.repair.wants && at > now + LOOK => self.look_at(now + LOOK, cx),
+            Some(_) => {}
+            None => self.mind_all_gaps(cx),
+        }
+    }
+
+    /// The same, of everything that misses.
+    pub(super) fn mind_all_gaps(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let Some(live) = self.live() else { return };
+        let is_wanted = |missing: &Missing| missing.wanted.is_some() || missing.generation < live.signed;
+        // The oldest is late first.
+        let late = live.playout.missing().next().map(|oldest| live.late_at(&oldest));
+        let wants = live.playout.missing().any(|missing| is_wanted(&missing));
+        live.repair.wants = wants;
+        if let Some(late) = late {
+            self.look_at(if wants { now + LOOK } else { late.max(now + LOOK) }, cx);
+        }
+    }
+
+    fn look_at(&mut self, at: Instant, cx: &mut Context<'_>) {
+        // Where many lost the same, one asks, and the others hear it.
+        let spread = if self.lan.is_some() { cx.rng().phase(LOOK) } else { Duration::ZERO };
+        let Some(live) = self.live() else { return };
+        if live.repair.looks_at.is_none_or(|looks_at| looks_at > at + LOOK) {
+            live.repair.looks_at = Some(at + spread);
+            cx.set_timer_at(Timer::Repair, at + spread);
         }
     }
 
@@ -135,12 +202,14 @@ impl Esm {
         let now = cx.now();
         let feeds = self.feeds(now);
         let State::Live(live) = &mut self.state else { return };
-        live.repair.looking = false;
+        live.repair.looks_at = None;
         if live.source.is_some() {
             return;
         }
         let position = live.playout.position();
-        live.repair.asked = live.repair.asked.split_off(&position);
+        while live.repair.asked.first_entry().is_some_and(|entry| *entry.key() < position) {
+            live.repair.asked.pop_first();
+        }
         let mut wants: Vec<(u8, Want)> = Vec::new();
         for missing in live.playout.missing() {
             if wants.len() == MOST_WANTS {
@@ -166,7 +235,7 @@ impl Esm {
             }
             self.tell_known(helper, Tell::Miss(wants.into_iter().map(|(_, want)| want).collect()), cx);
         }
-        self.mind_the_gaps(cx);
+        self.mind_all_gaps(cx);
     }
 
     /// Another member has heard of a generation that we know nothing of: its manifest is asked for. What is not signed is

@@ -5,7 +5,6 @@ use crate::member::choice::BETTER;
 use crate::member::questions::{Purpose, UNKNOWN};
 use crate::member::tree::Seek;
 use crate::wire::{AsChild, Ask};
-use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::Instant;
 
@@ -29,7 +28,7 @@ impl Esm {
         let at = usize::from(tree);
         let spare = if live.own == at { u8::try_from(live.room(at)).unwrap_or(u8::MAX) } else { 0 };
         let native = live.own == at && live.copies > 0;
-        let urgent = live.trees[at].seek.as_ref().is_some_and(|seek| seek.rounds >= URGENT);
+        let urgent = live.trees[at].seek.as_ref().is_some_and(|seek| seek.urgent);
         let claim = live.claim(Some(at));
         let orphan = live.trees[at].parent.as_ref().is_none_or(|parent| parent.doubted);
         let as_child = AsChild { native, spare, claim, distance, urgent, orphan, island };
@@ -64,22 +63,23 @@ impl Esm {
         // A stand-by has time.
         let pause = if self.is_fed_by_group(tree.into(), now) { BETTER } else { UNKNOWN / 2 };
         let State::Live(live) = &mut self.state else { return };
+        let several = live.trees.len() > 1;
         let at = &mut live.trees[usize::from(tree)];
         if !at.is_unsettled() {
             at.seek = None;
             return;
         }
-        let seek = at.seek.get_or_insert(Seek { asked: Vec::new(), next: now, rounds: 0 });
-        let (open, due, urgent) = (seek.asked.len(), seek.next <= now, seek.rounds >= URGENT);
+        let seek = at.seek.get_or_insert_with(|| Seek::new(now));
+        let (open, due, rounds) = (seek.asked.len(), seek.next <= now, seek.rounds);
         // Where many find nothing for long, asking them all again and again would be most of what is sent.
         let pause = pause * (1 << seek.rounds.saturating_sub(IN_VAIN).min(4));
-        if open >= AT_ONCE || !due && urgent {
+        if open >= AT_ONCE || !due && rounds >= URGENT {
             return;
         }
         let current = at.parent.as_ref().map(|parent| parent.addr);
         let at_above = at.above.filter(|_| current.is_none());
         if let Some(addr) = current
-            && seek.rounds >= URGENT
+            && rounds >= URGENT
             && due
         {
             // Nobody else has room: whoever sent us away is asked to keep us.
@@ -87,9 +87,22 @@ impl Esm {
             self.stay(tree, addr, cx);
             return;
         }
-        let mut candidates = self.candidates(tree, self.is_native(tree), urgent, now);
+        let (was_fed, named) = (seek.was_fed && several, seek.named.clone());
+        let native = self.is_native(tree);
+        let is_open = |addr: &SocketAddr| self.view.get(*addr).is_none_or(|known| known.shunned <= now);
+        let mut urgent = rounds >= URGENT;
+        let mut candidates = self.candidates(tree, native, urgent, now);
+        if candidates.is_empty() {
+            candidates = named;
+            candidates.retain(|addr| is_open(addr) && !self.is_near(*addr, now));
+        }
+        if candidates.is_empty() && was_fed && open == 0 {
+            // The stream is missed already: this tree is full, as far as is known, and others may not be.
+            urgent = true;
+            candidates = self.candidates(tree, native, true, now);
+        }
         // Who lost a child as we lost a parent has room, or finds out that it has.
-        let above = at_above.filter(|addr| self.view.get(*addr).is_none_or(|known| known.shunned <= now));
+        let above = at_above.filter(is_open);
         if let Some(above) = above {
             candidates.retain(|addr| *addr != above);
             candidates.insert(0, above);
@@ -97,6 +110,7 @@ impl Esm {
         let State::Live(live) = &mut self.state else { return };
         let Some(seek) = &mut live.trees[usize::from(tree)].seek else { return };
         candidates.retain(|addr| !seek.asked.contains(addr) && Some(*addr) != current);
+        seek.urgent |= urgent;
         if candidates.is_empty() {
             if due && open == 0 {
                 seek.rounds = seek.rounds.saturating_add(1);

@@ -67,6 +67,18 @@ pub(super) struct Seek {
     pub(super) next: Instant,
     /// How often it was tried.
     pub(super) rounds: u8,
+    /// Those who refused named these: they have room, as far as they know.
+    pub(super) named: Vec<SocketAddr>,
+    /// Whoever has upload left is asked, in any tree.
+    pub(super) urgent: bool,
+    /// There was a parent, and it is gone.
+    pub(super) was_fed: bool,
+}
+
+impl Seek {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { asked: Vec::new(), next: now, rounds: 0, named: Vec::new(), urgent: false, was_fed: false }
+    }
 }
 
 /// One tree.
