@@ -8,7 +8,7 @@
 //! | rest | a [`Packet`] in [postcard](https://postcard.jamesmunns.com/wire-format), then any number of zeros |
 //!
 //! Nobody is sent more bytes than it sent before it proved its address, by showing the *token* that it was sent there.
-//! Who has no token yet fills its question up with zeros ([`FIRST_WORD`]). Symbols go to children only, and to who asks
+//! Who has no token yet fills its question up with zeros, to the length of the answer ([`FIRST_WORD`] at most). Symbols go to children only, and to who asks
 //! for what it misses: both have shown a token.
 
 use crate::announcement::Announcement;
@@ -31,6 +31,19 @@ pub const LARGEST: usize = 1_200;
 
 /// A question to whom gave no token yet is as long: its answer may be.
 pub const FIRST_WORD: usize = 512;
+
+/// Bytes of the head of an answer, with its transaction, token and sender.
+const ANSWER: usize = HEAD + 1 + 4 + 4 + 8 + 1;
+
+/// A first [`Ask::Probe`] to `to` is filled up to as many bytes as its [`Answer::Status`] will have, of so many trees and
+/// members that are reached as `to` is.
+pub(crate) const fn first_probe(to: SocketAddr, trees: usize) -> usize {
+    // Number, variant of the address, address, port, age.
+    let known = if to.is_ipv4() { 8 + 1 + 4 + 3 + 2 } else { 8 + 1 + 16 + 3 + 2 };
+    // Depth and room are a byte each, or two; delay and distance up to three.
+    let length = ANSWER + 4 + 1 + 10 * trees + 1 + SAMPLE * known;
+    if length < FIRST_WORD { length } else { FIRST_WORD }
+}
 
 /// Members that an answer names at most.
 pub const SAMPLE: usize = 8;

@@ -5,7 +5,7 @@ use crate::api::Timer;
 use crate::manifest;
 use crate::member::questions::{Purpose, Question, UNKNOWN};
 use crate::symbol;
-use crate::wire::{self, Answer, Ask, FIRST_WORD, MemberId, Packet, Refusal, Tell};
+use crate::wire::{self, Answer, Ask, FIRST_WORD, MemberId, Packet, Refusal, Tell, first_probe};
 use bytes::Bytes;
 use core::net::SocketAddr;
 use p2p_core::{Datagram, Duration};
@@ -47,7 +47,12 @@ impl Esm {
         let transaction = cx.rng().bits() as u32;
         let due = now + patience.unwrap_or(usual);
         self.questions.push(Question { transaction, to, asked: now, due, purpose, proved: token != 0 });
-        let padding = if token == 0 { FIRST_WORD } else { 0 };
+        let padding = match ask {
+            _ if token != 0 => 0,
+            // An answer that tells of more trees than we know of is asked for again.
+            Ask::Probe => first_probe(to, self.live().map_or(0, |live| live.trees.len())),
+            Ask::Hello | Ask::Adopt { .. } => FIRST_WORD,
+        };
         let packet = Packet::Ask { transaction, token, from: self.me, ask };
         self.send(to, packet.encode(tag, padding), cx);
         self.wake(cx);

@@ -70,14 +70,26 @@ impl Esm {
         };
         if former != Some(addr) {
             let moves = at.parent.as_ref().is_some_and(|parent| parent.moves && parent.addr == addr);
+            let fed = at.parent.as_ref().filter(|parent| parent.addr == addr).and_then(|parent| parent.fed);
             let (heard, doubted, answered) = (now, false, 0);
             let brought = at
                 .parent
                 .as_ref()
                 .filter(|parent| parent.addr == addr)
                 .map_or_else(|| Brought::new(now), |parent| parent.brought);
-            at.parent =
-                Some(Parent { id, addr, place, round_trip, heard, doubted, answered, rests, brought, moves });
+            at.parent = Some(Parent {
+                id,
+                addr,
+                place,
+                round_trip,
+                heard,
+                fed,
+                doubted,
+                answered,
+                rests,
+                brought,
+                moves,
+            });
             at.seek = None;
             cx.tell(Event::Parent { tree, parent: Some(addr) });
         }

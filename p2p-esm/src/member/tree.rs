@@ -18,8 +18,10 @@ pub(super) struct Parent {
     pub(super) place: Place,
     /// How long an answer of it takes.
     pub(super) round_trip: Duration,
-    /// When anything of this tree came from it.
+    /// When anything of this tree came from it, or it said that it is there.
     pub(super) heard: Instant,
+    /// When a symbol of this tree came from it.
+    pub(super) fed: Option<Instant>,
     /// It was asked whether it is there, because it is silent.
     pub(super) doubted: bool,
     /// How often in a row it answered that it is, and sent nothing: the stream has paused.
@@ -101,6 +103,9 @@ pub(super) struct Tree {
     pub(super) pause: Duration,
 }
 
+/// So much longer than twice the pauses of before one may be to be taken for what is usual.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Former parents that are remembered.
 const FORMER: usize = 4;
 
@@ -127,9 +132,12 @@ impl Tree {
     pub(super) fn fed(&mut self, generation: u64, now: Instant) {
         self.newest = self.newest.max(generation);
         if let Some(parent) = &mut self.parent {
-            let pause = now.since(parent.heard);
-            // A hundred symbols later, a third of a pause is left of it.
-            self.pause = if pause > self.pause { pause } else { self.pause - self.pause / 100 };
+            let pause = parent.fed.map_or(Duration::ZERO, |fed| now.since(fed));
+            // A hundred symbols later, a third of a pause is left of it. A stream that pauses for long does so again; a
+            // failure somewhere above is not to make us slow to see the next one.
+            let learned = pause.min(2 * self.pause + PAUSE);
+            self.pause = learned.max(self.pause - self.pause / 100);
+            parent.fed = Some(now);
             parent.heard = now;
             parent.doubted = false;
             parent.answered = 0;
