@@ -21,7 +21,12 @@ impl Esm {
         let sizes = [128, 512, 1_024, 4_096].into_iter().filter(|size| *size <= largest);
         let mut rates = Vec::new();
         for hosts in sizes {
-            let going = Going { begin: Duration::from_secs(60), ..Going::often(self.span(90)) };
+            // As the papers count it: once all have come, and the tree has come about.
+            let going = Going {
+                begin: Duration::from_secs(60),
+                rest: Duration::from_secs(60),
+                ..Going::often(self.span(120))
+            };
             let run = churn(self.seed, hosts, everywhere(delays), slow(Shape::SINGLE), going);
             promises
                 .out
