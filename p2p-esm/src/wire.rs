@@ -12,6 +12,8 @@
 //! for what it misses: both have shown a token.
 
 use crate::announcement::Announcement;
+#[cfg(doc)]
+use crate::policy::Policy;
 use alloc::vec::Vec;
 use bytes::{BufMut, Bytes, BytesMut};
 use core::net::SocketAddr;
@@ -50,6 +52,9 @@ pub const SAMPLE: usize = 8;
 
 /// Nodes on the way from the source that a path has at most, which bounds how deep a tree is.
 pub const DEEPEST: usize = 24;
+
+/// Ways that a [`Tell::Routes`] or an [`Answer::Routes`] has at most.
+pub const ROUTES: usize = 32;
 
 /// Generations that one [`Tell::Miss`] asks for at most.
 pub const MOST_WANTS: usize = 32;
@@ -118,6 +123,17 @@ pub enum Ask {
         /// What the parent is to send.
         flow: Flow,
     },
+    /// Would you be my neighbour in the mesh? [`Answer::Linked`], [`Answer::Refused`]. Of [`Policy::Mesh`] only, as all
+    /// that follows.
+    Link {
+        /// The token that the other one is to show.
+        #[serde(with = "postcard::fixint::le")]
+        token: u32,
+        /// The asker has no neighbour at all.
+        alone: bool,
+    },
+    /// How far are those behind this member, in the order of their numbers? [`Answer::Routes`].
+    Routes(MemberId),
 }
 
 /// What a child is like: who goes before whom where there is no room for all.
@@ -188,6 +204,10 @@ pub enum Answer {
     },
     /// The sender takes part in no broadcast of the group.
     Nothing,
+    /// The asker is a neighbour from now on.
+    Linked,
+    /// To [`Ask::Routes`]: [`ROUTES`] of them, or all that follow.
+    Routes(Vec<Route>),
 }
 
 /// What needs no answer.
@@ -227,6 +247,17 @@ pub enum Tell {
     },
     /// Symbols are missing.
     Miss(Vec<Want>),
+    /// To a neighbour, from time to time, in as many datagrams as it takes: how far everybody is.
+    Routes {
+        /// Who the source is.
+        source: Option<MemberId>,
+        /// How many of the sender's ways lead over the receiver.
+        uses: u16,
+        /// The ways.
+        routes: Vec<Route>,
+    },
+    /// To a neighbour: it is none any more.
+    Unlink,
 }
 
 /// What is missing of a generation.
@@ -279,7 +310,20 @@ pub struct Known {
     pub age: u8,
 }
 
-/// Why a member is not taken as a child.
+/// How far a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Which one.
+    pub id: MemberId,
+    /// Where it is reached.
+    pub addr: SocketAddr,
+    /// The number of its newest refresh that is known.
+    pub number: u32,
+    /// Milliseconds to it; 65,535 if there is no way, or it leads by who is told.
+    pub delay: u16,
+}
+
+/// Why a member is not taken as a child, or a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// No room.
@@ -339,10 +383,12 @@ impl Packet {
                     }
                     Answer::Status { trees, sample, .. } => sample.len() <= SAMPLE && trees.len() <= 64,
                     Answer::Adopted(place) => place.path.len() <= DEEPEST,
-                    Answer::Prove | Answer::Nothing => true,
+                    Answer::Routes(routes) => routes.len() <= ROUTES,
+                    Answer::Prove | Answer::Nothing | Answer::Linked => true,
                 },
                 Self::Tell { tell: Tell::Place { place, .. }, .. } => place.path.len() <= DEEPEST,
                 Self::Tell { tell: Tell::Miss(wants), .. } => wants.len() <= MOST_WANTS,
+                Self::Tell { tell: Tell::Routes { routes, .. }, .. } => routes.len() <= ROUTES,
                 Self::Tell { .. } | Self::Ask { .. } => true,
             };
         if sound { Ok(packet) } else { Err(WireError::Malformed) }

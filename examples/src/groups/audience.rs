@@ -3,7 +3,7 @@
 use p2p_core::{Bytes, Duration, Instant, OpId};
 use p2p_esm::lan::Lan;
 use p2p_esm::playout::Output;
-use p2p_esm::{Command, Config, Esm, Event, GroupKey, Shape, SourceKey, Verified};
+use p2p_esm::{Command, Config, Esm, Event, GroupKey, Policy, Shape, SourceKey, Verified};
 use p2p_sim::{Links, NodeIx, Setup, Sim};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -26,6 +26,8 @@ pub struct Setting {
     pub patience: Duration,
     /// How long the source lets a generation be open.
     pub flush: Duration,
+    /// How parents are found.
+    pub policy: Policy,
 }
 
 impl Setting {
@@ -49,6 +51,7 @@ impl Setting {
         config.upload = self.upload(self.degree);
         config.patience = self.patience;
         config.flush = self.flush;
+        config.policy = self.policy;
         config
     }
 }

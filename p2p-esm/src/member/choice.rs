@@ -23,6 +23,11 @@ const ROOMY: u32 = 12;
 /// What it costs to ask who has no room.
 const CROWDED: u32 = 1_000;
 
+/// Whether it is worth to change from a parent that costs so much to another one.
+pub(super) fn is_better(other: u32, current: u32) -> bool {
+    other + GAIN.max(current / 20) <= current
+}
+
 /// What it costs to be so many milliseconds and hops from the source.
 fn cost(delay: u16, depth: usize) -> u32 {
     let depth = u32::try_from(depth).unwrap_or(u32::MAX);
@@ -57,6 +62,11 @@ impl Esm {
         Some(cost + ROOMY * full + crowded)
     }
 
+    /// What a parent costs by which we are so many milliseconds and hops from the source. A mesh has no say in hops.
+    pub(super) fn price(&self, delay: u16, depth: usize) -> u32 {
+        if self.has_mesh() { delay.into() } else { cost(delay, depth) }
+    }
+
     /// Who could be our parent in a tree, nearest to the source first.
     pub(super) fn candidates(&self, tree: u8, native: bool, urgent: bool, now: Instant) -> Vec<SocketAddr> {
         let mut found = self.offers(tree, native, urgent, now);
@@ -65,6 +75,9 @@ impl Esm {
     }
 
     fn offers(&self, tree: u8, native: bool, urgent: bool, now: Instant) -> Vec<(u32, SocketAddr)> {
+        if let Some(offers) = self.mesh_offers(tree, now) {
+            return offers;
+        }
         let State::Live(live) = &self.state else { return Vec::new() };
         let at = &live.trees[usize::from(tree)];
         self.view
@@ -96,11 +109,11 @@ impl Esm {
             return;
         }
         let (delay, depth, addr) = (parent.delay(), parent.place.path.len(), parent.addr);
-        let current = cost(delay, depth);
+        let current = self.price(delay, depth);
         let mut offers = self.offers(tree, self.is_native(tree), false, now);
         offers.retain(|(_, other)| *other != addr);
         let Some((by_it, best)) = offers.into_iter().min() else { return };
-        if by_it + GAIN.max(current / 20) > current {
+        if !is_better(by_it, current) {
             return;
         }
         if let Some(live) = self.live() {

@@ -26,7 +26,7 @@ impl Tree {
         let silence = if parent.rests {
             2 * SILENT
         } else {
-            ((self.pause * 3 / 2).max(least) * (1 << parent.answered.min(6))).min(SILENT)
+            ((self.pause * 2).max(least) * (1 << parent.answered.min(6))).min(SILENT)
         };
         Some(parent.heard + silence)
     }

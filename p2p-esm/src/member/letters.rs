@@ -51,7 +51,7 @@ impl Esm {
             _ if token != 0 => 0,
             // An answer that tells of more trees than we know of is asked for again.
             Ask::Probe => first_probe(to, self.live().map_or(0, |live| live.trees.len())),
-            Ask::Hello | Ask::Adopt { .. } => FIRST_WORD,
+            Ask::Hello | Ask::Adopt { .. } | Ask::Link { .. } | Ask::Routes(_) => FIRST_WORD,
         };
         let packet = Packet::Ask { transaction, token, from: self.me, ask };
         self.send(to, packet.encode(tag, padding), cx);
@@ -146,6 +146,8 @@ impl Esm {
             }
             Packet::Tell { token, from, tell } => {
                 if self.tokens.is_of(token, peer, cx.now()) {
+                    // Whose token is needed every few seconds is not to give way to others.
+                    self.view.note(from, peer, cx.now());
                     self.told(peer, from, tell, cx);
                 } else {
                     self.counts.bad += 1;
@@ -161,6 +163,8 @@ impl Esm {
             Ask::Adopt { tree, token, as_child, flow } => {
                 self.adopt((from, peer), (tree, flow), token, as_child, cx)
             }
+            Ask::Link { token, alone } => self.link_asked((from, peer), token, alone, cx),
+            Ask::Routes(after) => self.routes_asked(after),
         }
     }
 
@@ -207,6 +211,10 @@ impl Esm {
             (Answer::Refused { why, instead }, Purpose::Adopt(tree) | Purpose::Better(tree)) => {
                 self.refused(tree, to, why, &instead, cx);
             }
+            (Answer::Linked, Purpose::Link) => self.linked((from, to), cx),
+            (Answer::Routes(page), Purpose::Survey) => self.surveyed(to, &page, cx),
+            // There are others.
+            (Answer::Refused { .. }, Purpose::Link) => {}
             _ => self.unanswered(question, cx),
         }
     }
@@ -219,6 +227,8 @@ impl Esm {
             Purpose::Adopt(tree) | Purpose::Better(tree) | Purpose::Doubt(tree) => {
                 self.adopt_me(question.to, tree, cx.now())
             }
+            Purpose::Link => self.link_me(question.to, cx.now()),
+            Purpose::Survey => self.survey_next(),
         };
         self.ask(question.to, ask, question.purpose, cx);
     }
@@ -227,7 +237,9 @@ impl Esm {
     pub(super) fn unanswered(&mut self, question: Question, cx: &mut Context<'_>) {
         match question.purpose {
             Purpose::Hello => self.greet_next(cx),
-            Purpose::Probe => self.view.unanswered(question.to, cx.now() + SLACK),
+            Purpose::Probe | Purpose::Link | Purpose::Survey => {
+                self.view.unanswered(question.to, cx.now() + SLACK);
+            }
             Purpose::Child(tree) => self.child_is_silent(question.to, tree, cx),
             // It sent something meanwhile: the answer was lost, or is late.
             Purpose::Doubt(tree) if self.was_fed(tree, question.to, question.asked) => {
@@ -260,6 +272,8 @@ impl Esm {
             Tell::Here { trees, claim } => self.child_is_here((peer, from), trees, claim, cx.now()),
             Tell::Gone { trees } => self.child_is_gone(peer, trees),
             Tell::Miss(wants) => self.missed(peer, &wants, cx),
+            Tell::Routes { source, uses, routes } => self.routes_told(peer, (source, uses), &routes, cx),
+            Tell::Unlink => self.unlinked(peer),
         }
     }
 }

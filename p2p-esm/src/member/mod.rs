@@ -19,6 +19,7 @@ mod join;
 mod lan;
 mod letters;
 mod looks;
+mod mesh;
 mod pace;
 mod parents;
 mod precedence;
@@ -39,6 +40,7 @@ use crate::error::Error;
 use crate::group::{Broadcast, GroupKey};
 use crate::lan::Island;
 use crate::manifest::Checker;
+use crate::mesh::Mesh;
 use crate::playout::Playout;
 use crate::seal::Seal;
 use crate::view::View;
@@ -113,6 +115,8 @@ struct Live {
     next_better: Instant,
     next_gone: Instant,
     next_colour: Instant,
+    /// If parents follow from one.
+    mesh: Option<Box<Mesh>>,
     /// When the timer fires that looks after places.
     tick_at: Instant,
     /// When the one does that moves the output on.

@@ -2,6 +2,7 @@
 
 use super::{Context, Esm, Live, State};
 use crate::api::Event;
+use crate::member::choice::is_better;
 use crate::member::questions::{Purpose, UNKNOWN};
 use crate::member::seek::IN_VAIN;
 use crate::member::tree::{Parent, Seek};
@@ -44,6 +45,16 @@ impl Esm {
         let round_trip = self.view.get(addr).and_then(|known| known.round_trip).unwrap_or(UNKNOWN);
         let rests = self.rests(tree);
         let is_unwanted = !self.wants_parent(tree, now) || self.leads_through_us(&place.path, now);
+        // It was chosen by what it said of itself, some time ago.
+        let half = u16::try_from(round_trip.as_millis() / 2).unwrap_or(u16::MAX);
+        let by_it = self.price(place.delay.saturating_add(half), place.path.len());
+        let State::Live(live) = &self.state else { return };
+        let current = live.trees.get(usize::from(tree)).and_then(|at| at.parent.as_ref());
+        let is_worse = better
+            && current.is_some_and(|parent| {
+                let is_other = parent.addr != addr && !parent.moves && !parent.doubted;
+                is_other && !is_better(by_it, self.price(parent.delay(), parent.place.path.len()))
+            });
         let Some(live) = self.live() else { return };
         let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
         if let Some(seek) = &mut at.seek {
@@ -60,9 +71,9 @@ impl Esm {
             at.reserve = Some((id, addr, place));
             return;
         }
-        let is_loop = is_unwanted || place.path.contains(&me);
+        let is_refused = is_unwanted || is_worse || place.path.contains(&me);
         let former = match &at.parent {
-            _ if is_loop => Some(addr),
+            _ if is_refused => Some(addr),
             // Two were asked at once, and the first one to answer serves; or the parent that was silent is there after all.
             Some(parent) if !better && !parent.doubted && !parent.moves && parent.addr != addr => Some(addr),
             Some(parent) if parent.addr != addr => Some(parent.addr),
@@ -241,6 +252,9 @@ impl Esm {
         let Some(lost) = at.parent.take_if(|at| at.addr == parent) else { return };
         at.leaves(parent, now + UNDER_WAY);
         at.above = None;
+        if lost.doubted {
+            live.mesh.as_deref_mut().map(|mesh| mesh.unlink(parent));
+        }
         self.counts.lost_parents += 1;
         cx.tell(Event::Parent { tree, parent: None });
         self.tell_lan(cx);
@@ -252,7 +266,8 @@ impl Esm {
         }
         live.trees[usize::from(tree)].seek = Some(Seek { was_fed: true, ..Seek::new(now) });
         // Its own parent lost a child, and knows who else is near.
-        if let Some(above) = lost.place.above
+        if !self.has_mesh()
+            && let Some(above) = lost.place.above
             && let [.., grandparent, _] = lost.place.path[..]
             && grandparent != self.me
         {

@@ -115,7 +115,10 @@ impl Esm {
             if due && open == 0 {
                 seek.rounds = seek.rounds.saturating_add(1);
                 seek.next = now + pause / 2 + cx.rng().phase(pause);
-                self.probe_some(PROBES, cx);
+                // A mesh tells by itself who is near.
+                if !self.has_mesh() {
+                    self.probe_some(PROBES, cx);
+                }
             }
             return;
         }
