@@ -6,7 +6,7 @@
 //! themselves (the sequence numbers of Perkins and Bhagwat's DSDV, 1994; Narada tells whole paths for that). Who uses a
 //! neighbour for a way tells it that it has none, so two never send each other back and forth.
 
-use crate::wire::{MemberId, ROUTES, Route};
+use crate::wire::{Known, MemberId, ROUTES, Route, SAMPLE};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -91,6 +91,8 @@ pub(crate) struct Mesh {
     members: BTreeMap<MemberId, Member>,
     neighbours: Vec<Neighbour>,
     pub(crate) survey: Option<Survey>,
+    /// Who has no room for a neighbour named these.
+    pub(crate) named: Vec<SocketAddr>,
     pub(crate) next_refresh: Instant,
     pub(crate) next_link: Instant,
     pub(crate) next_look: Instant,
@@ -105,6 +107,7 @@ impl Mesh {
             members: BTreeMap::new(),
             neighbours: Vec::new(),
             survey: None,
+            named: Vec::new(),
             next_refresh: Instant::ZERO,
             next_link: Instant::ZERO,
             next_look: Instant::ZERO,
@@ -293,6 +296,15 @@ impl Mesh {
         let gain = survey.gain;
         self.survey = None;
         Some(gain > (self.members.len() / SHARE).max(1) as u64 * 1_000)
+    }
+
+    /// Some of those who are there.
+    pub(crate) fn some(&self, but: SocketAddr, rng: &mut Rng) -> Vec<Known> {
+        let known = |(id, member): (&MemberId, &Member)| Known { id: *id, addr: member.addr, age: 0 };
+        let mut others: Vec<_> = self.members.iter().map(known).filter(|known| known.addr != but).collect();
+        rng.shuffle(&mut others);
+        others.truncate(SAMPLE);
+        others
     }
 
     /// Somebody who is no neighbour.

@@ -129,8 +129,8 @@ pub enum Ask {
         /// The token that the other one is to show.
         #[serde(with = "postcard::fixint::le")]
         token: u32,
-        /// The asker has no neighbour at all.
-        alone: bool,
+        /// The asker knows no way to the source.
+        astray: bool,
     },
     /// How far are those behind this member, in the order of their numbers? [`Answer::Routes`].
     Routes(MemberId),

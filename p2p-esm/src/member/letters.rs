@@ -163,7 +163,7 @@ impl Esm {
             Ask::Adopt { tree, token, as_child, flow } => {
                 self.adopt((from, peer), (tree, flow), token, as_child, cx)
             }
-            Ask::Link { token, alone } => self.link_asked((from, peer), token, alone, cx),
+            Ask::Link { token, astray } => self.link_asked((from, peer), token, astray, cx),
             Ask::Routes(after) => self.routes_asked(after),
         }
     }
@@ -213,8 +213,7 @@ impl Esm {
             }
             (Answer::Linked, Purpose::Link) => self.linked((from, to), cx),
             (Answer::Routes(page), Purpose::Survey) => self.surveyed(to, &page, cx),
-            // There are others.
-            (Answer::Refused { .. }, Purpose::Link) => {}
+            (Answer::Refused { instead, .. }, Purpose::Link) => self.not_linked(&instead, cx.now()),
             _ => self.unanswered(question, cx),
         }
     }

@@ -5,7 +5,7 @@ use super::{Context, Esm, State};
 use crate::member::questions::{Purpose, UNKNOWN};
 use crate::mesh::{LEAST, Mesh, Survey};
 use crate::policy::Policy;
-use crate::wire::{Answer, Ask, MemberId, ROUTES, Refusal, Route, Tell};
+use crate::wire::{Answer, Ask, Known, MemberId, ROUTES, Refusal, Route, Tell};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -15,6 +15,8 @@ use p2p_core::{Duration, Instant};
 const REFRESH: Duration = Duration::from_secs(10);
 /// How often somebody is asked to be a neighbour, as long as there are too few.
 const LINK: Duration = Duration::from_secs(1);
+/// Who was named is asked so soon.
+const AGAIN: Duration = Duration::from_millis(100);
 /// How often it is looked whether a link is worth adding, or one dropping.
 const LOOK: Duration = Duration::from_secs(10);
 /// Neighbours at most.
@@ -86,11 +88,16 @@ impl Esm {
         }
         let Some(mesh) = self.mesh() else { return };
         let few = mesh.neighbours().len() < LEAST.min(most);
+        let is_astray = !is_source && mesh.to_source().next().is_none();
         let mut ask = None;
         if mesh.next_link <= now {
             mesh.next_link = now + LINK / 2 + cx.rng().phase(LINK);
             ask = mesh.cut_off(cx.rng(), now).filter(|_| cx.rng().chance(0.1));
-            if few && !is_source {
+            if is_astray {
+                // Who is where the source is knows others there, if it has no room itself.
+                ask = mesh.named.pop();
+                ask = ask.or_else(|| self.door(cx));
+            } else if few && !is_source {
                 // Who was met at the door, until the mesh names more.
                 ask = mesh.stranger(cx.rng()).or_else(|| self.acquaintance(cx));
             }
@@ -117,14 +124,29 @@ impl Esm {
         }
     }
 
+    /// Somebody to join by.
+    fn door(&self, cx: &mut Context<'_>) -> Option<SocketAddr> {
+        let State::Live(live) = &self.state else { return None };
+        cx.rng().choose(&live.doors).copied()
+    }
+
+    /// Whoever was asked has no room for a neighbour.
+    pub(super) fn not_linked(&mut self, instead: &[Known], now: Instant) {
+        self.view.learn(instead, now);
+        let me = self.me;
+        if let Some(mesh) = self.mesh() {
+            mesh.named = instead.iter().filter(|known| known.id != me).map(|known| known.addr).collect();
+            mesh.next_link = mesh.next_link.min(now + AGAIN);
+        }
+    }
+
     /// Somebody who is known by gossip and is no neighbour.
     fn acquaintance(&self, cx: &mut Context<'_>) -> Option<SocketAddr> {
         let State::Live(live) = &self.state else { return None };
         let mesh = live.mesh.as_ref()?;
         let others = self.view.iter().map(|known| known.addr).filter(|addr| !mesh.is_neighbour(*addr));
         let others: Vec<_> = others.collect();
-        let from = if others.is_empty() && mesh.neighbours().is_empty() { &live.doors } else { &others };
-        cx.rng().choose(from).copied()
+        cx.rng().choose(&others).copied()
     }
 
     fn ask_for_link(&mut self, to: SocketAddr, cx: &mut Context<'_>) {
@@ -134,8 +156,8 @@ impl Esm {
 
     pub(super) fn link_me(&self, to: SocketAddr, now: Instant) -> Ask {
         let State::Live(live) = &self.state else { return Ask::Probe };
-        let alone = live.mesh.as_ref().is_none_or(|mesh| mesh.neighbours().is_empty());
-        Ask::Link { token: self.tokens.of(to, now), alone }
+        let astray = live.mesh.as_ref().is_none_or(|mesh| mesh.to_source().next().is_none());
+        Ask::Link { token: self.tokens.of(to, now), astray }
     }
 
     /// What is asked of who is looked at.
@@ -150,20 +172,20 @@ impl Esm {
         &mut self,
         (id, peer): (MemberId, SocketAddr),
         token: u32,
-        alone: bool,
+        astray: bool,
         cx: &mut Context<'_>,
     ) -> Answer {
         let (now, refuse) = (cx.now(), |why| Answer::Refused { why, instead: Vec::new() });
         let round_trip = self.view.get(peer).and_then(|known| known.round_trip).unwrap_or(UNKNOWN);
         let State::Live(live) = &mut self.state else { return Answer::Nothing };
-        // Who has nobody is let in all the same, and one more is dropped when it is looked next.
-        let most = live.most_neighbours() + usize::from(alone && live.source.is_none());
+        // Who is cut off is let in all the same, and one more is dropped when it is looked next.
+        let most = live.most_neighbours() + usize::from(astray && live.source.is_none());
         let Some(mesh) = live.mesh.as_deref_mut() else { return Answer::Nothing };
         if live.leaving.is_some() {
             return refuse(Refusal::Leaving);
         }
         if !mesh.is_neighbour(peer) && mesh.neighbours().len() >= most {
-            return refuse(Refusal::Full);
+            return Answer::Refused { why: Refusal::Full, instead: mesh.some(peer, cx.rng()) };
         }
         mesh.link((id, peer), token, round_trip, now);
         // It is told everybody as soon as it has heard that.
