@@ -91,6 +91,8 @@ pub(crate) struct Mesh {
     members: BTreeMap<MemberId, Member>,
     neighbours: Vec<Neighbour>,
     pub(crate) survey: Option<Survey>,
+    /// By whom neighbours were told that the source is reached.
+    told_source: Option<SocketAddr>,
     /// Who has no room for a neighbour named these.
     pub(crate) named: Vec<SocketAddr>,
     pub(crate) next_refresh: Instant,
@@ -107,6 +109,7 @@ impl Mesh {
             members: BTreeMap::new(),
             neighbours: Vec::new(),
             survey: None,
+            told_source: None,
             named: Vec::new(),
             next_refresh: Instant::ZERO,
             next_link: Instant::ZERO,
@@ -246,18 +249,42 @@ impl Mesh {
         silent
     }
 
+    /// How many ways lead over a neighbour.
+    fn uses(&self, addr: SocketAddr) -> u16 {
+        let over = self.members.values().filter(|member| member.way.is_some_and(|(_, by)| by == addr));
+        // At most as many as there are members.
+        over.count() as u16
+    }
+
+    /// What neighbours are told at once: the way to the source, if it leads over another one than they know. Who waits for
+    /// the next refresh of everybody between is without the stream meanwhile.
+    pub(crate) fn news_of_source(&mut self) -> Option<Route> {
+        let id = self.source.filter(|id| *id != self.me)?;
+        let member = self.members.get(&id)?;
+        let by = member.way.map(|(_, by)| by);
+        if core::mem::replace(&mut self.told_source, by) == by {
+            return None;
+        }
+        let delay = member.way.map_or(NOWHERE, |(delay, _)| delay);
+        Some(Route { id, addr: member.addr, number: member.number, delay })
+    }
+
+    /// Such news as it is for one of them.
+    pub(crate) fn news_to(&self, to: SocketAddr, news: Route) -> (u16, Route) {
+        let delay = if self.told_source == Some(to) { NOWHERE } else { news.delay };
+        (self.uses(to), Route { delay, ..news })
+    }
+
     /// What a neighbour is told: everybody, ourselves first, and how many ways lead over it.
     pub(crate) fn told_to(&self, to: SocketAddr) -> (u16, Vec<Route>) {
         let over = |member: &Member| member.way.is_some_and(|(_, by)| by == to);
-        let uses = self.members.values().filter(|member| over(member)).count();
         let addr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         let me = Route { id: self.me, addr, number: self.number, delay: 0 };
         let others = self.members.iter().map(|(id, member)| {
             let delay = member.way.filter(|_| !over(member)).map_or(NOWHERE, |(delay, _)| delay);
             Route { id: *id, addr: member.addr, number: member.number, delay }
         });
-        // At most as many as there are members.
-        (uses as u16, core::iter::once(me).chain(others).collect())
+        (self.uses(to), core::iter::once(me).chain(others).collect())
     }
 
     /// Those behind a member, in the order of their numbers: a page.
@@ -323,14 +350,10 @@ impl Mesh {
 
     /// The neighbour that is of least use, to us and to itself, if that is next to none; those that are needed excepted.
     pub(crate) fn useless(&self, needed: &[SocketAddr], now: Instant) -> Option<SocketAddr> {
-        let over = |addr: SocketAddr| {
-            let ways = self.members.values().filter(|member| member.way.is_some_and(|(_, by)| by == addr));
-            u16::try_from(ways.count()).unwrap_or(u16::MAX)
-        };
         let old = self.neighbours.iter().filter(|neighbour| now.since(neighbour.since) >= TRIAL);
         let unneeded = old.filter(|neighbour| !needed.contains(&neighbour.addr));
         // Both ends are to agree: the larger of what each has of it counts.
-        let uses = unneeded.map(|neighbour| (over(neighbour.addr).max(neighbour.uses), neighbour.addr));
+        let uses = unneeded.map(|neighbour| (self.uses(neighbour.addr).max(neighbour.uses), neighbour.addr));
         uses.min().filter(|(uses, _)| usize::from(*uses) * SHARE < self.members.len()).map(|(_, addr)| addr)
     }
 }

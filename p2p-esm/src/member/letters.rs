@@ -272,7 +272,7 @@ impl Esm {
             Tell::Gone { trees } => self.child_is_gone(peer, trees),
             Tell::Miss(wants) => self.missed(peer, &wants, cx),
             Tell::Routes { source, uses, routes } => self.routes_told(peer, (source, uses), &routes, cx),
-            Tell::Unlink => self.unlinked(peer),
+            Tell::Unlink => self.unlinked(peer, cx),
         }
     }
 }

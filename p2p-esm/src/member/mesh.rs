@@ -241,6 +241,7 @@ impl Esm {
         if mesh.hear(from, source, uses, routes, now) {
             // Who is nearer now is taken as soon as that is known.
             live.next_better = live.next_better.min(now);
+            self.tell_way(cx);
             self.seek_all(cx);
         } else {
             self.tell_known(from, Tell::Unlink, cx);
@@ -248,14 +249,14 @@ impl Esm {
     }
 
     /// There is no link any more.
-    pub(super) fn unlinked(&mut self, addr: SocketAddr) {
-        if let Some(mesh) = self.mesh() {
-            mesh.unlink(addr);
+    pub(super) fn unlinked(&mut self, addr: SocketAddr, cx: &mut Context<'_>) {
+        if self.mesh().is_some_and(|mesh| mesh.unlink(addr)) {
+            self.tell_way(cx);
         }
     }
 
     fn unlink(&mut self, addr: SocketAddr, cx: &mut Context<'_>) {
-        self.unlinked(addr);
+        self.unlinked(addr, cx);
         self.tell_known(addr, Tell::Unlink, cx);
     }
 
@@ -264,6 +265,19 @@ impl Esm {
         let Some(mesh) = self.mesh() else { return };
         let neighbours: Vec<_> = mesh.neighbours().iter().map(|neighbour| neighbour.addr).collect();
         neighbours.into_iter().for_each(|addr| self.unlink(addr, cx));
+    }
+
+    /// Tells neighbours by whom the source is reached now, if that is news.
+    fn tell_way(&mut self, cx: &mut Context<'_>) {
+        let Some(mesh) = self.mesh() else { return };
+        let Some(news) = mesh.news_of_source() else { return };
+        let (source, neighbours) = (mesh.source(), mesh.neighbours().iter());
+        let told: Vec<_> = neighbours
+            .map(|neighbour| (neighbour.addr, neighbour.token, mesh.news_to(neighbour.addr, news)))
+            .collect();
+        for (addr, token, (uses, route)) in told {
+            self.tell(addr, token, Tell::Routes { source, uses, routes: [route].into() }, cx);
+        }
     }
 
     /// Tells neighbours, or one, how far everybody is.

@@ -252,12 +252,12 @@ impl Esm {
         let Some(lost) = at.parent.take_if(|at| at.addr == parent) else { return };
         at.leaves(parent, now + UNDER_WAY);
         at.above = None;
-        if lost.doubted {
-            live.mesh.as_deref_mut().map(|mesh| mesh.unlink(parent));
-        }
         self.counts.lost_parents += 1;
         cx.tell(Event::Parent { tree, parent: None });
         self.tell_lan(cx);
+        if lost.doubted {
+            self.unlinked(parent, cx);
+        }
         self.pace(cx);
         let State::Live(live) = &mut self.state else { return };
         if let Some((id, addr, place)) = live.trees[usize::from(tree)].reserve.take() {
