@@ -1,6 +1,7 @@
 //! How a member behaves: [`Config`].
 
 use crate::lan::Lan;
+use crate::policy::Policy;
 use crate::seal::SharedKey;
 use crate::shape::Shape;
 use crate::verified::Verified;
@@ -74,6 +75,8 @@ pub struct Config {
     /// The LAN that it shares its stream with, by multicast that leaves it nowhere. `None`, as by default: it neither
     /// hears nor sends anything there.
     pub lan: Option<Lan>,
+    /// How parents are found; all members of a group do it in the same way. [`Policy::Tree`] by default.
+    pub policy: Policy,
     /// What other members of the same process have verified, in simulations. `None` by default.
     pub verified: Option<Verified>,
 }
@@ -96,6 +99,7 @@ impl Default for Config {
             begin: Duration::ZERO,
             shared: None,
             lan: None,
+            policy: Policy::Tree,
             verified: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::wire::{Known, MemberId, SAMPLE, TreeStatus};
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use p2p_core::{Duration, Instant, Rng};
 
 /// Members that are known of at most.
@@ -21,8 +21,6 @@ const STALE: Duration = Duration::from_secs(8);
 pub(crate) struct Acquaintance {
     pub(crate) id: MemberId,
     pub(crate) addr: SocketAddr,
-    /// When anybody heard of it last.
-    pub(crate) heard: Instant,
     /// To prove our address to it with; 0 if it gave us nothing yet.
     pub(crate) token: u32,
     /// What it said of itself, and when.
@@ -33,9 +31,6 @@ pub(crate) struct Acquaintance {
     pub(crate) shunned: Instant,
     /// Questions in a row that it did not answer.
     pub(crate) silent: u8,
-    /// Since when it is taken for gone. Its token is kept: should it be there after all, it is to be told that we are no
-    /// child of it.
-    gone: Option<Instant>,
 }
 
 impl Acquaintance {
@@ -43,6 +38,12 @@ impl Acquaintance {
     pub(crate) fn status(&self, tree: u8, now: Instant) -> Option<TreeStatus> {
         let (said, trees) = self.status.as_ref()?;
         (now.since(*said) < FRESH).then(|| trees.get(usize::from(tree)).copied()).flatten()
+    }
+
+    /// Whether it has room for a child in any tree, if it said so not too long ago.
+    pub(crate) fn has_room(&self, now: Instant) -> bool {
+        let status = self.status.as_ref().filter(|(said, _)| now.since(*said) < FRESH);
+        status.is_some_and(|(_, trees)| trees.iter().any(|tree| tree.room > 0))
     }
 
     /// Whether it may be asked again how it is.
@@ -53,50 +54,97 @@ impl Acquaintance {
 
 /// Some members of the group.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct View(Vec<Acquaintance>);
+pub(crate) struct View {
+    known: Vec<Acquaintance>,
+    /// The same ones in the same order: what most look-ups need, which are of who is not here, or of one of many.
+    marks: Vec<Mark>,
+}
+
+/// Who is known of, in short.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// Of its address.
+    hash: u32,
+    /// It is taken for gone. Its token is kept: should it be there after all, it is to be told that we are no child of it.
+    gone: bool,
+    /// When anybody heard of it last; of one that is gone, when it went.
+    heard: Instant,
+}
+
+/// A hash of an address; nothing but speed depends on it.
+fn hash(addr: SocketAddr) -> u32 {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) => u64::from(u32::from(ip)),
+        IpAddr::V6(ip) => u128::from(ip).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) as u64,
+    };
+    // Fibonacci hashing (Knuth 6.4).
+    ((ip << 16 | u64::from(addr.port())).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
 
 impl View {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Acquaintance> {
-        self.0.iter().filter(|known| known.gone.is_none())
+        self.known.iter().zip(&self.marks).filter(|(_, mark)| !mark.gone).map(|(known, _)| known)
+    }
+
+    /// Reads something of what a look-up needs.
+    pub(crate) fn touch(&self) -> u64 {
+        self.marks.iter().step_by(4).fold(0, |sum, mark| sum ^ u64::from(mark.hash))
+    }
+
+    fn at(&self, addr: SocketAddr) -> Option<usize> {
+        let hash = hash(addr);
+        let same = self.marks.iter().enumerate().filter(|(_, mark)| mark.hash == hash);
+        same.map(|(at, _)| at).find(|at| self.known[*at].addr == addr)
     }
 
     pub(crate) fn get(&self, addr: SocketAddr) -> Option<&Acquaintance> {
-        self.0.iter().find(|known| known.addr == addr)
+        self.at(addr).map(|at| &self.known[at])
     }
 
     pub(crate) fn get_mut(&mut self, addr: SocketAddr) -> Option<&mut Acquaintance> {
-        self.0.iter_mut().find(|known| known.addr == addr)
+        self.at(addr).map(|at| &mut self.known[at])
     }
 
     /// Notes a member that we heard of so long ago, or that was. Where there is no room, another one that was heard of
     /// even longer ago gives way.
     pub(crate) fn note(&mut self, id: MemberId, addr: SocketAddr, heard: Instant) {
-        if let Some(known) = self.get_mut(addr) {
-            if known.id != id && heard > known.heard {
-                // It started again.
-                (known.id, known.status, known.token) = (id, None, 0);
+        if let Some(at) = self.at(addr) {
+            let (known, mark) = (&mut self.known[at], &mut self.marks[at]);
+            if heard > mark.heard {
+                if known.id != id {
+                    // It started again.
+                    (known.id, known.status, known.token) = (id, None, 0);
+                }
+                (mark.heard, mark.gone) = (heard, false);
             }
-            known.heard = known.heard.max(heard);
-            known.gone = known.gone.filter(|gone| *gone >= heard);
             return;
         }
+        let oldest = if self.known.len() < MOST {
+            None
+        } else {
+            let marks = self.marks.iter().enumerate();
+            let Some((at, mark)) = marks.min_by_key(|(_, mark)| (!mark.gone, mark.heard)) else { return };
+            if !mark.gone && mark.heard >= heard {
+                return;
+            }
+            Some(at)
+        };
         let new = Acquaintance {
             id,
             addr,
-            heard,
             token: 0,
             status: None,
             round_trip: None,
             shunned: Instant::ZERO,
             silent: 0,
-            gone: None,
         };
-        if self.0.len() < MOST {
-            self.0.push(new);
-        } else if let Some(oldest) = self.0.iter_mut().min_by_key(|known| (known.gone.is_none(), known.heard))
-            && (oldest.gone.is_some() || oldest.heard < heard)
-        {
-            *oldest = new;
+        let mark = Mark { hash: hash(addr), gone: false, heard };
+        match oldest {
+            Some(at) => (self.known[at], self.marks[at]) = (new, mark),
+            None => {
+                self.known.push(new);
+                self.marks.push(mark);
+            }
         }
     }
 
@@ -124,28 +172,40 @@ impl View {
 
     /// It is gone, until somebody hears of it later than now.
     pub(crate) fn forget(&mut self, addr: SocketAddr, now: Instant) {
-        if let Some(known) = self.get_mut(addr) {
-            (known.gone, known.status, known.silent) = (Some(now), None, 0);
+        if let Some(at) = self.at(addr) {
+            let (known, mark) = (&mut self.known[at], &mut self.marks[at]);
+            (known.status, known.silent) = (None, 0);
+            (mark.gone, mark.heard) = (true, mark.heard.max(now));
         }
     }
 
     /// Forgets who was not heard of for long.
     pub(crate) fn tidy(&mut self, now: Instant) {
-        self.0.retain(|known| now.since(known.heard) < FORGOTTEN);
+        for at in (0..self.marks.len()).rev() {
+            if now.since(self.marks[at].heard) >= FORGOTTEN {
+                self.known.swap_remove(at);
+                self.marks.swap_remove(at);
+            }
+        }
     }
 
     /// Some members, other than the one that is told.
     pub(crate) fn sample(&self, but: SocketAddr, now: Instant, rng: &mut Rng) -> Vec<Known> {
-        let mut sample: Vec<Known> = Vec::new();
-        let others = self.iter().filter(|known| known.addr != but);
-        // Reservoir sampling (Vitter 1985): each with the same chance, in one pass.
-        for (at, known) in others.enumerate() {
-            let age = now.since(known.heard).as_secs().min(255) as u8;
-            let known = Known { id: known.id, addr: known.addr, age };
-            if sample.len() < SAMPLE {
-                sample.push(known);
-            } else if let Some(place) = sample.get_mut(rng.index(at + 1)) {
-                *place = known;
+        let mut sample: Vec<Known> = Vec::with_capacity(SAMPLE);
+        let mut places = [0_u8; MOST];
+        let places = &mut places[..self.marks.len()];
+        (0_u8..).zip(places.iter_mut()).for_each(|(at, place)| *place = at);
+        // The first of a shuffle (Durstenfeld 1964), as far as it is needed.
+        for first in 0..places.len() {
+            if sample.len() == SAMPLE {
+                break;
+            }
+            places.swap(first, first + rng.index(places.len() - first));
+            let at = usize::from(places[first]);
+            let (known, mark) = (&self.known[at], self.marks[at]);
+            if known.addr != but && !mark.gone {
+                let age = now.since(mark.heard).as_secs().min(255) as u8;
+                sample.push(Known { id: known.id, addr: known.addr, age });
             }
         }
         sample

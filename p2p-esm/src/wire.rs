@@ -8,10 +8,12 @@
 //! | rest | a [`Packet`] in [postcard](https://postcard.jamesmunns.com/wire-format), then any number of zeros |
 //!
 //! Nobody is sent more bytes than it sent before it proved its address, by showing the *token* that it was sent there.
-//! Who has no token yet fills its question up with zeros ([`FIRST_WORD`]). Symbols go to children only, and to who asks
+//! Who has no token yet fills its question up with zeros, to the length of the answer ([`FIRST_WORD`] at most). Symbols go to children only, and to who asks
 //! for what it misses: both have shown a token.
 
 use crate::announcement::Announcement;
+#[cfg(doc)]
+use crate::policy::Policy;
 use alloc::vec::Vec;
 use bytes::{BufMut, Bytes, BytesMut};
 use core::net::SocketAddr;
@@ -32,11 +34,27 @@ pub const LARGEST: usize = 1_200;
 /// A question to whom gave no token yet is as long: its answer may be.
 pub const FIRST_WORD: usize = 512;
 
+/// Bytes of the head of an answer, with its transaction, token and sender.
+const ANSWER: usize = HEAD + 1 + 4 + 4 + 8 + 1;
+
+/// A first [`Ask::Probe`] to `to` is filled up to as many bytes as its [`Answer::Status`] will have, of so many trees and
+/// members that are reached as `to` is.
+pub(crate) const fn first_probe(to: SocketAddr, trees: usize) -> usize {
+    // Number, variant of the address, address, port, age.
+    let known = if to.is_ipv4() { 8 + 1 + 4 + 3 + 2 } else { 8 + 1 + 16 + 3 + 2 };
+    // Depth and room are a byte each, or two; delay and distance up to three.
+    let length = ANSWER + 4 + 1 + 10 * trees + 1 + SAMPLE * known;
+    if length < FIRST_WORD { length } else { FIRST_WORD }
+}
+
 /// Members that an answer names at most.
 pub const SAMPLE: usize = 8;
 
 /// Nodes on the way from the source that a path has at most, which bounds how deep a tree is.
 pub const DEEPEST: usize = 24;
+
+/// Ways that a [`Tell::Routes`] or an [`Answer::Routes`] has at most.
+pub const ROUTES: usize = 32;
 
 /// Generations that one [`Tell::Miss`] asks for at most.
 pub const MOST_WANTS: usize = 32;
@@ -105,6 +123,17 @@ pub enum Ask {
         /// What the parent is to send.
         flow: Flow,
     },
+    /// Would you be my neighbour in the mesh? [`Answer::Linked`], [`Answer::Refused`]. Of [`Policy::Mesh`] only, as all
+    /// that follows.
+    Link {
+        /// The token that the other one is to show.
+        #[serde(with = "postcard::fixint::le")]
+        token: u32,
+        /// The asker knows no way to the source.
+        astray: bool,
+    },
+    /// How far are those behind this member, in the order of their numbers? [`Answer::Routes`].
+    Routes(MemberId),
 }
 
 /// What a child is like: who goes before whom where there is no room for all.
@@ -175,6 +204,10 @@ pub enum Answer {
     },
     /// The sender takes part in no broadcast of the group.
     Nothing,
+    /// The asker is a neighbour from now on.
+    Linked,
+    /// To [`Ask::Routes`]: [`ROUTES`] of them, or all that follow.
+    Routes(Vec<Route>),
 }
 
 /// What needs no answer.
@@ -221,6 +254,17 @@ pub enum Tell {
         /// This one may have room.
         to: Option<Known>,
     },
+    /// To a neighbour, from time to time, in as many datagrams as it takes: how far everybody is.
+    Routes {
+        /// Who the source is.
+        source: Option<MemberId>,
+        /// How many of the sender's ways lead over the receiver.
+        uses: u16,
+        /// The ways.
+        routes: Vec<Route>,
+    },
+    /// To a neighbour: it is none any more.
+    Unlink,
 }
 
 /// What is missing of a generation.
@@ -273,7 +317,20 @@ pub struct Known {
     pub age: u8,
 }
 
-/// Why a member is not taken as a child.
+/// How far a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Which one.
+    pub id: MemberId,
+    /// Where it is reached.
+    pub addr: SocketAddr,
+    /// The number of its newest refresh that is known.
+    pub number: u32,
+    /// Milliseconds to it; 65,535 if there is no way, or it leads by who is told.
+    pub delay: u16,
+}
+
+/// Why a member is not taken as a child, or a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// No room.
@@ -333,10 +390,12 @@ impl Packet {
                     }
                     Answer::Status { trees, sample, .. } => sample.len() <= SAMPLE && trees.len() <= 64,
                     Answer::Adopted(place) => place.path.len() <= DEEPEST,
-                    Answer::Prove | Answer::Nothing => true,
+                    Answer::Routes(routes) => routes.len() <= ROUTES,
+                    Answer::Prove | Answer::Nothing | Answer::Linked => true,
                 },
                 Self::Tell { tell: Tell::Place { place, .. }, .. } => place.path.len() <= DEEPEST,
                 Self::Tell { tell: Tell::Miss(wants), .. } => wants.len() <= MOST_WANTS,
+                Self::Tell { tell: Tell::Routes { routes, .. }, .. } => routes.len() <= ROUTES,
                 Self::Tell { .. } | Self::Ask { .. } => true,
             };
         if sound { Ok(packet) } else { Err(WireError::Malformed) }

@@ -3,7 +3,7 @@
 use p2p_core::{Bytes, Duration, Instant, OpId};
 use p2p_esm::lan::Lan;
 use p2p_esm::playout::Output;
-use p2p_esm::{Command, Config, Esm, Event, GroupKey, Shape, SourceKey, Verified};
+use p2p_esm::{Command, Config, Esm, Event, GroupKey, Policy, Shape, SourceKey, Verified};
 use p2p_sim::{Links, NodeIx, Setup, Sim};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -26,6 +26,8 @@ pub struct Setting {
     pub patience: Duration,
     /// How long the source lets a generation be open.
     pub flush: Duration,
+    /// How parents are found.
+    pub policy: Policy,
 }
 
 impl Setting {
@@ -49,6 +51,7 @@ impl Setting {
         config.upload = self.upload(self.degree);
         config.patience = self.patience;
         config.flush = self.flush;
+        config.policy = self.policy;
         config
     }
 }
@@ -72,7 +75,7 @@ pub struct Audience {
 #[derive(Debug, Default)]
 struct Record {
     sent: Vec<Instant>,
-    members: BTreeMap<NodeIx, Given>,
+    members: Vec<Option<Given>>,
     /// When each member asked to join.
     begun: BTreeMap<NodeIx, Instant>,
     /// Seconds from that to the first packet.
@@ -122,6 +125,7 @@ impl Audience {
         config.source = Some(key.clone());
         config.lan = lan;
         let mut sim = Sim::new(seed, links);
+        sim.look_into(Esm::touch);
         let source = sim.add_with(at, Esm::new(config));
         let op = sim.ask(source, Command::Broadcast);
         assert!(sim.finish(&[op], Duration::from_secs(1)) && sim.outcome(op) == Some(&Ok(())), "a source");
@@ -166,6 +170,11 @@ impl Audience {
         let op = self.sim.ask(node, Command::Join { group: self.group, by });
         self.joining.push((node, op, self.sim.now()));
         node
+    }
+
+    /// Forgets all but what a member was given: it is gone.
+    pub fn forget(&mut self, node: NodeIx) {
+        *self.sim.machine_mut(node) = Esm::new(self.config.clone());
     }
 
     /// The source sends for so long; whoever has joined meanwhile watches.
@@ -214,7 +223,7 @@ impl Audience {
     /// What a member was given.
     #[must_use]
     pub fn given(&self, node: NodeIx) -> Option<Given> {
-        self.given.lock().ok()?.members.get(&node).copied()
+        self.given.lock().ok()?.members.get(node.index()).copied().flatten()
     }
 
     /// Who got a parent in which tree, and when, since it was asked last.
@@ -231,7 +240,7 @@ impl Audience {
     /// Forgets the longest pause of every member.
     pub fn forget_pauses(&self) {
         if let Ok(mut record) = self.given.lock() {
-            record.members.values_mut().for_each(|given| given.pause = Duration::ZERO);
+            record.members.iter_mut().flatten().for_each(|given| given.pause = Duration::ZERO);
         }
     }
 
@@ -248,13 +257,16 @@ impl Record {
             self.delay += now.since(*sent).as_secs_f64() * 1e3;
             self.packets += 1;
         }
-        if !self.members.contains_key(&node)
+        if self.members.len() <= node.index() {
+            self.members.resize(node.index() + 1, None);
+        }
+        if self.members[node.index()].is_none()
             && let Some(begun) = self.begun.remove(&node)
         {
             self.waits.push(now.since(begun).as_secs_f64());
         }
         let new = Given { first: number, last: number, packets: 0, at: now, pause: Duration::ZERO };
-        let given = self.members.entry(node).or_insert(new);
+        let given = self.members[node.index()].get_or_insert(new);
         given.last = number;
         given.packets += 1;
         given.pause = given.pause.max(now.since(given.at));

@@ -1,12 +1,16 @@
 //! A group whose members come and go: Birrer and Bustamante 2004, section 5 (512 hosts, sessions of 5 minutes, 2 minutes
 //! away; 10 packets of 100 bytes a second; 3.2 s of playout buffer).
 
-use super::{Audience, Setting};
+use super::{Audience, Given, Setting};
 use crate::rings::Spread;
 use p2p_core::{Duration, Instant, Rng};
 use p2p_esm::Counts;
 use p2p_sim::churn::Session;
 use p2p_sim::{Links, NodeIx};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Whoever leaves is gone by then.
+const LEAVES: Duration = Duration::from_secs(10);
 
 /// What a group went through.
 #[derive(Debug, Clone)]
@@ -43,6 +47,8 @@ pub struct Churn {
 pub struct Going {
     /// They join over so long.
     pub begin: Duration,
+    /// They are left alone for so long then; what was until then does not count. Zero: everything counts.
+    pub rest: Duration,
     /// From then on each is there for so long.
     pub up: Session,
     /// And away for so long.
@@ -57,42 +63,58 @@ impl Going {
     pub const fn often(span: Duration) -> Self {
         let up = Session::Exponential { mean: Duration::from_secs(300) };
         let down = Session::Exponential { mean: Duration::from_secs(120) };
-        Self { begin: Duration::from_secs(200), up, down, span }
+        Self { begin: Duration::from_secs(200), rest: Duration::ZERO, up, down, span }
     }
 }
 
 /// Hosts join, and then come and go. Half of those who go crash.
 #[must_use]
 pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going: Going) -> Churn {
-    let Going { begin, up, down, span } = going;
+    let Going { begin, rest, up, down, span } = going;
     let mut dice = Rng::fast_from(seed);
     let mut audience = Audience::new(seed, links, setting);
     // When each host changes next, and who it is while it is there.
     let mut next: Vec<(Instant, Option<NodeIx>)> =
         (0..hosts).map(|_| (Instant::ZERO + begin.mul_f64(dice.unit()), None)).collect();
-    let settled = Instant::ZERO + begin;
+    let settled = Instant::ZERO + begin + rest;
     let until = settled + span;
     let (mut ended, mut due, mut given, mut watched) = (0, 0_u64, 0_u64, 0.0);
+    // What does not count of those that were there when counting began.
+    let mut before: BTreeMap<NodeIx, (Counts, Option<Given>)> = BTreeMap::new();
+    let mut first = 0;
     let mut counts = Counts::default();
     let mut lost_parents = 0;
-    let mut add = |audience: &Audience, node: NodeIx| {
+    let mut add = |audience: &Audience, node: NodeIx, before: &BTreeMap<NodeIx, (Counts, Option<Given>)>| {
+        let (was, was_given) = before.get(&node).copied().unwrap_or_default();
         let machine = audience.sim.machine(node).counts();
-        counts.twice += machine.twice;
-        counts.asked_twice += machine.asked_twice;
-        counts.signed_twice += machine.signed_twice;
-        counts.sent += machine.sent;
-        counts.control += machine.control + 28 * machine.control_sent;
-        lost_parents += machine.lost_parents;
+        counts.twice += machine.twice - was.twice;
+        counts.asked_twice += machine.asked_twice - was.asked_twice;
+        counts.signed_twice += machine.signed_twice - was.signed_twice;
+        counts.sent += machine.sent - was.sent;
+        counts.control += machine.control - was.control + 28 * (machine.control_sent - was.control_sent);
+        lost_parents += machine.lost_parents - was.lost_parents;
         if let Some(given_now) = audience.given(node) {
+            let first = was_given.map_or(given_now.first, |given| given.last + 1);
             // What is sent just now may still come.
             let last = audience.sent_before(audience.sim.now() - setting.patience).max(given_now.last + 1);
-            due += last - given_now.first;
-            given += given_now.packets;
-            watched += (last - given_now.first) as f64 / f64::from(setting.packets);
+            due += last.saturating_sub(first);
+            given += given_now.packets - was_given.map_or(0, |given| given.packets);
+            watched += last.saturating_sub(first) as f64 / f64::from(setting.packets);
         }
     };
+    // Who is gone, and when it will have left.
+    let mut gone: VecDeque<(Instant, NodeIx)> = VecDeque::new();
     while audience.sim.now() < until {
         let now = audience.sim.now();
+        if before.is_empty() && !rest.is_zero() && now >= settled {
+            let there = next.iter().filter_map(|(_, there)| *there);
+            let so_far = |node| (node, (audience.sim.machine(node).counts(), audience.given(node)));
+            before = there.map(so_far).collect();
+            first = audience.sent();
+        }
+        while let Some((_, node)) = gone.pop_front_if(|(left, _)| *left <= now) {
+            audience.forget(node);
+        }
         for (at, there) in &mut next {
             if *at > now {
                 continue;
@@ -106,12 +128,13 @@ pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going
                     }
                 }
                 Some(node) => {
-                    add(&audience, node);
+                    add(&audience, node, &before);
                     if dice.chance(0.5) {
                         audience.sim.kill(node)
                     } else {
                         audience.sim.stop(node)
                     }
+                    gone.push_back((now + LEAVES, node));
                     ended += 1;
                     *at = now + down.draw(&mut dice);
                 }
@@ -120,9 +143,9 @@ pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going
         audience.stream(Duration::from_secs(1));
     }
     for node in next.iter().filter_map(|(_, there)| *there) {
-        add(&audience, node);
+        add(&audience, node, &before);
     }
-    let (expansion, packets) = (setting.shape.expansion(), audience.sent().max(1) as f64);
+    let (expansion, packets) = (setting.shape.expansion(), (audience.sent() - first).max(1) as f64);
     Churn {
         hosts,
         ended,

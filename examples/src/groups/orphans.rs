@@ -45,6 +45,8 @@ pub fn orphans(seed: u64, members: usize, kills: usize, links: impl Links, setti
         let orphans: Vec<(u8, NodeIx)> = trees
             .flat_map(|(tree, children)| children.into_iter().map(move |child| (tree, child)))
             .filter_map(|(tree, child)| Some((tree, sim.node_at(child.ip())?)))
+            // Who was killed before is in its list until it is found to be silent.
+            .filter(|(_, child)| sim.is_alive(*child))
             // Some are on their way to another parent.
             .filter(|(tree, child)| {
                 let parent = sim.machine(*child).parents().nth(usize::from(*tree)).flatten();

@@ -66,6 +66,7 @@ impl Esm {
         let (me, now) = (self.me, cx.now());
         let tree_at = usize::from(tree);
         let refuse = |why| Answer::Refused { why, instead: Vec::new() };
+        let by_mesh = self.is_taken_by_mesh(addr);
         let State::Live(live) = &mut self.state else { return Answer::Nothing };
         if live.leaving.is_some() && live.source.is_none() {
             return refuse(Refusal::Leaving);
@@ -76,6 +77,9 @@ impl Esm {
         }
         if tree_at >= live.trees.len() {
             return refuse(Refusal::NoTree);
+        }
+        if by_mesh == Some(false) {
+            return refuse(Refusal::Full);
         }
         let Some(place) = live.place(me, tree_at) else { return refuse(Refusal::Unsettled) };
         if place.path.contains(&id) {
@@ -104,7 +108,8 @@ impl Esm {
             return Answer::Adopted(place);
         }
         // Who found no parent elsewhere is taken by whoever has upload left, in any tree.
-        let any = like.urgent && live.source.is_none() && live.load() < usize::from(live.copies);
+        let is_link = by_mesh == Some(true);
+        let any = is_link || like.urgent && live.source.is_none() && live.load() < usize::from(live.copies);
         let mut displaced = None;
         if live.room(tree_at) == 0 && !any {
             let gives_way = live.trees[tree_at].gives_way(like);

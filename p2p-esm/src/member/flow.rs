@@ -179,6 +179,7 @@ impl Esm {
             live.repair.ended = true;
             live.next_place = live.next_place.min(now + SOON);
         }
+        live.waited_for_manifest(first, first + counts.len() as u64, now);
         live.playout.sign(manifest, now);
         self.counts.sends(
             live.send_manifest(socket, (one, other), &datagram.data, datagram.peer, cx),
@@ -193,7 +194,7 @@ impl Esm {
         self.judge(first, &counts, now);
         self.judge_parents(first, &counts, cx);
         self.play(cx);
-        self.mind_the_gaps(cx);
+        self.mind_all_gaps(cx);
         true
     }
 

@@ -31,9 +31,14 @@ impl Esm {
         let every = if self.is_sheltered() { PROBE_SHELTERED } else { PROBE };
         let Some(live) = self.live() else { return };
         let phase = |span: Duration, cx: &mut Context<'_>| now + span / 2 + cx.rng().phase(span);
-        if live.next_probe <= now {
+        let is_due = live.next_probe <= now;
+        if is_due {
             live.next_probe = phase(every, cx);
             self.view.tidy(now);
+        }
+        if self.has_mesh() {
+            self.tend_mesh(cx);
+        } else if is_due {
             // Every other time somebody of whom nothing is known.
             match cx.rng().chance(0.5).then(|| self.promising(cx)).flatten() {
                 Some(addr) => self.ask(addr, Ask::Probe, Purpose::Probe, cx),

@@ -56,6 +56,7 @@ impl Esm {
             return;
         };
         live.source = Some(Source::new(key.0, live.broadcast, self.config.first, self.config.pace, cx.now()));
+        live.mesh = self.new_mesh(true);
         self.state = State::Live(live);
         self.enter_lan(key_group, cx);
         self.pace(cx);
@@ -125,6 +126,7 @@ impl Esm {
         live.joining = Some(op);
         live.next_colour = next_look(cx.now(), cx.rng());
         live.doors = doors;
+        live.mesh = self.new_mesh(false);
         self.state = State::Live(live);
         self.seek_all(cx);
         self.pace(cx);
@@ -161,7 +163,9 @@ impl Esm {
             next_better: p2p_core::Instant::ZERO,
             next_gone: p2p_core::Instant::ZERO,
             next_colour: p2p_core::Instant::ZERO,
+            mesh: None,
             tick_at: p2p_core::Instant::ZERO,
+            play_at: p2p_core::Instant::ZERO,
             leaving: None,
         }))
     }
@@ -252,6 +256,7 @@ impl Esm {
         for (addr, trees) in live.parents() {
             self.tell_known(addr, Tell::Gone { trees }, cx);
         }
+        self.unlink_all(cx);
         self.end(Error::Stopped, cx);
         if let Some(op) = op {
             cx.finish(op, Ok(()));

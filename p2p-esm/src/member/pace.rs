@@ -28,6 +28,7 @@ impl Esm {
     fn due(&self, now: Instant) -> Instant {
         let State::Live(live) = &self.state else { return now };
         let mut due = (now + LATEST).min(live.next_probe).min(live.next_place);
+        due = due.min(live.mesh_at().unwrap_or(due));
         if live.leaving.is_some() {
             due = due.min(now + LEAVES);
         }

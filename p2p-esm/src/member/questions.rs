@@ -25,6 +25,10 @@ pub(super) enum Purpose {
     Adopt(u8),
     /// The same, in place of one that serves as well, but not as near.
     Better(u8),
+    /// To have it as a neighbour in the mesh.
+    Link,
+    /// To learn whether it would be a good one.
+    Survey,
 }
 
 /// A question under way.

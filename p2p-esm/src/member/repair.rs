@@ -16,10 +16,12 @@ use bytes::{Bytes, BytesMut};
 use core::net::SocketAddr;
 use p2p_core::{Duration, Instant};
 
-/// How often it is looked at what misses, while anything does.
+/// It is looked at what misses no more often. What overtook others on its way is no sign of a loss before that.
 const LOOK: Duration = Duration::from_millis(50);
 /// A symbol may be so late, though those behind it are here.
 const LATE: Duration = Duration::from_millis(300);
+/// Manifests after which a longer wait for one is half forgotten, about.
+const FORGETS: u32 = 32;
 /// What was asked for is asked for again after so long.
 const AGAIN: Duration = Duration::from_millis(200);
 /// Members that are expected to answer at a time.
@@ -36,8 +38,13 @@ pub(super) struct Repair {
     helpers: Vec<SocketAddr>,
     /// The manifests, by the first generation of each.
     manifests: BTreeMap<u64, (u64, Bytes)>,
-    /// The timer is set.
-    looking: bool,
+    /// When the timer fires.
+    looks_at: Option<Instant>,
+    /// When it was looked last, something missed that is signed, or that a later batch left behind.
+    wants: bool,
+    /// How long a generation waits for its manifest, at most and of late: the source signs no more often. Not known at
+    /// first.
+    signing: Option<Duration>,
     /// The manifest that ends the stream is here.
     pub(super) ended: bool,
 }
@@ -71,17 +78,11 @@ impl Repair {
         (*behind > generation || self.ended).then_some(wire)
     }
 
-    /// How long it takes the source from one manifest to the next, by its clock: the longest of the last ones. A quarter
-    /// of the patience before that is known, twice that at most.
-    fn signs_every(&self, patience: Duration) -> Duration {
-        let mut longest = None;
-        let mut newer: Option<u64> = None;
-        for (_, wire) in self.manifests.values().rev().take(4) {
-            let closed = closed(wire);
-            let pause = newer.replace(closed).map(|newer| newer.saturating_sub(closed));
-            longest = longest.max(pause);
-        }
-        longest.map_or(patience / 4, |micros| Duration::from_micros(micros).min(patience / 2))
+    /// How long the source collected the batch that begins with `first`, if the one before is here too.
+    fn collected(&self, first: u64) -> Option<Duration> {
+        let (_, (behind, before)) = self.manifests.range(..first).next_back()?;
+        let (_, this) = self.manifests.get(&first).filter(|_| *behind == first)?;
+        Some(Duration::from_micros(closed(this).saturating_sub(closed(before))))
     }
 
     /// The first generation of the batch that the source closed so long before the newest one.
@@ -106,7 +107,7 @@ impl Repair {
     }
 }
 
-/// When the source closed a manifest's batch, in microseconds of its clock.
+/// When the source closed a batch, in microseconds since 1970.
 fn closed(wire: &Bytes) -> u64 {
     wire.get(13..21).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes)
 }
@@ -115,6 +116,36 @@ impl Live {
     /// One behind the newest generation that it heard of, or two if it knows that nothing follows: its low 32 bits.
     pub(super) fn known_of(&self) -> u32 {
         (self.playout.heard() + u64::from(self.repair.ended)) as u32
+    }
+
+    /// A manifest of generations from `first` on is here, and not taken yet: how long those waited for it.
+    pub(super) fn waited_for_manifest(&mut self, first: u64, behind: u64, now: Instant) {
+        let oldest = self.playout.missing().find(|missing| missing.wanted.is_none());
+        let waited = oldest.filter(|missing| (first..behind).contains(&missing.generation));
+        // If it was lost and came late, that says nothing of how often the source signs.
+        if let Some(missing) = waited
+            && let Some(collected) = self.repair.collected(first)
+        {
+            let took = now.since(missing.since).min(collected);
+            let signing = self.repair.signing.map_or(took, |signing| took.max(signing - signing / FORGETS));
+            self.repair.signing = Some(signing);
+        }
+    }
+
+    /// Whether nobody may have signed it yet, as far as is known here.
+    fn is_open(&self, missing: &Missing) -> bool {
+        missing.wanted.is_none() && missing.generation >= self.signed.max(self.playout.past())
+    }
+
+    /// When what misses is late. What is not signed by anybody yet is not, however long ago it came.
+    fn late_at(&self, missing: &Missing) -> Instant {
+        let most = self.playout.patience() / 2;
+        let signing = if self.is_open(missing) {
+            self.repair.signing.map_or(most, |signing| most.min(signing * 3 / 2))
+        } else {
+            Duration::ZERO
+        };
+        missing.since + signing.max(LATE)
     }
 
     /// The symbols that may be on their way, bit by bit; `feeds` says which trees bring any.
@@ -137,25 +168,20 @@ impl Live {
 
     /// What is to be asked for of a generation that was asked for so often, if what misses will hardly come by itself.
     fn want(&self, missing: &Missing, tries: u8, feeds: &[bool], now: Instant) -> Option<Want> {
-        let waited = now.since(missing.since);
+        let is_late = now >= self.late_at(missing);
         let coming = self.coming(missing, feeds);
         let (count, but) = match missing.wanted {
-            Some(wanted) if waited >= LATE => (wanted, 0),
+            Some(wanted) if is_late => (wanted, 0),
             Some(wanted) => (wanted.saturating_sub(coming.count_ones() as u8), coming),
-            None => {
-                // It is signed when its batch is closed.
-                let is_next = missing.generation >= self.signed.max(self.playout.past());
-                let usual =
-                    if is_next { self.repair.signs_every(self.playout.patience()) } else { Duration::ZERO };
-                if waited < LATE + usual {
-                    return None;
-                }
+            // A later batch that is signed left it behind, or it waited for longer than the source ever took to sign.
+            None if is_late || !self.is_open(missing) => {
                 // Who does not know how many packets it has asks for as many as there can be.
                 let but = if tries == 0 { coming } else { 0 };
                 let most = self.broadcast.shape.data().saturating_sub(missing.here.count_ones() as u8);
                 let absent = (missing.all & !missing.here & !but).count_ones() as u8;
                 (most.min(absent), but)
             }
+            None => return None,
         };
         let manifest = missing.wanted.is_none();
         // The low 32 bits are what the wire has.
@@ -165,14 +191,39 @@ impl Live {
 }
 
 impl Esm {
-    /// Sees to it that what misses will be looked at.
+    /// A symbol came: sees to it that what misses will be looked at.
     pub(super) fn mind_the_gaps(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now();
         let Some(live) = self.live() else { return };
-        if !live.repair.looking && live.playout.missing().next().is_some() {
-            live.repair.looking = true;
-            // Where many lost the same, one asks, and the others hear it.
-            let spread = if self.lan.is_some() { cx.rng().phase(LOOK) } else { Duration::ZERO };
-            cx.set_timer(Timer::Repair, LOOK + spread);
+        match live.repair.looks_at {
+            // What came behind it may show that something is lost, sooner than time does.
+            Some(at) if live.repair.wants && at > now + LOOK => self.look_at(now + LOOK, cx),
+            Some(_) => {}
+            None => self.mind_all_gaps(cx),
+        }
+    }
+
+    /// The same, of everything that misses.
+    pub(super) fn mind_all_gaps(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let Some(live) = self.live() else { return };
+        let is_wanted = |missing: &Missing| missing.wanted.is_some() || missing.generation < live.signed;
+        // The oldest is late first.
+        let late = live.playout.missing().next().map(|oldest| live.late_at(&oldest));
+        let wants = live.playout.missing().any(|missing| is_wanted(&missing));
+        live.repair.wants = wants;
+        if let Some(late) = late {
+            self.look_at(if wants { now + LOOK } else { late.max(now + LOOK) }, cx);
+        }
+    }
+
+    fn look_at(&mut self, at: Instant, cx: &mut Context<'_>) {
+        // Where many lost the same, one asks, and the others hear it.
+        let spread = if self.lan.is_some() { cx.rng().phase(LOOK) } else { Duration::ZERO };
+        let Some(live) = self.live() else { return };
+        if live.repair.looks_at.is_none_or(|looks_at| looks_at > at + LOOK) {
+            live.repair.looks_at = Some(at + spread);
+            cx.set_timer_at(Timer::Repair, at + spread);
         }
     }
 
@@ -181,12 +232,14 @@ impl Esm {
         let now = cx.now();
         let feeds = self.feeds(now);
         let State::Live(live) = &mut self.state else { return };
-        live.repair.looking = false;
+        live.repair.looks_at = None;
         if live.source.is_some() {
             return;
         }
         let position = live.playout.position();
-        live.repair.asked = live.repair.asked.split_off(&position);
+        while live.repair.asked.first_entry().is_some_and(|entry| *entry.key() < position) {
+            live.repair.asked.pop_first();
+        }
         let mut wants: Vec<(u64, u8, Want)> = Vec::new();
         for missing in live.playout.missing() {
             if wants.len() == MOST_WANTS {
@@ -213,7 +266,7 @@ impl Esm {
             }
             self.tell_known(helper, Tell::Miss(wants.into_iter().map(|(.., want)| want).collect()), cx);
         }
-        self.mind_the_gaps(cx);
+        self.mind_all_gaps(cx);
     }
 
     /// Another member has heard of a generation that we know nothing of: its manifest is asked for. What is not signed is

@@ -18,8 +18,10 @@ pub(super) struct Parent {
     pub(super) place: Place,
     /// How long an answer of it takes.
     pub(super) round_trip: Duration,
-    /// When anything of this tree came from it.
+    /// When anything of this tree came from it, or it said that it is there.
     pub(super) heard: Instant,
+    /// When a symbol of this tree came from it.
+    pub(super) fed: Option<Instant>,
     /// It was asked whether it is there, because it is silent.
     pub(super) doubted: bool,
     /// How often in a row it answered that it is, and sent nothing: the stream has paused.
@@ -74,6 +76,18 @@ pub(super) struct Seek {
     pub(super) next: Instant,
     /// How often it was tried.
     pub(super) rounds: u8,
+    /// Those who refused named these: they have room, as far as they know.
+    pub(super) named: Vec<SocketAddr>,
+    /// Whoever has upload left is asked, in any tree.
+    pub(super) urgent: bool,
+    /// There was a parent, and it is gone.
+    pub(super) was_fed: bool,
+}
+
+impl Seek {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { asked: Vec::new(), next: now, rounds: 0, named: Vec::new(), urgent: false, was_fed: false }
+    }
 }
 
 /// One tree.
@@ -97,6 +111,9 @@ pub(super) struct Tree {
     /// The parent gave our place to another member: from this generation on symbols miss, of whoever is the next one.
     pub(super) behind: Option<u64>,
 }
+
+/// So much longer than twice the pauses of before one may be to be taken for what is usual.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Former parents that are remembered.
 const FORMER: usize = 4;
@@ -125,9 +142,12 @@ impl Tree {
         self.newest = self.newest.max(generation);
         self.behind = None;
         if let Some(parent) = &mut self.parent {
-            let pause = now.since(parent.heard);
-            // A hundred symbols later, a third of a pause is left of it.
-            self.pause = if pause > self.pause { pause } else { self.pause - self.pause / 100 };
+            let pause = parent.fed.map_or(Duration::ZERO, |fed| now.since(fed));
+            // A hundred symbols later, a third of a pause is left of it. A stream that pauses for long does so again; a
+            // failure somewhere above is not to make us slow to see the next one.
+            let learned = pause.min(2 * self.pause + PAUSE);
+            self.pause = learned.max(self.pause - self.pause / 100);
+            parent.fed = Some(now);
             parent.heard = now;
             parent.doubted = false;
             parent.answered = 0;

@@ -58,7 +58,7 @@ impl Esm {
     pub(super) fn play(&mut self, cx: &mut Context<'_>) {
         let now = cx.now();
         let State::Live(live) = &mut self.state else { return };
-        let Live { playout, viewers, seal, .. } = &mut **live;
+        let Live { playout, viewers, seal, play_at, .. } = &mut **live;
         viewers.iter_mut().for_each(|viewer| viewer.turn = TURN);
         loop {
             let moved = playout.advance(now);
@@ -98,9 +98,16 @@ impl Esm {
                 break;
             }
         }
-        if viewers.iter().any(|viewer| !viewer.full && viewer.turn == 0) {
-            cx.set_timer_at(Timer::Playout, now);
-        } else if let Some(due) = playout.due() {
+        let due = if viewers.iter().any(|viewer| !viewer.full && viewer.turn == 0) {
+            Some(now)
+        } else {
+            playout.due()
+        };
+        // One that fires too soon is left as it is: this is done for every symbol.
+        if let Some(due) = due
+            && (*play_at <= now || due < *play_at)
+        {
+            *play_at = due;
             cx.set_timer_at(Timer::Playout, due);
         }
     }

@@ -4,6 +4,7 @@
 mod group;
 mod lan;
 mod player;
+mod policies;
 mod scenarios;
 mod trees;
 mod viewers;

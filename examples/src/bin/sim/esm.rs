@@ -11,7 +11,7 @@ mod tree;
 
 use clap::{Args as Arguments, ValueEnum};
 use p2p_core::Duration;
-use p2p_esm::Shape;
+use p2p_esm::{Policy, Shape};
 use p2p_examples::Output;
 use p2p_examples::groups::{Delays, Setting};
 use p2p_sim::Matrix;
@@ -40,6 +40,31 @@ pub(crate) enum What {
     Scale,
 }
 
+/// How parents are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PolicyName {
+    /// Of members that are known by gossip and were asked how they are: End System Multicast
+    Tree,
+    /// Of the neighbours in a mesh of which everybody knows everybody: Narada
+    Narada,
+}
+
+impl PolicyName {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Tree => "tree first",
+            Self::Narada => "Narada",
+        }
+    }
+
+    const fn policy(self) -> Policy {
+        match self {
+            Self::Tree => Policy::Tree,
+            Self::Narada => Policy::Mesh,
+        }
+    }
+}
+
 #[derive(Debug, Arguments)]
 pub(crate) struct Esm {
     /// What is measured
@@ -59,6 +84,10 @@ pub(crate) struct Esm {
     /// Several runs, one for each of these seeds: A..B, B included. In `tree` their mean counts
     #[arg(long, value_name = "A..B", value_parser = super::args::range, conflicts_with = "seed")]
     pub(crate) seeds: Option<RangeInclusive<u64>>,
+    /// How parents are found in `tree`, `churn`, `control` and `orphans`, again for each if there are several. Promises
+    /// are of `tree` alone
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "tree")]
+    pub(crate) policy: Vec<PolicyName>,
     /// Exit code 1 if something promised is missed
     #[arg(long)]
     pub(crate) check: bool,
@@ -95,6 +124,7 @@ fn slow(shape: Shape) -> Setting {
         degree: 4.0,
         patience: Duration::from_millis(3_200),
         flush: Duration::from_millis(400),
+        policy: Policy::Tree,
     }
 }
 

@@ -32,7 +32,7 @@ const fn with_large_pages() {}
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    if matches!(args.system, System::Chord(_)) {
+    if matches!(args.system, System::Chord(_) | System::Esm(_)) {
         with_large_pages();
     }
     let mut out = Output::new(args.json);

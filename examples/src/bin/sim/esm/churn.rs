@@ -1,6 +1,6 @@
 //! `sim esm churn` and `sim esm scale`: members come and go.
 
-use super::{Esm, Promises, everywhere, slow};
+use super::{Esm, PolicyName, Promises, everywhere, slow};
 use p2p_core::Duration;
 use p2p_esm::Shape;
 use p2p_examples::cost::Cost;
@@ -19,6 +19,7 @@ impl Esm {
         let mut table = Table::new([
             "seed",
             "hosts",
+            "policy",
             "shape",
             "ended",
             "delivered",
@@ -35,11 +36,12 @@ impl Esm {
         ]);
         let mut kept = Vec::new();
         for seed in self.seeds() {
-            for (name, shape, least) in
-                [("single", Shape::SINGLE, 0.998), ("6 of 4", Shape::SIX_OF_FOUR, 0.9995)]
-            {
+            let shapes = [("single", Shape::SINGLE, 0.998), ("6 of 4", Shape::SIX_OF_FOUR, 0.9995)];
+            let all = self.policy.iter().flat_map(|policy| shapes.map(|shape| (*policy, shape)));
+            for (policy, (name, shape, least)) in all {
                 let going = Going::often(self.span(1_200));
-                let run = churn(seed, hosts, everywhere(delays), slow(shape), going);
+                let setting = Setting { policy: policy.policy(), ..slow(shape) };
+                let run = churn(seed, hosts, everywhere(delays), setting, going);
                 promises.out.note(format_args!(
                     "seed {seed}, {name}: {:.5} delivered, {:.2} + {:.2} twice, {:.0} B/s, {} parents lost",
                     run.delivered, run.twice, run.asked_twice, run.control, run.lost_parents,
@@ -47,6 +49,7 @@ impl Esm {
                 table = table.row([
                     seed.to_string(),
                     hosts.to_string(),
+                    policy.name().to_owned(),
                     name.to_owned(),
                     run.ended.to_string(),
                     format!("{:.5}", run.delivered),
@@ -64,14 +67,17 @@ impl Esm {
                 promises.out.event(
                     Line::new("churn")
                         .number("seed", seed)
+                        .text("policy", policy.name())
                         .text("shape", name)
                         .number("delivered_ppm", (run.delivered * 1e6) as i128)
                         .number("twice_milli", ((run.twice + run.asked_twice) * 1e3) as i128)
                         .number("control", run.control as i128)
                         .text("digest", format_args!("{:016x}", run.digest)),
                 );
-                let twice = run.twice + run.asked_twice;
-                kept.push((seed, name, run.delivered, least, twice, run.control));
+                if policy == PolicyName::Tree {
+                    let twice = run.twice + run.asked_twice;
+                    kept.push((seed, name, run.delivered, least, twice, run.control));
+                }
             }
         }
         promises.out.say(&table);

@@ -1,9 +1,9 @@
 //! `sim esm control`: what members say beside the stream, by how many they are.
 
-use super::{Esm, Promises, everywhere, slow};
+use super::{Esm, PolicyName, Promises, everywhere, slow};
 use p2p_core::Duration;
 use p2p_esm::Shape;
-use p2p_examples::groups::{Delays, Going, churn};
+use p2p_examples::groups::{Delays, Going, Setting, churn};
 use p2p_examples::{Line, Table};
 
 impl Esm {
@@ -11,6 +11,7 @@ impl Esm {
         let largest = self.members.unwrap_or(4_096);
         let mut table = Table::new([
             "hosts",
+            "policy",
             "control B/s",
             "Nemo, NICE, Narada at 1,024",
             "delivered",
@@ -20,15 +21,26 @@ impl Esm {
         ]);
         let sizes = [128, 512, 1_024, 4_096].into_iter().filter(|size| *size <= largest);
         let mut rates = Vec::new();
-        for hosts in sizes {
-            let going = Going { begin: Duration::from_secs(60), ..Going::often(self.span(90)) };
-            let run = churn(self.seed, hosts, everywhere(delays), slow(Shape::SINGLE), going);
+        let sizes: Vec<usize> = sizes.collect();
+        let all = self.policy.iter().flat_map(|policy| sizes.iter().map(|hosts| (*policy, *hosts)));
+        for (policy, hosts) in all {
+            // As the papers count it: once all have come, and the tree has come about.
+            let going = Going {
+                begin: Duration::from_secs(60),
+                rest: Duration::from_secs(60),
+                ..Going::often(self.span(120))
+            };
+            let setting = Setting { policy: policy.policy(), ..slow(Shape::SINGLE) };
+            let run = churn(self.seed, hosts, everywhere(delays), setting, going);
             promises
                 .out
                 .note(format_args!("{hosts}: {:.0} B/s, {:.5} delivered", run.control, run.delivered));
-            rates.push(run.control);
+            if policy == PolicyName::Tree {
+                rates.push(run.control);
+            }
             table = table.row([
                 hosts.to_string(),
+                policy.name().to_owned(),
                 format!("{:.0}", run.control),
                 "1,410, 1,290, 74,400".to_owned(),
                 format!("{:.5}", run.delivered),
@@ -38,6 +50,7 @@ impl Esm {
             ]);
             promises.out.event(
                 Line::new("control")
+                    .text("policy", policy.name())
                     .number("hosts", hosts as i128)
                     .number("control", run.control as i128)
                     .number("delivered_ppm", (run.delivered * 1e6) as i128)
@@ -47,6 +60,9 @@ impl Esm {
         promises.out.say(&table);
         let most = rates.iter().copied().fold(0.0, f64::max);
         let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
+        if rates.is_empty() {
+            return;
+        }
         promises.at_most("control B/s", most, 1_200.0);
         promises.at_most("most against least", most / least, 1.15);
     }

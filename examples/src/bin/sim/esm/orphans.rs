@@ -1,6 +1,6 @@
 //! `sim esm orphans`: how long children of a killed parent are without one, and what they miss.
 
-use super::{Esm, Promises, everywhere};
+use super::{Esm, PolicyName, Promises, everywhere};
 use p2p_core::Duration;
 use p2p_esm::Shape;
 use p2p_examples::groups::{Delays, Setting, orphans};
@@ -12,6 +12,7 @@ impl Esm {
         let mut table = Table::new([
             "seed",
             "members",
+            "policy",
             "shape",
             "killed",
             "orphans",
@@ -28,7 +29,10 @@ impl Esm {
         ]);
         let mut kept = Vec::new();
         for seed in self.seeds() {
-            for (name, shape) in [("single", Shape::SINGLE), ("6 of 4", Shape::SIX_OF_FOUR)] {
+            let shapes = [("single", Shape::SINGLE), ("6 of 4", Shape::SIX_OF_FOUR)];
+            let all =
+                self.policy.iter().flat_map(|policy| shapes.map(|(name, shape)| (*policy, name, shape)));
+            for (policy, name, shape) in all {
                 // A megabit in a second.
                 let setting = Setting {
                     shape,
@@ -37,6 +41,7 @@ impl Esm {
                     degree: 4.0,
                     patience: Duration::from_secs(2),
                     flush: Duration::from_millis(100),
+                    policy: policy.policy(),
                 };
                 let run = orphans(seed, members, 40, everywhere(delays), setting);
                 promises.out.note(format_args!(
@@ -49,6 +54,7 @@ impl Esm {
                 let mut row = vec![
                     seed.to_string(),
                     members.to_string(),
+                    policy.name().to_owned(),
                     name.to_owned(),
                     run.killed.to_string(),
                     run.adopted.count().to_string(),
@@ -61,13 +67,16 @@ impl Esm {
                 promises.out.event(
                     Line::new("orphans")
                         .number("seed", seed)
+                        .text("policy", policy.name())
                         .text("shape", name)
                         .number("adopted_p50_ms", run.adopted.at(0.5) as i128)
                         .number("adopted_p99_ms", run.adopted.at(0.99) as i128)
                         .number("lost", run.lost as i128)
                         .text("digest", format_args!("{:016x}", run.digest)),
                 );
-                kept.push((seed, name, run));
+                if policy == PolicyName::Tree {
+                    kept.push((seed, name, run));
+                }
             }
         }
         promises.out.say(&table);

@@ -2,7 +2,7 @@
 
 use super::{Esm, Promises};
 use p2p_core::Duration;
-use p2p_esm::Shape;
+use p2p_esm::{Policy, Shape};
 use p2p_examples::groups::{Setting, stress};
 use p2p_examples::{Line, Table};
 
@@ -44,6 +44,7 @@ impl Esm {
                     degree: 4.0,
                     patience: Duration::from_secs(2),
                     flush: Duration::from_millis(800),
+                    policy: Policy::Tree,
                 };
                 let run = stress(seed, (16, hosts), multicast, setting, self.span(200));
                 table = table.row([

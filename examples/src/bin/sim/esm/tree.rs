@@ -1,6 +1,6 @@
 //! `sim esm tree`: how much longer the way by a tree is than the direct one.
 
-use super::{Esm, Promises, slow};
+use super::{Esm, PolicyName, Promises, slow};
 use p2p_esm::Shape;
 use p2p_examples::groups::{Delays, Setting, overlay};
 use p2p_examples::{Line, Table};
@@ -17,6 +17,7 @@ impl Esm {
         let mut table = Table::new([
             "seed",
             "members",
+            "policy",
             "delays",
             "RDP mean",
             "p50",
@@ -36,15 +37,16 @@ impl Esm {
         let figure = |figure: f64| format!("{figure:.2}");
         let runs = self.seeds().count() as f64;
         let mut means = Vec::new();
-        for (members, papers, promised) in ROWS {
+        let all = ROWS.iter().flat_map(|row| self.policy.iter().map(move |policy| (*policy, *row)));
+        for (policy, (members, papers, promised)) in all {
             if self.members.is_some_and(|asked| asked != members) {
                 continue;
             }
             let (mut mean, mut p90, mut deepest, mut lost) = (0.0, 0.0, 0.0_f64, 0);
             for seed in self.seeds() {
                 // The source closes a batch when it is full.
-                let setting =
-                    Setting { flush: p2p_core::Duration::from_millis(1_600), ..slow(Shape::SINGLE) };
+                let flush = p2p_core::Duration::from_millis(1_600);
+                let setting = Setting { flush, policy: policy.policy(), ..slow(Shape::SINGLE) };
                 let run = overlay(seed, members, delays, setting, self.span(300));
                 promises.out.note(format_args!(
                     "seed {seed}, {members}: RDP {:.2}, {:.2}, {:.0} hops, {:.0} B/s",
@@ -60,6 +62,7 @@ impl Esm {
                 table = table.row([
                     seed.to_string(),
                     members.to_string(),
+                    policy.name().to_owned(),
                     delays.name.clone(),
                     figure(run.penalty.mean()),
                     figure(run.penalty.at(0.5)),
@@ -79,6 +82,7 @@ impl Esm {
                 promises.out.event(
                     Line::new("tree")
                         .number("seed", seed)
+                        .text("policy", policy.name())
                         .number("members", members as i128)
                         .number("rdp_mean_milli", (run.penalty.mean() * 1e3) as i128)
                         .number("rdp_p90_milli", (run.penalty.at(0.9) * 1e3) as i128)
@@ -87,7 +91,9 @@ impl Esm {
                         .text("digest", format_args!("{:016x}", run.digest)),
                 );
             }
-            means.push((members, (mean, p90), promised, deepest, lost));
+            if policy == PolicyName::Tree {
+                means.push((members, (mean, p90), promised, deepest, lost));
+            }
         }
         promises.out.say(&table);
         for (members, (mean, p90), promised, deepest, lost) in means {
