@@ -76,8 +76,7 @@ impl Esm {
         at.leaves(peer, now + UNDER_WAY);
         (at.above, at.behind) = (None, Some(at.newest + 1));
         let to = to.filter(|to| to.id != me && to.addr != peer);
-        at.seek =
-            Some(Seek { asked: to.iter().map(|to| to.addr).collect(), was_fed: true, ..Seek::new(now) });
+        at.seek = Some(Seek { asked: to.iter().map(|to| to.addr).collect(), ..Seek::new(now) });
         let reserve = at.reserve.take();
         if let Some(known) = self.view.get_mut(peer) {
             known.shunned = now + SHUNNED;
