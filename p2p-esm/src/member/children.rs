@@ -107,7 +107,7 @@ impl Esm {
         let any = like.urgent && live.source.is_none() && live.load() < usize::from(live.copies);
         let mut displaced = None;
         if live.room(tree_at) == 0 && !any {
-            let gives_way = live.trees[tree_at].gives_way(like);
+            let gives_way = if like.doubts { None } else { live.trees[tree_at].gives_way(like) };
             let Some(child) = gives_way.and_then(|addr| live.trees[tree_at].child(addr)) else {
                 let children = live.trees[tree_at].children.iter().filter(|child| child.moves.is_none());
                 let instead = children.filter(|child| child.like.spare > 0).take(SAMPLE);
@@ -126,7 +126,10 @@ impl Esm {
         let with_room = |child: &&Child| child.like.spare > 0 && child.moves.is_none() && !child.rests;
         let to = displaced.and_then(|_| {
             let others = live.trees[tree_at].children.iter().filter(with_room);
-            Some(&new).filter(with_room).or_else(|| others.max_by_key(|child| child.like.spare)).map(Child::known)
+            Some(&new)
+                .filter(with_room)
+                .or_else(|| others.max_by_key(|child| child.like.spare))
+                .map(Child::known)
         });
         live.trees[tree_at].children.push(new);
         if let Flow::From(generation) = flow {

@@ -42,6 +42,8 @@ const ROOMY: u32 = 12;
 
 /// What it costs to ask who has no room.
 const CROWDED: u32 = 1_000;
+/// What it costs, in milliseconds, that somebody else is sent away.
+const DISPLACES: u32 = 15;
 
 /// What it costs to be so many milliseconds and hops from the source.
 fn cost(delay: u16, depth: usize) -> u32 {
@@ -96,8 +98,10 @@ impl Esm {
         let native = live.own == at && live.copies > 0;
         let urgent = live.trees[at].seek.as_ref().is_some_and(|seek| seek.rounds >= URGENT);
         let claim = live.claim(Some(at));
-        let orphan = live.trees[at].parent.as_ref().is_none_or(|parent| parent.doubted);
-        let as_child = AsChild { native, spare, claim, distance, urgent, orphan, island };
+        let parent = live.trees[at].parent.as_ref();
+        let orphan = parent.is_none_or(|parent| parent.doubted);
+        let doubts = parent.is_some_and(|parent| parent.doubted && !parent.moves);
+        let as_child = AsChild { native, spare, claim, distance, urgent, orphan, doubts, island };
         Ask::Adopt { tree, token, as_child, flow }
     }
 
@@ -198,7 +202,11 @@ impl Esm {
         let cost = cost(status.delay.saturating_add(distance / 2), usize::from(status.depth) + 1);
         let full = if native { 0 } else { 4 - u32::from(status.room.min(4)) };
         // Who is full takes nobody but for another one, so who has room is asked first.
-        let crowded = if status.room > 0 || native && distance < status.far { 0 } else { CROWDED };
+        let crowded = match (status.room, native && distance < status.far) {
+            (0, true) => DISPLACES,
+            (0, false) => CROWDED,
+            _ => 0,
+        };
         Some(cost + ROOMY * full + crowded)
     }
 
@@ -410,8 +418,9 @@ impl Esm {
             }
             // Our children hear nothing either: it is for us to find out why.
             self.tell_place(tree.into(), cx);
-            // Meanwhile others are asked, who are sent away again should the parent answer first.
-            let mut others = self.candidates(tree, self.is_native(tree), false, now);
+            // Meanwhile others are asked, who are sent away again should the parent answer first. Nobody is to lose its
+            // place for a doubt, so only those that have room.
+            let mut others = self.candidates(tree, false, false, now);
             others.retain(|other| *other != addr);
             for other in others.into_iter().take(AT_ONCE) {
                 let ask = self.adopt_me(other, tree, now);
