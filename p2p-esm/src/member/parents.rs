@@ -42,8 +42,9 @@ const ROOMY: u32 = 12;
 
 /// What it costs to ask who has no room.
 const CROWDED: u32 = 1_000;
-/// What it costs, in milliseconds, that somebody else is sent away.
-const DISPLACES: u32 = 15;
+/// What it costs, in milliseconds, that somebody else is sent away who passes nothing on: it is without the tree until it
+/// has another place.
+const DISPLACES: u32 = 25;
 
 /// What it costs to be so many milliseconds and hops from the source.
 fn cost(delay: u16, depth: usize) -> u32 {
@@ -203,7 +204,8 @@ impl Esm {
         let full = if native { 0 } else { 4 - u32::from(status.room.min(4)) };
         // Who is full takes nobody but for another one, so who has room is asked first.
         let crowded = match (status.room, native && distance < status.far) {
-            (0, true) => DISPLACES,
+            (0, true) if status.far == u16::MAX => DISPLACES,
+            (0, true) => 0,
             (0, false) => CROWDED,
             _ => 0,
         };
