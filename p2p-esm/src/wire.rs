@@ -152,6 +152,8 @@ pub struct AsChild {
     pub urgent: bool,
     /// It has no parent in this tree, or one that is silent.
     pub orphan: bool,
+    /// It has one that is silent and may answer yet: nobody is to give way to it meanwhile.
+    pub doubts: bool,
     /// Other hosts of its LAN get the other trees, so each manifest is to come by one tree only.
     pub island: bool,
 }

@@ -112,7 +112,7 @@ impl Esm {
         let any = is_link || like.urgent && live.source.is_none() && live.load() < usize::from(live.copies);
         let mut displaced = None;
         if live.room(tree_at) == 0 && !any {
-            let gives_way = live.trees[tree_at].gives_way(like);
+            let gives_way = if like.doubts { None } else { live.trees[tree_at].gives_way(like) };
             let Some(child) = gives_way.and_then(|addr| live.trees[tree_at].child(addr)) else {
                 let children = live.trees[tree_at].children.iter().filter(|child| child.moves.is_none());
                 let instead = children.filter(|child| child.like.spare > 0).take(SAMPLE);

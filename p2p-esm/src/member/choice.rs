@@ -25,6 +25,9 @@ const DETOUR: u32 = 2;
 
 /// What it costs to ask who has no room.
 const CROWDED: u32 = 1_000;
+/// What it costs, in milliseconds, that somebody else is sent away who passes nothing on: it is without the tree until it
+/// has another place.
+const DISPLACES: u32 = 25;
 
 /// Whether it is worth to change from a parent that costs so much to another one.
 pub(super) fn is_better(other: u32, current: u32) -> bool {
@@ -56,12 +59,11 @@ impl Esm {
         let cost = cost + self.detour(took);
         let full = if native { 0 } else { 4 - u32::from(status.room.min(4)) };
         // Who is full takes nobody but for another one, so who has room is asked first, if only in other trees.
-        let crowded = if status.room > 0 || native && distance < status.far {
-            0
-        } else if known.has_room(now) {
-            CROWDED
-        } else {
-            2 * CROWDED
+        let crowded = match (status.room, native && distance < status.far) {
+            (0, true) if status.far == u16::MAX => DISPLACES,
+            (0, false) if known.has_room(now) => CROWDED,
+            (0, false) => 2 * CROWDED,
+            _ => 0,
         };
         Some(cost + ROOMY * full + crowded)
     }

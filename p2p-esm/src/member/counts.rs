@@ -31,6 +31,8 @@ pub struct Counts {
     pub liars: u64,
     /// Parents that were left because they brought too little.
     pub poor: u64,
+    /// Places that it had to give to other members.
+    pub replaced: u64,
     /// How often it took another tree for its own.
     pub recoloured: u64,
     /// Symbols and manifests sent to the group of the LAN.

@@ -60,8 +60,9 @@ impl Esm {
             }
             // Our children hear nothing either: it is for us to find out why.
             self.tell_place(tree.into(), cx);
-            // Meanwhile others are asked, who are sent away again should the parent answer first.
-            let mut others = self.candidates(tree, self.is_native(tree), false, now);
+            // Meanwhile others are asked, who are sent away again should the parent answer first. Nobody is to lose its
+            // place for a doubt, so only those that have room.
+            let mut others = self.candidates(tree, false, false, now);
             others.retain(|other| *other != addr);
             for other in others.into_iter().take(AT_ONCE) {
                 let ask = self.adopt_me(other, tree, now);

@@ -78,6 +78,7 @@ impl Esm {
         let to = to.filter(|to| to.id != me && to.addr != peer);
         at.seek = Some(Seek { asked: to.iter().map(|to| to.addr).collect(), ..Seek::new(now) });
         let reserve = at.reserve.take();
+        self.counts.replaced += 1;
         if let Some(known) = self.view.get_mut(peer) {
             known.shunned = now + SHUNNED;
         }

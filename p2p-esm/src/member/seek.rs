@@ -33,8 +33,10 @@ impl Esm {
         let native = live.own == at && live.copies > 0;
         let urgent = live.trees[at].seek.as_ref().is_some_and(|seek| seek.urgent);
         let claim = live.claim(Some(at));
-        let orphan = live.trees[at].parent.as_ref().is_none_or(|parent| parent.doubted);
-        let as_child = AsChild { native, spare, claim, distance, urgent, orphan, island };
+        let parent = live.trees[at].parent.as_ref();
+        let orphan = parent.is_none_or(|parent| parent.doubted);
+        let doubts = parent.is_some_and(|parent| parent.doubted && !parent.moves);
+        let as_child = AsChild { native, spare, claim, distance, urgent, orphan, doubts, island };
         Ask::Adopt { tree, token, as_child, flow }
     }
 
