@@ -148,10 +148,11 @@ impl Network {
         self.peer.is_empty() && self.udp_cache.is_empty() && self.web_cache.is_empty()
     }
 
-    /// Whether all that is named is on this machine.
+    /// Whether all that is named is on this machine, and something is.
     pub(crate) fn is_local(&self) -> bool {
         self.udp_cache.is_empty()
             && self.web_cache.is_empty()
+            && !self.peer.is_empty()
             && self.peer.iter().all(|peer| peer.ip().is_loopback())
     }
 }
