@@ -44,6 +44,12 @@ pub(crate) async fn run(args: &Get, out: &mut Output, stop: &Stop) -> Result<Exi
             "nobody to ask: give --peer, --udp-cache or --web-cache, or a link that names a source",
         ));
     }
+    let has_place = args.listen.is_some_and(|at| !at.ip().is_unspecified());
+    if args.network.is_empty() && !has_place && wanted.sources.iter().all(|source| source.addr.is_none()) {
+        return Err(Failure::new(
+            "who has it is behind a firewall and has to connect: give --peer, so that it is known where to, or --listen",
+        ));
+    }
     std::fs::create_dir_all(&args.to).map_err(Failure::during(args.to.display()))?;
     let mut config = session::guest(&args.network, args.listen.or_else(|| beside(args, &wanted)));
     // What is fetched is given to others meanwhile, and nothing else.
