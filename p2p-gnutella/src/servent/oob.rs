@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Whoever asks can write another's address into a GUID, and a claim can come from a forged one. So a claim is answered with a
-//! ping, which is shorter than it, and the hits go to who shows by the pong that he heard that. The other way round hits are
+//! ping, which is shorter than it, and the hits go to who shows by the pong that he heard that: to others than neighbours, and
+//! once in ten minutes, for gtk-gnutella answers one ping a minute. The other way round hits are
 //! taken from who was claimed from, as many as he offered, and in version 3 with the token that his address was told.
 
 use super::hits::Carried;

@@ -215,19 +215,12 @@ impl Transfers {
             Verdict::Wait { position, length } => {
                 let (min, max) = (limits.poll_min.as_secs(), limits.poll_max.as_secs());
                 let limit = limits.uploads;
-                // PARQ (1.0 and later) has words of its own.
-                let parq = headers.get("x-queue").is_some_and(|version| !version.trim().starts_with("0."));
-                if parq {
-                    let place =
-                        format!("position={position}; length={length}; limit={limit}; lifetime={max}");
-                    answer.headers.push("X-Queued", place);
-                    answer.headers.push("Retry-After", format!("{min}"));
-                } else {
-                    let place = format!(
-                        "position={position},length={length},limit={limit},pollMin={min},pollMax={max}"
-                    );
-                    answer.headers.push("X-Queue", place);
-                }
+                // Whoever knows PARQ (1.0 and later) knows this, too: a place is its stream's, and has no name. A name is what
+                // `X-Queued` must have: gtk-gnutella 1.2.3 ends over one without.
+                let place =
+                    format!("position={position},length={length},limit={limit},pollMin={min},pollMax={max}");
+                answer.headers.push("X-Queue", place);
+                answer.headers.push("Retry-After", format!("{min}"));
                 answer.reason = format!("Queued (slot {position})");
             }
             verdict => {

@@ -165,10 +165,11 @@ impl Network {
         secured
     }
 
-    /// Whether all that is named is on this machine.
+    /// Whether all that is named is on this machine, and something is.
     pub(crate) fn is_local(&self) -> bool {
         self.udp_cache.is_empty()
             && self.web_cache.is_empty()
+            && !self.peer.is_empty()
             && self.peer.iter().all(|peer| peer.ip().is_loopback())
     }
 }

@@ -8,6 +8,7 @@ use p2p_examples::{Failure, Line, Output, Stop};
 use p2p_gnutella::servent::{Command, Event};
 use p2p_gnutella::transfer::{self, Locator, Progress, Wanted};
 use p2p_gnutella::{Magnet, Urn};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -43,14 +44,27 @@ pub(crate) async fn run(args: &Get, out: &mut Output, stop: &Stop) -> Result<Exi
             "nobody to ask: give --peer, --udp-cache or --web-cache, or a link that names a source",
         ));
     }
+    let has_place = args.listen.is_some_and(|at| !at.ip().is_unspecified());
+    if args.network.is_empty() && !has_place && wanted.sources.iter().all(|source| source.addr.is_none()) {
+        return Err(Failure::new(
+            "who has it is behind a firewall and has to connect: give --peer, so that it is known where to, or --listen",
+        ));
+    }
     std::fs::create_dir_all(&args.to).map_err(Failure::during(args.to.display()))?;
-    let mut config = session::guest(&args.network, args.listen);
+    let mut config = session::guest(&args.network, args.listen.or_else(|| beside(args, &wanted)));
     // What is fetched is given to others meanwhile, and nothing else.
     config.transfers.scan_every = Duration::ZERO;
     let mut session = Session::start(config, session::options(&[&args.to], &args.network)?, out).await?;
     let result = Transfer::new(args, out).run(&mut session, wanted, stop).await;
     session.stop().await;
     result
+}
+
+/// Where to listen if nothing but this machine is named.
+fn beside(args: &Get, wanted: &Wanted) -> Option<SocketAddr> {
+    let is_here = |source: &Locator| source.addr.is_some_and(|addr| addr.ip().is_loopback());
+    let all_here = args.network.is_empty() && wanted.sources.iter().all(is_here);
+    all_here.then(|| SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
 struct Transfer<'a> {

@@ -20,6 +20,10 @@ fn wrong_usage_and_nobody_to_ask() {
     fails(&["get", "words", "--to", &to], 1, "neither a magnet link nor a URN");
     fails(&["get", "magnet:?kt=words", "--to", &to], 1, "SHA-1");
     fails(&["get", "urn:sha1:PLSTHIPQGSSZTS5FJUPAKUZWUGYQYPFB", "--to", &to], 1, "nobody to ask");
+    let urn = "urn:sha1:PLSTHIPQGSSZTS5FJUPAKUZWUGYQYPFB";
+    let pushed = format!("magnet:?xt={urn}&xs=push://{}:127.0.0.1:6346/uri-res/N2R?{urn}", "11".repeat(16));
+    fails(&["get", &pushed, "--to", &to], 1, "behind a firewall");
+    fails(&["get", "http://127.0.0.1:6346/get/one/song.mp3", "--to", &to], 1, "/get/NUMBER/NAME");
     fails(&["node", "--listen", "127.0.0.1:0", "--share", &place.at("nowhere")], 1, "nowhere");
     place.put("file", b"a file");
     fails(&["node", "--listen", "127.0.0.1:0", "--share", &place.at("file")], 1, "is no folder");
