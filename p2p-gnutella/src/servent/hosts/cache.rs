@@ -244,7 +244,7 @@ impl Hosts {
     }
 
     /// Whom to dial next: who was named, ultrapeers, the newest; nobody that was dialled within `redial`, which doubles
-    /// with each failure.
+    /// with each failure. Leaves link to nobody: they are asked for others by who knows no ultrapeer that may be there.
     pub(in crate::servent) fn next(
         &self,
         now: Instant,
@@ -252,7 +252,8 @@ impl Hosts {
         is_free: impl Fn(SocketAddr) -> bool,
     ) -> Option<SocketAddr> {
         let mut best: Option<Worth> = None;
-        for host in &self.known {
+        let known = self.known.iter().any(|host| host.ultrapeer && host.fails < 2);
+        for host in self.known.iter().filter(|host| host.ultrapeer || !known) {
             let worth = host.worth();
             // Whether it is free is asked last: that looks at every link.
             if best.is_none_or(|best| worth > best) && host.is_rested(now, redial) && is_free(worth.5.0) {
@@ -361,6 +362,22 @@ mod tests {
         hosts.failed(addr(1), at(90));
         hosts.failed(addr(1), at(300));
         assert!(hosts.is_empty(), "after four failures it is forgotten");
+    }
+
+    #[test]
+    fn leaves_are_dialled_by_who_knows_nobody_else() {
+        let mut hosts = Hosts::new(10);
+        let at = |secs| Instant::ZERO + Duration::from_secs(secs);
+        hosts.heard_of(addr(1), false, at(5));
+        let next = |hosts: &Hosts, secs| hosts.next(at(secs), REDIAL, |_| true);
+        assert_eq!(next(&hosts, 5), Some(addr(1)));
+        hosts.heard_of(addr(2), true, at(0));
+        assert_eq!(next(&hosts, 5), Some(addr(2)));
+        // It is there, and has no place: that of a leaf would be worth nothing.
+        hosts.refused(addr(2), at(5));
+        assert_eq!((next(&hosts, 6), next(&hosts, 35)), (None, Some(addr(2))));
+        hosts.failed(addr(2), at(35));
+        assert_eq!(next(&hosts, 36), Some(addr(1)), "it may be gone");
     }
 
     #[test]
