@@ -211,8 +211,11 @@ proptest! {
     }
 }
 
+/// Names and data.
+type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// The fields and texts of extensions, in order.
-fn parts(bytes: &[u8]) -> (Vec<(Vec<u8>, Vec<u8>)>, Vec<Vec<u8>>) {
+fn parts(bytes: &[u8]) -> (Fields, Vec<Vec<u8>>) {
     let of = Extensions(bytes);
     let fields = of.fields().map(|field| (field.name.to_vec(), field.raw().to_vec())).collect();
     let texts = of.iter().filter_map(|extension| match extension {

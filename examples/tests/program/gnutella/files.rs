@@ -50,11 +50,17 @@ fn what_is_rare_is_asked_for_by_datagrams() {
     let _leaf = sharer(&place, "music", &far.at, &[]);
     search("rare", &far.at, 1);
     let words = ["search", "rare", "--peer", &up.at, "--guess", "10", "--for", "60", "--most", "1", "--json"];
-    let found = run(&words);
-    assert!(found.status.success(), "{}", text(&found.stderr));
-    let lines = text(&found.stdout);
-    let hit = lines.lines().find(|line| line.starts_with("{\"event\":\"hit\"")).unwrap();
-    assert_eq!(field(hit, "name"), "Rare Train.flac");
+    for _ in 0..20 {
+        let found = run(&words);
+        assert!(found.status.success(), "{}", text(&found.stderr));
+        let lines = text(&found.stdout);
+        if let Some(hit) = lines.lines().find(|line| line.starts_with("{\"event\":\"hit\"")) {
+            assert_eq!(field(hit, "name"), "Rare Train.flac");
+            return;
+        }
+        // A datagram that is late by seconds counts as lost.
+    }
+    panic!("not found");
 }
 
 #[test]
