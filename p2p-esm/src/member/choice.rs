@@ -21,7 +21,7 @@ const DEEP: u32 = 6;
 const ROOMY: u32 = 12;
 
 /// How often the way to a parent counts beside its delay where it is a LAN's.
-const DETOUR: u32 = 2;
+const DETOUR: u32 = 3;
 
 /// What it costs to ask who has no room.
 const CROWDED: u32 = 1_000;
@@ -68,7 +68,7 @@ impl Esm {
         Some(cost + ROOMY * full + crowded)
     }
 
-    /// What the way to a parent costs beside its delay, for whoever fetches the stream for a LAN: twice as much, so
+    /// What the way to a parent costs beside its delay, for whoever fetches the stream for a LAN: three times as much, so
     /// that LANs have it from LANs nearby, and links far away carry it once.
     fn detour(&self, round_trip: Duration) -> u32 {
         if self.lan.is_some() { (round_trip.as_millis() / 2) as u32 * DETOUR } else { 0 }
