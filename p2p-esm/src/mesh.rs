@@ -236,6 +236,15 @@ impl Mesh {
     /// A new number, and whoever is gone is forgotten. Whose links end by that.
     pub(crate) fn refresh(&mut self, now: Instant) -> Vec<SocketAddr> {
         self.number += 1;
+        // Nobody refreshes it, so all ways to it are of before.
+        let stale = self.members.iter().filter(|(_, member)| now.since(member.heard) >= SILENT);
+        let stale: Vec<_> = stale.map(|(id, _)| *id).collect();
+        for id in stale {
+            self.neighbours.iter_mut().for_each(|neighbour| {
+                neighbour.told.remove(&id);
+            });
+            self.look(id);
+        }
         self.members.retain(|_, member| now.since(member.heard) < DEAD);
         let members = &self.members;
         self.neighbours
@@ -332,6 +341,12 @@ impl Mesh {
         rng.shuffle(&mut others);
         others.truncate(SAMPLE);
         others
+    }
+
+    /// Neighbours that told nothing for so long.
+    pub(crate) fn quiet(&self, span: Duration, now: Instant) -> Vec<SocketAddr> {
+        let quiet = self.neighbours.iter().filter(|neighbour| now.since(neighbour.heard) >= span);
+        quiet.map(|neighbour| neighbour.addr).collect()
     }
 
     /// Somebody who is no neighbour.

@@ -56,15 +56,15 @@ impl Acquaintance {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
     known: Vec<Acquaintance>,
-    /// The same ones in the same order: what most look-ups need, which are of who is not here, or of one of many.
+    /// Hashes of their addresses, in the same order: most look-ups are of who is not here, or of one of many.
+    hashes: Vec<u32>,
+    /// Who was heard of when, in the same order.
     marks: Vec<Mark>,
 }
 
 /// Who is known of, in short.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    /// Of its address.
-    hash: u32,
     /// It is taken for gone. Its token is kept: should it be there after all, it is to be told that we are no child of it.
     gone: bool,
     /// When anybody heard of it last; of one that is gone, when it went.
@@ -86,14 +86,9 @@ impl View {
         self.known.iter().zip(&self.marks).filter(|(_, mark)| !mark.gone).map(|(known, _)| known)
     }
 
-    /// Reads something of what a look-up needs.
-    pub(crate) fn touch(&self) -> u64 {
-        self.marks.iter().step_by(4).fold(0, |sum, mark| sum ^ u64::from(mark.hash))
-    }
-
     fn at(&self, addr: SocketAddr) -> Option<usize> {
         let hash = hash(addr);
-        let same = self.marks.iter().enumerate().filter(|(_, mark)| mark.hash == hash);
+        let same = self.hashes.iter().enumerate().filter(|(_, other)| **other == hash);
         same.map(|(at, _)| at).find(|at| self.known[*at].addr == addr)
     }
 
@@ -138,11 +133,12 @@ impl View {
             shunned: Instant::ZERO,
             silent: 0,
         };
-        let mark = Mark { hash: hash(addr), gone: false, heard };
+        let (hash, mark) = (hash(addr), Mark { gone: false, heard });
         match oldest {
-            Some(at) => (self.known[at], self.marks[at]) = (new, mark),
+            Some(at) => (self.known[at], self.hashes[at], self.marks[at]) = (new, hash, mark),
             None => {
                 self.known.push(new);
+                self.hashes.push(hash);
                 self.marks.push(mark);
             }
         }
@@ -184,6 +180,7 @@ impl View {
         for at in (0..self.marks.len()).rev() {
             if now.since(self.marks[at].heard) >= FORGOTTEN {
                 self.known.swap_remove(at);
+                self.hashes.swap_remove(at);
                 self.marks.swap_remove(at);
             }
         }

@@ -419,3 +419,41 @@ impl Packet {
         to.freeze()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(addr: SocketAddr) -> Known {
+        Known { id: MemberId(u64::MAX), addr, age: 255 }
+    }
+
+    /// Whoever is asked for the first time answers at once, however many trees there are, as long as they fit.
+    #[test]
+    fn a_first_probe_is_as_long_as_its_answer() {
+        for addr in [SocketAddr::from(([255; 4], 65_535)), SocketAddr::from(([0xffff_u16; 8], 65_535))] {
+            for trees in [1, 6, 16] {
+                let status = TreeStatus { depth: 255, room: 255, delay: u16::MAX, far: u16::MAX };
+                let (trees_of, sample) = (alloc::vec![status; trees], alloc::vec![known(addr); SAMPLE]);
+                let answer = Answer::Status { heard: u32::MAX, trees: trees_of, sample };
+                let (transaction, token) = (u32::MAX, u32::MAX);
+                let packet = Packet::Answer { transaction, token, from: MemberId(u64::MAX), answer };
+                let length = packet.encode([0; 4], 0).len();
+                assert!(length <= first_probe(addr, trees), "{addr}, {trees} trees: {length}");
+            }
+        }
+    }
+
+    /// As many ways as a datagram has are no longer than one may be.
+    #[test]
+    fn ways_fit_into_a_datagram() {
+        let addr = SocketAddr::from(([0xffff_u16; 8], 65_535));
+        let route = Route { id: MemberId(u64::MAX), addr, number: u32::MAX, delay: u16::MAX };
+        let (source, routes) = (Some(MemberId(u64::MAX)), alloc::vec![route; ROUTES]);
+        let tell = Tell::Routes { source, uses: u16::MAX, routes };
+        let packet = Packet::Tell { token: u32::MAX, from: MemberId(u64::MAX), tell };
+        let wire = packet.encode([7; 4], 0);
+        assert!(wire.len() <= LARGEST, "{}", wire.len());
+        assert_eq!(Packet::decode(&wire, [7; 4]), Ok(packet));
+    }
+}

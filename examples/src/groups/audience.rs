@@ -52,6 +52,9 @@ impl Setting {
         config.patience = self.patience;
         config.flush = self.flush;
         config.policy = self.policy;
+        // Others ask for what is as old as the patience at most; what is kept for nobody is most of a member's memory.
+        let packets = 2.0 * self.patience.as_secs_f64() * f64::from(self.packets);
+        config.history = ((packets / f64::from(self.shape.data())) as usize).clamp(32, config.history);
         config
     }
 }

@@ -78,9 +78,6 @@ impl Esm {
         if tree_at >= live.trees.len() {
             return refuse(Refusal::NoTree);
         }
-        if by_mesh == Some(false) {
-            return refuse(Refusal::Full);
-        }
         let Some(place) = live.place(me, tree_at) else { return refuse(Refusal::Unsettled) };
         if place.path.contains(&id) {
             return refuse(Refusal::Loop);
@@ -97,6 +94,9 @@ impl Esm {
                 self.catch_up(addr, tree, generation, cx);
             }
             return Answer::Adopted(place);
+        }
+        if by_mesh == Some(false) {
+            return refuse(Refusal::Full);
         }
         if rests {
             // It costs a few bytes now and then, and no place.

@@ -250,6 +250,7 @@ impl Esm {
             Purpose::Hello => self.greet_next(cx),
             Purpose::Probe | Purpose::Link | Purpose::Survey => {
                 self.view.unanswered(question.to, cx.now() + SLACK);
+                self.is_silent(question.to, cx);
             }
             Purpose::Child(tree) => self.child_is_silent(question.to, tree, cx),
             // It sent something meanwhile: the answer was lost, or is late.

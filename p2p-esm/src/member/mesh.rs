@@ -15,6 +15,10 @@ use p2p_core::{Duration, Instant};
 const REFRESH: Duration = Duration::from_secs(10);
 /// How often somebody is asked to be a neighbour, as long as there are too few.
 const LINK: Duration = Duration::from_secs(1);
+/// Without a parent for so many rounds, new neighbours are looked for.
+const VAIN: u8 = 5;
+/// Who told nothing for so long is asked whether it is there, if others need its place.
+const QUIET: Duration = Duration::from_secs(2);
 /// Who was named is asked so soon.
 const AGAIN: Duration = Duration::from_millis(100);
 /// How often it is looked whether a link is worth adding, or one dropping.
@@ -79,16 +83,19 @@ impl Esm {
         let parents: Vec<_> = live.parents().into_iter().map(|(addr, _)| addr).collect();
         let children = live.trees.iter().flat_map(|tree| &tree.children).map(|child| child.addr);
         let needed: Vec<_> = children.chain(parents).collect();
+        // Ways that are told of may be of before the failure for which there is no parent.
+        let vain = live.trees.iter().any(|tree| tree.seek.as_ref().is_some_and(|seek| seek.rounds >= VAIN));
         let Some(mesh) = live.mesh.as_deref_mut() else { return };
         if mesh.next_refresh <= now {
             mesh.next_refresh = now + REFRESH / 2 + cx.rng().phase(REFRESH);
             let silent = mesh.refresh(now);
             silent.into_iter().for_each(|addr| self.tell_known(addr, Tell::Unlink, cx));
             self.tell_neighbours(None, cx);
+            self.measure_neighbours(cx);
         }
         let Some(mesh) = self.mesh() else { return };
         let few = mesh.neighbours().len() < LEAST.min(most);
-        let is_astray = !is_source && mesh.to_source().next().is_none();
+        let is_astray = !is_source && (vain || mesh.to_source().next().is_none());
         let mut ask = None;
         if mesh.next_link <= now {
             mesh.next_link = now + LINK / 2 + cx.rng().phase(LINK);
@@ -130,6 +137,24 @@ impl Esm {
         cx.rng().choose(&live.doors).copied()
     }
 
+    /// Neighbours that asked us, and were never asked themselves, are: their answers take as long as the way there and back.
+    fn measure_neighbours(&mut self, cx: &mut Context<'_>) {
+        let Some(mesh) = self.mesh() else { return };
+        let addrs: Vec<_> = mesh.neighbours().iter().map(|neighbour| neighbour.addr).collect();
+        for addr in addrs {
+            if self.view.get(addr).is_none_or(|known| known.round_trip.is_none()) {
+                self.ask(addr, Ask::Probe, Purpose::Probe, cx);
+            }
+        }
+    }
+
+    /// Somebody did not answer: if it is gone, it is no neighbour.
+    pub(super) fn is_silent(&mut self, addr: SocketAddr, cx: &mut Context<'_>) {
+        if self.has_mesh() && self.view.iter().all(|known| known.addr != addr) {
+            self.unlinked(addr, cx);
+        }
+    }
+
     /// Whoever was asked has no room for a neighbour.
     pub(super) fn not_linked(&mut self, instead: &[Known], now: Instant) {
         self.view.learn(instead, now);
@@ -156,7 +181,8 @@ impl Esm {
 
     pub(super) fn link_me(&self, to: SocketAddr, now: Instant) -> Ask {
         let State::Live(live) = &self.state else { return Ask::Probe };
-        let astray = live.mesh.as_ref().is_none_or(|mesh| mesh.to_source().next().is_none());
+        let vain = live.trees.iter().any(|tree| tree.seek.as_ref().is_some_and(|seek| seek.rounds >= VAIN));
+        let astray = vain || live.mesh.as_ref().is_none_or(|mesh| mesh.to_source().next().is_none());
         Ask::Link { token: self.tokens.of(to, now), astray }
     }
 
@@ -185,7 +211,10 @@ impl Esm {
             return refuse(Refusal::Leaving);
         }
         if !mesh.is_neighbour(peer) && mesh.neighbours().len() >= most {
-            return Answer::Refused { why: Refusal::Full, instead: mesh.some(peer, cx.rng()) };
+            let instead = mesh.some(peer, cx.rng());
+            let quiet = if astray { mesh.quiet(QUIET, now) } else { Vec::new() };
+            quiet.into_iter().for_each(|addr| self.ask(addr, Ask::Probe, Purpose::Probe, cx));
+            return Answer::Refused { why: Refusal::Full, instead };
         }
         mesh.link((id, peer), token, round_trip, now);
         // It is told everybody as soon as it has heard that.

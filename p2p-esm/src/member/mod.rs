@@ -172,7 +172,7 @@ impl Esm {
             .map(|tree| tree.parent.as_ref().map(tree::Parent::delay))
     }
 
-    /// Reads something of each part of memory that the next datagram needs: for
+    /// Reads something of each part of memory that the next symbol needs: for
     /// [`Sim::look_into`](https://docs.rs/p2p-sim) and drivers like it. The number means nothing.
     #[must_use]
     pub fn touch(&self) -> u64 {
@@ -181,7 +181,7 @@ impl Esm {
         let parent = |tree: &Tree| tree.parent.as_ref().map_or(0, |parent| parent.place.path.len() as u64);
         let child = |tree: &Tree| tree.children.first().map_or(0, |child| u64::from(child.token));
         let trees = live.trees.iter().fold(0, |sum, tree| sum ^ parent(tree) ^ child(tree));
-        self.view.touch() ^ next ^ trees ^ live.signed ^ live.tick_at.as_nanos()
+        next ^ trees ^ live.signed ^ live.tick_at.as_nanos()
     }
 
     fn live(&mut self) -> Option<&mut Live> {
