@@ -24,9 +24,21 @@ impl Live {
         self.trees.iter().map(super::Tree::staying).sum()
     }
 
-    /// Symbols in a second that it sends, as children in one tree: who is told to move counts until it has.
-    pub(super) fn load(&self) -> usize {
-        self.trees.iter().map(super::Tree::fed_children).sum()
+    /// Whether a child that gives its place to another one is sent symbols until it has a parent. In one tree it is: all
+    /// that are behind it would be without meanwhile. Where there are others, it and they are caught up instead, and
+    /// nobody ever sends more than it may.
+    const fn sees_off(&self) -> bool {
+        self.trees.len() == 1
+    }
+
+    /// Children that take of what it may send in a tree.
+    fn load_of(&self, tree: &super::Tree) -> usize {
+        if self.sees_off() { tree.staying() } else { tree.fed_children() }
+    }
+
+    /// The same in all trees.
+    fn load(&self) -> usize {
+        self.trees.iter().map(|tree| self.load_of(tree)).sum()
     }
 
     /// Children that it has room for in a tree.
@@ -34,7 +46,7 @@ impl Live {
         let copies = usize::from(self.copies);
         if self.source.is_some() {
             // The same in each.
-            return (copies / self.trees.len()).saturating_sub(self.trees[tree].fed_children());
+            return (copies / self.trees.len()).saturating_sub(self.load_of(&self.trees[tree]));
         }
         if tree == self.own { copies.saturating_sub(self.load()) } else { 0 }
     }
@@ -124,9 +136,13 @@ impl Esm {
             };
             displaced = Some((child.addr, child.token));
         }
-        // One for the other: both at once would be more than it may send.
+        let sees_off = live.sees_off();
         if let Some((displaced, _)) = displaced {
-            live.trees[tree_at].children.retain(|child| child.addr != displaced);
+            if !sees_off {
+                live.trees[tree_at].children.retain(|child| child.addr != displaced);
+            } else if let Some(child) = live.trees[tree_at].child(displaced) {
+                child.moves = Some(now + MOVING);
+            }
         }
         let with_room = |child: &&Child| child.like.spare > 0 && child.moves.is_none() && !child.rests;
         let to = displaced.and_then(|_| {
@@ -141,7 +157,8 @@ impl Esm {
             self.catch_up(addr, tree, generation, cx);
         }
         if let Some((child, token)) = displaced {
-            self.tell(child, token, Tell::Replaced { tree, to }, cx);
+            let tell = if sees_off { Tell::Move { tree, to } } else { Tell::Replaced { tree, to } };
+            self.tell(child, token, tell, cx);
         }
         Answer::Adopted(place)
     }
