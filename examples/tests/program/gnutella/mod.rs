@@ -1,7 +1,6 @@
 //! `gnutella` on loopback: two ultrapeers, their leaves, and people who search, get and browse.
 
 mod files;
-mod live;
 mod wrong;
 
 use crate::rig::{Place, Running, field, number, text};
