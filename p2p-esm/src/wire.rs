@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub const KIND: u8 = 0xe0;
 
 /// The version of what members say to each other.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// Bytes of the head.
 const HEAD: usize = 1 + 4 + 1;

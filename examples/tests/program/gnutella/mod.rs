@@ -1,7 +1,6 @@
 //! `gnutella` on loopback: two ultrapeers, their leaves, and people who search, get and browse.
 
 mod files;
-mod live;
 #[cfg(feature = "tls")]
 mod secured;
 mod wrong;
