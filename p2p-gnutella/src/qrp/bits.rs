@@ -40,7 +40,7 @@ impl Bits {
         Self { groups: vec![Group::default(); words.div_ceil(GROUP)].into(), kept: Vec::new() }
     }
 
-    /// The same with all words kept, to be filled: see [`packed`](Self::packed).
+    /// The same with all words kept, to be filled: see [`pack`](Self::pack).
     pub(super) fn open(words: usize) -> Self {
         let mut bits = Self::new(words);
         bits.open_all();
