@@ -127,9 +127,11 @@ pub struct Counts {
     pub asked_twice: u64,
     /// Manifests that were here already.
     pub signed_twice: u64,
-    /// Datagrams that are of no use: symbols and manifests that the source did not sign, or nobody expects; answers that
-    /// nobody asked for, or that came too late; what has no valid token, and what is no packet of the group.
+    /// Datagrams that are of no use: symbols and manifests that the source did not sign, or nobody expects; what has no
+    /// valid token, and what is no packet of the group.
     pub bad: u64,
+    /// Answers that nobody asked for, or that came too late.
+    pub unasked: u64,
     /// Symbols sent on, or sent again.
     pub sent: u64,
     /// Their bytes, and those of manifests, heads of UDP and IP not counted.
@@ -339,7 +341,7 @@ impl Esm {
             }
             Packet::Answer { transaction, token, from, answer } => {
                 let Some(question) = self.questions.answered(transaction, peer) else {
-                    self.counts.bad += 1;
+                    self.counts.unasked += 1;
                     return;
                 };
                 self.wake(cx);
