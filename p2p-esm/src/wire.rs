@@ -8,8 +8,8 @@
 //! | rest | a [`Packet`] in [postcard](https://postcard.jamesmunns.com/wire-format), then any number of zeros |
 //!
 //! Nobody is sent more bytes than it sent before it proved its address, by showing the *token* that it was sent there.
-//! Who has no token yet fills its question up with zeros, to the length of the answer ([`FIRST_WORD`] at most). Symbols go to children only, and to who asks
-//! for what it misses: both have shown a token.
+//! Who has no token yet fills its question up with zeros, to the length of the answer ([`FIRST_WORD`] at most). Symbols go
+//! to children only, and to who asks for what it misses: both have shown a token.
 
 use crate::announcement::Announcement;
 #[cfg(doc)]
