@@ -75,8 +75,8 @@ impl Esm {
     }
 
     /// What a parent costs by which we are so many milliseconds and hops from the source. A mesh has no say in hops.
-    pub(super) fn price(&self, delay: u16, depth: usize) -> u32 {
-        if self.has_mesh() { delay.into() } else { cost(delay, depth) }
+    pub(super) fn price(&self, delay: u16, depth: usize, round_trip: Duration) -> u32 {
+        if self.has_mesh() { delay.into() } else { cost(delay, depth) + self.detour(round_trip) }
     }
 
     /// Who could be our parent in a tree, nearest to the source first.
@@ -122,7 +122,7 @@ impl Esm {
         }
         let (delay, depth, addr) = (parent.delay(), parent.place.path.len(), parent.addr);
         let took = parent.round_trip;
-        let current = self.price(delay, depth) + self.detour(took);
+        let current = self.price(delay, depth, took);
         let mut offers = self.offers(tree, self.is_native(tree), false, now);
         offers.retain(|(_, other)| *other != addr);
         let Some((by_it, best)) = offers.into_iter().min() else { return };
@@ -151,7 +151,7 @@ impl Esm {
             self.view.note(grandparent, above, now);
             return Some(above);
         }
-        let current = cost(parent.delay(), parent.place.path.len()) + self.detour(parent.round_trip);
+        let current = self.price(parent.delay(), parent.place.path.len(), parent.round_trip);
         let promises = |known: &Acquaintance| {
             let (_, trees) = known.status.as_ref()?;
             let status = trees.get(tree)?;

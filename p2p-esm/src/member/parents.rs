@@ -47,13 +47,17 @@ impl Esm {
         let is_unwanted = !self.wants_parent(tree, now) || self.leads_through_us(&place.path, now);
         // It was chosen by what it said of itself, some time ago.
         let half = u16::try_from(round_trip.as_millis() / 2).unwrap_or(u16::MAX);
-        let by_it = self.price(place.delay.saturating_add(half), place.path.len());
+        let by_it = self.price(place.delay.saturating_add(half), place.path.len(), round_trip);
         let State::Live(live) = &self.state else { return };
         let current = live.trees.get(usize::from(tree)).and_then(|at| at.parent.as_ref());
         let is_worse = better
             && current.is_some_and(|parent| {
                 let is_other = parent.addr != addr && !parent.moves && !parent.doubted;
-                is_other && !is_better(by_it, self.price(parent.delay(), parent.place.path.len()))
+                is_other
+                    && !is_better(
+                        by_it,
+                        self.price(parent.delay(), parent.place.path.len(), parent.round_trip),
+                    )
             });
         let Some(live) = self.live() else { return };
         let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
