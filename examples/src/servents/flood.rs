@@ -31,7 +31,15 @@ pub fn flood_by_machines(graph: &Graph, seed: u64, asked: &[(usize, u8)]) -> Vec
             sim.ask(*node, Command::Join(Bootstrap { peers, ..Bootstrap::default() }));
         }
     }
-    sim.run_for(Duration::from_secs(2));
+    // Who has many neighbours dials them a few at a time.
+    let linked =
+        |sim: &Sim<Servent>| nodes.iter().map(|node| sim.machine(*node).neighbours().count()).sum::<usize>();
+    for _ in 0..60 {
+        sim.run_for(Duration::from_secs(2));
+        if linked(&sim) == 2 * graph.edges().count() {
+            break;
+        }
+    }
     let count = |sim: &Sim<Servent>| {
         nodes.iter().map(|node| sim.machine(*node).counts()).fold((0, 0), |(messages, reached), counts| {
             (messages + counts.queries_out, reached + counts.queries_new)
@@ -63,6 +71,16 @@ mod tests {
         for ((source, ttl), by_machines) in asked.iter().zip(flood_by_machines(&graph, 4, &asked)) {
             let form = flood(&holders, *source, (*ttl).into(), &mut scratch);
             assert_eq!(by_machines, Flood { messages: form.messages, reached: form.reached });
+        }
+    }
+
+    /// As many as the best connected servent of the SNAP graph, dialled by all of them and dialling all of them.
+    #[test]
+    fn a_hub_has_all_its_neighbours() {
+        for hub in [0, 103] {
+            let graph = Graph::of_edges(104, (0..104).filter(|at| *at != hub).map(|at| (hub, at)));
+            let floods = flood_by_machines(&graph, 5, &[(hub as usize, 1), (50, 2)]);
+            assert_eq!(floods, [Flood { messages: 103, reached: 103 }; 2], "{hub}");
         }
     }
 }

@@ -14,14 +14,19 @@ pub struct Graph {
 
 /// Text is no list of edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GraphError {
-    /// The line, from 1.
-    pub line: usize,
+pub enum GraphError {
+    /// This line is none, counted from 1.
+    NoEdge(usize),
+    /// No line is one.
+    Empty,
 }
 
 impl std::fmt::Display for GraphError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "line {} is no edge", self.line)
+        match self {
+            Self::NoEdge(line) => write!(f, "line {line} is no edge"),
+            Self::Empty => f.write_str("no edges"),
+        }
     }
 }
 
@@ -44,7 +49,7 @@ impl Graph {
     /// A list of edges as SNAP has it: two numbers a line, `#` before what is none. Nodes are numbered as they come.
     ///
     /// # Errors
-    /// If a line is no edge.
+    /// If a line is no edge, or there is none.
     pub fn of_text(text: &str) -> Result<Self, GraphError> {
         let mut numbers = BTreeMap::new();
         let mut edges = Vec::new();
@@ -53,7 +58,7 @@ impl Graph {
         {
             let mut words = line.split_whitespace().map(str::parse::<u64>);
             let (Some(Ok(a)), Some(Ok(b)), None) = (words.next(), words.next(), words.next()) else {
-                return Err(GraphError { line: at + 1 });
+                return Err(GraphError::NoEdge(at + 1));
             };
             let mut number = |name| {
                 let next = numbers.len() as u32;
@@ -61,6 +66,9 @@ impl Graph {
             };
             let edge = (number(a), number(b));
             edges.push(edge);
+        }
+        if edges.is_empty() {
+            return Err(GraphError::Empty);
         }
         Ok(Self::of_edges(numbers.len(), edges))
     }
@@ -229,6 +237,7 @@ mod tests {
         let graph = Graph::of_text("# Nodes: 4\n7\t9\n9\t7\n7 5\r\n5 100\n").unwrap();
         assert_eq!((graph.nodes(), graph.edges().count()), (4, 3));
         assert_eq!(graph.neighbours(0), [1, 2]);
-        assert_eq!(Graph::of_text("1 2\n3\n").unwrap_err(), GraphError { line: 2 });
+        assert_eq!(Graph::of_text("1 2\n3\n").unwrap_err(), GraphError::NoEdge(2));
+        assert_eq!(Graph::of_text("# Nodes: 0\n").unwrap_err(), GraphError::Empty);
     }
 }

@@ -156,6 +156,7 @@ impl Config {
             query_rate: u64::MAX,
             ultrapeers: usize::from(u16::MAX),
             per_address: u64::MAX,
+            visitors: usize::from(u16::MAX),
             ..Limits::default()
         };
         Self {
