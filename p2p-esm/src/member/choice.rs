@@ -55,8 +55,7 @@ impl Esm {
         if !has_room || usize::from(status.depth) + 1 >= DEEPEST {
             return None;
         }
-        let cost = cost(status.delay.saturating_add(distance / 2), usize::from(status.depth) + 1);
-        let cost = cost + self.detour(took);
+        let cost = self.price(status.delay.saturating_add(distance / 2), usize::from(status.depth) + 1, took);
         let full = if native { 0 } else { 4 - u32::from(status.room.min(4)) };
         // Who is full takes nobody but for another one, so who has room is asked first, if only in other trees.
         let crowded = match (status.room, native && distance < status.far) {
@@ -120,8 +119,8 @@ impl Esm {
         if parent.rests || parent.moves {
             return;
         }
-        let (delay, depth, addr) = (parent.delay(), parent.place.path.len(), parent.addr);
-        let took = parent.round_trip;
+        let (depth, addr) = (parent.place.path.len(), parent.addr);
+        let (delay, took) = (parent.delay(), parent.round_trip);
         let current = self.price(delay, depth, took);
         let mut offers = self.offers(tree, self.is_native(tree), false, now);
         offers.retain(|(_, other)| *other != addr);

@@ -169,19 +169,21 @@ impl Live {
     /// What is to be asked for of a generation that was asked for so often, if what misses will hardly come by itself.
     fn want(&self, missing: &Missing, tries: u8, feeds: &[bool], now: Instant) -> Option<Want> {
         let is_late = now >= self.late_at(missing);
+        if self.is_open(missing) && !is_late {
+            return None;
+        }
         let coming = self.coming(missing, feeds);
         let (count, but) = match missing.wanted {
             Some(wanted) if is_late => (wanted, 0),
             Some(wanted) => (wanted.saturating_sub(coming.count_ones() as u8), coming),
             // A later batch that is signed left it behind, or it waited for longer than the source ever took to sign.
-            None if is_late || !self.is_open(missing) => {
+            None => {
                 // Who does not know how many packets it has asks for as many as there can be.
                 let but = if tries == 0 { coming } else { 0 };
                 let most = self.broadcast.shape.data().saturating_sub(missing.here.count_ones() as u8);
                 let absent = (missing.all & !missing.here & !but).count_ones() as u8;
                 (most.min(absent), but)
             }
-            None => return None,
         };
         let manifest = missing.wanted.is_none();
         // The low 32 bits are what the wire has.

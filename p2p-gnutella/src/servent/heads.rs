@@ -74,9 +74,8 @@ impl Servent {
     fn head_target(&self, ping: &HeadPing) -> Result<Option<LinkId>, ()> {
         let Some(leaf) = ping.leaf().filter(|leaf| *leaf != self.guid) else { return Ok(None) };
         // By its own word in the handshake, or when it asked for a push proxy.
-        let is_leaf = |id: LinkId| self.links.get(id).is_some_and(|link| link.peer_role == Role::Leaf);
         let by_name = self.links.iter().find(|link| link.peer_role == Role::Leaf && link.guid == Some(leaf));
-        let by_way = || self.pushes.get(&leaf).filter(|id| is_leaf(*id));
+        let by_way = || self.pushes.get(&leaf).filter(|id| self.links.is_leaf(*id));
         by_name.map(|link| link.id).or_else(by_way).map(Some).ok_or(())
     }
 

@@ -252,8 +252,7 @@ impl Servent {
             }
             return;
         }
-        let is_leaf = |way: &LinkId| self.links.get(*way).is_some_and(|link| link.peer_role == Role::Leaf);
-        let Some(way) = self.way_to(&push.servent).filter(is_leaf) else {
+        let Some(way) = self.way_to(&push.servent).filter(|way| self.links.is_leaf(*way)) else {
             self.counts.astray += 1;
             return;
         };

@@ -245,6 +245,11 @@ impl Links {
         self.places.get(id.place())?.as_ref().filter(|link| link.id == id)
     }
 
+    /// Whether it is a neighbour, and a leaf.
+    pub(crate) fn is_leaf(&self, id: LinkId) -> bool {
+        self.get(id).is_some_and(|link| link.peer_role == Role::Leaf)
+    }
+
     pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
         self.places.get_mut(id.place())?.as_mut().filter(|link| link.id == id)
     }

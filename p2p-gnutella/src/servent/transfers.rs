@@ -3,7 +3,6 @@
 use super::event::{Event, Wish};
 use super::{Error, Servent, Timer};
 use crate::Guid;
-use crate::handshake::Role;
 use crate::transfer::{self, Ask, Locator, Transfers};
 use crate::wire::{Header, Kind, Message, NO_ADDRESS, Push};
 use alloc::collections::{BTreeSet, VecDeque};
@@ -108,9 +107,7 @@ impl Servent {
             }
             Ask::Forward { conn, servent, number, to } => {
                 // Only for leaves that are linked here: who asks for others may be after whoever is at `to`.
-                let way = self.way_to(&servent);
-                let is_leaf =
-                    way.and_then(|way| self.links.get(way)).is_some_and(|link| link.peer_role == Role::Leaf);
+                let is_leaf = self.way_to(&servent).is_some_and(|way| self.links.is_leaf(way));
                 let to = match to {
                     SocketAddr::V4(v4) => (Some(v4), None),
                     SocketAddr::V6(v6) => (None, Some(v6)),

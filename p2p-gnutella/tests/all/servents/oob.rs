@@ -225,6 +225,18 @@ fn what_is_said_until_hits_are_sent() {
     }
 }
 
+/// A hit that bears a token, if there is one.
+pub(super) fn hit(index: u32, token: &[u8]) -> Message {
+    let mut hit = HitBuilder::new(SocketAddrV4::new([203, 0, 113, 20].into(), 6_346), 6);
+    hit.record(index, 2, b"blue train", |_| {});
+    let flags = HitFlags::new(false, false, false);
+    Message::QueryHit(hit.finish(VendorCode(*b"TEST"), flags, Guid([8; 16]), |private| {
+        if !token.is_empty() {
+            ggep::Writer::new(private).put(name::SECURE_OOB, token);
+        }
+    }))
+}
+
 /// What a stranger has to say so that a servent believes that it is reached.
 pub(super) fn reach(victim: &mut Victim) {
     let mut b = victim.link(99, Role::Ultrapeer, false);
@@ -284,16 +296,6 @@ fn hits_are_taken_of_who_was_claimed_from_and_with_the_token() {
     let claim = vendor(&claims[0].2);
     let token = claim.oob_token().unwrap();
     assert!(matches!(claim, VendorMessage::OobAck { wanted: 2, .. }));
-    let hit = |index: u32, token: &[u8]| {
-        let mut hit = HitBuilder::new(SocketAddrV4::new([203, 0, 113, 20].into(), 6_346), 6);
-        hit.record(index, 2, b"blue train", |_| {});
-        let flags = HitFlags::new(false, false, false);
-        Message::QueryHit(hit.finish(VendorCode(*b"TEST"), flags, Guid([8; 16]), |private| {
-            if !token.is_empty() {
-                ggep::Writer::new(private).put(name::SECURE_OOB, token);
-            }
-        }))
-    };
     let found = |victim: &Victim| victim.told.iter().filter(|event| matches!(event, Event::Hit(_))).count();
     let header = head(name, Kind::QUERY_HIT, 1, 0);
     datagram(&mut victim, holder, header, &hit(1, b""));

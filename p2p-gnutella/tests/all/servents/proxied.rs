@@ -1,7 +1,7 @@
 //! Hits by UDP that ultrapeers take for their leaves.
 
 use super::net::{Net, config};
-use super::oob::{datagram, line, reach, said_by, sent, vendor};
+use super::oob::{datagram, hit, line, reach, said_by, sent, vendor};
 use super::victim::{LISTENS, Stranger, Victim, guid, head};
 use bytes::{BufMut, Bytes, BytesMut};
 use p2p_core::{Input, StreamInput};
@@ -10,11 +10,9 @@ use p2p_gnutella::ggep::{self, fields::name};
 use p2p_gnutella::handshake::Role;
 use p2p_gnutella::servent::{Config, Mode, Timer, Wish};
 use p2p_gnutella::wire::vendor::{MessageType, SupportedMessages};
-use p2p_gnutella::wire::{
-    Frame, Header, HitBuilder, HitFlags, Kind, Message, Query, QueryFlags, VendorCode, VendorMessage,
-};
+use p2p_gnutella::wire::{Frame, Header, Kind, Message, Query, QueryFlags, VendorCode, VendorMessage};
 use p2p_sim::NodeIx;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 
 /// A leaf without UDP, or one that forbids it, at the end of the line.
 fn deaf(net: &mut Net, up: NodeIx, allows: bool) -> NodeIx {
@@ -177,17 +175,6 @@ fn a_leaf_forbids_it_for_all_of_its_queries_and_allows_it_again() {
         let vetoes = vetoes.filter(|message| *message == said_by(&VendorMessage::OobProxyVeto(None)));
         assert_eq!(vetoes.count(), says);
     }
-}
-
-fn hit(index: u32, token: &[u8]) -> Message {
-    let mut hit = HitBuilder::new(SocketAddrV4::new([203, 0, 113, 20].into(), 6_346), 6);
-    hit.record(index, 2, b"blue train", |_| {});
-    let flags = HitFlags::new(false, false, false);
-    Message::QueryHit(hit.finish(VendorCode(*b"TEST"), flags, Guid([8; 16]), |private| {
-        if !token.is_empty() {
-            ggep::Writer::new(private).put(name::SECURE_OOB, token);
-        }
-    }))
 }
 
 /// The hits that the leaf heard since.
