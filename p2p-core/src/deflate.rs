@@ -227,6 +227,25 @@ pub fn inflate(input: &[u8], max: usize) -> Result<Vec<u8>, InflateError> {
     })
 }
 
+/// Writes the content of a whole zlib stream into `out`; how many bytes that are. What is behind its end counts for nothing.
+///
+/// # Errors
+/// If it is no zlib stream, has no end, or holds more than there is room for.
+pub fn inflate_into(input: &[u8], out: &mut [u8]) -> Result<usize, InflateError> {
+    use miniz_oxide::inflate::TINFLStatus;
+    use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
+    let flags = inflate_flags::TINFL_FLAG_PARSE_ZLIB_HEADER
+        | inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF
+        | inflate_flags::TINFL_FLAG_COMPUTE_ADLER32;
+    match decompress(&mut DecompressorOxide::new(), input, out, 0, flags) {
+        (TINFLStatus::Done, _, written) => Ok(written),
+        (TINFLStatus::HasMoreOutput, read, written) => {
+            Err(InflateError::Bomb { read: read as u64, written: written as u64 + 1 })
+        }
+        _ => Err(InflateError::Corrupt),
+    }
+}
+
 /// Stored blocks, each with its length and the complement of that.
 fn store(input: &[u8], out: &mut BytesMut) {
     for part in input.chunks(usize::from(u16::MAX)) {

@@ -32,6 +32,7 @@ mod bits;
 mod hash;
 mod patch;
 mod receiver;
+mod runs;
 mod table;
 mod wanted;
 mod words;

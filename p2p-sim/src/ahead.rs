@@ -42,7 +42,7 @@ impl<M: Machine> Sim<M> {
         black_box(touched);
         let Some(touch) = self.touch else { return };
         let mut touched = 0;
-        for what in happenings {
+        for what in happenings.clone() {
             let node = match what {
                 Happening::Datagram { to: node, .. } | Happening::Timer { node, .. } => Some(*node),
                 Happening::Arrive(way) | Happening::Deliver(way) => self.wires.receiver(*way),
@@ -50,6 +50,17 @@ impl<M: Machine> Sim<M> {
             };
             if let Some(node) = node.and_then(|node| self.nodes.get(node as usize)) {
                 touched ^= touch(&node.machine);
+            }
+        }
+        black_box(touched);
+        let Some(touch) = self.touch_for else { return };
+        let mut touched = 0;
+        for what in happenings {
+            if let Happening::Arrive(way) | Happening::Deliver(way) = what
+                && let Some((conn, data)) = self.wires.coming(*way)
+                && let Some(node) = self.wires.receiver(*way).and_then(|node| self.nodes.get(node as usize))
+            {
+                touched ^= touch(&node.machine, conn, data);
             }
         }
         black_box(touched);

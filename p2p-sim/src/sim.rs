@@ -15,8 +15,8 @@ use crate::world::World;
 use bytes::Bytes;
 use core::net::IpAddr;
 use p2p_core::{
-    Cx, Duration, Effect, Input, Instant, IoError, Job, JobId, Machine, OpId, OpInput, Rng, SocketId, Source,
-    UnixTime,
+    ConnId, Cx, Duration, Effect, Input, Instant, IoError, Job, JobId, Machine, OpId, OpInput, Rng, SocketId,
+    Source, UnixTime,
 };
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -238,6 +238,7 @@ pub struct Sim<M: Machine> {
     ops: Vec<Operation<M>>,
     hook: Option<Hook<M>>,
     pub(crate) touch: Option<fn(&M) -> u64>,
+    pub(crate) touch_for: Option<fn(&M, ConnId, &[u8]) -> u64>,
 }
 
 impl<M: Machine> core::fmt::Debug for Sim<M> {
@@ -282,6 +283,7 @@ impl<M: Machine> Sim<M> {
             ops: Vec::new(),
             hook: None,
             touch: None,
+            touch_for: None,
         }
     }
 
@@ -407,6 +409,11 @@ impl<M: Machine> Sim<M> {
     /// Nothing but speed follows from it.
     pub fn look_into(&mut self, touch: fn(&M) -> u64) {
         self.touch = Some(touch);
+    }
+
+    /// The same for what comes on a stream: `touch` is told which and what, and reads what the machine needs for that.
+    pub fn look_into_for(&mut self, touch: fn(&M, ConnId, &[u8]) -> u64) {
+        self.touch_for = Some(touch);
     }
 
     /// A node's machine, alive or dead.

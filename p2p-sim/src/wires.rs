@@ -346,6 +346,15 @@ impl Wires {
         }
     }
 
+    /// The stream, as the receiver names it, and the data that come next by a way, if they are data.
+    pub(crate) fn coming(&self, way: Way) -> Option<(ConnId, &[u8])> {
+        let Some(Slot::Used(wire)) = self.slots.get(way.slot as usize) else { return None };
+        match wire.lanes[way.side as usize].chunks.front() {
+            Some((_, Chunk::Data(data))) => Some((wire.ends[1 - way.side as usize].id, data)),
+            _ => None,
+        }
+    }
+
     /// The stream in a slot that a handle points to.
     pub(crate) fn at(&mut self, slot: u32) -> Option<&mut Wire> {
         match self.slots.get_mut(slot as usize) {

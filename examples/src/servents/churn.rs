@@ -121,6 +121,7 @@ impl Churn {
         let mut sim: Sim<Servent> = Sim::new(seed, Uniform::ms(20..80));
         sim.reserve(self.nodes);
         sim.look_into(Servent::touch);
+        sim.look_into_for(Servent::touch_for);
         let hits = Hits::default();
         let tell = hits.clone();
         sim.on_event(move |_, _, op, event| {

@@ -1,11 +1,11 @@
 //! [`update`]: the messages that make a neighbour's copy of a table the newest.
 
 use super::Table;
+use super::runs::deflate_runs;
 use crate::wire::{Compressor, Patch, Route};
 use alloc::vec;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use p2p_core::deflate::deflate;
 
 /// The distance that stands for nothing: files are one hop away, so two is as good as none (gtk-gnutella).
 pub const INFINITY: u8 = 2;
@@ -29,7 +29,7 @@ pub fn update(old: Option<&Table>, new: &Table, entry_bits: u8) -> Vec<Route> {
         messages.push(Route::Reset { slots: new.slots(), infinity: INFINITY });
     }
     let plain = differences(old, new, entry_bits);
-    let packed = deflate(&plain);
+    let packed = deflate_runs(&plain);
     let (compressor, data) =
         if packed.len() < plain.len() { (Compressor::Zlib, packed) } else { (Compressor::None, plain) };
     let data = Bytes::from(data);

@@ -2,13 +2,14 @@
 
 use super::{BITS_MAX, BITS_MIN, Table};
 use crate::wire::{Compressor, Patch, Route};
+use alloc::vec::Vec;
 use bytes::Bytes;
-use p2p_core::deflate::{InflateError, InflateLimits, Inflater};
+use p2p_core::deflate::{InflateError, InflateLimits, Inflater, inflate_into};
 
 /// A neighbour's table.
 ///
-/// It is changed as parts come, so nothing is kept of them. While a patch is compressed a decompressor is held (43 kB), and
-/// what comes out goes into the table at once: a bomb stops where the table ends.
+/// It is changed as parts come, so nothing is kept of them. While a patch of several parts is compressed a decompressor is held
+/// (43 kB), and what comes out goes into the table at once: a bomb stops where the table ends.
 #[derive(Debug)]
 pub struct Receiver {
     bits_max: u8,
@@ -173,8 +174,9 @@ impl Sequence {
             return Err(RouteError::EntryBits(entry_bits));
         }
         let inflater = match compressor {
+            // Of a part that is all, whatever is short is inflated in one go.
+            Compressor::Zlib if count == 1 => None,
             Compressor::None => None,
-            // The table is the limit.
             Compressor::Zlib => Some(Inflater::new(InflateLimits::NONE)),
             Compressor::Other(_) => return Err(RouteError::Compressor(compressor)),
         };
@@ -187,7 +189,28 @@ impl Sequence {
     }
 
     fn data(&mut self, data: &Bytes, table: &mut Table, infinity: u8) -> Result<(), RouteError> {
-        let Some(mut inflater) = self.inflater.take() else { return self.plain(data, table, infinity) };
+        let mut inflater = match (self.compressor, self.inflater.take()) {
+            (Compressor::Zlib, Some(inflater)) => inflater,
+            (Compressor::Zlib, None) if self.len(table) <= WHOLE_MAX => {
+                let (mut short, mut long) = ([0; SHORT_MAX], Vec::new());
+                let whole = match self.len(table) {
+                    len @ ..=SHORT_MAX => &mut short[..len],
+                    len => {
+                        long.resize(len, 0);
+                        &mut long[..]
+                    }
+                };
+                let len = match inflate_into(data, whole) {
+                    Ok(len) => len,
+                    Err(InflateError::Bomb { .. }) => return Err(RouteError::TooLong),
+                    Err(_) => return Err(RouteError::Corrupt),
+                };
+                return self.plain(whole.get(..len).unwrap_or_default(), table, infinity);
+            }
+            // The table is the limit.
+            (Compressor::Zlib, None) => Inflater::new(InflateLimits::NONE),
+            _ => return self.plain(data, table, infinity),
+        };
         let mut input = data.clone();
         loop {
             match inflater.read(&mut input) {
@@ -236,6 +259,10 @@ fn change(table: &mut Table, slot: usize, delta: i8, infinity: u8) {
     }
 }
 
+/// Bytes of a patch that are inflated in one go: those of a table of 2^17 slots with four bits for each.
+const WHOLE_MAX: usize = 64 << 10;
+/// Of those the ones that need no memory but the stack: with a bit for each.
+const SHORT_MAX: usize = 16 << 10;
 /// Bytes that are looked at together.
 const STRIDE: usize = 32;
 

@@ -195,9 +195,19 @@ impl Table {
         }
     }
 
+    /// Which of 2^`bits` buckets of slots have any set, of a hash that begins with the bucket's number; some perhaps twice.
+    pub(crate) fn buckets(&self, bits: u8) -> impl Iterator<Item = usize> {
+        let (less, more) = (self.bits.saturating_sub(bits), bits.saturating_sub(self.bits));
+        self.set_slots().map(move |slot| slot >> less).flat_map(move |at| at << more..(at + 1) << more)
+    }
+
     pub(super) fn set_slots(&self) -> impl Iterator<Item = usize> {
-        self.set.words().flat_map(|(at, word)| {
-            (0..WORD).filter(move |bit| word & FIRST >> bit != 0).map(move |bit| at * WORD + bit)
+        self.set.words().flat_map(|(at, mut word)| {
+            core::iter::from_fn(move || {
+                let bit = word.leading_zeros() as usize;
+                word &= !FIRST.checked_shr(bit as u32)?;
+                Some(at * WORD + bit)
+            })
         })
     }
 }

@@ -5,11 +5,12 @@ use super::config::Limits;
 use super::event::Neighbour;
 use super::queue::Queue;
 use super::route::decide::Facing;
+use super::sieve::{LANE, Sieve};
 use crate::Guid;
 use crate::deflate::{Deflater, Inflater, LINK, LINK_LEVEL};
 use crate::handshake::{self, Role, Version};
-use crate::qrp::{Receiver, Table};
-use crate::wire::{Decoder, Header, Heads};
+use crate::qrp::{Progress, Receiver, RouteError, Table, Wanted};
+use crate::wire::{Decoder, Header, Heads, Route};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -33,6 +34,11 @@ impl LinkId {
 
 /// Bytes for a neighbour that are gathered before they wait in its queue: more than one burst of an honest one makes.
 const GATHERED_MAX: usize = 256 << 10;
+/// Whose tables patches with a bit for each slot spoil: gtk-gnutella 1.2.3, which says that it takes them, folds the bits of
+/// one that changes a table into the first eighth of it, and is asked for next to nothing after that.
+const SPOILT_BY_BITS: &str = "gtk-gnutella";
+/// Bits for each slot of a table that everybody takes.
+const ENTRY_BITS: u8 = 4;
 /// A compressed stream is flushed when so much was written to it.
 const FLUSH_BYTES: usize = 4 << 10;
 
@@ -78,6 +84,9 @@ pub(crate) struct Link {
     pub(crate) resets: TokenBucket,
     /// What it knows of what this side may have.
     pub(crate) told: Option<Arc<Table>>,
+    /// Bits for each slot of what it is told of a table.
+    pub(crate) entry_bits: u8,
+    spoilt_by_bits: bool,
     pub(crate) hops_flow: u8,
     /// The version in which it can be asked to lead pushes here, until it was.
     pub(crate) push_proxy: Option<u16>,
@@ -142,6 +151,8 @@ impl Link {
             // In sixtieths of a reset.
             resets: TokenBucket::new(now, limits.table_resets, 60 * (limits.table_resets + 1)),
             told: None,
+            entry_bits: ENTRY_BITS,
+            spoilt_by_bits: peer.user_agent.as_ref().is_some_and(|agent| agent.starts_with(SPOILT_BY_BITS)),
             hops_flow: u8::MAX,
             push_proxy: None,
             oob_veto: 0,
@@ -154,6 +165,13 @@ impl Link {
         }
     }
 
+    /// It takes patches with a bit for each slot: a quarter of what is to be packed here, and unpacked there.
+    pub(crate) const fn takes_bits(&mut self) {
+        if !self.spoilt_by_bits {
+            self.entry_bits = 1;
+        }
+    }
+
     pub(crate) fn facing(&self) -> Facing<'_> {
         Facing {
             role: self.peer_role,
@@ -161,6 +179,12 @@ impl Link {
             hops_flow: self.hops_flow,
             whats_new: self.whats_new,
         }
+    }
+
+    /// Reads something of what a message of it needs.
+    pub(crate) fn touch(&self) -> u64 {
+        let (heard, decoded) = (self.heard_at.as_nanos(), self.decoder.len() as u64);
+        heard ^ decoded ^ self.queries.rate() ^ self.out.len() as u64 ^ u64::from(self.hops_flow)
     }
 
     /// As it is told to the application.
@@ -190,6 +214,10 @@ pub(crate) struct Links {
     by_conn: Vec<(ConnId, LinkId)>,
     /// The places of those that are ultrapeers.
     ultrapeers: Vec<u16>,
+    /// A bit for each place, 64 in a lane: those of leaves.
+    leaves: Vec<u64>,
+    /// What all of their tables tell.
+    sieve: Sieve,
     heads: Heads,
     /// Those that something was written to in this input.
     dirty: Vec<LinkId>,
@@ -216,9 +244,15 @@ impl Links {
         link.id = id;
         let at = self.by_conn.partition_point(|(conn, _)| *conn < link.conn);
         self.by_conn.insert(at, (link.conn, id));
-        if link.peer_role == Role::Ultrapeer {
-            self.ultrapeers.push(place);
+        match link.peer_role {
+            Role::Ultrapeer => self.ultrapeers.push(place),
+            Role::Leaf => {
+                let lanes = self.leaves.len().max(free / LANE + 1);
+                self.leaves.resize(lanes, 0);
+                self.leaves[free / LANE] |= 1 << (free % LANE);
+            }
         }
+        self.sieve.tell(free, None);
         if free == self.places.len() {
             self.places.push(Some(link));
         } else {
@@ -232,6 +266,9 @@ impl Links {
         place.as_ref().filter(|link| link.id == id)?;
         let link = place.take()?;
         self.ultrapeers.retain(|place| usize::from(*place) != id.place());
+        if let Some(leaves) = self.leaves.get_mut(id.place() / LANE) {
+            *leaves &= !(1 << (id.place() % LANE));
+        }
         self.by_conn.retain(|(conn, _)| *conn != link.conn);
         Some(link)
     }
@@ -283,20 +320,35 @@ impl Links {
         put(link, &mut self.dirty, &mut self.heads, header, payload, queue_max)
     }
 
-    /// Writes a message to every neighbour that `gets` it, of `leaves` too or of ultrapeers alone; to how many of both, and
+    /// A part of a neighbour's table.
+    ///
+    /// # Errors
+    /// If it makes no sense.
+    pub(crate) fn take_route(&mut self, id: LinkId, route: &Route) -> Option<Result<Progress, RouteError>> {
+        let link = self.places.get_mut(id.place())?.as_mut().filter(|link| link.id == id)?;
+        let taken = link.receiver.take(route);
+        // While a patch comes its table is neither the old nor the new one.
+        let whole = link.receiver.table().filter(|_| taken == Ok(Progress::Complete));
+        self.sieve.tell(id.place(), whole);
+        Some(taken)
+    }
+
+    /// Writes a message to every neighbour that `gets` it, of those among whom it is spread; to how many of both kinds, and
     /// how many messages were dropped for it.
     pub(crate) fn spread(
         &mut self,
         header: &Header,
         payload: &[u8],
         queue_max: usize,
-        leaves: bool,
+        among: Among<'_>,
         gets: impl Fn(&Link) -> bool,
     ) -> Spread {
-        let Self { places, ultrapeers, dirty, heads, .. } = self;
-        let mut spread = Spread::default();
-        let mut each = |link: &mut Link| {
-            if gets(link) {
+        let Self { places, ultrapeers, leaves, sieve, dirty, heads, .. } = self;
+        let (mut spread, all) = (Spread::default(), places.len());
+        let mut each = |place: usize| {
+            if let Some(Some(link)) = places.get_mut(place)
+                && gets(link)
+            {
                 match link.peer_role {
                     Role::Leaf => spread.leaves += 1,
                     Role::Ultrapeer => spread.ultrapeers += 1,
@@ -304,14 +356,48 @@ impl Links {
                 spread.dropped += put(link, dirty, heads, header, payload, queue_max);
             }
         };
-        if leaves {
-            places.iter_mut().flatten().for_each(each);
-        } else {
-            for place in ultrapeers {
-                places.get_mut(usize::from(*place)).and_then(Option::as_mut).into_iter().for_each(&mut each);
+        match among {
+            Among::All => (0..all).for_each(each),
+            Among::Leaves(wanted) => sift(leaves, sieve, wanted, each),
+            Among::Both { wanted, last } => {
+                // Those of the lane that was looked at last.
+                let mut may = (usize::MAX, u64::MAX);
+                for place in ultrapeers.iter().map(|place| usize::from(*place)) {
+                    if last && may.0 != place / LANE {
+                        may = (place / LANE, sieve.of(place / LANE, wanted));
+                    }
+                    if may.1 & 1 << (place % LANE) != 0 {
+                        each(place);
+                    }
+                }
+                sift(leaves, sieve, wanted, each);
             }
         }
         spread
+    }
+}
+
+/// Whom a message may be for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Among<'a> {
+    All,
+    /// Leaves that may have what is wanted.
+    Leaves(&'a Wanted),
+    /// Those, and ultrapeers: on the `last` hop those that may have it.
+    Both {
+        wanted: &'a Wanted,
+        last: bool,
+    },
+}
+
+/// The places of leaves that may have what is wanted.
+fn sift(leaves: &[u64], sieve: &Sieve, wanted: &Wanted, mut each: impl FnMut(usize)) {
+    for (lane, leaves) in leaves.iter().enumerate().filter(|(_, leaves)| **leaves != 0) {
+        let mut some = leaves & sieve.of(lane, wanted);
+        while some != 0 {
+            each(lane * LANE + some.trailing_zeros() as usize);
+            some &= some - 1;
+        }
     }
 }
 

@@ -35,6 +35,7 @@ mod queue;
 mod reach;
 mod route;
 mod searches;
+mod sieve;
 mod stop;
 #[cfg(feature = "node")]
 mod system;
@@ -51,6 +52,7 @@ pub use system::{BootstrapError, ItemError, LocatorError};
 use crate::Guid;
 use crate::handshake::{Introduction, Role};
 use crate::transfer::{self, Transfers};
+use crate::wire::{Header, Kind};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
@@ -71,7 +73,7 @@ use queries::Seen;
 use reach::Reached;
 use route::table::Routes;
 use searches::Searches;
-use tables::{Below, Updates};
+use tables::Updates;
 use transfers::Errands;
 
 /// The timers of a [`Servent`].
@@ -140,7 +142,6 @@ pub struct Servent {
     /// Whether what is shared, or what leaves share, may have changed since tables were told.
     tables_stale: bool,
     updates: Updates,
-    below: Below,
     tables_set: bool,
     flush_set: bool,
     /// When links are looked after next.
@@ -243,7 +244,6 @@ impl Servent {
             requeries: TokenBucket::new(Instant::ZERO, limits.requeries, limits.requeries.saturating_mul(60)),
             tables_stale: false,
             updates: Updates::default(),
-            below: Below::default(),
             tables_set: false,
             flush_set: false,
             tends_at: None,
@@ -318,6 +318,18 @@ impl Servent {
             ^ self.counts.messages_in
             ^ self.config.silence.as_nanos() as u64
             ^ self.pings.len() as u64
+    }
+
+    /// Reads something of what the first message of these bytes needs, which come on a stream.
+    #[must_use]
+    pub fn touch_for(&self, conn: ConnId, data: &[u8]) -> u64 {
+        let link = self.links.of(conn).and_then(|id| self.links.get(id)).map_or(0, links::Link::touch);
+        let Some(head) = data.first_chunk() else { return link };
+        let (header, _) = Header::parse(head);
+        match header.kind {
+            Kind::QUERY | Kind::QUERY_HIT => link ^ u64::from(self.queries.get(&header.guid).is_some()),
+            _ => link,
+        }
     }
 
     /// Where others reach it, as far as that is known: what messages carry.

@@ -1,6 +1,6 @@
 //! Pings and pongs: answered from what is known, led on only among servents of 0.4.
 
-use super::links::{Link, LinkId};
+use super::links::{Among, Link, LinkId};
 use super::{Mode, Servent};
 use crate::Guid;
 use crate::ggep;
@@ -176,9 +176,9 @@ impl Servent {
         }
         if plain && self.config.mode == Mode::Flat {
             // As in 0.4: everybody is asked.
-            let spread = self.links.spread(&stepped, payload, self.config.limits.queue, true, |link| {
-                link.id != id && link.plain
-            });
+            let queue = self.config.limits.queue;
+            let spread =
+                self.links.spread(&stepped, payload, queue, Among::All, |link| link.id != id && link.plain);
             self.counts.messages_out += spread.ultrapeers;
             return;
         }

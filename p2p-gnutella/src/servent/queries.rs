@@ -2,7 +2,7 @@
 
 use super::event::Parting;
 use super::hits::Carried;
-use super::links::LinkId;
+use super::links::{Among, LinkId};
 use super::route::decide;
 use super::{Mode, Servent};
 use crate::handshake::Role;
@@ -105,8 +105,11 @@ impl Servent {
         let (ttl, hops) = (stepped.ttl, stepped.hops);
         // Without a TTL it is for leaves alone, and they would not take it with none.
         let stepped = Header { ttl: ttl.max(1), ..*stepped };
-        let leaves = self.below.may_match(wanted);
-        let spread = self.links.spread(&stepped, payload, self.config.limits.queue, leaves, |link| {
+        let among = match ttl {
+            0 => Among::Leaves(wanted),
+            _ => Among::Both { wanted, last: ttl == 1 },
+        };
+        let spread = self.links.spread(&stepped, payload, self.config.limits.queue, among, |link| {
             link.id != from && decide::gets(link.facing(), ttl, hops, wanted)
         });
         self.count_spread(spread);
@@ -120,13 +123,10 @@ impl Servent {
         payload: &Bytes,
         wanted: &Wanted,
     ) {
-        if !self.below.may_match(wanted) {
-            return;
-        }
         let header = Header { ttl: header.ttl.max(1), ..*header };
-        let spread = self.links.spread(&header, payload, self.config.limits.queue, true, |link| {
-            let is_other_leaf = link.peer_role == Role::Leaf && link.id != from;
-            is_other_leaf && decide::gets(link.facing(), 1, header.hops, wanted)
+        let among = Among::Leaves(wanted);
+        let spread = self.links.spread(&header, payload, self.config.limits.queue, among, |link| {
+            link.id != from && decide::gets(link.facing(), 1, header.hops, wanted)
         });
         self.count_spread(spread);
     }

@@ -5,7 +5,7 @@ use super::links::LinkId;
 use super::{Mode, Servent, Timer};
 use crate::Guid;
 use crate::handshake::Role;
-use crate::qrp::{Progress, Table, Wanted, update};
+use crate::qrp::{Progress, Table, update};
 use crate::wire::{Header, Kind, Message, Route, bye_code};
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -15,11 +15,6 @@ use p2p_core::Cx;
 
 /// Bits of the table that an ultrapeer tells: the most that gtk-gnutella takes.
 const ULTRAPEER_BITS: u8 = 17;
-
-/// Bits for each slot of what neighbours are told. A bit would do where a neighbour has the feature `QRP1`, but gtk-gnutella
-/// 1.2.3, which has it, folds the bits of a patch that changes a table into the first eighth of it; it is asked for next to
-/// nothing after that. Compressed, four bits are hardly longer.
-const ENTRY_BITS: u8 = 4;
 
 /// Tables that neighbours know, for which what they are told of the newest is kept.
 const KNOWN: usize = 4;
@@ -34,6 +29,7 @@ pub(super) struct Updates {
 #[derive(Debug)]
 struct Made {
     known: Option<Arc<Table>>,
+    entry_bits: u8,
     messages: Vec<Bytes>,
 }
 
@@ -46,34 +42,19 @@ fn is_same(one: Option<&Arc<Table>>, other: Option<&Arc<Table>>) -> bool {
 }
 
 impl Updates {
-    fn messages(&mut self, known: Option<&Arc<Table>>, table: &Arc<Table>) -> Vec<Bytes> {
+    fn messages(&mut self, known: Option<&Arc<Table>>, table: &Arc<Table>, entry_bits: u8) -> Vec<Bytes> {
         if !is_same(self.of.as_ref(), Some(table)) {
             *self = Self { of: Some(table.clone()), made: Vec::new() };
         }
-        let is_made = |made: &&Made| is_same(made.known.as_ref(), known);
+        let is_made = |made: &&Made| made.entry_bits == entry_bits && is_same(made.known.as_ref(), known);
         if let Some(made) = self.made.iter().find(is_made) {
             return made.messages.clone();
         }
-        let parts = update(known.map(|known| &**known), table, ENTRY_BITS);
+        let parts = update(known.map(|known| &**known), table, entry_bits);
         let messages: Vec<Bytes> = parts.into_iter().map(|part| Message::Route(part).to_bytes()).collect();
         self.made.truncate(KNOWN - 1);
-        self.made.insert(0, Made { known: known.cloned(), messages: messages.clone() });
+        self.made.insert(0, Made { known: known.cloned(), entry_bits, messages: messages.clone() });
         messages
-    }
-}
-
-/// What leaves may have, all together, and some that are gone: who looks for something else need not look at each of them.
-#[derive(Debug, Default)]
-pub(super) struct Below(Option<Table>);
-
-impl Below {
-    fn add(&mut self, table: &Table) {
-        self.0.get_or_insert_with(|| Table::new(ULTRAPEER_BITS)).union(table);
-    }
-
-    /// Whether any leaf may have what is wanted, or is to be asked for its newest files.
-    pub(super) fn may_match(&self, wanted: &Wanted) -> bool {
-        wanted.is_newest() || self.0.as_ref().is_some_and(|table| table.may_match(wanted))
     }
 }
 
@@ -86,13 +67,10 @@ impl Servent {
             let why = Parting::Misbehaved("it begins its table anew too often");
             return self.say_bye(id, bye_code::ROUTE_SEQUENCE, "Too many QRP resets", why, cx);
         }
-        match link.receiver.take(route) {
-            Ok(Progress::Complete) if link.peer_role == Role::Leaf => {
-                if let Some(table) = link.receiver.table() {
-                    self.below.add(table);
-                }
-                self.tables_changed(cx);
-            }
+        let is_leaf = link.peer_role == Role::Leaf;
+        let Some(taken) = self.links.take_route(id, route) else { return };
+        match taken {
+            Ok(Progress::Complete) if is_leaf => self.tables_changed(cx),
             Ok(_) => {}
             Err(why) => {
                 let sentence = why.to_string();
@@ -146,17 +124,16 @@ impl Servent {
                 all.union(table);
             }
         }
-        all.pack();
-        self.below = Below(Some(all.clone()));
         all.union(&own);
+        all.pack();
         Arc::new(all)
     }
 
     /// Tells a neighbour what it does not know of the table.
     pub(super) fn tell_table(&mut self, id: LinkId, table: &Arc<Table>) {
         let Some(link) = self.links.get_mut(id).filter(|link| link.takes_tables) else { return };
-        let told = link.told.replace(table.clone());
-        for message in self.updates.messages(told.as_ref(), table) {
+        let (told, entry_bits) = (link.told.replace(table.clone()), link.entry_bits);
+        for message in self.updates.messages(told.as_ref(), table, entry_bits) {
             self.send(id, &Header::neighbour(Guid::ZERO, Kind::ROUTE), &message);
         }
     }

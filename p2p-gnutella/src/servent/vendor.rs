@@ -91,6 +91,9 @@ impl Servent {
             VendorMessage::QueryStatusRequest => self.status_asked(id, header.guid),
             VendorMessage::Features(features) => {
                 link.whats_new |= features.version(WHATS_NEW).is_some();
+                if features.version(BIT_PATCHES).is_some() {
+                    link.takes_bits();
+                }
             }
             VendorMessage::OobProxyVeto(version) => link.oob_veto = version.unwrap_or(u8::MAX),
             VendorMessage::HopsFlow(hops) => link.hops_flow = hops,

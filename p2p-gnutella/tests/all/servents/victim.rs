@@ -171,6 +171,11 @@ impl Victim {
 
     /// A stranger is dialled, and agrees.
     pub(crate) fn dial(&mut self, number: u8, role: Role) -> Stranger {
+        self.dial_to(number, role, "stranger/1")
+    }
+
+    /// The same, of a program of this name.
+    pub(crate) fn dial_to(&mut self, number: u8, role: Role, agent: &str) -> Stranger {
         let peer = SocketAddr::from(([198, 51, 100, number], 6_346));
         let join = Command::Join(Bootstrap { peers: vec![peer], ..Bootstrap::default() });
         let op = p2p_core::OpId::from_raw(self.source.draw());
@@ -181,7 +186,7 @@ impl Victim {
         });
         let (conn, from) = (dialled.unwrap(), self.sent.len());
         self.give(Input::Stream(conn, StreamInput::Open { peer, listener: None }));
-        let mut us = Introduction::new(role, Guid([number; 16]), "stranger/1");
+        let mut us = Introduction::new(role, Guid([number; 16]), agent);
         (us.accepts_deflate, us.sends_deflate) = (false, false);
         let mut handshake = Handshake::accept();
         assert!(matches!(handshake.push(self.heard_raw(conn, from).into()), Ok(Some(Shaken::Asked))));
