@@ -204,6 +204,9 @@ struct Operation<M: Machine> {
     outcome: Option<Result<(), M::Error>>,
 }
 
+/// Reads what a machine needs for these bytes of a stream.
+type TouchFor<M> = fn(&M, ConnId, &[u8]) -> u64;
+
 type Hook<M> = Box<dyn FnMut(Instant, NodeIx, Option<OpId>, &<M as Machine>::Event) -> bool + Send>;
 
 /// A simulation of nodes that run the same kind of machine (two kinds: [`Either`](crate::Either)).
@@ -238,7 +241,7 @@ pub struct Sim<M: Machine> {
     ops: Vec<Operation<M>>,
     hook: Option<Hook<M>>,
     pub(crate) touch: Option<fn(&M) -> u64>,
-    pub(crate) touch_for: Option<fn(&M, ConnId, &[u8]) -> u64>,
+    pub(crate) touch_for: Option<TouchFor<M>>,
 }
 
 impl<M: Machine> core::fmt::Debug for Sim<M> {
