@@ -40,15 +40,16 @@ impl<M: Machine> Sim<M> {
             }
         }
         black_box(touched);
-        let Some(touch) = self.touch else { return };
-        let mut touched = 0;
-        for what in happenings.clone() {
+        let (mut touched, machines) = (0, happenings.clone().filter(|_| self.touch.is_some()));
+        for what in machines {
             let node = match what {
                 Happening::Datagram { to: node, .. } | Happening::Timer { node, .. } => Some(*node),
                 Happening::Arrive(way) | Happening::Deliver(way) => self.wires.receiver(*way),
                 _ => None,
             };
-            if let Some(node) = node.and_then(|node| self.nodes.get(node as usize)) {
+            if let (Some(touch), Some(node)) =
+                (self.touch, node.and_then(|node| self.nodes.get(node as usize)))
+            {
                 touched ^= touch(&node.machine);
             }
         }
@@ -57,8 +58,8 @@ impl<M: Machine> Sim<M> {
         let mut touched = 0;
         for what in happenings {
             if let Happening::Arrive(way) | Happening::Deliver(way) = what
-                && let Some((conn, data)) = self.wires.coming(*way)
-                && let Some(node) = self.wires.receiver(*way).and_then(|node| self.nodes.get(node as usize))
+                && let Some((node, conn, data)) = self.wires.coming(*way)
+                && let Some(node) = self.nodes.get(node as usize)
             {
                 touched ^= touch(&node.machine, conn, data);
             }

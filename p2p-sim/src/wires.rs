@@ -346,11 +346,12 @@ impl Wires {
         }
     }
 
-    /// The stream, as the receiver names it, and the data that come next by a way, if they are data.
-    pub(crate) fn coming(&self, way: Way) -> Option<(ConnId, &[u8])> {
+    /// What comes next by a way, if that is data: for whom, and the stream as it is named there.
+    pub(crate) fn coming(&self, way: Way) -> Option<(u32, ConnId, &[u8])> {
         let Some(Slot::Used(wire)) = self.slots.get(way.slot as usize) else { return None };
+        let end = &wire.ends[1 - way.side as usize];
         match wire.lanes[way.side as usize].chunks.front() {
-            Some((_, Chunk::Data(data))) => Some((wire.ends[1 - way.side as usize].id, data)),
+            Some((_, Chunk::Data(data))) if end.held => Some((end.node, end.id, data)),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 use crate::kit::{Puppet, act, bind, dial, listen, push, tell};
 use p2p_core::{Duration, FileId, Group, Job, JobDone, RelPath, Root, Span};
 use p2p_sim::{Bandwidth, Disk, Faults, Gaps, NodeIx, Setup, Sim, Uniform};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const PORT: u16 = 7000;
 
@@ -58,6 +59,36 @@ fn same_seed_same_digest_other_seed_other_digest() {
 /// Written down from a debug build; a release build must say the same. It changes when the simulator's order of
 /// events does, which is then to be said in the changelog.
 const EXPECTED: u64 = 0x86dc_e47c_85de_5937;
+
+static LOOKED: AtomicU32 = AtomicU32::new(0);
+
+/// Machines are looked into for what comes to them, and nothing follows from it.
+#[test]
+fn what_comes_is_looked_at_ahead() {
+    let run = |looks: bool| {
+        let mut sim = Sim::new(1, Uniform::fixed(Duration::from_millis(10)));
+        if looks {
+            sim.look_into_for(|machine: &Puppet, conn, data| {
+                assert!(machine.conns.contains(&conn), "a stream that it has");
+                LOOKED.fetch_add(u32::from(data == [7; 5]), Ordering::Relaxed);
+                0
+            });
+        }
+        let to = sim.add(Puppet::default());
+        sim.ask(to, listen(PORT));
+        let others: Vec<NodeIx> = (0..30).map(|_| sim.add(Puppet::default())).collect();
+        others.iter().for_each(|from| drop(sim.ask(*from, dial(sim.addr(to), PORT))));
+        sim.run_for(secs(1));
+        for from in others {
+            sim.ask(from, act(|me, cx| cx.send(me.conns[0], vec![7; 5])));
+        }
+        sim.run_for(secs(1));
+        assert_eq!(sim.machine(to).bytes.len(), 30);
+        sim.digest()
+    };
+    assert_eq!(run(true), run(false));
+    assert_eq!(LOOKED.load(Ordering::Relaxed), 29, "each once, but the first, which comes at once");
+}
 
 #[test]
 fn datagrams_get_lost_doubled_and_overtaken() {
