@@ -6,7 +6,7 @@ mod churn;
 use clap::{Args as Arguments, ValueEnum};
 use p2p_core::Rng;
 use p2p_examples::servents::{Flood, Graph, Holders, Tiers, flood_by_machines, tiers};
-use p2p_examples::{Line, Output, Table};
+use p2p_examples::{Failure, Line, Output, Table};
 use p2p_gnutella::strategy::{Scratch, Walks, expanding_ring, flood, walk};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -171,13 +171,16 @@ fn near(is: f64, known: f64, tolerance: f64) -> bool {
 
 impl Gnutella {
     /// Runs; whether all figures are what they have to be.
-    pub(crate) fn run(&self, out: &mut Output) -> bool {
+    ///
+    /// # Errors
+    /// If the SNAP graph cannot be read.
+    pub(crate) fn run(&self, out: &mut Output) -> Result<bool, Failure> {
         match self.what {
             What::Flood => self.flood(out),
             What::Search => self.search(out),
-            What::Tiers => self.tiers(out),
-            What::Churn => churn::churn(self, out),
-            What::Hour => churn::hour(self, out),
+            What::Tiers => Ok(self.tiers(out)),
+            What::Churn => Ok(churn::churn(self, out)),
+            What::Hour => Ok(churn::hour(self, out)),
         }
     }
 
@@ -186,23 +189,18 @@ impl Gnutella {
     }
 
     /// The SNAP graph, if its path was given.
-    fn snap(&self, out: &mut Output) -> Result<Option<Graph>, ()> {
+    fn snap(&self) -> Result<Option<Graph>, Failure> {
         let Some(path) = &self.snap else { return Ok(None) };
-        let text = std::fs::read_to_string(path)
-            .map_err(|why| out.fail(format_args!("{}: {why}", path.display())))?;
-        let graph =
-            Graph::of_text(&text).map_err(|why| out.fail(format_args!("{}: {why}", path.display())))?;
-        Ok(Some(graph))
+        let text = std::fs::read_to_string(path).map_err(Failure::during(path.display()))?;
+        Graph::of_text(&text).map(Some).map_err(Failure::during(path.display()))
     }
 
-    fn flood(&self, out: &mut Output) -> bool {
+    fn flood(&self, out: &mut Output) -> Result<bool, Failure> {
         let mut table = Table::new(["graph", "TTL", "messages", "known", "reach", "known", "machines agree"]);
         let mut kept = true;
         let mut rows = Vec::new();
-        match self.snap(out) {
-            Ok(Some(graph)) => rows.push(("SNAP 2002-08-04", graph, SNAP, 0.02, true)),
-            Ok(None) => {}
-            Err(()) => return false,
+        if let Some(graph) = self.snap()? {
+            rows.push(("SNAP 2002-08-04", graph, SNAP, 0.02, true));
         }
         for known in &KNOWN {
             let graph = (known.graph)(&mut Rng::fast_from(self.seed));
@@ -255,10 +253,10 @@ impl Gnutella {
             }
         }
         out.say(&table);
-        kept
+        Ok(kept)
     }
 
-    fn search(&self, out: &mut Output) -> bool {
+    fn search(&self, out: &mut Output) -> Result<bool, Failure> {
         let mut table = Table::new([
             "graph",
             "copies",
@@ -272,10 +270,8 @@ impl Gnutella {
         ]);
         let mut kept = true;
         let mut rows = Vec::new();
-        match self.snap(out) {
-            Ok(Some(graph)) => rows.push(("SNAP 2002-08-04", graph, SNAP_SEARCH)),
-            Ok(None) => {}
-            Err(()) => return false,
+        if let Some(graph) = self.snap()? {
+            rows.push(("SNAP 2002-08-04", graph, SNAP_SEARCH));
         }
         for known in &KNOWN {
             let graph = (known.graph)(&mut Rng::fast_from(self.seed));
@@ -326,7 +322,7 @@ impl Gnutella {
             }
         }
         out.say(&table);
-        kept
+        Ok(kept)
     }
 
     fn tiers(&self, out: &mut Output) -> bool {
