@@ -95,7 +95,8 @@ impl GiverStream {
         }
     }
 
-    pub(super) fn opened(&mut self) {
+    pub(super) fn opened(&mut self, peer: SocketAddr) {
+        self.peer = Some(peer);
         self.step = Step::Idle;
     }
 
@@ -123,8 +124,7 @@ impl Transfers {
     pub(super) fn giver_opened(&mut self, conn: ConnId, peer: SocketAddr, cx: &mut Context<'_>) {
         cx.clear_timer(Timer::Stream(conn));
         if let Some(giver) = self.giver(conn) {
-            giver.peer = Some(peer);
-            giver.opened();
+            giver.opened(peer);
         }
         self.ask_giver(conn, cx);
     }
@@ -164,7 +164,7 @@ impl Transfers {
         let agent = self.config.agent.clone();
         let share = self.config.share_partial;
         let Some(stream) = self.giver(conn) else { return };
-        let host = stream.peer.map_or_else(|| String::from("0.0.0.0:0"), |peer| peer.to_string());
+        let host = stream.peer.map_or_else(String::new, |peer| peer.to_string());
         let headers = &mut request.headers;
         headers.push("Host", host);
         headers.push("User-Agent", agent);
@@ -357,6 +357,9 @@ impl Transfers {
         let headers = &answer.headers;
         for addr in http::alternates(headers, "x-alt") {
             self.add_source(key, Locator::at(addr), cx);
+        }
+        if let Some(source) = self.downloads.get_mut(&key).and_then(|download| download.source(giver)) {
+            source.head_at = None;
         }
         if let Err(why) = self.facts(key, giver, &asked, answer) {
             return self.failed(key, giver, why, cx);
