@@ -10,7 +10,8 @@
 //! | zero-length and oversized messages | `a_length_is_not_believed`, `empty_messages_…`, `half_a_message_…`, `a_hit_that_says_255_records_…` | `oversized_and_empty_messages`, `vendor_messages_of_all_kinds_…` |
 //! | header floods, slow loris | `header_floods_…`, `a_slow_handshake_…`, `lists_of_addresses_…`, `bytes_before_an_answer_…` | `slow_loris_and_header_floods_…`, `one_address_cannot_take_all_places` |
 //! | slow readers | | `a_neighbour_that_takes_nothing_costs_its_queue` |
-//! | path traversal in names, range nonsense | | the transfers' |
+//! | path traversal in names | | `no_path_leads_out_…`, `no_name_of_a_stranger_…` |
+//! | range nonsense | | `ranges_of_nonsense_…`, `answers_that_lie_…`, `sizes_at_both_ends` |
 //! | OOB and other amplification by UDP | | `oob_amplification_…`, `a_neighbour_names_no_address_…`, `who_asks_to_be_dialled_…`, `pings_by_udp_…`; `servents/oob.rs` |
 //! | anything | fuzz targets `gnutella_wire`, `gnutella_links` | `arbitrary_bytes_break_nothing`, fuzz target `gnutella_servent` |
 
