@@ -82,6 +82,7 @@ pub enum Job {
     },
     /// What is below a folder, all levels, files only, in order of their paths; [`JobDone::List`]. A name that is not
     /// Unicode is [`IoError::BadName`] and not left out: who shares a folder shall not miss a file of it unawares.
+    /// [`IoError::NotFound`] if there is no such folder, as in memory an empty one is none.
     List {
         /// The folder.
         dir: FileId,

@@ -36,6 +36,7 @@ impl Rng {
     }
 
     /// 64 random bits.
+    #[inline]
     pub fn bits(&mut self) -> u64 {
         match &mut self.0 {
             Kind::Fast(rng) => rng.next_u64(),
@@ -44,21 +45,23 @@ impl Rng {
     }
 
     /// A number below `bound`, all equally likely; 0 if `bound` is 0.
+    #[inline]
     pub fn below(&mut self, bound: u64) -> u64 {
         // Lemire 2019, "Fast random integer generation in an interval": reject the few values that would bias.
         if bound == 0 {
             return 0;
         }
-        let threshold = bound.wrapping_neg() % bound;
         loop {
             let wide = u128::from(self.bits()) * u128::from(bound);
-            if wide as u64 >= threshold {
+            // What is rejected is below the bound: else the division, which costs more than all the rest, is not needed.
+            if wide as u64 >= bound || wide as u64 >= bound.wrapping_neg() % bound {
                 return (wide >> 64) as u64;
             }
         }
     }
 
     /// An index into something of `len` elements; 0 if it is empty.
+    #[inline]
     pub fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }

@@ -43,57 +43,77 @@ pub struct Scratch {
     next: Vec<u32>,
 }
 
-/// A flood with this TTL, as everything goes on to everybody: each node within `ttl - 1` hops sends to its neighbours but
-/// one, so a flood of all takes 2E - (N - 1) messages.
-pub fn flood(overlay: &impl Overlay, source: usize, ttl: u32, scratch: &mut Scratch) -> Cost {
-    if scratch.seen.len() != overlay.nodes() || scratch.round == u32::MAX {
-        scratch.seen = vec![0; overlay.nodes()];
-        scratch.round = 0;
+/// A flood that goes on hop by hop.
+struct Spread<'a, O> {
+    overlay: &'a O,
+    scratch: &'a mut Scratch,
+    cost: Cost,
+}
+
+impl<'a, O: Overlay> Spread<'a, O> {
+    fn new(overlay: &'a O, source: usize, scratch: &'a mut Scratch) -> Self {
+        if scratch.seen.len() != overlay.nodes() || scratch.round == u32::MAX {
+            scratch.seen = vec![0; overlay.nodes()];
+            scratch.round = 0;
+        }
+        scratch.round += 1;
+        scratch.seen[source] = scratch.round;
+        scratch.front.clear();
+        scratch.front.push(source as u32);
+        Self { overlay, scratch, cost: Cost::default() }
     }
-    scratch.round += 1;
-    let round = scratch.round;
-    let mut cost = Cost { ttl, ..Cost::default() };
-    scratch.front.clear();
-    scratch.front.push(source as u32);
-    scratch.seen[source] = round;
-    for hop in 1..=ttl {
+
+    /// What it costs with this TTL, which is no lower than it was.
+    fn to(&mut self, ttl: u32) -> Cost {
+        while self.cost.ttl < ttl && !self.scratch.front.is_empty() {
+            self.cost.ttl += 1;
+            self.hop();
+        }
+        self.cost.ttl = ttl;
+        self.cost
+    }
+
+    fn hop(&mut self) {
+        let (cost, scratch) = (&mut self.cost, &mut *self.scratch);
         scratch.next.clear();
         for node in &scratch.front {
-            let neighbours = overlay.neighbours(*node as usize);
+            let neighbours = self.overlay.neighbours(*node as usize);
             // Not back to where it came from.
-            cost.messages += neighbours.len() as u64 - u64::from(hop > 1);
+            cost.messages += neighbours.len() as u64 - u64::from(cost.ttl > 1);
             for other in neighbours {
                 let seen = &mut scratch.seen[*other as usize];
-                if *seen == round {
+                if *seen == scratch.round {
                     continue;
                 }
-                *seen = round;
+                *seen = scratch.round;
                 scratch.next.push(*other);
-                if cost.hops.is_none() && overlay.holds(*other as usize) {
-                    cost.hops = Some(hop);
+                if cost.hops.is_none() && self.overlay.holds(*other as usize) {
+                    cost.hops = Some(cost.ttl);
                 }
             }
         }
         cost.reached += scratch.next.len() as u64;
         core::mem::swap(&mut scratch.front, &mut scratch.next);
-        if scratch.front.is_empty() {
-            break;
-        }
     }
-    cost
+}
+
+/// A flood with this TTL, as everything goes on to everybody: each node within `ttl - 1` hops sends to its neighbours but
+/// one, so a flood of all takes 2E - (N - 1) messages.
+pub fn flood(overlay: &impl Overlay, source: usize, ttl: u32, scratch: &mut Scratch) -> Cost {
+    Spread::new(overlay, source, scratch).to(ttl)
 }
 
 /// Floods with a TTL of 1, 3, 5 and on, until one finds something or reaches nobody more.
 pub fn expanding_ring(overlay: &impl Overlay, source: usize, ttl_max: u32, scratch: &mut Scratch) -> Cost {
+    // Each goes over the ground of the one before: that is walked once, and counted again.
+    let mut spread = Spread::new(overlay, source, scratch);
     let mut all = Cost::default();
-    let mut before = 0;
     for ttl in (1..=ttl_max.max(1)).step_by(2) {
-        let cost = flood(overlay, source, ttl, scratch);
+        let (cost, before) = (spread.to(ttl), all.reached);
         all = Cost { messages: all.messages + cost.messages, ..cost };
         if cost.hops.is_some() || cost.reached == before {
             break;
         }
-        before = cost.reached;
     }
     all
 }
@@ -190,6 +210,15 @@ mod tests {
             matches!((walked.messages, walked.checks, walked.hops), (4, 1, Some(3)) | (8, 2, Some(7))),
             "{walked:?}"
         );
+    }
+
+    #[test]
+    fn a_ring_costs_as_much_as_its_floods() {
+        let (ring, mut scratch) = (ring(40, 14), Scratch::default());
+        let floods: Vec<Cost> = (1..=15).step_by(2).map(|ttl| flood(&ring, 0, ttl, &mut scratch)).collect();
+        let sum = floods.iter().map(|cost| cost.messages).sum();
+        assert_eq!(expanding_ring(&ring, 0, 99, &mut scratch), Cost { messages: sum, ..floods[7] });
+        assert_eq!((sum, floods[7].hops), (2 * (1 + 3 + 5 + 7 + 9 + 11 + 13 + 15), Some(14)));
     }
 
     #[test]

@@ -319,10 +319,6 @@ impl Storage for Folder {
         let (parent, name) = self.parent(dir, false)?;
         let mut entries = Vec::new();
         walk(&enter(&parent, name, false)?, "", DEPTH, limit as usize, &mut entries)?;
-        if entries.is_empty() {
-            // Folders come and go with the files in them, so an empty one is none.
-            return Err(IoError::NotFound);
-        }
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
     }

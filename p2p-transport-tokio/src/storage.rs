@@ -46,7 +46,7 @@ pub trait Storage: Send + Sync + 'static {
     fn stat(&self, file: &FileId) -> Result<Option<Stat>, IoError>;
 
     /// The files below a folder, all levels, in order of their paths; [`IoError::Limit`] if more than `limit`,
-    /// [`IoError::NotFound`] if none.
+    /// [`IoError::NotFound`] if there is no such folder. Where folders are but parts of names, an empty one is none.
     ///
     /// # Errors
     /// If the folder cannot be read.

@@ -26,7 +26,7 @@ pub struct Tiers {
 }
 
 /// What queries took in the mean, at one replication.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct TiersRun {
     /// The share of the leaves that has it.
     pub replication: f64,
@@ -38,9 +38,13 @@ pub struct TiersRun {
     pub dynamic: f64,
     /// The hits that it found.
     pub found: f64,
+    /// A dynamic query of one who wants a single hit: messages in all.
+    pub one: f64,
+    /// The share of those that found any.
+    pub one_found: f64,
 }
 
-fn config(tiers: &Tiers, mode: Mode) -> Config {
+fn config(tiers: &Tiers, mode: Mode, wanted: u32) -> Config {
     let mut config = Config::new(mode);
     config.fixed = true;
     config.udp = false;
@@ -50,12 +54,17 @@ fn config(tiers: &Tiers, mode: Mode) -> Config {
     config.limits.per_address = u64::MAX;
     config.limits.query_rate = u64::MAX;
     config.max_ttl = tiers.ttl;
-    config.own_hits = 50;
+    config.own_hits = wanted;
     // The network is built in minutes of virtual time, in which neighbours are told tables once.
     config.tables_every = Duration::from_secs(30);
     config.deflate = false;
     config
 }
+
+/// Of so many ultrapeers the last wants a single hit of its searches.
+const MODEST: usize = 2;
+/// Hits that the others want.
+const WANTED: u32 = 50;
 
 /// Runs floods and dynamic queries over two tiers.
 #[must_use]
@@ -64,10 +73,14 @@ pub fn tiers(tiers: &Tiers, seed: u64) -> Vec<TiersRun> {
     let graph = Graph::regular(tiers.ultrapeers, tiers.degree, &mut rng);
     let mut sim: Sim<Servent> = Sim::new(seed, Uniform::fixed(Duration::from_millis(50)));
     let up: Vec<NodeIx> = (0..tiers.ultrapeers)
-        .map(|_| sim.add(Servent::new(config(tiers, Mode::Ultrapeer), &mut rng)))
+        .map(|at| {
+            let wanted = if at % MODEST == MODEST - 1 { 1 } else { WANTED };
+            sim.add(Servent::new(config(tiers, Mode::Ultrapeer, wanted), &mut rng))
+        })
         .collect();
-    let leaves: Vec<NodeIx> =
-        (0..tiers.leaves).map(|_| sim.add(Servent::new(config(tiers, Mode::Leaf), &mut rng))).collect();
+    let leaves: Vec<NodeIx> = (0..tiers.leaves)
+        .map(|_| sim.add(Servent::new(config(tiers, Mode::Leaf, WANTED), &mut rng)))
+        .collect();
     sim.run_for(Duration::from_secs(1));
     for (run, replication) in tiers.replications.iter().enumerate() {
         let mut order: Vec<usize> = (0..leaves.len()).collect();
@@ -113,31 +126,32 @@ pub fn tiers(tiers: &Tiers, seed: u64) -> Vec<TiersRun> {
             (all + counts.queries_out, to_leaves + counts.queries_to_leaves)
         })
     };
+    // Messages, those of them to leaves, and hits.
+    let mut ask = |source: usize, run: usize, strategy: Strategy| {
+        let before = count(&sim);
+        let wish = Wish::words(format!("wanted{run}")).by(strategy);
+        let op = sim.ask(up[source], Command::Search(wish));
+        sim.run_for(Duration::from_secs(210));
+        let after = count(&sim);
+        let found = hits.lock().map_or(0, |hits| hits.get(&op).copied().unwrap_or(0));
+        [after.0 - before.0, after.1 - before.1, found].map(|sum| sum as f64 / tiers.queries as f64)
+    };
     let mut runs = Vec::new();
     for (run, replication) in tiers.replications.iter().enumerate() {
-        let mut sums = [0u64; 4];
+        let mut sums = TiersRun { replication: *replication, ..TiersRun::default() };
         for _ in 0..tiers.queries {
-            let source = up[rng.index(up.len())];
-            for strategy in [Strategy::Flood(tiers.ttl), Strategy::Usual] {
-                let before = count(&sim);
-                let op = sim.ask(source, Command::Search(Wish::words(format!("wanted{run}")).by(strategy)));
-                sim.run_for(Duration::from_secs(210));
-                let after = count(&sim);
-                let found = hits.lock().map_or(0, |hits| hits.get(&op).copied().unwrap_or(0));
-                match strategy {
-                    Strategy::Usual => {
-                        sums[2] += after.0 - before.0;
-                        sums[3] += found;
-                    }
-                    _ => {
-                        sums[0] += after.0 - before.0;
-                        sums[1] += after.1 - before.1;
-                    }
-                }
-            }
+            let source = rng.index(tiers.ultrapeers / MODEST) * MODEST;
+            let [messages, to_leaves, _] = ask(source, run, Strategy::Flood(tiers.ttl));
+            sums.flood += messages;
+            sums.flood_to_leaves += to_leaves;
+            let [messages, _, found] = ask(source, run, Strategy::Usual);
+            sums.dynamic += messages;
+            sums.found += found;
+            let [messages, _, found] = ask(source + MODEST - 1, run, Strategy::Usual);
+            sums.one += messages;
+            sums.one_found += if found > 0.0 { 1.0 / tiers.queries as f64 } else { 0.0 };
         }
-        let [flood, flood_to_leaves, dynamic, found] = sums.map(|sum| sum as f64 / tiers.queries as f64);
-        runs.push(TiersRun { replication: *replication, flood, flood_to_leaves, dynamic, found });
+        runs.push(sums);
     }
     runs
 }

@@ -9,4 +9,5 @@ mod esm;
 mod gnutella;
 mod napster;
 mod rig;
+mod sim;
 mod torrent;

@@ -49,6 +49,7 @@ fn program(name: &str, args: &[&str]) -> Command {
         "gnutella" => env!("CARGO_BIN_EXE_gnutella"),
         "esm" => env!("CARGO_BIN_EXE_esm"),
         "napster" => env!("CARGO_BIN_EXE_napster"),
+        "sim" => env!("CARGO_BIN_EXE_sim"),
         _ => env!("CARGO_BIN_EXE_torrent"),
     };
     let mut command = Command::new(path);

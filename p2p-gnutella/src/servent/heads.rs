@@ -1,17 +1,18 @@
 //! What there is of a file (`msg/head_ping`, LIME/23 and LIME/24): asked by UDP or by a neighbour, and for a leaf by way of its
-//! ultrapeer, which hands the question on once and the answer back once.
+//! ultrapeer, which hands the question on once and the answer back once. This servent asks for its downloads, by UDP.
 
 use super::Servent;
 use super::hits::VENDOR;
+use super::hosts::is_sane;
 use super::links::LinkId;
-use crate::Guid;
-use crate::handshake::Role;
 use crate::wire::vendor::{HeadCode, HeadPing, HeadPong, HeadReport, MessageType, Vendor};
 use crate::wire::{Header, Message, VendorCode, VendorMessage};
+use crate::{Guid, Urn};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::BytesMut;
 use core::net::SocketAddr;
+use p2p_core::hash::Sha1Hash;
 use p2p_core::{Cx, Duration, Instant};
 
 /// Both versions of the question.
@@ -32,21 +33,48 @@ enum Asker {
     Link(LinkId),
 }
 
-/// Questions that were handed on to leaves.
+/// A question of this servent.
+#[derive(Debug)]
+struct OwnHead {
+    since: Instant,
+    guid: Guid,
+    to: SocketAddr,
+    sha1: Sha1Hash,
+    leaf: Option<Guid>,
+}
+
+/// Questions that were handed on to leaves, and those of this servent.
 #[derive(Debug)]
 pub(super) struct Heads {
     cap: usize,
     asked: VecDeque<(Instant, Guid, LinkId, Asker)>,
+    own: VecDeque<OwnHead>,
 }
 
 impl Heads {
     /// As many at once as `cap`.
     pub(super) const fn new(cap: usize) -> Self {
-        Self { cap, asked: VecDeque::new() }
+        Self { cap, asked: VecDeque::new(), own: VecDeque::new() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.asked.len()
+        self.asked.len() + self.own.len()
+    }
+
+    /// Keeps in mind what this servent asks; the oldest questions are as good as answered.
+    fn keep_own(&mut self, own: OwnHead) {
+        while self.own.len() >= self.cap.max(1)
+            || self.own.front().is_some_and(|old| own.since.since(old.since) >= LIFE)
+        {
+            self.own.pop_front();
+        }
+        self.own.push_back(own);
+    }
+
+    /// What of this servent's an answer is to, once, and only of who was asked.
+    fn take_own(&mut self, now: Instant, guid: Guid, peer: SocketAddr) -> Option<OwnHead> {
+        let at = self.own.iter().position(|own| own.guid == guid && own.to == peer)?;
+        self.own.remove(at).filter(|own| now.since(own.since) < LIFE)
     }
 
     /// Keeps in mind who asked; false if it was asked already, or there are too many.
@@ -73,10 +101,7 @@ impl Servent {
     /// The leaf that a question is for, if it is for one of this ultrapeer's; `None` of one that is for this servent.
     fn head_target(&self, ping: &HeadPing) -> Result<Option<LinkId>, ()> {
         let Some(leaf) = ping.leaf().filter(|leaf| *leaf != self.guid) else { return Ok(None) };
-        // By its own word in the handshake, or when it asked for a push proxy.
-        let by_name = self.links.iter().find(|link| link.peer_role == Role::Leaf && link.guid == Some(leaf));
-        let by_way = || self.pushes.get(&leaf).filter(|id| self.links.is_leaf(*id));
-        by_name.map(|link| link.id).or_else(by_way).map(Some).ok_or(())
+        self.way_to(&leaf).filter(|id| self.links.is_leaf(*id)).map(Some).ok_or(())
     }
 
     /// A question by UDP. Whoever asks may be another, so few are answered.
@@ -139,6 +164,40 @@ impl Servent {
             Asker::ByUdp(peer) => self.send_by_udp(peer, header, &message, cx),
             Asker::Link(to) => self.send(to, &header, &message.to_bytes()),
         }
+    }
+
+    /// Asks by UDP what there is of a file that is fetched.
+    pub(super) fn ask_head(
+        &mut self,
+        sha1: Sha1Hash,
+        to: SocketAddr,
+        leaf: Option<Guid>,
+        cx: &mut Cx<'_, Self>,
+    ) {
+        let (now, families) = (cx.now(), self.families());
+        if self.socket.is_none() || !is_sane(to) || !families.has(to.ip()) || !self.datagrams.take(now, 1) {
+            return;
+        }
+        let guid = Guid::of_message(cx.rng());
+        let ping = HeadPing::new(&Urn::Sha1(sha1), HeadPing::ALTERNATES).wanting(families);
+        let ping = match leaf {
+            Some(leaf) => ping.through(leaf),
+            None => ping,
+        };
+        self.heads.keep_own(OwnHead { since: now, guid, to, sha1, leaf });
+        self.answer_by_udp(to, guid, &VendorMessage::HeadPing(ping), cx);
+    }
+
+    /// An answer by UDP: to a question of this servent, by its name, which only who was asked has heard.
+    pub(super) fn head_told(&mut self, peer: SocketAddr, guid: Guid, pong: &HeadPong, cx: &mut Cx<'_, Self>) {
+        let own = self.heads.take_own(cx.now(), guid, peer);
+        let Some((own, report)) = own.and_then(|own| Some((own, pong.report()?))) else {
+            self.counts.datagrams_dropped += 1;
+            return;
+        };
+        self.with_transfers(cx, |transfers, cx| {
+            transfers.head_told(&own.sha1, peer, own.leaf, &report, cx);
+        });
     }
 
     /// What there is of a file. An answer of version 1 has none of the lists that may be asked for.

@@ -231,11 +231,17 @@ impl Servent {
         }
     }
 
-    /// The neighbour by way of which a servent is told to connect: the way of its hits, or itself. A neighbour is called by
-    /// its own name however long ago it told it.
+    /// The neighbour of this name, however long ago it told it. No two have the same.
+    pub(super) fn called(&self, servent: &Guid) -> Option<LinkId> {
+        self.links.iter().find(|link| link.guid == Some(*servent)).map(|link| link.id)
+    }
+
+    /// The neighbour by way of which a servent is told to connect, or is asked: itself, or the way of its hits. Its name goes
+    /// first, for only a neighbour can take one, and none that another has: hits in the name of others can be sent from
+    /// anywhere.
     pub(super) fn way_to(&self, servent: &Guid) -> Option<LinkId> {
-        let by_hits = self.pushes.get(servent).filter(|way| self.links.get(*way).is_some());
-        by_hits.or_else(|| self.links.iter().find(|link| link.guid == Some(*servent)).map(|link| link.id))
+        let by_hits = || self.pushes.get(servent).filter(|way| self.links.get(*way).is_some());
+        self.called(servent).or_else(by_hits)
     }
 
     /// A push by UDP, as gtk-gnutella asks push proxies: for this servent, or for a leaf of its.

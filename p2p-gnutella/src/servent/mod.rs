@@ -52,7 +52,7 @@ pub use system::{BootstrapError, ItemError, LocatorError};
 use crate::Guid;
 use crate::handshake::{Introduction, Role};
 use crate::transfer::{self, Transfers};
-use crate::wire::{Header, Kind};
+use crate::wire::{Families, Header, Kind};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
@@ -352,6 +352,12 @@ impl Servent {
             _ => None,
         };
         (self.config.reached_at.and_then(v6)).or(self.seen_at6).or_else(|| self.listening.and_then(v6))
+    }
+
+    /// Which addresses are of use to it: of IPv6 if it has such a one, and of IPv4 if it has that, or none at all.
+    fn families(&self) -> Families {
+        let v6 = self.reached_at6().is_some();
+        Families { v4: !v6 || *self.reached_at().ip() != crate::wire::NO_ADDRESS, v6 }
     }
 
     /// Whether nobody can dial it: it does not listen, or nobody of those could who were asked to.

@@ -38,6 +38,7 @@ impl Servent {
                 (guid, VendorMessage::TimeSync(0, came))
             }
             VendorMessage::HeadPing(ping) => return self.head_by_datagram(peer, header.guid, ping, cx),
+            VendorMessage::HeadPong(pong) => return self.head_told(peer, header.guid, pong, cx),
             VendorMessage::CrawlerPing(ping) if self.role == Role::Ultrapeer => {
                 (header.guid, VendorMessage::CrawlerPong(self.crawled(*ping)))
             }

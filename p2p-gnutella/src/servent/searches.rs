@@ -196,10 +196,8 @@ impl Servent {
         if hits_by_udp {
             ggep.put(name::SECURE_OOB, b"");
         }
-        if self.reached_at6().is_some() {
-            // Addresses of IPv6 are of use, and others if it has one of those.
-            let only = *self.reached_at().ip() == crate::wire::NO_ADDRESS;
-            ggep.put(name::IPV6_WANTED, if only { &[1] } else { b"" });
+        if let Some(wants) = self.families().field() {
+            ggep.put(name::IPV6_WANTED, wants);
         }
         if !hits_by_udp && !self.config.oob_proxy && self.role == Role::Leaf && self.config.mode != Mode::Flat
         {

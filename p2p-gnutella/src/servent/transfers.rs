@@ -97,6 +97,7 @@ impl Servent {
                     self.send_push(servent, number, at, cx);
                 }
             }
+            Ask::Head { sha1, to, leaf } => self.ask_head(sha1, to, leaf, cx),
             Ask::Search(urn) => {
                 let Some(sha1) = urn.sha1() else { return };
                 let waits = &mut self.errands.searches;

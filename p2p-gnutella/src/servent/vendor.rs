@@ -107,14 +107,12 @@ impl Servent {
             VendorMessage::PushProxyRequest(version) if link.peer_role == Role::Leaf => {
                 // Pushes for the leaf that says so come its way from here on. The GUID is its own word: it is that of no
                 // other neighbour.
-                if self.pushes.get(&header.guid).is_some_and(|way| way != id && self.links.get(way).is_some())
-                {
+                if self.called(&header.guid).is_some_and(|other| other != id) {
                     return;
                 }
                 if let Some(link) = self.links.get_mut(id) {
                     link.guid = Some(header.guid);
                 }
-                self.pushes.insert(cx.now(), header.guid, id);
                 let at = self.reached_at();
                 let ack = match version {
                     1 => VendorMessage::PushProxyAck(Err(at.port())),

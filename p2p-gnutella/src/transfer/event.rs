@@ -308,6 +308,16 @@ pub enum Ask {
     },
     /// Search for other holders of a file.
     Search(Urn),
+    /// Ask by a datagram what there is of a file, which whoever is asked may answer
+    /// ([`head_told`](super::Transfers::head_told)).
+    Head {
+        /// Which file.
+        sha1: Sha1Hash,
+        /// Whom: the source, or who can hand the question on to it.
+        to: SocketAddr,
+        /// The name of the source that it is to be handed on to.
+        leaf: Option<Guid>,
+    },
     /// Somebody asks over HTTP that this servent, perhaps a leaf of ours, is told to connect. To be answered with
     /// [`proxied`](super::Transfers::proxied).
     Forward {

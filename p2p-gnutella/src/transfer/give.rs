@@ -39,8 +39,8 @@ impl Transfers {
 
     /// What a servent says that connects because it was told to.
     pub(super) fn taking_said(&mut self, conn: ConnId, mut data: Bytes, cx: &mut Context<'_>) {
-        let Some(Stream::Taking(head)) = self.streams.get_mut(&conn) else { return };
-        let read = head.read(&mut data);
+        let Some(Stream::Taking(peer, head)) = self.streams.get_mut(&conn) else { return };
+        let (peer, read) = (*peer, head.read(&mut data));
         let giv = match read {
             Ok(None) => return,
             Ok(Some(head)) => http::parse_giv(&head.first),
@@ -48,7 +48,7 @@ impl Transfers {
         };
         // More than the line may not come: it is for us to ask.
         let taken = match giv {
-            Some((_, servent)) if data.is_empty() => self.take_giver(conn, servent, cx),
+            Some((_, servent)) if data.is_empty() => self.take_giver(conn, peer, servent, cx),
             _ => false,
         };
         if !taken {

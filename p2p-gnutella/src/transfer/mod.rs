@@ -25,6 +25,7 @@ mod finish;
 mod give;
 mod giver;
 mod guest;
+mod heads;
 pub mod http;
 mod kept;
 pub mod mesh;
@@ -95,8 +96,8 @@ enum Stream {
     Giver(GiverStream),
     /// A servent that we were asked to connect to, and the number of the file that it wants.
     Giving(u32),
-    /// A servent that connects because it was told to, and what it says.
-    Taking(HeadReader),
+    /// A servent that connects because it was told to, from where, and what it says.
+    Taking(SocketAddr, HeadReader),
     /// A push proxy that is asked to tell a source of a download to connect.
     Proxy(sources::ProxyAsked),
     Browse(browse::Listing),
@@ -281,7 +282,7 @@ impl Transfers {
         let heard = |stream: &Stream| match stream {
             Stream::Guest(guest) => guest.held(),
             Stream::Giver(giver) => giver.head.len(),
-            Stream::Taking(head) => head.len(),
+            Stream::Taking(_, head) => head.len(),
             Stream::Proxy(proxy) => proxy.head.len(),
             Stream::Browse(listing) => listing.held(),
             Stream::Giving(_) => 0,
@@ -310,11 +311,11 @@ impl Transfers {
     ) -> bool {
         let stream = match greeting {
             Greeting::Http => Stream::Guest(Guest::new(peer)),
-            Greeting::Giv => Stream::Taking(HeadReader::default()),
+            Greeting::Giv => Stream::Taking(peer, HeadReader::default()),
             _ => return false,
         };
         let guests =
-            self.streams.values().filter(|stream| matches!(stream, Stream::Guest(_) | Stream::Taking(_)));
+            self.streams.values().filter(|stream| matches!(stream, Stream::Guest(_) | Stream::Taking(..)));
         if self.stopping || guests.count() >= self.config.limits.guests {
             cx.close(conn);
             return true;
@@ -341,7 +342,7 @@ impl Transfers {
         match self.streams.get(&conn) {
             Some(Stream::Guest(_)) => self.guest_said(conn, data, cx),
             Some(Stream::Giver(_)) => self.giver_said(conn, data, cx),
-            Some(Stream::Taking(_)) => self.taking_said(conn, data, cx),
+            Some(Stream::Taking(..)) => self.taking_said(conn, data, cx),
             Some(Stream::Proxy(_)) => self.proxy_said(conn, data, cx),
             Some(Stream::Browse(_)) => self.listing_said(conn, data, cx),
             // Nothing is to be said before we do.
@@ -383,7 +384,7 @@ impl Transfers {
             }
             Stream::Proxy(proxy) => self.proxy_gone(&proxy, cx),
             Stream::Browse(listing) => self.listing_gone(listing, how, cx),
-            Stream::Giving(_) | Stream::Taking(_) => {}
+            Stream::Giving(_) | Stream::Taking(..) => {}
         }
     }
 

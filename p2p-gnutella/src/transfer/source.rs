@@ -89,6 +89,10 @@ pub(super) struct Source {
     pub(super) strikes: u32,
     /// Its answer to a request of a range was another range: it is asked for the whole only.
     pub(super) whole_only: bool,
+    /// When it may be asked by a datagram what it has; `None` once it answered anything.
+    pub(super) head_at: Option<Instant>,
+    /// It answered that it has the file, or a part of it.
+    pub(super) has_it: bool,
 }
 
 impl Source {
@@ -104,6 +108,8 @@ impl Source {
             gave_tree: false,
             strikes: 0,
             whole_only: false,
+            head_at: Some(now),
+            has_it: false,
         }
     }
 

@@ -70,6 +70,7 @@ impl Transfers {
             self.check_complete(key, cx);
             self.look_at_givers(key, cx);
             self.connect_more(key, cx);
+            self.ask_heads(key, cx);
         }
         let Some(download) = self.downloads.get_mut(&key) else { return };
         if now < download.report_at {
@@ -135,7 +136,8 @@ impl Transfers {
             let due = |source: &Source| matches!(source.stage, Stage::Resting(at) if at <= now);
             let candidates = download.sources.iter().enumerate().filter(|(_, source)| due(source));
             let best = candidates.max_by_key(|(at, source)| {
-                (source.good, core::cmp::Reverse((source.failures, source.strikes, *at)))
+                let doubt = core::cmp::Reverse((source.failures, source.strikes, *at));
+                (source.good, source.has_it, doubt)
             });
             let Some((giver, _)) = best.filter(|_| wanted) else { return };
             let others_gave = download.contributors.iter().any(|other| *other != giver as Giver);
@@ -218,7 +220,13 @@ impl Transfers {
     }
 
     /// A servent connects because it was told to: it becomes a giver of the file that waits for it, if there is one.
-    pub(super) fn take_giver(&mut self, conn: ConnId, servent: Guid, cx: &mut Context<'_>) -> bool {
+    pub(super) fn take_giver(
+        &mut self,
+        conn: ConnId,
+        peer: SocketAddr,
+        servent: Guid,
+        cx: &mut Context<'_>,
+    ) -> bool {
         let waits =
             |source: &Source| matches!(source.stage, Stage::Pushed(_)) && source.at.servent == Some(servent);
         let found = self.downloads.iter().find_map(|(key, download)| {
@@ -229,7 +237,7 @@ impl Transfers {
         let Some(source) = source else { return false };
         source.stage = Stage::Connected(conn);
         let mut stream = GiverStream::new(key, giver, cx.now());
-        stream.opened();
+        stream.opened(peer);
         self.streams.insert(conn, Stream::Giver(stream));
         cx.clear_timer(Timer::Stream(conn));
         self.ask_giver(conn, cx);

@@ -26,6 +26,16 @@ impl Families {
         }
     }
 
+    /// The field that says so; `None` for IPv4 alone, which goes without saying.
+    #[must_use]
+    pub const fn field(self) -> Option<&'static [u8]> {
+        match self {
+            Self { v6: false, .. } => None,
+            Self { v4: true, .. } => Some(b""),
+            Self { v4: false, .. } => Some(&[1]),
+        }
+    }
+
     /// Whether an address is of use.
     #[must_use]
     pub const fn has(self, ip: IpAddr) -> bool {

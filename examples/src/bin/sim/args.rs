@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 /// Run swarms of real machines in virtual time, and compare them with what no swarm can beat.
 ///
 /// The same seed gives the same run, to the last bit, in every build. Exit codes: 0 done, 1 a bound was missed (with
-/// --check), 2 wrong usage.
+/// --check) or a file cannot be read, 2 wrong usage.
 #[derive(Debug, Parser)]
 #[command(name = "sim", version)]
 pub(crate) struct Args {

@@ -12,8 +12,8 @@ mod tree;
 use clap::{Args as Arguments, ValueEnum};
 use p2p_core::Duration;
 use p2p_esm::{Policy, Shape};
-use p2p_examples::Output;
 use p2p_examples::groups::{Delays, Setting};
+use p2p_examples::{Failure, Output};
 use p2p_sim::Matrix;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -130,16 +130,13 @@ fn slow(shape: Shape) -> Setting {
 
 impl Esm {
     /// Runs; whether all that is promised was kept.
-    pub(crate) fn run(&self, out: &mut Output) -> bool {
+    ///
+    /// # Errors
+    /// If the measured delays cannot be read.
+    pub(crate) fn run(&self, out: &mut Output) -> Result<bool, Failure> {
         let delays = match &self.delays {
             None => Delays::drawn(1, 512),
-            Some(path) => match Delays::read(path) {
-                Ok(delays) => delays,
-                Err(error) => {
-                    out.fail(&error);
-                    return false;
-                }
-            },
+            Some(path) => Delays::read(path)?,
         };
         let mut promises = Promises { out, kept: true };
         match self.what {
@@ -153,7 +150,7 @@ impl Esm {
             What::Crowd => self.crowd(&delays, &mut promises),
             What::Scale => self.scale(&delays, &mut promises),
         }
-        promises.kept
+        Ok(promises.kept)
     }
 
     fn seeds(&self) -> RangeInclusive<u64> {

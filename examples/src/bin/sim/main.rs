@@ -37,12 +37,20 @@ fn main() -> ExitCode {
     }
     let mut out = Output::new(args.json);
     let (check, passed) = match &args.system {
-        System::Bittorrent(asked) => (asked.check, bittorrent(asked, &mut out)),
-        System::Chord(asked) => (asked.check, asked.run(&mut out)),
+        System::Bittorrent(asked) => (asked.check, Ok(bittorrent(asked, &mut out))),
+        System::Chord(asked) => (asked.check, Ok(asked.run(&mut out))),
         System::Esm(asked) => (asked.check, asked.run(&mut out)),
         System::Gnutella(asked) => (asked.check, asked.run(&mut out)),
     };
-    if check && !passed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    match passed {
+        Ok(passed) if passed || !check => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        // Nothing was run.
+        Err(why) => {
+            out.fail(&why);
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Runs the swarms; whether no bound was missed.

@@ -41,6 +41,19 @@ fn what_a_leaf_shares_is_found_and_fetched_by_another() {
     }
 }
 
+/// An empty folder is nothing wrong: files may come.
+#[test]
+fn a_folder_may_be_empty_at_first() {
+    let place = Place::new("gnutella-empty");
+    fs::create_dir_all(place.at("shared")).unwrap();
+    let node = Node::new("ultrapeer", &["--share", &place.at("shared")]);
+    let is = |line: &str, name: &str| line.starts_with(&format!("{{\"event\":\"{name}\""));
+    let first = node.program.wait("its files", |line| is(line, "sharing") || is(line, "unreadable"));
+    assert!(is(&first, "sharing") && number(&first, "files") == 0, "{first}");
+    place.put("shared/Late Train.flac", b"it came later");
+    node.shares(1);
+}
+
 /// By UDP, one ultrapeer after the other: the second is known by what the first says.
 #[test]
 fn what_is_rare_is_asked_for_by_datagrams() {

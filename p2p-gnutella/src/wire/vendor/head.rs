@@ -47,10 +47,29 @@ impl HeadPing {
 
     /// The same, to be handed on by an ultrapeer to its leaf with this GUID.
     #[must_use]
-    pub fn through(mut self, leaf: Guid) -> Self {
+    pub fn through(self, leaf: Guid) -> Self {
+        let families = self.extensions().families();
+        self.extend(Some(leaf), families)
+    }
+
+    /// The same of somebody to whom these addresses are of use.
+    #[must_use]
+    pub fn wanting(self, families: Families) -> Self {
+        let leaf = self.leaf();
+        self.extend(leaf, families)
+    }
+
+    fn extend(mut self, leaf: Option<Guid>, families: Families) -> Self {
         let mut extensions = BytesMut::new();
-        ggep::Writer::new(&mut extensions).put(name::PUSH, &leaf.0);
-        self.flags |= Self::GGEP;
+        let mut ggep = ggep::Writer::new(&mut extensions);
+        // In the order of gtk-gnutella.
+        if let Some(leaf) = leaf {
+            ggep.put(name::PUSH, &leaf.0);
+        }
+        if let Some(wants) = families.field() {
+            ggep.put(name::IPV6_WANTED, wants);
+        }
+        self.flags = if extensions.is_empty() { self.flags & !Self::GGEP } else { self.flags | Self::GGEP };
         self.extensions = extensions.freeze();
         self
     }

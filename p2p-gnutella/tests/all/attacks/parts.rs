@@ -94,6 +94,7 @@ fn resets_by_the_thousand_allocate_one_table() {
 #[test]
 fn a_ttl_of_255_lives_no_longer_than_others() {
     let mut at = header(Kind::QUERY, 255, 0);
+    assert_eq!(at.stepped(7).map(|next| (next.ttl, next.hops)), Ok((6, 1)), "it is cut at once");
     let mut steps = 0;
     while let Ok(next) = at.stepped(7) {
         at = next;

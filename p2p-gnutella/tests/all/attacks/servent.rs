@@ -2,16 +2,17 @@
 
 use crate::servents::victim::{Victim, guid, head, query};
 use bytes::{Bytes, BytesMut};
+use p2p_core::hash::Sha1Hash;
 use p2p_core::{Datagram, Effect, Input, Rng, StreamInput, Target};
-use p2p_gnutella::Guid;
 use p2p_gnutella::handshake::Role;
 use p2p_gnutella::qrp::{Cut, Table, update};
 use p2p_gnutella::servent::{Config, Mode, Parting, Timer};
-use p2p_gnutella::wire::vendor::MessageType;
+use p2p_gnutella::wire::vendor::{HeadPing, MessageType};
 use p2p_gnutella::wire::{
     Compressor, Frame, Header, HitBuilder, HitFlags, Kind, Message, Patch, Ping, Pong, Push, Query,
     QueryFlags, Route, Vendor, VendorCode, VendorMessage,
 };
+use p2p_gnutella::{Guid, Urn};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 fn ultrapeer() -> Victim {
@@ -500,6 +501,42 @@ fn a_guid_of_another_servent_moves_no_pushes() {
         victim.heard(to, from).iter().filter(|frame| frame.header.kind == Kind::PUSH).count()
     };
     assert_eq!((pushes(&own), pushes(&thief)), (1, 0));
+}
+
+/// Anybody can send hits in the name of another, from anywhere.
+#[test]
+fn hits_in_the_name_of_a_neighbour_move_neither_its_pushes_nor_questions_about_its_files() {
+    let mut victim = ultrapeer();
+    let mut own = victim.link(1, Role::Leaf, false);
+    let mut thief = victim.link(2, Role::Leaf, false);
+    let mut asker = victim.link(3, Role::Ultrapeer, false);
+    let hit = |servent: Guid| {
+        let mut hit = HitBuilder::new(SocketAddrV4::new([9, 9, 9, 9].into(), 9), 1);
+        hit.record(1, 1, b"blue", |_| {});
+        let flags = HitFlags::new(true, false, false);
+        Message::QueryHit(hit.finish(VendorCode(*b"EVIL"), flags, servent, |_| {}))
+    };
+    victim.say(&mut asker, head(guid(7), Kind::QUERY, 2, 0), &query("blue"));
+    for servent in [[1; 16], [77; 16]] {
+        victim.say(&mut thief, head(guid(7), Kind::QUERY_HIT, 3, 0), &hit(Guid(servent)));
+    }
+    let mut heard = |victim: &mut Victim, servent: Guid, number| {
+        let from = victim.sent.len();
+        let addr = SocketAddrV4::new([9, 9, 9, 9].into(), 9);
+        let push = Push { servent, index: 0, addr, extensions: Bytes::new() };
+        victim.say(&mut asker, head(guid(number), Kind::PUSH, 4, 0), &Message::Push(push));
+        let ping = HeadPing::new(&Urn::Sha1(Sha1Hash([1; 20])), 0).through(servent);
+        let ping = Message::Vendor(VendorMessage::HeadPing(ping).to_vendor());
+        victim.say(&mut asker, Header::neighbour(guid(number + 1), Kind::VENDOR), &ping);
+        [&own, &thief].map(|leaf| victim.heard(leaf, from).len())
+    };
+    assert_eq!(heard(&mut victim, Guid([1; 16]), 20), [2, 0], "by its name");
+    assert_eq!(heard(&mut victim, Guid([77; 16]), 30), [0, 2], "who is no neighbour, by the way of its hits");
+    // Nor do they keep it from asking for pushes.
+    let request = Message::Vendor(VendorMessage::PushProxyRequest(2).to_vendor());
+    let from = victim.sent.len();
+    victim.say(&mut own, Header::neighbour(Guid([1; 16]), Kind::VENDOR), &request);
+    assert_eq!(victim.heard(&own, from).len(), 1, "it is told where they go");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! What there is of a file, asked of leaves by way of their ultrapeers.
 
 use super::oob::{datagram, said_by, sent, vendor};
-use super::victim::{Stranger, Victim, guid};
+use super::victim::{LISTENS, Stranger, Victim, guid};
 use p2p_core::hash::{Hasher as _, Sha1};
+use p2p_core::{Input, OpInput};
 use p2p_gnutella::handshake::Role;
-use p2p_gnutella::servent::{Config, Mode};
+use p2p_gnutella::servent::{Command, Config, Event, Mode, Timer};
+use p2p_gnutella::transfer::{self, Locator, SourceError, Wanted};
 use p2p_gnutella::wire::vendor::{HeadCode, HeadPing, HeadPong, HeadReport};
 use p2p_gnutella::wire::{Frame, Header, Kind, Message, VendorMessage};
 use p2p_gnutella::{Guid, Urn};
@@ -104,6 +106,73 @@ fn an_answer_comes_in_time_and_is_no_longer_than_a_question_could_be() {
         }
     }
     assert_eq!(victim.servent().load().offers, Config::default().limits.offers);
+}
+
+/// More sources than are asked at once for the file: the others say by datagrams what they have, and who else.
+#[test]
+fn sources_that_wait_their_turn_are_asked_what_they_have() {
+    let mut config = Config::new(Mode::Ultrapeer);
+    config.transfers.limits.givers = 2;
+    config.reached_at = Some(LISTENS.parse().unwrap());
+    let mut victim = Victim::new(config);
+    let Urn::Sha1(sha1) = urn() else { panic!() };
+    let mut wanted = Wanted::new(sha1);
+    let proxy = SocketAddr::from(([203, 0, 113, 50], 6_346));
+    wanted.sources = (1..=4).map(|number| Locator::at(peer(number))).collect();
+    wanted.sources.push(Locator::pushed(Guid([5; 16]), vec![proxy]));
+    let from = victim.datagrams.len();
+    let op = p2p_core::OpId::from_raw(5);
+    let fetch = Command::Transfer(transfer::Command::Download(wanted));
+    victim.give(Input::Op(op, OpInput::Ask(fetch)));
+    assert_eq!(victim.connects, 2);
+    let ask = HeadPing::new(&urn(), HeadPing::ALTERNATES);
+    let asked = sent(&victim, from);
+    let told: Vec<_> = asked.iter().map(|(to, _, message)| (*to, vendor(message))).collect();
+    let by_proxy = VendorMessage::HeadPing(ask.clone().through(Guid([5; 16])));
+    let ask = VendorMessage::HeadPing(ask);
+    assert_eq!(told, [(peer(3), ask.clone()), (peer(4), ask.clone()), (proxy, by_proxy)]);
+    let tend = |victim: &mut Victim| {
+        victim.wait(4);
+        let from = victim.datagrams.len();
+        let timers: Vec<_> = victim.timers.iter().copied().collect();
+        let due = |timer: &Timer| matches!(timer, Timer::Transfer(transfer::Timer::Download(_)));
+        victim.give(Input::Timer(timers.into_iter().find(due).unwrap()));
+        sent(victim, from).into_iter().map(|(to, ..)| to).collect::<Vec<_>>()
+    };
+    let sources = |victim: &Victim| victim.servent().load().transfers.sources;
+    let lost = |victim: &Victim| {
+        let lost = victim.told.iter().filter_map(|event| match event {
+            Event::Transfer(transfer::Event::SourceLost { source, why, .. }) => {
+                Some((source.addr, why.clone()))
+            }
+            _ => None,
+        });
+        lost.collect::<Vec<_>>()
+    };
+    // Of another address, and of another name, it is the word of nobody who was asked.
+    datagram(&mut victim, peer(4), asked[0].1, &pong(1));
+    datagram(&mut victim, peer(3), asked[1].1, &pong(1));
+    datagram(&mut victim, peer(3), of(1), &pong(1));
+    assert_eq!((sources(&victim), tend(&mut victim)), (5, vec![]), "each is asked once");
+    // One has it, and says who else; who that is is asked in turn. A second answer is none.
+    let at = victim.datagrams.len();
+    datagram(&mut victim, peer(3), asked[0].1, &pong(2));
+    datagram(&mut victim, peer(3), asked[0].1, &pong(3));
+    assert_eq!(sources(&victim), 6, "nobody has port 0");
+    let late = sent(&victim, at).remove(0);
+    assert_eq!(late.0, SocketAddr::from(([192, 0, 2, 1], 1)));
+    // One has it not: it is no source. What another says of its leaf is believed only if it says that there is something.
+    let report = HeadReport { code: HeadCode::NOT_FOUND, vendor: None, queue: None, alternates: Vec::new() };
+    let nothing = said_by(&VendorMessage::HeadPong(HeadPong::new(&report)));
+    datagram(&mut victim, peer(4), asked[1].1, &nothing);
+    datagram(&mut victim, proxy, asked[2].1, &nothing);
+    assert_eq!(lost(&victim), [(Some(peer(4)), SourceError::Status(404))]);
+    // What is late is no answer. Nobody is asked again who answered; those are that were dialled in vain.
+    victim.wait(31);
+    datagram(&mut victim, late.0, late.1, &nothing);
+    assert_eq!(lost(&victim).len(), 1);
+    victim.wait(300);
+    assert_eq!(tend(&mut victim), [peer(1), peer(2), late.0]);
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub(crate) struct Victim {
 fn done(job: &Job) -> Option<JobDone> {
     Some(match job {
         Job::List { .. } => JobDone::List(Err(IoError::NotAFile)),
+        Job::Load { .. } => JobDone::Read(Err(IoError::NotFound)),
         Job::Stat { .. } => JobDone::Stat(Ok(Some(Stat { len: 10, modified: UnixTime::from_secs(1) }))),
         Job::DigestSpans { kind, .. } => {
             let mut digester = Digester::new(*kind);

@@ -4,7 +4,7 @@ use super::rig::{Do, Door, Raw, Say, Scene, addr, answer, config, content, disk,
 use bytes::Bytes;
 use core::time::Duration;
 use p2p_gnutella::Guid;
-use p2p_gnutella::transfer::{Ask, Command, Locator};
+use p2p_gnutella::transfer::{Ask, Command, Locator, SourceError};
 use p2p_sim::{Disk, NodeIx};
 
 /// A servent that shares one file, an attacker, and somebody honest.
@@ -183,6 +183,45 @@ fn other_methods_and_bodies_are_refused() {
     assert_eq!(answer(&came).0.status, 400);
 }
 
+/// Ranges upside down, beyond all numbers, and the same part a thousand times: each costs the file at most, once.
+#[test]
+fn ranges_of_nonsense_cost_the_file_at_most() {
+    let (mut scene, server, attacker, honest, bytes) = scene(17);
+    let all = "0-,".repeat(2_000);
+    let ranges = [
+        &all,
+        "0-0,1-1,-1,0-",
+        "499999-0",
+        "18446744073709551615-18446744073709551615",
+        "18446744073709551616-",
+        "-18446744073709551615",
+        "0-18446744073709551615",
+        "--1",
+        "1-2-3",
+        " , ,",
+        "\u{663}-\u{665}",
+    ];
+    for range in ranges {
+        let before = scene.sim.bytes(server).0;
+        let get = format!("GET /uri-res/N2R?{} HTTP/1.1\r\nRange: bytes={range}\r\n\r\n", urn(&bytes));
+        let came = scene.exchange(attacker, 1, get, 5);
+        let (head, body) = answer(&came);
+        match head.status {
+            // As if nothing was said of a range, or as far as the file goes.
+            200 | 206 => assert!(body == bytes, "{range:.40}: {} bytes", body.len()),
+            status => assert_eq!((status, body.len()), (416, 0), "{range:.40}"),
+        }
+        let sent = scene.sim.bytes(server).0 - before;
+        assert!(sent < bytes.len() as u64 * 11 / 10, "{range:.40}: {sent} bytes");
+        let load = scene.door_of(server).transfers.load();
+        // A slot is kept for the next range.
+        assert!(load.heard <= 8_192 && load.uploads <= 1, "{range:.40}: {load:?}");
+        scene.raw_does(attacker, Do::Close);
+        scene.run(1);
+    }
+    honest_gets_it(&mut scene, honest, &bytes);
+}
+
 /// Pushes have nobody dialled often, and nobody who cannot be a servent.
 #[test]
 fn pushes_cannot_be_turned_against_others() {
@@ -217,42 +256,58 @@ fn a_giv_that_nobody_waits_for_is_closed() {
     assert_eq!(scene.door_of(server).transfers.load().streams, 0);
 }
 
-/// Sources whose answers say something else than what they give, in every way that was thought of. None of it is believed, and
-/// the honest source's file comes through.
+/// Sources that say what their file is like, and then answer with something else, in every way that was thought of. Each is
+/// given up for what it did, or waited for, on no more than one stream; and the honest source's file comes through.
 #[test]
 fn answers_that_lie_about_lengths_and_ranges() {
+    use SourceError::{Malformed, Range, Silent, Size, Status};
     let size = 300_000;
     let data = "x".repeat(1_000);
-    let lies: Vec<(&str, String)> = vec![
-        ("no range", format!("HTTP/1.1 206 OK\r\nContent-Length: 1000\r\n\r\n{data}")),
-        ("another range", format!("HTTP/1.1 206 OK\r\nContent-Range: bytes 7-1006/{size}\r\nContent-Length: 1000\r\n\r\n{data}")),
-        ("past the end", format!("HTTP/1.1 206 OK\r\nContent-Range: bytes 0-999999/{size}\r\nContent-Length: 1000000\r\n\r\n{data}")),
-        ("two lengths", format!("HTTP/1.1 206 OK\r\nContent-Range: bytes 0-999/{size}\r\nContent-Length: 99999\r\n\r\n{data}")),
-        ("another size", format!("HTTP/1.1 206 OK\r\nContent-Range: bytes 0-999/{}\r\nContent-Length: 1000\r\n\r\n{data}", size + 1)),
-        ("endless", "HTTP/1.1 206 OK\r\nContent-Range: bytes 0-18446744073709551614/18446744073709551615\r\n\r\n".into()),
-        ("nothing", format!("HTTP/1.1 206 OK\r\nContent-Range: bytes 0-0/{size}\r\nContent-Length: 0\r\n\r\n")),
-        ("zero", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into()),
-        ("chunks", format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{data}")),
-        ("a tree that is none", format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nX-Thex-URI: /x;R534UNZUNIGKWWWIQELPIYQMPHT7ZRWW6H5NTKA\r\n\r\n{data}")),
-        ("no HTTP", "ICY 200 OK\r\n\r\n".into()),
-        ("a head without end", format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(5_000))),
-        ("gone", "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n".into()),
-        ("elsewhere", "HTTP/1.1 302 Found\r\nLocation: http://10.0.0.77/\r\nContent-Length: 0\r\n\r\n".into()),
-        ("a wait of centuries", "HTTP/1.1 503 Busy\r\nRetry-After: 4294967295\r\nContent-Length: 0\r\n\r\n".into()),
-        ("a queue of centuries", "HTTP/1.1 503 Busy\r\nX-Queue: position=1,pollMin=4294967295,pollMax=4294967295\r\nContent-Length: 0\r\n\r\n".into()),
-        ("silence", String::new()),
+    let lies: Vec<(&str, Option<SourceError>, String)> = vec![
+        ("no range", Some(Range), format!("HTTP/1.1 206 OK\r\nContent-Length: 1000\r\n\r\n{data}")),
+        ("another range", Some(Range), format!("HTTP/1.1 206 OK\r\nContent-Range: bytes 7-1006/{size}\r\nContent-Length: 1000\r\n\r\n{data}")),
+        ("past the end", Some(Range), format!("HTTP/1.1 206 OK\r\nContent-Range: bytes 0-999999/{size}\r\nContent-Length: 1000000\r\n\r\n{data}")),
+        ("two lengths", Some(Malformed("length")), format!("HTTP/1.1 206 OK\r\nContent-Range: bytes 0-999/{size}\r\nContent-Length: 99999\r\n\r\n{data}")),
+        ("another size", Some(Size(size + 1)), format!("HTTP/1.1 206 OK\r\nContent-Range: bytes 0-999/{}\r\nContent-Length: 1000\r\n\r\n{data}", size + 1)),
+        ("endless", Some(Size(u64::MAX)), "HTTP/1.1 206 OK\r\nContent-Range: bytes 0-18446744073709551614/18446744073709551615\r\n\r\n".into()),
+        ("nothing", Some(Malformed("length")), format!("HTTP/1.1 206 OK\r\nContent-Range: bytes 0-0/{size}\r\nContent-Length: 0\r\n\r\n")),
+        ("zero", Some(Size(0)), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into()),
+        ("chunks", Some(Malformed("length")), format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{data}")),
+        ("a tree that is none", Some(Size(1_000)), format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nX-Thex-URI: /x;R534UNZUNIGKWWWIQELPIYQMPHT7ZRWW6H5NTKA\r\n\r\n{data}")),
+        ("no HTTP", Some(Malformed("head")), "ICY 200 OK\r\n\r\n".into()),
+        ("a head without end", Some(Malformed("head")), format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(5_000))),
+        ("gone", Some(Status(410)), "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n".into()),
+        ("elsewhere", Some(Status(302)), "HTTP/1.1 302 Found\r\nLocation: http://10.0.0.77/\r\nContent-Length: 0\r\n\r\n".into()),
+        ("a wait of centuries", None, "HTTP/1.1 503 Busy\r\nRetry-After: 4294967295\r\nContent-Length: 0\r\n\r\n".into()),
+        ("a queue of centuries", None, "HTTP/1.1 503 Busy\r\nX-Queue: position=1,pollMin=4294967295,pollMax=4294967295\r\nContent-Length: 0\r\n\r\n".into()),
+        ("silence", Some(Silent), String::new()),
     ];
-    for (seed, (what, lie)) in (100..).zip(lies) {
+    for (seed, (what, given_up, lie)) in (100..).zip(lies) {
         let mut scene = Scene::new(seed);
-        let bytes = content(seed, size);
-        scene.raw(1, Raw::scripted(move |_| lie.clone().into_bytes()));
+        let bytes = content(seed, size as usize);
+        let liar = scene.raw(
+            1,
+            Raw::scripted(move |request| {
+                if request.starts_with("HEAD") {
+                    return format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").into_bytes();
+                }
+                lie.clone().into_bytes()
+            }),
+        );
         scene.sharer(2, &[("f", &bytes)]);
         let to = scene.door(9, Disk::default(), Door::new(config(9)));
         scene.run(2);
         let op = scene.fetch(to, &bytes, "f", &[1]);
-        scene.run(1);
+        for _ in 0..20 {
+            scene.run(30);
+            let load = scene.door_of(to).transfers.load();
+            assert!(load.streams <= 1 && load.unwritten <= 1_000, "{what}: {load:?}");
+        }
+        let lost: Vec<_> = scene.lost(to).into_iter().map(|(_, why)| why).collect();
+        assert_eq!(lost, Vec::from_iter(given_up), "{what}");
+        let asked = String::from_utf8_lossy(&scene.raw_of(liar).came).matches("GET ").count();
+        assert!((1..=4).contains(&asked), "{what}: asked {asked} times in ten minutes");
         scene.ask(to, Command::Sources(sha1(&bytes), vec![Locator::at(addr(2))]));
-        eprintln!("{what}");
         scene.must_have(to, op, &bytes, "f", 300);
         assert!(!scene.lost(to).iter().any(|(who, _)| *who == Some(addr(2))), "{what}");
     }

@@ -238,6 +238,26 @@ fn a_servent_that_cannot_be_dialled_connects_when_it_is_told_to() {
     scene.must_have(to, op, &bytes, "f", 60);
 }
 
+/// It is known where a stream comes from that was asked for by a push.
+#[test]
+fn who_connects_because_of_a_push_is_named_in_the_request() {
+    let mut scene = Scene::new(20);
+    let bytes = content(20, 1_000);
+    let from = scene.raw(1, Raw::default());
+    let to = scene.door(9, Disk::default(), Door::new(config(9)));
+    scene.run(2);
+    let mut wanted = wanted(&bytes, "f", &[]);
+    wanted.sources = vec![Locator::pushed(Guid([1; 16]), Vec::new())];
+    scene.ask(to, Command::Download(wanted));
+    scene.run(1);
+    let giv = format!("GIV 0:{}/f\n\n", Guid([1; 16]));
+    let asked = String::from_utf8(scene.exchange(from, 9, giv, 1)).unwrap();
+    let host = asked.lines().find_map(|line| line.strip_prefix("Host: ")).unwrap();
+    let host: core::net::SocketAddr = host.parse().unwrap();
+    assert!(asked.starts_with("HEAD /uri-res/N2R?urn:sha1:") && host.ip() == addr(1).ip(), "{asked}");
+    assert!(host.port() != 0);
+}
+
 #[test]
 fn a_push_proxy_is_asked_over_http() {
     let mut scene = Scene::new(12);
