@@ -129,13 +129,15 @@ impl Hit {
     /// Who has the file, for a download of it.
     #[must_use]
     pub fn locator(&self) -> Locator {
-        // Who has both is reached by both.
-        let at = match self.addr6 {
-            Some(v6) if *self.addr.ip() == NO_ADDRESS => SocketAddr::V6(v6),
-            _ => SocketAddr::V4(self.addr),
+        // Who has both is reached by both, but not by everybody.
+        let (at, other) = match self.addr6.map(SocketAddr::V6) {
+            Some(v6) if *self.addr.ip() == NO_ADDRESS => (v6, None),
+            v6 => (SocketAddr::V4(self.addr), v6),
         };
+        let dialled = self.push != Some(true);
         Locator {
-            addr: (self.push != Some(true)).then_some(at),
+            addr: dialled.then_some(at),
+            other: other.filter(|_| dialled),
             servent: Some(self.servent),
             number: Some(self.index),
             proxies: self.push_proxies.clone(),
