@@ -163,6 +163,28 @@ fn where_it_listens_not_is_told_to_nobody() {
     assert_eq!(query.extensions().families(), Families { v4: true, v6: true });
 }
 
+/// A servent has two addresses, and is a neighbour by one of them.
+#[test]
+fn a_neighbours_other_address_is_not_dialled_for_ever() {
+    let mut victim = Victim::new(Config::new(Mode::Leaf));
+    let peer: SocketAddr = "198.51.100.9:6346".parse().unwrap();
+    let known = p2p_gnutella::servent::Command::Remember("198.51.100.9:6346 U 1800000000\n".into());
+    let op = p2p_core::OpId::from_raw(1);
+    let mut dials = 0;
+    let mut effects = victim.give_raw(Input::Op(op, p2p_core::OpInput::Ask(known)));
+    for _ in 0..120 {
+        for effect in effects {
+            let Effect::Connect(conn, ..) = effect else { continue };
+            dials += 1;
+            victim.give(Input::Stream(conn, StreamInput::Open { peer, listener: None }));
+            victim.data(conn, "GNUTELLA/0.6 409 Already connected to this GUID\r\n\r\n");
+        }
+        victim.wait(31);
+        effects = victim.give_raw(Input::Timer(p2p_gnutella::servent::Timer::Tend));
+    }
+    assert!((1..=4).contains(&dials), "{dials}");
+}
+
 #[test]
 fn pushes_name_both_addresses_and_are_heeded_at_the_one_there_is() {
     let four = LISTENS.parse::<SocketAddrV4>().unwrap();
