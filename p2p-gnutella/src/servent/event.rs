@@ -43,7 +43,7 @@ pub enum Strategy {
 /// What is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
-    /// Words, all of which a name must have. Empty if the file is named by its content.
+    /// Words, all of which a name must have; those between quotation marks next to each other, in this order. Empty if the file is named by its content.
     pub words: String,
     /// The file, by its content.
     pub urn: Option<Urn>,
