@@ -187,7 +187,9 @@ impl Transfers {
     pub(super) fn proxy_opened(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         let Some(Stream::Proxy(asked)) = self.streams.get(&conn) else { return };
         let Some(own) = self.config.address else { return };
-        let target = format!("/gnutella/push-proxy?guid={}&file={}", asked.servent.to_base32(), asked.number);
+        // The name that gtk-gnutella takes a GUID in base32 by, of this path and no other, in this case.
+        let target =
+            format!("/gnutella/push-proxy?ServerId={}&file={}", asked.servent.to_base32(), asked.number);
         let request = Request::get(target)
             .header("Host", asked.proxy.to_string())
             .header("User-Agent", &self.config.agent)

@@ -315,6 +315,26 @@ fn a_push_proxy_is_asked_over_http() {
     scene.must_have(to, op, &bytes, "f", 60);
 }
 
+/// gtk-gnutella 1.2.3 answers 400 to any other name of the servent's, and to this one in another case.
+#[test]
+fn a_push_proxy_is_asked_in_words_that_all_know() {
+    let mut scene = Scene::new(23);
+    let bytes = content(23, 1_000);
+    let answer = b"HTTP/1.1 202 Push-Proxy: message sent\r\nContent-Length: 0\r\n\r\n";
+    let proxy = scene.raw(5, Raw::scripted(|_| answer.to_vec()));
+    let to = scene.door(9, Disk::default(), Door::new(config(9)));
+    scene.run(2);
+    let mut wanted = wanted(&bytes, "f", &[]);
+    let mut source = Locator::pushed(Guid([1; 16]), vec![addr(5)]);
+    source.number = Some(7);
+    wanted.sources = vec![source];
+    scene.ask(to, Command::Download(wanted));
+    scene.run(2);
+    let asked = String::from_utf8(scene.raw_of(proxy).came.clone()).unwrap();
+    let first = "GET /gnutella/push-proxy?ServerId=AEAQCAIBAEAQCAIBAEAQCAIBAE&file=7 HTTP/1.1\r\n";
+    assert!(asked.starts_with(first) && asked.contains(&format!("X-Node: {}\r\n", addr(9))), "{asked}");
+}
+
 /// As a program that is started to fetch one file: it asks for it before any neighbour has told it where it is.
 #[test]
 fn a_push_waits_for_an_address_and_all_proxies_are_asked() {
