@@ -12,6 +12,7 @@
 
 mod cache;
 mod index;
+mod phrases;
 mod scan;
 mod search;
 mod table;
@@ -34,6 +35,7 @@ pub(crate) use cache::check;
 use index::Index;
 use p2p_core::hash::{Sha1Hash, Tth};
 use p2p_core::{FileId, UnixTime};
+pub(crate) use phrases::Phrases;
 use scan::Scanner;
 
 /// What is shared, and where it is kept what it holds.
@@ -228,7 +230,10 @@ impl Library {
         let cut = self.cut;
         let candidates = self.index.candidates(&query, cut);
         let named = candidates.iter().filter_map(|number| self.files.get(number));
-        found.extend(named.filter(|file| qrp::finds(&file.canonical, &query, cut)).filter(wanted).take(rest));
+        let phrases = Phrases::of(&search.words);
+        let has =
+            |file: &&SharedFile| qrp::finds(&file.canonical, &query, cut) && phrases.are_in(&file.canonical);
+        found.extend(named.filter(has).filter(wanted).take(rest));
         found
     }
 

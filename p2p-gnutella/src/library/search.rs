@@ -16,7 +16,7 @@ const URNS_MAX: usize = 16;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Search<'a> {
-    /// Words, in any form.
+    /// Words, in any form; those between quotation marks next to each other, in this order.
     pub words: Cow<'a, str>,
     /// Names by content, any of which will do.
     pub urns: Vec<Urn>,

@@ -12,6 +12,9 @@ use bytes::{Bytes, BytesMut};
 use core::net::{IpAddr, SocketAddr};
 use p2p_core::{ConnId, Cx, Security, StreamInput, Target};
 
+/// Who is called so is a neighbour already, says who was dialled.
+const CONNECTED: u16 = 409;
+
 /// The other end of a stream that may become a link.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller {
@@ -370,7 +373,12 @@ impl Servent {
         }
         cx.clear_timer(Timer::Door(conn));
         cx.close(conn);
-        self.hosts.refused(addr, cx.now());
+        if code == CONNECTED {
+            // An address more of a neighbour, or of this servent: of no use as long as that is so.
+            self.hosts.failed(addr, cx.now());
+        } else {
+            self.hosts.refused(addr, cx.now());
+        }
         cx.tell(Event::Refused(addr, code, reason));
         self.fill(cx);
     }

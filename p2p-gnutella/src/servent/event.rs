@@ -43,7 +43,7 @@ pub enum Strategy {
 /// What is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
-    /// Words, all of which a name must have. Empty if the file is named by its content.
+    /// Words, all of which a name must have; those between quotation marks next to each other, in this order. Empty if the file is named by its content.
     pub words: String,
     /// The file, by its content.
     pub urn: Option<Urn>,
@@ -129,13 +129,15 @@ impl Hit {
     /// Who has the file, for a download of it.
     #[must_use]
     pub fn locator(&self) -> Locator {
-        // Who has both is reached by both.
-        let at = match self.addr6 {
-            Some(v6) if *self.addr.ip() == NO_ADDRESS => SocketAddr::V6(v6),
-            _ => SocketAddr::V4(self.addr),
+        // Who has both is reached by both, but not by everybody.
+        let (at, other) = match self.addr6.map(SocketAddr::V6) {
+            Some(v6) if *self.addr.ip() == NO_ADDRESS => (v6, None),
+            v6 => (SocketAddr::V4(self.addr), v6),
         };
+        let dialled = self.push != Some(true);
         Locator {
-            addr: (self.push != Some(true)).then_some(at),
+            addr: dialled.then_some(at),
+            other: other.filter(|_| dialled),
             servent: Some(self.servent),
             number: Some(self.index),
             proxies: self.push_proxies.clone(),

@@ -175,7 +175,8 @@ impl Servent {
         cx: &mut Cx<'_, Self>,
     ) {
         let (now, families) = (cx.now(), self.families());
-        if self.socket.is_none() || !is_sane(to) || !families.has(to.ip()) || !self.datagrams.take(now, 1) {
+        let reaches = self.listening.is_some_and(|at| at.is_ipv6() || to.is_ipv4()) && families.has(to.ip());
+        if self.socket.is_none() || !is_sane(to) || !reaches || !self.datagrams.take(now, 1) {
             return;
         }
         let guid = Guid::of_message(cx.rng());

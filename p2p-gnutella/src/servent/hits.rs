@@ -197,7 +197,7 @@ impl Servent {
         let browsable = private.is_some_and(|private| private.data(name::BROWSE).is_some());
         for record in hit.records.iter() {
             let Some((op, own)) = self.searches.of(&guid) else { return };
-            if !own.is_new(hit.servent, record.index, most) {
+            if !own.admits(record.name) || !own.is_new(hit.servent, record.index, most) {
                 continue;
             }
             let sha1 = record.sha1();

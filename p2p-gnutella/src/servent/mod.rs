@@ -339,7 +339,9 @@ impl Servent {
             SocketAddr::V4(v4) if !v4.ip().is_unspecified() => Some(v4),
             _ => None,
         };
-        let seen = || Some(SocketAddrV4::new(self.seen_at?, port));
+        // Of a port that takes IPv6 alone they see another.
+        let takes = self.listening.is_none_or(|at| at.is_ipv4() || at.ip().is_unspecified());
+        let seen = || Some(SocketAddrV4::new(self.seen_at.filter(|_| takes)?, port));
         let listening = || self.listening.and_then(v4);
         (self.config.reached_at.and_then(v4).or_else(seen).or_else(listening))
             .unwrap_or_else(|| SocketAddrV4::new(crate::wire::NO_ADDRESS, port))
@@ -351,13 +353,16 @@ impl Servent {
             IpAddr::V6(v6) if !v6.is_unspecified() && v6.to_ipv4_mapped().is_none() => Some(v6),
             _ => None,
         };
-        (self.config.reached_at.and_then(v6)).or(self.seen_at6).or_else(|| self.listening.and_then(v6))
+        // Who can dial by IPv6 need not listen there.
+        let seen = self.seen_at6.filter(|_| self.listening.is_none_or(|at| at.is_ipv6()));
+        (self.config.reached_at.and_then(v6)).or(seen).or_else(|| self.listening.and_then(v6))
     }
 
     /// Which addresses are of use to it: of IPv6 if it has such a one, and of IPv4 if it has that, or none at all.
     fn families(&self) -> Families {
-        let v6 = self.reached_at6().is_some();
-        Families { v4: !v6 || *self.reached_at().ip() != crate::wire::NO_ADDRESS, v6 }
+        let v6 = self.reached_at6().or(self.seen_at6).is_some();
+        let v4 = self.seen_at.is_some() || *self.reached_at().ip() != crate::wire::NO_ADDRESS;
+        Families { v4: v4 || !v6, v6 }
     }
 
     /// Whether nobody can dial it: it does not listen, or nobody of those could who were asked to.

@@ -8,6 +8,7 @@ use super::{Error, Mode, Servent, Timer};
 use crate::Guid;
 use crate::ggep::{self, fields::name};
 use crate::handshake::Role;
+use crate::library::Phrases;
 use crate::qrp::Wanted;
 use crate::wire::{Header, Kind, Message, Query, QueryFlags, SEPARATOR, WHATS_NEW};
 use alloc::boxed::Box;
@@ -35,6 +36,7 @@ pub(super) struct Own {
     /// Where hits can be sent by UDP.
     hits_to: Option<SocketAddrV4>,
     wanted: Wanted,
+    phrases: Phrases,
     strategy: Strategy,
     ttl: u8,
     /// What was told, to tell it once.
@@ -86,6 +88,11 @@ impl Own {
     /// Whether a file of a servent was not told yet, and may be.
     pub(super) fn is_new(&mut self, servent: Guid, index: u32, most: usize) -> bool {
         self.told.len() < most && self.told.insert((servent, index))
+    }
+
+    /// Whether a name is what was asked for; others find by words alone.
+    pub(super) fn admits(&self, name: &[u8]) -> bool {
+        self.phrases.are_in_bytes(name)
     }
 }
 
@@ -176,6 +183,7 @@ impl Servent {
             payload,
             hits_to,
             wanted,
+            phrases: Phrases::of(&wish.words),
             strategy: wish.strategy,
             ttl,
             told: BTreeSet::new(),

@@ -68,7 +68,7 @@ impl Servent {
     ) -> R {
         let (v4, v6) = self.dialled_at();
         self.transfers.set_address(v4.map(SocketAddr::V4).or_else(|| v6.map(SocketAddr::V6)));
-        self.transfers.set_ipv6(self.reached_at6().is_some());
+        self.transfers.set_ipv6(self.families().v6);
         let mut effects = core::mem::take(&mut self.errands.effects);
         let done = cx.lend(&mut effects, |cx| f(&mut self.transfers, cx));
         for effect in effects.drain(..) {

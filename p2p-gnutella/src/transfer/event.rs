@@ -87,12 +87,15 @@ impl Wanted {
             )
         });
         let proxies: Vec<SocketAddr> = proxies.unwrap_or_default();
+        let v6 = hit.trailer().and_then(|trailer| trailer.extensions().ipv6());
+        let at6 = v6.map(|v6| SocketAddr::from((v6, hit.addr.port())));
         let of = hit.records.iter().filter_map(|record| {
             let mut wanted = Self::new(record.sha1()?);
             wanted.size = Some(record.size());
             wanted.name = String::from_utf8_lossy(record.name).into_owned();
             wanted.sources.push(Locator {
                 addr: (!push).then_some(SocketAddr::V4(hit.addr)),
+                other: at6.filter(|_| !push),
                 servent: Some(hit.servent),
                 number: Some(record.index),
                 proxies: proxies.clone(),
@@ -118,16 +121,11 @@ fn locator(source: &str) -> Option<Locator> {
     if let Some(rest) = source.strip_prefix("push://") {
         let (guid, proxy) = rest.split_once('/').map_or(rest, |(host, _)| host).split_once(':')?;
         let proxies = Vec::from([super::http::address(proxy)?]);
-        return Some(Locator { addr: None, servent: Some(guid.parse().ok()?), number: None, proxies });
+        return Some(Locator::pushed(guid.parse().ok()?, proxies));
     }
     let url = Url::parse(source).ok()?;
     let ip = url.host.parse().ok()?;
-    Some(Locator {
-        addr: Some(SocketAddr::new(ip, url.port)),
-        servent: None,
-        number: None,
-        proxies: Vec::new(),
-    })
+    Some(Locator::at(SocketAddr::new(ip, url.port)))
 }
 
 /// What can be asked for.

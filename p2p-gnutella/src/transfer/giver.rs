@@ -201,9 +201,8 @@ impl Transfers {
                 }
                 if !idle {
                     let source = self.downloads.get_mut(&key).and_then(|download| download.source(giver));
-                    if let Some(source) = source.filter(|_| opening) {
-                        // So that it is seen that it was dialled in vain.
-                        source.push = source.at.servent.is_some() && !source.push;
+                    if source.is_some_and(|source| opening && source.unreached()) {
+                        return self.tend(key, cx);
                     }
                     return self.failed(key, giver, why, cx);
                 }

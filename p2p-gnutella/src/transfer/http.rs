@@ -39,7 +39,7 @@ pub enum Asked {
     Tree(Urn),
     /// `/`: what is shared.
     Browse,
-    /// `/gnutella/push-proxy?guid=…`: a servent that shall be told to connect, and which of its files.
+    /// `/gnutella/push-proxy?ServerId=…` or `guid=…`: a servent that shall be told to connect, and which of its files.
     PushProxy(Guid, u32),
     /// Something else.
     Other,

@@ -98,7 +98,13 @@ fn source(text: &str) -> Option<Locator> {
     let (addr, guid) = (words.next()?, words.next()?);
     let (addr, servent): (_, Option<Guid>) = (addr.parse().ok(), guid.parse().ok());
     let proxies = words.filter_map(|proxy| proxy.parse().ok()).collect();
-    (addr.is_some() || servent.is_some()).then_some(Locator { addr, servent, number: None, proxies })
+    (addr.is_some() || servent.is_some()).then_some(Locator {
+        addr,
+        other: None,
+        servent,
+        number: None,
+        proxies,
+    })
 }
 
 #[cfg(test)]
@@ -110,15 +116,7 @@ mod tests {
 
     fn kept() -> Kept {
         let addr: SocketAddr = "[2001:db8::1]:6346".parse().unwrap();
-        let sources = Vec::from([
-            Locator { addr: Some(addr), servent: None, number: None, proxies: Vec::new() },
-            Locator {
-                addr: None,
-                servent: Some(Guid([7; 16])),
-                number: None,
-                proxies: Vec::from([addr, addr]),
-            },
-        ]);
+        let sources = Vec::from([Locator::at(addr), Locator::pushed(Guid([7; 16]), Vec::from([addr, addr]))]);
         let good = Vec::from([0b1010_0000, 0, 0xff]);
         let tree = Some((Tth([3; 24]), Vec::from([9; 48])));
         Kept { sha1: Sha1Hash([5; 20]), size: 24_000, tree, slice_len: 1_024, good, sources }

@@ -15,6 +15,8 @@ pub(crate) const PROXIES_MAX: usize = 4;
 pub struct Locator {
     /// Where it listens; `None` if it has to be told to connect.
     pub addr: Option<SocketAddr>,
+    /// Where it listens too; dialled if it cannot be reached at the first.
+    pub other: Option<SocketAddr>,
     /// Its name, by which it can be told to connect.
     pub servent: Option<Guid>,
     /// The number of the file in its hits.
@@ -27,17 +29,18 @@ impl Locator {
     /// A servent that listens here.
     #[must_use]
     pub const fn at(addr: SocketAddr) -> Self {
-        Self { addr: Some(addr), servent: None, number: None, proxies: Vec::new() }
+        Self { addr: Some(addr), other: None, servent: None, number: None, proxies: Vec::new() }
     }
 
     /// A servent that has to be told to connect, by the way of its hits or by one of these.
     #[must_use]
     pub const fn pushed(servent: Guid, proxies: Vec<SocketAddr>) -> Self {
-        Self { addr: None, servent: Some(servent), number: None, proxies }
+        Self { addr: None, other: None, servent: Some(servent), number: None, proxies }
     }
 
     /// Takes what another locator of the same servent knows more.
     pub(super) fn add(&mut self, other: Self) {
+        self.other = self.other.or(other.other);
         self.servent = self.servent.or(other.servent);
         self.number = self.number.or(other.number);
         for proxy in other.proxies {
@@ -75,6 +78,8 @@ pub(super) struct Source {
     pub(super) stage: Stage,
     /// Failures since it last gave something.
     pub(super) failures: u32,
+    /// The next attempt is at its other address, for it could not be reached at the first.
+    pub(super) at_other: bool,
     /// The next attempt is a push, for it could not be dialled.
     pub(super) push: bool,
     /// What it has, if it is not all.
@@ -101,6 +106,7 @@ impl Source {
             at,
             stage: Stage::Resting(now),
             failures: 0,
+            at_other: false,
             push: false,
             available: None,
             rate: 0,
@@ -111,6 +117,14 @@ impl Source {
             head_at: Some(now),
             has_it: false,
         }
+    }
+
+    /// It was dialled in vain: whether it is dialled at its other address at once, as there may be no way at all to the first.
+    /// Else it may dial, if it is told to.
+    pub(super) const fn unreached(&mut self) -> bool {
+        self.at_other = self.at.other.is_some() && !self.at_other;
+        self.push = self.at.servent.is_some() && !self.at_other;
+        self.at_other
     }
 
     pub(super) const fn conn(&self) -> Option<ConnId> {

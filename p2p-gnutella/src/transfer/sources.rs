@@ -39,6 +39,7 @@ impl Transfers {
     pub(super) fn add_source(&mut self, key: u32, mut at: Locator, cx: &Context<'_>) {
         at.proxies.truncate(PROXIES_MAX);
         at.addr = at.addr.filter(http::is_plausible);
+        at.other = at.other.filter(http::is_plausible);
         let own = self.config.address;
         let limit = self.config.limits.sources;
         let Some(download) = self.downloads.get_mut(&key) else { return };
@@ -156,7 +157,8 @@ impl Transfers {
         let Some(source) = self.downloads.get_mut(&key).and_then(|download| download.source(giver)) else {
             return;
         };
-        if let Some(addr) = source.at.addr.filter(|_| !source.push) {
+        let addr = if source.at_other { source.at.other } else { source.at.addr };
+        if let Some(addr) = addr.filter(|_| !source.push) {
             let conn = cx.connect(addr);
             source.stage = Stage::Connected(conn);
             self.streams.insert(conn, Stream::Giver(GiverStream::new(key, giver, cx.now())));
@@ -185,7 +187,9 @@ impl Transfers {
     pub(super) fn proxy_opened(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         let Some(Stream::Proxy(asked)) = self.streams.get(&conn) else { return };
         let Some(own) = self.config.address else { return };
-        let target = format!("/gnutella/push-proxy?guid={}&file={}", asked.servent.to_base32(), asked.number);
+        // The name that gtk-gnutella takes a GUID in base32 by, of this path and no other, in this case.
+        let target =
+            format!("/gnutella/push-proxy?ServerId={}&file={}", asked.servent.to_base32(), asked.number);
         let request = Request::get(target)
             .header("Host", asked.proxy.to_string())
             .header("User-Agent", &self.config.agent)
@@ -254,12 +258,6 @@ impl Transfers {
             return;
         }
         source.failures += 1;
-        let was_dialled = matches!(source.stage, Stage::Connected(_));
-        // Who cannot be dialled may dial.
-        source.push = source.at.servent.is_some()
-            && was_dialled
-            && matches!(why, SourceError::Connection(_))
-            && !source.push;
         let (times, good) = (source.failures, source.good);
         // Who has given much is not given up for a bad minute.
         let patience = if good > 0 { failures * 4 } else { failures };

@@ -294,7 +294,7 @@ mod folder {
     #[tokio::test]
     async fn a_folder_without_files_is_one() {
         let scratch = Scratch::new();
-        std::fs::create_dir_all(scratch.path().join("empty/below")).unwrap();
+        fs::create_dir_all(scratch.path().join("empty/below")).unwrap();
         let mut hand = Hand::new(Options::default().with_storage(Folder::new(scratch.path()).unwrap()));
         assert_eq!(list(&mut hand, "empty", 9).await, Ok(vec![]));
         assert_eq!(list(&mut hand, "none", 9).await, Err(IoError::NotFound));

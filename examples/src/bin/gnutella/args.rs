@@ -78,7 +78,7 @@ pub(crate) struct Node {
 
 #[derive(Debug, Arguments)]
 pub(crate) struct Search {
-    /// Words that a name must have
+    /// Words that a name must have; those between quotation marks of their own next to each other: '"blue train" flac'
     #[arg(required = true)]
     pub(crate) words: Vec<String>,
     /// Seconds to wait for hits

@@ -130,7 +130,7 @@ fn sources_that_wait_their_turn_are_asked_what_they_have() {
     let told: Vec<_> = asked.iter().map(|(to, _, message)| (*to, vendor(message))).collect();
     let by_proxy = VendorMessage::HeadPing(ask.clone().through(Guid([5; 16])));
     let ask = VendorMessage::HeadPing(ask);
-    assert_eq!(told, [(peer(3), ask.clone()), (peer(4), ask.clone()), (proxy, by_proxy)]);
+    assert_eq!(told, [(peer(3), ask.clone()), (peer(4), ask), (proxy, by_proxy)]);
     let tend = |victim: &mut Victim| {
         victim.wait(4);
         let from = victim.datagrams.len();

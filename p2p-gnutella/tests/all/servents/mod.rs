@@ -7,6 +7,7 @@ mod guess;
 mod heads;
 mod net;
 mod oob;
+mod phrases;
 mod primitives;
 mod proxied;
 mod recorded;

@@ -144,7 +144,7 @@ fn what_it_asks_of_a_file_is_what_we_ask() {
     );
     let leaf = name_of("adf23102bb65f136eb0afd29bdc93a24");
     let ours = ours("urn:sha1:PJ76VAJ446SMV7NIZR25S2L3V2G7SB7G");
-    assert_eq!(of_leaf, ours.clone().through(leaf));
+    assert_eq!(of_leaf, ours.through(leaf));
     assert_eq!((of_leaf.leaf(), of_leaf.extensions().families()), (Some(leaf), both));
     // What else is asked for stays, whatever is said first.
     let alone = HeadPing::new(&of_leaf.urn().unwrap(), HeadPing::ALTERNATES);

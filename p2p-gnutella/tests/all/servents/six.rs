@@ -124,7 +124,65 @@ fn what_hits_say_of_others_and_of_push_proxies_is_told() {
     assert_eq!(found.alternates, addrs(&["192.0.2.9:1", "[2001:db8::9]:2"]));
     assert_eq!(found.push_proxies, addrs(&["[2001:db8::10]:3"]));
     assert_eq!(found.locator().proxies, found.push_proxies);
+    let dialled = |addr: &str| {
+        let at = p2p_gnutella::servent::Hit { push: None, addr: addr.parse().unwrap(), ..found.clone() };
+        (at.locator().addr, at.locator().other)
+    };
+    let six = Some("[2001:db8::8]:7000".parse().unwrap());
+    assert_eq!(dialled("127.0.0.0:7000"), (six, None));
+    assert_eq!(dialled("192.0.2.8:7000"), (Some("192.0.2.8:7000".parse().unwrap()), six));
     assert_eq!(found.addr6, Some(v6("[2001:db8::8]:7000")));
+}
+
+/// A neighbour sees it at an address of the other family, to which it listens not: it can dial there, and nobody it.
+#[test]
+fn where_it_listens_not_is_told_to_nobody() {
+    let mut victim = Victim::new(Config::new(Mode::Ultrapeer));
+    victim.share("over six");
+    let peer: SocketAddr = "[2001:db8::3]:40000".parse().unwrap();
+    let conn = victim.open(peer);
+    let legs = "GNUTELLA CONNECT/0.6\r\nX-Ultrapeer: True\r\nX-Query-Routing: 0.2\r\n\
+                X-Ultrapeer-Query-Routing: 0.1\r\nX-Degree: 32\r\nX-Max-TTL: 4\r\nX-Dynamic-Querying: 0.1\r\n\
+                Remote-IP: 2001:db8::77\r\n\r\n";
+    victim.data(conn, legs);
+    victim.data(conn, "GNUTELLA/0.6 200 OK\r\n\r\n");
+    let mut asker = Stranger { conn, peer, deflater: None };
+    let from = victim.sent.len();
+    victim.say(&mut asker, head(guid(1), Kind::QUERY, 1, 0), &query(Some(b"")));
+    let frame = victim.heard(&asker, from).into_iter().find(|frame| frame.header.kind == Kind::QUERY_HIT);
+    let Ok(Message::QueryHit(hit)) = Message::parse(Kind::QUERY_HIT, &frame.unwrap().payload) else {
+        panic!()
+    };
+    assert_eq!(hit.addr, LISTENS.parse().unwrap());
+    assert_eq!(hit.trailer().unwrap().extensions().ipv6(), None);
+    let from = victim.sent.len();
+    victim.search(Wish::words("six").by(Strategy::Flood(2)));
+    let asked =
+        victim.heard(&asker, from).into_iter().find(|frame| frame.header.kind == Kind::QUERY).unwrap();
+    let Ok(Message::Query(query)) = Message::parse(Kind::QUERY, &asked.payload) else { panic!() };
+    assert_eq!(query.extensions().families(), Families { v4: true, v6: true });
+}
+
+/// A servent has two addresses, and is a neighbour by one of them.
+#[test]
+fn a_neighbours_other_address_is_not_dialled_for_ever() {
+    let mut victim = Victim::new(Config::new(Mode::Leaf));
+    let peer: SocketAddr = "198.51.100.9:6346".parse().unwrap();
+    let known = p2p_gnutella::servent::Command::Remember("198.51.100.9:6346 U 1800000000\n".into());
+    let op = p2p_core::OpId::from_raw(1);
+    let mut dials = 0;
+    let mut effects = victim.give_raw(Input::Op(op, p2p_core::OpInput::Ask(known)));
+    for _ in 0..120 {
+        for effect in effects {
+            let Effect::Connect(conn, ..) = effect else { continue };
+            dials += 1;
+            victim.give(Input::Stream(conn, StreamInput::Open { peer, listener: None }));
+            victim.data(conn, "GNUTELLA/0.6 409 Already connected to this GUID\r\n\r\n");
+        }
+        victim.wait(31);
+        effects = victim.give_raw(Input::Timer(p2p_gnutella::servent::Timer::Tend));
+    }
+    assert!((1..=4).contains(&dials), "{dials}");
 }
 
 #[test]

@@ -238,6 +238,41 @@ fn a_servent_that_cannot_be_dialled_connects_when_it_is_told_to() {
     scene.must_have(to, op, &bytes, "f", 60);
 }
 
+#[test]
+fn who_is_not_reached_at_one_address_is_dialled_at_the_other() {
+    let mut scene = Scene::new(21);
+    let bytes = content(21, 400_000);
+    scene.sharer(1, &[("f", &bytes)]);
+    let to = scene.door(9, Disk::default(), Door::new(config(9)));
+    scene.run(2);
+    let mut wanted = wanted(&bytes, "f", &[]);
+    // Nobody is at the first.
+    wanted.sources = vec![Locator { other: Some(addr(1)), ..Locator::at(addr(2)) }];
+    let op = scene.ask(to, Command::Download(wanted));
+    scene.must_have(to, op, &bytes, "f", 60);
+    assert_eq!(scene.lost(to), []);
+}
+
+#[test]
+fn who_is_dialled_in_vain_is_told_to_connect() {
+    let mut scene = Scene::new(22);
+    let bytes = content(22, 400_000);
+    let from = scene.door(1, disk(&[("f", &bytes)]), Door::firewalled(config(1)));
+    let to = scene.door(9, Disk::default(), Door::new(config(9)));
+    scene.run(2);
+    let mut wanted = wanted(&bytes, "f", &[]);
+    wanted.sources = vec![Locator { servent: Some(Guid([1; 16])), ..Locator::at(addr(1)) }];
+    let op = scene.ask(to, Command::Download(wanted));
+    let push = Ask::Push { servent: Guid([1; 16]), number: 0 };
+    let told = (0..90).any(|_| {
+        scene.run(1);
+        scene.door_of(to).asks.contains(&push)
+    });
+    assert!(told);
+    scene.sim.ask(from, p2p_sim::Either::Left(Say::Give(addr(9), 0)));
+    scene.must_have(to, op, &bytes, "f", 60);
+}
+
 /// It is known where a stream comes from that was asked for by a push.
 #[test]
 fn who_connects_because_of_a_push_is_named_in_the_request() {
@@ -278,6 +313,26 @@ fn a_push_proxy_is_asked_over_http() {
     assert_eq!(asked, Some((Guid([1; 16]), addr(9))));
     scene.sim.ask(from, p2p_sim::Either::Left(Say::Give(addr(9), 0)));
     scene.must_have(to, op, &bytes, "f", 60);
+}
+
+/// gtk-gnutella 1.2.3 answers 400 to any other name of the servent's, and to this one in another case.
+#[test]
+fn a_push_proxy_is_asked_in_words_that_all_know() {
+    let mut scene = Scene::new(23);
+    let bytes = content(23, 1_000);
+    let answer = b"HTTP/1.1 202 Push-Proxy: message sent\r\nContent-Length: 0\r\n\r\n";
+    let proxy = scene.raw(5, Raw::scripted(|_| answer.to_vec()));
+    let to = scene.door(9, Disk::default(), Door::new(config(9)));
+    scene.run(2);
+    let mut wanted = wanted(&bytes, "f", &[]);
+    let mut source = Locator::pushed(Guid([1; 16]), vec![addr(5)]);
+    source.number = Some(7);
+    wanted.sources = vec![source];
+    scene.ask(to, Command::Download(wanted));
+    scene.run(2);
+    let asked = String::from_utf8(scene.raw_of(proxy).came.clone()).unwrap();
+    let first = "GET /gnutella/push-proxy?ServerId=AEAQCAIBAEAQCAIBAEAQCAIBAE&file=7 HTTP/1.1\r\n";
+    assert!(asked.starts_with(first) && asked.contains(&format!("X-Node: {}\r\n", addr(9))), "{asked}");
 }
 
 /// As a program that is started to fetch one file: it asks for it before any neighbour has told it where it is.

@@ -119,6 +119,27 @@ proptest! {
 }
 
 #[test]
+fn words_between_quotation_marks_stand_next_to_each_other() {
+    let names = ["Blue Train.mp3", "train blue.mp3", "blue night train.mp3", "a blue_trä\u{ed}n.ogg"]
+        .map(String::from);
+    let library = library(&names);
+    let found = |text: &str| {
+        let asked = query(text, &[]);
+        let mut names: Vec<&str> = library.matching(&asked, 10).iter().map(|file| file.name()).collect();
+        names.sort_unstable();
+        names.len()
+    };
+    assert_eq!(found("blue train"), 4);
+    assert_eq!(found("\"blue train\""), 2);
+    assert_eq!(found("\"BLUE-Train\" mp3"), 1);
+    assert_eq!(found("\"blue train\" \"train mp3\""), 1);
+    assert_eq!(found("\"blue train\" \"mp3 train\""), 0);
+    assert_eq!(found("\"train\" \"blue\""), 4, "one word is a word");
+    assert_eq!(found("\"blue train"), 4, "what is not closed is no phrase");
+    assert_eq!(found("mp3 \"lue trai\""), 0, "of whole words");
+}
+
+#[test]
 fn attributes_and_the_newest() {
     let names = ["one song.mp3", "another song.ogg", "song lyrics.txt", "film.mkv"].map(String::from);
     let library = library(&names);
