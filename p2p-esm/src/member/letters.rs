@@ -104,7 +104,7 @@ impl Esm {
                 }
                 let now = cx.now();
                 let proved = self.tokens.is_of(token, peer, now);
-                let mut answer = if proved || matches!(ask, Ask::Hello | Ask::Probe) {
+                let answer = if proved || matches!(ask, Ask::Hello | Ask::Probe) {
                     self.answer(peer, from, ask, cx)
                 } else {
                     Answer::Prove
@@ -115,10 +115,9 @@ impl Esm {
                     from: self.me,
                     answer,
                 };
-                let mut wire = reply(answer.clone()).encode(tag, 0);
+                let mut wire = reply(answer).encode(tag, 0);
                 if !proved && wire.len() > datagram.data.len() {
-                    answer = Answer::Prove;
-                    wire = reply(answer).encode(tag, 0);
+                    wire = reply(Answer::Prove).encode(tag, 0);
                 }
                 // What is shorter than an answer can be is no question of ours.
                 if proved || wire.len() <= datagram.data.len() {
