@@ -60,6 +60,8 @@ pub(crate) struct View {
     hashes: Vec<u32>,
     /// Who was heard of when, in the same order.
     marks: Vec<Mark>,
+    /// Who said when how it is, in the same order; zero of who has not: few of them did of late.
+    said: Vec<Instant>,
 }
 
 /// Who is known of, in short: when anybody heard of it last; of one that is taken for gone, when it went. The token of who
@@ -104,11 +106,29 @@ impl View {
         self.known.iter().zip(&self.marks).filter(|(_, mark)| !mark.is_gone()).map(|(known, _)| known)
     }
 
+    /// Those that said of late how they are.
+    pub(crate) fn fresh(&self, now: Instant) -> impl Iterator<Item = &Acquaintance> {
+        let said = self.said.iter().zip(&self.marks).zip(&self.known);
+        let fresh = said.filter(move |((said, mark), _)| now.since(**said) < FRESH && !mark.is_gone());
+        fresh.map(|(_, known)| known).filter(|known| known.status.is_some())
+    }
+
+    /// It said how it is.
+    pub(crate) fn said(&mut self, addr: SocketAddr, now: Instant, trees: Vec<TreeStatus>) {
+        if let Some(at) = self.at(addr) {
+            (self.known[at].status, self.said[at]) = (Some((now, trees)), now);
+        }
+    }
+
     fn at(&self, addr: SocketAddr) -> Option<usize> {
         let hash = hash(addr);
         for (chunk, hashes) in self.hashes.chunks(LANES).enumerate() {
             // Compared side by side: mostly none is the same.
-            if !hashes.iter().fold(false, |any, other| any | (*other == hash)) {
+            let mut any = false;
+            for other in hashes {
+                any |= *other == hash;
+            }
+            if !any {
                 continue;
             }
             let same = hashes.iter().enumerate().filter(|(_, other)| **other == hash);
@@ -137,6 +157,7 @@ impl View {
                 if known.id != id {
                     // It started again.
                     (known.id, known.status, known.token) = (id, None, 0);
+                    self.said[at] = Instant::ZERO;
                 }
                 *mark = Mark::new(false, heard);
             }
@@ -145,7 +166,10 @@ impl View {
         let oldest = if self.known.len() < MOST {
             None
         } else {
-            let Some(least) = self.marks.iter().copied().min() else { return };
+            let mut least = Mark(u64::MAX);
+            for mark in &self.marks {
+                least = if mark.0 < least.0 { *mark } else { least };
+            }
             if !least.is_gone() && least.heard() >= heard {
                 return;
             }
@@ -162,11 +186,15 @@ impl View {
         };
         let (hash, mark) = (hash(addr), Mark::new(false, heard));
         match oldest {
-            Some(at) => (self.known[at], self.hashes[at], self.marks[at]) = (new, hash, mark),
+            Some(at) => {
+                (self.known[at], self.hashes[at], self.marks[at]) = (new, hash, mark);
+                self.said[at] = Instant::ZERO;
+            }
             None => {
                 self.known.push(new);
                 self.hashes.push(hash);
                 self.marks.push(mark);
+                self.said.push(Instant::ZERO);
             }
         }
     }
@@ -197,7 +225,7 @@ impl View {
     pub(crate) fn forget(&mut self, addr: SocketAddr, now: Instant) {
         if let Some(at) = self.at(addr) {
             let (known, mark) = (&mut self.known[at], &mut self.marks[at]);
-            (known.status, known.silent) = (None, 0);
+            (known.status, known.silent, self.said[at]) = (None, 0, Instant::ZERO);
             *mark = Mark::new(true, mark.heard().max(now));
         }
     }
@@ -209,6 +237,7 @@ impl View {
                 self.known.swap_remove(at);
                 self.hashes.swap_remove(at);
                 self.marks.swap_remove(at);
+                self.said.swap_remove(at);
             }
         }
     }
@@ -233,7 +262,10 @@ impl View {
         let places = &mut places[..drawn];
         rng.shuffle(places);
         // One after the other, and no more of them than it takes: what is known of all is much to look at.
-        let is_known = |at: &u8| self.known[usize::from(*at)].status(0, now).is_some();
+        let is_known = |at: &u8| {
+            let at = usize::from(*at);
+            now.since(self.said[at]) < FRESH && self.known[at].status(0, now).is_some()
+        };
         let mut found: Vec<u8> = places.iter().copied().filter(|at| !is_known(at)).take(count).collect();
         let left = count - found.len();
         if left > 0 {

@@ -186,10 +186,10 @@ impl Esm {
                 // it.
                 let is_outside = |trees: &[TreeStatus]| trees.iter().all(|tree| tree.depth == u8::MAX);
                 let mut is_of_use = true;
-                if let Some(known) = self.view.get_mut(to) {
+                if let Some(known) = self.view.get(to) {
                     let was_outside = known.status.as_ref().is_some_and(|(_, trees)| is_outside(trees));
                     is_of_use = !(was_outside && is_outside(&trees));
-                    known.status = Some((now, trees));
+                    self.view.said(to, now, trees);
                 }
                 if !is_of_use && purpose == Purpose::Probe && !self.is_near(to, now) {
                     self.view.forget(to, now);
