@@ -53,8 +53,9 @@ impl Rng {
         }
         loop {
             let wide = u128::from(self.bits()) * u128::from(bound);
-            // What is rejected is below the bound: else the division, which costs more than all the rest, is not needed.
-            if wide as u64 >= bound || wide as u64 >= bound.wrapping_neg() % bound {
+            // The threshold is below the bound, so hardly ever is there anything to divide.
+            let low = wide as u64;
+            if low >= bound || low >= bound.wrapping_neg() % bound {
                 return (wide >> 64) as u64;
             }
         }

@@ -3,8 +3,9 @@
 use crate::group::{Broadcast, GroupKey};
 use crate::seal::SharedKey;
 use crate::shape::Shape;
+use crate::verified::Verified;
 use alloc::vec::Vec;
-use ed25519_dalek::{Signature, Signer, SigningKey};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 /// What its signature begins with.
@@ -56,11 +57,22 @@ impl Announcement {
     /// The broadcast it is of, if the group's source signed it.
     #[must_use]
     pub fn broadcast(&self, group: GroupKey) -> Option<Broadcast> {
+        Some(self.checked(group, None)?.0)
+    }
+
+    /// The same with the key that checks what it signs; what others have verified counts.
+    pub(crate) fn checked(
+        &self,
+        group: GroupKey,
+        verified: Option<&Verified>,
+    ) -> Option<(Broadcast, VerifyingKey)> {
         let [trees, data, parity] = self.shape;
         let shape = Shape::new(trees, data, parity).ok()?;
-        let signature = Signature::from_bytes(self.signature.as_flattened().try_into().ok()?);
-        group.verifier()?.verify_strict(&self.signed(), &signature).ok()?;
-        Some(Broadcast { group, run: self.run, shape })
+        let (key, signed) = (group.verifier()?, self.signed());
+        let bytes: &[u8; 64] = self.signature.as_flattened().try_into().ok()?;
+        let is_signed = || key.verify_strict(&signed, &Signature::from_bytes(bytes)).is_ok();
+        Verified::once(verified, [&group.0, &signed, bytes], is_signed)
+            .then_some((Broadcast { group, run: self.run, shape }, key))
     }
 }
 
@@ -85,5 +97,18 @@ mod tests {
             assert_eq!(bad.broadcast(group), None);
         }
         assert_eq!(good.broadcast((&SigningKey::from_bytes(&[6; 32])).into()), None);
+    }
+
+    /// What others have verified is verified once; what they have not, or of another group, is not taken for it.
+    #[test]
+    fn what_others_have_verified_counts() {
+        let key = SigningKey::from_bytes(&[5; 32]);
+        let good = Announcement::sign(&key, [1; 16], 1_700_000_000, 125_000, Shape::SIX_OF_FOUR, None);
+        let (group, verified) = (GroupKey::from(&key), Verified::default());
+        for _ in 0..2 {
+            assert!(good.checked(group, Some(&verified)).is_some());
+            assert!(Announcement { rate: 1, ..good }.checked(group, Some(&verified)).is_none());
+            assert!(good.checked((&SigningKey::from_bytes(&[6; 32])).into(), Some(&verified)).is_none());
+        }
     }
 }

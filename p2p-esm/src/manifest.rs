@@ -23,7 +23,6 @@ use crate::verified::Verified;
 use alloc::vec::Vec;
 use bytes::{Buf, BufMut, BytesMut};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-use p2p_core::hash::{Hasher, Sha256};
 
 /// The first byte of a manifest's datagram.
 pub const KIND: u8 = 0xe2;
@@ -122,8 +121,12 @@ impl Checker {
     /// Of this broadcast; `None` if its key is none.
     #[must_use]
     pub fn new(broadcast: Broadcast) -> Option<Self> {
-        let key = broadcast.group.verifier()?;
-        Some(Self { broadcast, tag: broadcast.group.tag(), key, signed: Vec::new(), verified: None })
+        Some(Self::with(broadcast, broadcast.group.verifier()?))
+    }
+
+    /// The same with the key of its group.
+    pub(crate) fn with(broadcast: Broadcast, key: VerifyingKey) -> Self {
+        Self { broadcast, tag: broadcast.group.tag(), key, signed: Vec::new(), verified: None }
     }
 
     /// The same; what others have verified counts.
@@ -140,26 +143,12 @@ impl Checker {
     pub fn check(&mut self, datagram: &[u8]) -> Result<Manifest, ManifestError> {
         let (manifest, body, signature) = parse(datagram, self.tag, self.broadcast.shape)?;
         signed(&self.broadcast, body, &mut self.signed);
-        let hash = self.verified.as_ref().map(|_| {
-            let mut hash = Sha256::default();
-            for part in [&self.broadcast.group.0[..], &self.signed, signature] {
-                hash.update(part);
-            }
-            hash.finish().as_ref().first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
-        });
-        if let (Some(verified), Some(hash)) = (&self.verified, hash)
-            && verified.has(hash)
-        {
-            return Ok(manifest);
-        }
-        match self.key.verify_strict(&self.signed, &Signature::from_bytes(signature)) {
-            Ok(()) => {
-                if let (Some(verified), Some(hash)) = (&self.verified, hash) {
-                    verified.note(hash);
-                }
-                Ok(manifest)
-            }
-            Err(_) => Err(ManifestError::Unsigned),
+        let is_signed = || self.key.verify_strict(&self.signed, &Signature::from_bytes(signature)).is_ok();
+        let parts = [&self.broadcast.group.0[..], &self.signed, signature];
+        if Verified::once(self.verified.as_ref(), parts, is_signed) {
+            Ok(manifest)
+        } else {
+            Err(ManifestError::Unsigned)
         }
     }
 }

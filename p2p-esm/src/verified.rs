@@ -3,8 +3,9 @@
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
+use p2p_core::hash::{Hasher, Sha256};
 
-/// Manifests that are remembered.
+/// Signatures that are remembered.
 const MOST: usize = 1_024;
 
 /// Signatures that members of one process have verified: each counts for all of them. A verification is most of what a
@@ -32,11 +33,26 @@ impl Verified {
         &self.0[(hash % MOST as u64) as usize]
     }
 
-    pub(crate) fn has(&self, hash: u64) -> bool {
-        self.place(hash).load(Ordering::Relaxed) == hash
-    }
-
-    pub(crate) fn note(&self, hash: u64) {
-        self.place(hash).store(hash, Ordering::Relaxed);
+    /// Whether this is signed: it is verified, unless somebody that `verified` is of has.
+    pub(crate) fn once(
+        verified: Option<&Self>,
+        [group, signed, signature]: [&[u8]; 3],
+        is_signed: impl FnOnce() -> bool,
+    ) -> bool {
+        let Some(verified) = verified else { return is_signed() };
+        let mut hash = Sha256::default();
+        for part in [group, signed, signature] {
+            hash.update(part);
+        }
+        let hash = hash.finish().as_ref().first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+        let place = verified.place(hash);
+        if place.load(Ordering::Relaxed) == hash {
+            return true;
+        }
+        let is_signed = is_signed();
+        if is_signed {
+            place.store(hash, Ordering::Relaxed);
+        }
+        is_signed
     }
 }

@@ -60,16 +60,36 @@ pub(crate) struct View {
     hashes: Vec<u32>,
     /// Who was heard of when, in the same order.
     marks: Vec<Mark>,
+    /// Who said when how it is, in the same order; zero of who has not: few of them did of late.
+    said: Vec<Instant>,
 }
 
-/// Who is known of, in short.
-#[derive(Clone, Copy, Debug)]
-struct Mark {
-    /// It is taken for gone. Its token is kept: should it be there after all, it is to be told that we are no child of it.
-    gone: bool,
-    /// When anybody heard of it last; of one that is gone, when it went.
-    heard: Instant,
+/// Who is known of, in short: when anybody heard of it last; of one that is taken for gone, when it went. The token of who
+/// is gone is kept: should it be there after all, it is to be told that we are no child of it.
+///
+/// A number, which is less the sooner it gives way to another one: it is looked for among all with each new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Mark(u64);
+
+/// Not of who is gone. No clock of ours runs for 292 years.
+const HERE: u64 = 1 << 63;
+
+impl Mark {
+    const fn new(gone: bool, heard: Instant) -> Self {
+        Self(heard.as_nanos() & !HERE | if gone { 0 } else { HERE })
+    }
+
+    const fn is_gone(self) -> bool {
+        self.0 & HERE == 0
+    }
+
+    const fn heard(self) -> Instant {
+        Instant::from_nanos(self.0 & !HERE)
+    }
 }
+
+/// Hashes that are compared side by side.
+const LANES: usize = 16;
 
 /// A hash of an address; nothing but speed depends on it.
 fn hash(addr: SocketAddr) -> u32 {
@@ -83,13 +103,41 @@ fn hash(addr: SocketAddr) -> u32 {
 
 impl View {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Acquaintance> {
-        self.known.iter().zip(&self.marks).filter(|(_, mark)| !mark.gone).map(|(known, _)| known)
+        self.known.iter().zip(&self.marks).filter(|(_, mark)| !mark.is_gone()).map(|(known, _)| known)
+    }
+
+    /// Those that said of late how they are.
+    pub(crate) fn fresh(&self, now: Instant) -> impl Iterator<Item = &Acquaintance> {
+        let said = self.said.iter().zip(&self.marks).zip(&self.known);
+        let fresh = said.filter(move |((said, mark), _)| now.since(**said) < FRESH && !mark.is_gone());
+        fresh.map(|(_, known)| known).filter(|known| known.status.is_some())
+    }
+
+    /// It said how it is.
+    pub(crate) fn said(&mut self, addr: SocketAddr, now: Instant, trees: Vec<TreeStatus>) {
+        if let Some(at) = self.at(addr) {
+            (self.known[at].status, self.said[at]) = (Some((now, trees)), now);
+        }
     }
 
     fn at(&self, addr: SocketAddr) -> Option<usize> {
         let hash = hash(addr);
-        let same = self.hashes.iter().enumerate().filter(|(_, other)| **other == hash);
-        same.map(|(at, _)| at).find(|at| self.known[*at].addr == addr)
+        for (chunk, hashes) in self.hashes.chunks(LANES).enumerate() {
+            // Compared side by side: mostly none is the same.
+            let mut any = false;
+            for other in hashes {
+                any |= *other == hash;
+            }
+            if !any {
+                continue;
+            }
+            let same = hashes.iter().enumerate().filter(|(_, other)| **other == hash);
+            let found = same.map(|(at, _)| chunk * LANES + at).find(|at| self.known[*at].addr == addr);
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
     }
 
     pub(crate) fn get(&self, addr: SocketAddr) -> Option<&Acquaintance> {
@@ -105,24 +153,27 @@ impl View {
     pub(crate) fn note(&mut self, id: MemberId, addr: SocketAddr, heard: Instant) {
         if let Some(at) = self.at(addr) {
             let (known, mark) = (&mut self.known[at], &mut self.marks[at]);
-            if heard > mark.heard {
+            if heard > mark.heard() {
                 if known.id != id {
                     // It started again.
                     (known.id, known.status, known.token) = (id, None, 0);
+                    self.said[at] = Instant::ZERO;
                 }
-                (mark.heard, mark.gone) = (heard, false);
+                *mark = Mark::new(false, heard);
             }
             return;
         }
         let oldest = if self.known.len() < MOST {
             None
         } else {
-            let marks = self.marks.iter().enumerate();
-            let Some((at, mark)) = marks.min_by_key(|(_, mark)| (!mark.gone, mark.heard)) else { return };
-            if !mark.gone && mark.heard >= heard {
+            let mut least = Mark(u64::MAX);
+            for mark in &self.marks {
+                least = if mark.0 < least.0 { *mark } else { least };
+            }
+            if !least.is_gone() && least.heard() >= heard {
                 return;
             }
-            Some(at)
+            self.marks.iter().position(|mark| *mark == least)
         };
         let new = Acquaintance {
             id,
@@ -133,13 +184,17 @@ impl View {
             shunned: Instant::ZERO,
             silent: 0,
         };
-        let (hash, mark) = (hash(addr), Mark { gone: false, heard });
+        let (hash, mark) = (hash(addr), Mark::new(false, heard));
         match oldest {
-            Some(at) => (self.known[at], self.hashes[at], self.marks[at]) = (new, hash, mark),
+            Some(at) => {
+                (self.known[at], self.hashes[at], self.marks[at]) = (new, hash, mark);
+                self.said[at] = Instant::ZERO;
+            }
             None => {
                 self.known.push(new);
                 self.hashes.push(hash);
                 self.marks.push(mark);
+                self.said.push(Instant::ZERO);
             }
         }
     }
@@ -170,20 +225,53 @@ impl View {
     pub(crate) fn forget(&mut self, addr: SocketAddr, now: Instant) {
         if let Some(at) = self.at(addr) {
             let (known, mark) = (&mut self.known[at], &mut self.marks[at]);
-            (known.status, known.silent) = (None, 0);
-            (mark.gone, mark.heard) = (true, mark.heard.max(now));
+            (known.status, known.silent, self.said[at]) = (None, 0, Instant::ZERO);
+            *mark = Mark::new(true, mark.heard().max(now));
         }
     }
 
     /// Forgets who was not heard of for long.
     pub(crate) fn tidy(&mut self, now: Instant) {
         for at in (0..self.marks.len()).rev() {
-            if now.since(self.marks[at].heard) >= FORGOTTEN {
+            if now.since(self.marks[at].heard()) >= FORGOTTEN {
                 self.known.swap_remove(at);
                 self.hashes.swap_remove(at);
                 self.marks.swap_remove(at);
+                self.said.swap_remove(at);
             }
         }
+    }
+
+    /// Members in an order that is drawn, first those that have not said of late how they are; none of `but`.
+    pub(crate) fn draw(
+        &self,
+        count: usize,
+        but: impl Iterator<Item = SocketAddr>,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Vec<SocketAddr> {
+        let but = but.filter_map(|addr| self.at(addr)).fold(0_u64, |bits, at| bits | 1 << at);
+        let mut places = [0_u8; MOST];
+        let mut drawn = 0;
+        for (at, mark) in (0_u8..).zip(&self.marks) {
+            if !mark.is_gone() && but >> at & 1 == 0 {
+                places[drawn] = at;
+                drawn += 1;
+            }
+        }
+        let places = &mut places[..drawn];
+        rng.shuffle(places);
+        // One after the other, and no more of them than it takes: what is known of all is much to look at.
+        let is_known = |at: &u8| {
+            let at = usize::from(*at);
+            now.since(self.said[at]) < FRESH && self.known[at].status(0, now).is_some()
+        };
+        let mut found: Vec<u8> = places.iter().copied().filter(|at| !is_known(at)).take(count).collect();
+        let left = count - found.len();
+        if left > 0 {
+            found.extend(places.iter().copied().filter(is_known).take(left));
+        }
+        found.into_iter().map(|at| self.known[usize::from(at)].addr).collect()
     }
 
     /// Some members, other than the one that is told.
@@ -200,8 +288,8 @@ impl View {
             places.swap(first, first + rng.index(places.len() - first));
             let at = usize::from(places[first]);
             let (known, mark) = (&self.known[at], self.marks[at]);
-            if known.addr != but && !mark.gone {
-                let age = now.since(mark.heard).as_secs().min(255) as u8;
+            if known.addr != but && !mark.is_gone() {
+                let age = now.since(mark.heard()).as_secs().min(255) as u8;
                 sample.push(Known { id: known.id, addr: known.addr, age });
             }
         }

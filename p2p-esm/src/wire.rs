@@ -15,7 +15,7 @@ use crate::announcement::Announcement;
 #[cfg(doc)]
 use crate::policy::Policy;
 use alloc::vec::Vec;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
@@ -406,17 +406,26 @@ impl Packet {
     /// Its datagram, filled up with zeros to `padding` bytes.
     #[must_use]
     pub fn encode(&self, tag: [u8; 4], padding: usize) -> Bytes {
-        let mut to = BytesMut::with_capacity(128.max(padding));
-        to.put_u8(KIND);
-        to.put_slice(&tag);
-        to.put_u8(VERSION);
-        // Only memory could run out, and then it panics.
-        let Ok(to) = postcard::to_extend(self, to) else { unreachable!("a buffer that grows") };
-        let mut to = to;
-        if to.len() < padding {
-            to.resize(padding, 0);
+        // On the stack: a buffer that grows byte by byte takes several times as long.
+        let mut room = [0; LARGEST];
+        let [a, b, c, d] = tag;
+        room[..HEAD].copy_from_slice(&[KIND, a, b, c, d, VERSION]);
+        let written = postcard::to_slice(self, &mut room[HEAD..]).map(|written| HEAD + written.len());
+        match written {
+            Ok(length) if padding <= LARGEST => Bytes::copy_from_slice(&room[..length.max(padding)]),
+            // Nobody takes it, but that is for them to say.
+            _ => self.encode_long(&room[..HEAD], padding),
         }
-        to.freeze()
+    }
+
+    /// The same, however long it is.
+    fn encode_long(&self, head: &[u8], padding: usize) -> Bytes {
+        // Only memory could run out, and then it panics.
+        let Ok(mut to) = postcard::to_extend(self, head.to_vec()) else {
+            unreachable!("a buffer that grows")
+        };
+        to.resize(to.len().max(padding), 0);
+        to.into()
     }
 }
 

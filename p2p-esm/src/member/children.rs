@@ -262,6 +262,9 @@ impl Esm {
     pub(super) fn tell_place(&mut self, tree: usize, cx: &mut Context<'_>) {
         let me = self.me;
         let Some(live) = self.live() else { return };
+        if live.trees[tree].children.is_empty() {
+            return;
+        }
         let Some(place) = live.place(me, tree) else { return };
         let heard = live.known_of();
         let children: Vec<_> =

@@ -92,7 +92,7 @@ impl Esm {
         let State::Live(live) = &self.state else { return Vec::new() };
         let at = &live.trees[usize::from(tree)];
         self.view
-            .iter()
+            .fresh(now)
             .filter(|known| known.shunned <= now && !self.is_near(known.addr, now))
             .filter(|known| at.children.iter().all(|child| child.addr != known.addr))
             .filter_map(|known| {

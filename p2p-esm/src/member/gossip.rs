@@ -3,7 +3,6 @@
 use super::{Context, Esm, State};
 use crate::member::questions::Purpose;
 use crate::wire::{Answer, Ask, TreeStatus};
-use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::Duration;
 
@@ -68,17 +67,8 @@ impl Esm {
             self.ask(door, Ask::Probe, Purpose::Probe, cx);
             return;
         }
-        let asked =
-            |addr| self.questions.any(|question| question.to == addr && question.purpose == Purpose::Probe);
-        let mut candidates: Vec<_> = self
-            .view
-            .iter()
-            .filter(|known| !asked(known.addr))
-            .map(|known| (known.status(0, now).is_some(), known.addr))
-            .collect();
-        cx.rng().shuffle(&mut candidates);
-        candidates.sort_by_key(|(known, _)| *known);
-        for (_, addr) in candidates.into_iter().take(count) {
+        let asked = self.questions.of(Purpose::Probe);
+        for addr in self.view.draw(count, asked, now, cx.rng()) {
             self.ask(addr, Ask::Probe, Purpose::Probe, cx);
         }
     }

@@ -133,7 +133,7 @@ impl Esm {
     }
 
     fn begin(&self, group: GroupKey, announcement: Announcement, from: u64) -> Option<Box<Live>> {
-        let broadcast = announcement.broadcast(group)?;
+        let (broadcast, key) = announcement.checked(group, self.config.verified.as_ref())?;
         let shape = broadcast.shape;
         let config = &self.config;
         let shared = config.shared.as_ref();
@@ -144,7 +144,7 @@ impl Esm {
             tag: group.tag(),
             announcement,
             broadcast,
-            checker: Checker::new(broadcast)?.sharing(config.verified.clone()),
+            checker: Checker::with(broadcast, key).sharing(config.verified.clone()),
             playout: Playout::new(shape, from, window, history, config.patience),
             trees: (0..shape.trees()).map(|_| Tree::default()).collect(),
             source: None,

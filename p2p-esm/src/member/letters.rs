@@ -104,7 +104,7 @@ impl Esm {
                 }
                 let now = cx.now();
                 let proved = self.tokens.is_of(token, peer, now);
-                let mut answer = if proved || matches!(ask, Ask::Hello | Ask::Probe) {
+                let answer = if proved || matches!(ask, Ask::Hello | Ask::Probe) {
                     self.answer(peer, from, ask, cx)
                 } else {
                     Answer::Prove
@@ -115,10 +115,9 @@ impl Esm {
                     from: self.me,
                     answer,
                 };
-                let mut wire = reply(answer.clone()).encode(tag, 0);
+                let mut wire = reply(answer).encode(tag, 0);
                 if !proved && wire.len() > datagram.data.len() {
-                    answer = Answer::Prove;
-                    wire = reply(answer).encode(tag, 0);
+                    wire = reply(Answer::Prove).encode(tag, 0);
                 }
                 // What is shorter than an answer can be is no question of ours.
                 if proved || wire.len() <= datagram.data.len() {
@@ -187,10 +186,10 @@ impl Esm {
                 // it.
                 let is_outside = |trees: &[TreeStatus]| trees.iter().all(|tree| tree.depth == u8::MAX);
                 let mut is_of_use = true;
-                if let Some(known) = self.view.get_mut(to) {
+                if let Some(known) = self.view.get(to) {
                     let was_outside = known.status.as_ref().is_some_and(|(_, trees)| is_outside(trees));
                     is_of_use = !(was_outside && is_outside(&trees));
-                    known.status = Some((now, trees));
+                    self.view.said(to, now, trees);
                 }
                 if !is_of_use && purpose == Purpose::Probe && !self.is_near(to, now) {
                     self.view.forget(to, now);

@@ -126,9 +126,9 @@ impl Esm {
         }
         let feeds = self.feeds(cx.now());
         let in_vain = |at: usize| live.trees[at].seek.as_ref().is_some_and(|seek| seek.rounds >= IN_VAIN);
-        let is_settled = feeds.iter().enumerate().all(|(at, feeds)| *feeds || in_vain(at));
+        let is_settled = (0..live.trees.len()).all(|at| feeds >> at & 1 == 1 || in_vain(at));
         if is_settled
-            && feeds.contains(&true)
+            && feeds != 0
             && let Some(live) = self.live()
             && let Some(op) = live.joining.take()
         {

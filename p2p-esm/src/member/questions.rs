@@ -72,6 +72,11 @@ impl Questions {
         self.open.iter().any(is)
     }
 
+    /// Who was asked for this.
+    pub(super) fn of(&self, purpose: Purpose) -> impl Iterator<Item = SocketAddr> {
+        self.open.iter().filter(move |question| question.purpose == purpose).map(|question| question.to)
+    }
+
     /// Whether this member was asked to be a parent.
     pub(super) fn is_asked_to_adopt(&self, addr: SocketAddr) -> bool {
         let adopts = |purpose| matches!(purpose, Purpose::Adopt(_) | Purpose::Better(_));

@@ -149,7 +149,7 @@ impl Live {
     }
 
     /// The symbols that may be on their way, bit by bit; `feeds` says which trees bring any.
-    fn coming(&self, missing: &Missing, feeds: &[bool]) -> u64 {
+    fn coming(&self, missing: &Missing, feeds: u64) -> u64 {
         let shape = self.broadcast.shape;
         // Of each tree, symbols come in their order.
         let overtaken = |index: u8| {
@@ -161,13 +161,13 @@ impl Live {
             .filter(|&index| (missing.all & !missing.here) >> index & 1 == 1)
             .filter(|&index| {
                 let tree = usize::from(shape.tree(index));
-                feeds[tree] && self.trees[tree].newest <= missing.generation && !overtaken(index)
+                feeds >> tree & 1 == 1 && self.trees[tree].newest <= missing.generation && !overtaken(index)
             })
             .fold(0, |bits, index| bits | 1 << index)
     }
 
     /// What is to be asked for of a generation that was asked for so often, if what misses will hardly come by itself.
-    fn want(&self, missing: &Missing, tries: u8, feeds: &[bool], now: Instant) -> Option<Want> {
+    fn want(&self, missing: &Missing, tries: u8, feeds: u64, now: Instant) -> Option<Want> {
         let is_late = now >= self.late_at(missing);
         if self.is_open(missing) && !is_late {
             return None;
@@ -210,9 +210,13 @@ impl Esm {
         let now = cx.now();
         let Some(live) = self.live() else { return };
         let is_wanted = |missing: &Missing| missing.wanted.is_some() || missing.generation < live.signed;
+        let mut missing = live.playout.missing();
         // The oldest is late first.
-        let late = live.playout.missing().next().map(|oldest| live.late_at(&oldest));
-        let wants = live.playout.missing().any(|missing| is_wanted(&missing));
+        let oldest = missing.next();
+        let late = oldest.map(|oldest| live.late_at(&oldest));
+        let wants =
+            oldest.is_some_and(|oldest| is_wanted(&oldest)) || missing.any(|missing| is_wanted(&missing));
+        drop(missing);
         live.repair.wants = wants;
         if let Some(late) = late {
             self.look_at(if wants { now + LOOK } else { late.max(now + LOOK) }, cx);
@@ -249,7 +253,7 @@ impl Esm {
             }
             let (again, tries) = live.repair.asked.get(&missing.generation).copied().unwrap_or((now, 0));
             if again <= now
-                && let Some(want) = live.want(&missing, tries, &feeds, now)
+                && let Some(want) = live.want(&missing, tries, feeds, now)
             {
                 wants.push((missing.generation, tries, want));
             }
@@ -291,12 +295,13 @@ impl Esm {
         parent.is_some_and(|parent| parent.addr == peer && !parent.rests)
     }
 
-    /// Which trees bring us symbols.
-    pub(super) fn feeds(&self, now: Instant) -> Vec<bool> {
-        let State::Live(live) = &self.state else { return Vec::new() };
+    /// Which trees bring us symbols, bit by bit.
+    pub(super) fn feeds(&self, now: Instant) -> u64 {
+        let State::Live(live) = &self.state else { return 0 };
         let by_parent = |tree: &super::Tree| tree.parent.as_ref().is_some_and(|parent| !parent.rests);
-        let trees = live.trees.iter().enumerate();
-        trees.map(|(at, tree)| by_parent(tree) || self.is_fed_by_group(at, now)).collect()
+        let feeds = |at: usize, tree| by_parent(tree) || self.is_fed_by_group(at, now);
+        // No more than 64.
+        live.trees.iter().enumerate().fold(0, |bits, (at, tree)| bits | u64::from(feeds(at, tree)) << at)
     }
 
     /// Whom to ask: parents first, then anybody who has given us a token, another one each time.

@@ -132,7 +132,9 @@ impl Tree {
             return Some([me].into());
         }
         // What we have of a tree whose parent rests did not come by it.
-        let mut path = self.parent.as_ref().filter(|parent| !parent.rests)?.place.path.clone();
+        let above = &self.parent.as_ref().filter(|parent| !parent.rests)?.place.path;
+        let mut path = Vec::with_capacity(above.len() + 1);
+        path.extend_from_slice(above);
         path.push(me);
         Some(path)
     }

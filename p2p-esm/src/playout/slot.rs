@@ -90,11 +90,18 @@ impl Slot {
     pub(super) fn list(&mut self, shape: Shape, generation: u64, listed: Listed) -> u64 {
         let mut forged = 0;
         let rivals = core::mem::take(&mut self.rivals);
-        let first =
-            (0..shape.symbols()).filter_map(|index| Some((index, self.symbols[usize::from(index)].take()?)));
-        let candidates: Vec<_> = first.collect();
-        for (index, body) in candidates.into_iter().chain(rivals) {
-            if listed.digest(shape, index) == Some(&Symbol::digest(generation, index, &body)) {
+        let is_signed = |index: u8, body: &[u8]| {
+            listed.digest(shape, index) == Some(&Symbol::digest(generation, index, body))
+        };
+        for (index, symbol) in (0_u8..).zip(&mut self.symbols) {
+            if symbol.as_ref().is_some_and(|body| is_signed(index, body)) {
+                self.sound |= 1 << index;
+            } else {
+                forged += u64::from(symbol.take().is_some());
+            }
+        }
+        for (index, body) in rivals {
+            if is_signed(index, &body) {
                 self.symbols[usize::from(index)] = Some(body);
                 self.sound |= 1 << index;
             } else {
