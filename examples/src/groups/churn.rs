@@ -1,10 +1,11 @@
 //! A group whose members come and go: Birrer and Bustamante 2004, section 5 (512 hosts, sessions of 5 minutes, 2 minutes
 //! away; 10 packets of 100 bytes a second; 3.2 s of playout buffer).
 
-use super::{Audience, Given, Setting};
+use super::{HEADS, Audience, Given, Setting};
 use crate::rings::Spread;
 use p2p_core::{Duration, Instant, Rng};
-use p2p_esm::Counts;
+use p2p_esm::{Counts, Sent};
+use p2p_esm::wire::Kind;
 use p2p_sim::churn::Session;
 use p2p_sim::{Links, NodeIx};
 use std::collections::{BTreeMap, VecDeque};
@@ -32,6 +33,8 @@ pub struct Churn {
     pub sent: f64,
     /// Bytes that each member sent in a second beside the stream, heads of UDP and IP included.
     pub control: f64,
+    /// The same of each [`Kind`], in their order.
+    pub control_of: [f64; Kind::ALL.len()],
     /// Milliseconds from the source to the output.
     pub delay: f64,
     /// Seconds from asking to join to a place in every tree.
@@ -91,7 +94,7 @@ pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going
         counts.asked_twice += machine.asked_twice - was.asked_twice;
         counts.signed_twice += machine.signed_twice - was.signed_twice;
         counts.sent += machine.sent - was.sent;
-        counts.control += machine.control - was.control + 28 * (machine.control_sent - was.control_sent);
+        counts.control.add_since(&machine.control, &was.control);
         lost_parents += machine.lost_parents - was.lost_parents;
         if let Some(given_now) = audience.given(node) {
             let first = was_given.map_or(given_now.first, |given| given.last + 1);
@@ -146,6 +149,7 @@ pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going
         add(&audience, node, &before);
     }
     let (expansion, packets) = (setting.shape.expansion(), (audience.sent() - first).max(1) as f64);
+    let rate = |sent: Sent| sent.with_heads(HEADS) as f64 / f64::max(watched, 1.0);
     Churn {
         hosts,
         ended,
@@ -154,7 +158,8 @@ pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going
         asked_twice: counts.asked_twice as f64 / packets,
         signed_twice: counts.signed_twice as f64 / packets,
         sent: counts.sent as f64 / (due.max(1) as f64 * expansion),
-        control: counts.control as f64 / f64::max(watched, 1.0),
+        control: rate(counts.control.all()),
+        control_of: Kind::ALL.map(|kind| rate(counts.control.of(kind))),
         delay: audience.delay(),
         joins: audience.joins.iter().copied().collect(),
         lost_parents,

@@ -5,7 +5,7 @@ use crate::api::Timer;
 use crate::manifest;
 use crate::member::questions::{Purpose, Question, UNKNOWN};
 use crate::symbol;
-use crate::wire::{self, Answer, Ask, FIRST_WORD, MemberId, Packet, Refusal, Tell, TreeStatus, first_probe};
+use crate::wire::{self, Answer, Ask, FIRST_WORD, Kind, MemberId, Packet, Refusal, Tell, TreeStatus, first_probe};
 use bytes::Bytes;
 use core::net::SocketAddr;
 use p2p_core::{Datagram, Duration};
@@ -14,10 +14,9 @@ use p2p_core::{Datagram, Duration};
 const MOST_QUESTIONS: usize = 256;
 
 impl Esm {
-    pub(super) fn send(&mut self, to: SocketAddr, datagram: Bytes, cx: &mut Context<'_>) {
+    fn send(&mut self, to: SocketAddr, kind: Kind, datagram: Bytes, cx: &mut Context<'_>) {
         if let Some(socket) = self.socket {
-            self.counts.control += datagram.len() as u64;
-            self.counts.control_sent += 1;
+            self.counts.control.says(kind, datagram.len());
             cx.send_to(socket, to, datagram);
         }
     }
@@ -54,7 +53,7 @@ impl Esm {
             Ask::Hello | Ask::Adopt { .. } | Ask::Link { .. } | Ask::Routes(_) => FIRST_WORD,
         };
         let packet = Packet::Ask { transaction, token, from: self.me, ask };
-        self.send(to, packet.encode(tag, padding), cx);
+        self.send(to, packet.kind(), packet.encode(tag, padding), cx);
         self.wake(cx);
     }
 
@@ -67,7 +66,7 @@ impl Esm {
     pub(super) fn tell(&mut self, to: SocketAddr, token: u32, tell: Tell, cx: &mut Context<'_>) {
         let Some(tag) = self.tag() else { return };
         let packet = Packet::Tell { token, from: self.me, tell };
-        self.send(to, packet.encode(tag, 0), cx);
+        self.send(to, packet.kind(), packet.encode(tag, 0), cx);
     }
 
     /// Tells a member whose token we have from its answers.
@@ -104,7 +103,7 @@ impl Esm {
                 }
                 let now = cx.now();
                 let proved = self.tokens.is_of(token, peer, now);
-                let mut answer = if proved || matches!(ask, Ask::Hello | Ask::Probe) {
+                let answer = if proved || matches!(ask, Ask::Hello | Ask::Probe) {
                     self.answer(peer, from, ask, cx)
                 } else {
                     Answer::Prove
@@ -115,14 +114,15 @@ impl Esm {
                     from: self.me,
                     answer,
                 };
-                let mut wire = reply(answer.clone()).encode(tag, 0);
+                let mut packet = reply(answer);
+                let mut wire = packet.encode(tag, 0);
                 if !proved && wire.len() > datagram.data.len() {
-                    answer = Answer::Prove;
-                    wire = reply(answer).encode(tag, 0);
+                    packet = reply(Answer::Prove);
+                    wire = packet.encode(tag, 0);
                 }
                 // What is shorter than an answer can be is no question of ours.
                 if proved || wire.len() <= datagram.data.len() {
-                    self.send(peer, wire, cx);
+                    self.send(peer, packet.kind(), wire, cx);
                 }
                 if proved {
                     self.view.note(from, peer, now);

@@ -25,6 +25,7 @@ mod parents;
 mod precedence;
 mod questions;
 mod repair;
+mod said;
 mod seek;
 mod source;
 mod tree;
@@ -32,6 +33,7 @@ mod viewers;
 mod witness;
 
 pub use counts::Counts;
+pub use said::{Said, Sent};
 
 use crate::announcement::Announcement;
 use crate::api::{Command, Event, Point, Timer};

@@ -3,6 +3,8 @@
 use super::{Esm, PolicyName, Promises, everywhere, slow};
 use p2p_core::Duration;
 use p2p_esm::Shape;
+use p2p_esm::wire::Kind;
+
 use p2p_examples::groups::{Delays, Going, Setting, churn};
 use p2p_examples::{Line, Table};
 
@@ -19,7 +21,9 @@ impl Esm {
             "parents lost",
             "digest",
         ]);
-        let sizes = [128, 512, 1_024, 4_096].into_iter().filter(|size| *size <= largest);
+        let sizes = [128, 256, 512, 1_024, 2_048, 4_096].into_iter().filter(|size| *size <= largest);
+        let mut kinds =
+            Table::new(["hosts", "policy"].into_iter().chain(Kind::ALL.map(Kind::name)));
         let mut rates = Vec::new();
         let sizes: Vec<usize> = sizes.collect();
         let all = self.policy.iter().flat_map(|policy| sizes.iter().map(|hosts| (*policy, *hosts)));
@@ -35,6 +39,9 @@ impl Esm {
             promises
                 .out
                 .note(format_args!("{hosts}: {:.0} B/s, {:.5} delivered", run.control, run.delivered));
+            let mut row = vec![hosts.to_string(), policy.name().to_owned()];
+            row.extend(run.control_of.iter().map(|rate| format!("{rate:.1}")));
+            kinds = kinds.row(row);
             if policy == PolicyName::Tree {
                 rates.push(run.control);
             }
@@ -58,6 +65,8 @@ impl Esm {
             );
         }
         promises.out.say(&table);
+        promises.out.say("Control B/s of each kind:");
+        promises.out.say(&kinds);
         let most = rates.iter().copied().fold(0.0, f64::max);
         let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
         if rates.is_empty() {

@@ -11,6 +11,10 @@
 //! Who has no token yet fills its question up with zeros, to the length of the answer ([`FIRST_WORD`] at most). Symbols go
 //! to children only, and to who asks for what it misses: both have shown a token.
 
+mod kind;
+
+pub use kind::Kind;
+
 use crate::announcement::Announcement;
 #[cfg(doc)]
 use crate::policy::Policy;
