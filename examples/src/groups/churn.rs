@@ -1,11 +1,11 @@
 //! A group whose members come and go: Birrer and Bustamante 2004, section 5 (512 hosts, sessions of 5 minutes, 2 minutes
 //! away; 10 packets of 100 bytes a second; 3.2 s of playout buffer).
 
-use super::{HEADS, Audience, Given, Setting};
+use super::{Audience, Given, HEADS, Setting};
 use crate::rings::Spread;
 use p2p_core::{Duration, Instant, Rng};
-use p2p_esm::{Counts, Sent};
 use p2p_esm::wire::Kind;
+use p2p_esm::{Counts, Sent};
 use p2p_sim::churn::Session;
 use p2p_sim::{Links, NodeIx};
 use std::collections::{BTreeMap, VecDeque};

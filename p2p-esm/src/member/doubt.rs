@@ -59,7 +59,7 @@ impl Esm {
                 continue;
             }
             // Our children hear nothing either: it is for us to find out why.
-            self.tell_place(tree.into(), cx);
+            self.tell_still(tree.into(), cx);
             // Meanwhile others are asked, who are sent away again should the parent answer first. Nobody is to lose its
             // place for a doubt, so only those that have room.
             let mut others = self.candidates(tree, false, false, now);

@@ -5,7 +5,9 @@ use crate::api::Timer;
 use crate::manifest;
 use crate::member::questions::{Purpose, Question, UNKNOWN};
 use crate::symbol;
-use crate::wire::{self, Answer, Ask, FIRST_WORD, Kind, MemberId, Packet, Refusal, Tell, TreeStatus, first_probe};
+use crate::wire::{
+    self, Answer, Ask, FIRST_WORD, Kind, MemberId, Packet, Refusal, Tell, TreeStatus, first_probe,
+};
 use bytes::Bytes;
 use core::net::SocketAddr;
 use p2p_core::{Datagram, Duration};
@@ -50,7 +52,9 @@ impl Esm {
             _ if token != 0 => 0,
             // An answer that tells of more trees than we know of is asked for again.
             Ask::Probe => first_probe(to, self.live().map_or(0, |live| live.trees.len())),
-            Ask::Hello | Ask::Adopt { .. } | Ask::Link { .. } | Ask::Routes(_) => FIRST_WORD,
+            Ask::Hello => FIRST_WORD,
+            // What is asked for without a token is the token, and that is shorter.
+            Ask::Adopt { .. } | Ask::Link { .. } | Ask::Routes(_) => 0,
         };
         let packet = Packet::Ask { transaction, token, from: self.me, ask };
         self.send(to, packet.kind(), packet.encode(tag, padding), cx);
@@ -280,6 +284,13 @@ impl Esm {
                 }
                 self.placed(peer, tree, place, cx);
             }
+            Tell::Still { tree, delay, path, heard } => {
+                if self.is_parent(peer, tree) {
+                    self.ask_for_newer(peer, heard, cx);
+                }
+                self.is_still(peer, tree, (delay, path), cx);
+            }
+            Tell::Where { tree } => self.asked_where(peer, tree, cx),
             Tell::Move { tree, to } => self.sent_away(peer, tree, to, cx),
             Tell::Replaced { tree, to } => self.replaced(peer, tree, to, cx),
             Tell::Here { trees, claim } => self.child_is_here((peer, from), trees, claim, cx.now()),

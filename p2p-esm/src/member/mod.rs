@@ -22,6 +22,7 @@ mod looks;
 mod mesh;
 mod pace;
 mod parents;
+mod places;
 mod precedence;
 mod questions;
 mod repair;

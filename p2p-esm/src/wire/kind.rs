@@ -24,6 +24,10 @@ pub enum Kind {
     Prove,
     /// [`Tell::Place`].
     Place,
+    /// [`Tell::Still`].
+    Still,
+    /// [`Tell::Where`].
+    Where,
     /// [`Tell::Here`].
     Here,
     /// [`Tell::Gone`].
@@ -38,7 +42,7 @@ pub enum Kind {
 
 impl Kind {
     /// Each of them, in their order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Hello,
         Self::Broadcast,
         Self::Probe,
@@ -48,6 +52,8 @@ impl Kind {
         Self::Refused,
         Self::Prove,
         Self::Place,
+        Self::Still,
+        Self::Where,
         Self::Here,
         Self::Gone,
         Self::Move,
@@ -68,6 +74,8 @@ impl Kind {
             Self::Refused => "refused",
             Self::Prove => "prove",
             Self::Place => "place",
+            Self::Still => "still",
+            Self::Where => "where",
             Self::Here => "here",
             Self::Gone => "gone",
             Self::Move => "move",
@@ -98,6 +106,8 @@ impl Packet {
             },
             Self::Tell { tell, .. } => match tell {
                 Tell::Place { .. } => Kind::Place,
+                Tell::Still { .. } => Kind::Still,
+                Tell::Where { .. } => Kind::Where,
                 Tell::Here { .. } => Kind::Here,
                 Tell::Gone { .. } => Kind::Gone,
                 Tell::Move { .. } | Tell::Replaced { .. } => Kind::Move,

@@ -8,8 +8,8 @@
 //! | rest | a [`Packet`] in [postcard](https://postcard.jamesmunns.com/wire-format), then any number of zeros |
 //!
 //! Nobody is sent more bytes than it sent before it proved its address, by showing the *token* that it was sent there.
-//! Who has no token yet fills its question up with zeros, to the length of the answer ([`FIRST_WORD`] at most). Symbols go
-//! to children only, and to who asks for what it misses: both have shown a token.
+//! Who has no token yet fills [`Ask::Hello`] and [`Ask::Probe`] up with zeros, to the length of the answer ([`FIRST_WORD`] at
+//! most); all other questions are answered by [`Answer::Prove`] then, which is shorter. Symbols go to children only, and to who asks for what it misses: both have shown a token.
 
 mod kind;
 
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub const KIND: u8 = 0xe0;
 
 /// The version of what members say to each other.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// Bytes of the head.
 const HEAD: usize = 1 + 4 + 1;
@@ -219,7 +219,7 @@ pub enum Answer {
 /// What needs no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tell {
-    /// A parent to its child, from time to time: where both are.
+    /// A parent to its child, when it has moved, and when it is asked: where both are.
     Place {
         /// In which tree.
         tree: u8,
@@ -271,6 +271,24 @@ pub enum Tell {
     },
     /// To a neighbour: it is none any more.
     Unlink,
+    /// A parent to its child, from time to time: it is where it was.
+    Still {
+        /// In which tree.
+        tree: u8,
+        /// As in [`Place`].
+        delay: u16,
+        /// The [digest](Place::digest) of its path: a child that knows another one missed a [`Tell::Place`].
+        #[serde(with = "postcard::fixint::le")]
+        path: u32,
+        /// As in [`Tell::Place`].
+        #[serde(with = "postcard::fixint::le")]
+        heard: u32,
+    },
+    /// A child to its parent: it missed where they are. [`Tell::Place`] comes back.
+    Where {
+        /// In which tree.
+        tree: u8,
+    },
 }
 
 /// What is missing of a generation.
@@ -367,6 +385,20 @@ pub enum WireError {
     /// Not as the format has it.
     #[error("not a packet")]
     Malformed,
+}
+
+impl Place {
+    /// The path in short: the FNV-1a hash, in 32 bits, of the numbers in it, each as 8 bytes, the lowest first.
+    #[must_use]
+    pub fn digest(&self) -> u32 {
+        digest(&self.path)
+    }
+}
+
+/// [`Place::digest`].
+pub(crate) fn digest<'a>(path: impl IntoIterator<Item = &'a MemberId>) -> u32 {
+    let bytes = path.into_iter().flat_map(|id| id.0.to_le_bytes());
+    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 impl Packet {

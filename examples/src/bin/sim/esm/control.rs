@@ -22,8 +22,7 @@ impl Esm {
             "digest",
         ]);
         let sizes = [128, 256, 512, 1_024, 2_048, 4_096].into_iter().filter(|size| *size <= largest);
-        let mut kinds =
-            Table::new(["hosts", "policy"].into_iter().chain(Kind::ALL.map(Kind::name)));
+        let mut kinds = Table::new(["hosts", "policy"].into_iter().chain(Kind::ALL.map(Kind::name)));
         let mut rates = Vec::new();
         let sizes: Vec<usize> = sizes.collect();
         let all = self.policy.iter().flat_map(|policy| sizes.iter().map(|hosts| (*policy, *hosts)));
