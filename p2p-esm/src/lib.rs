@@ -59,7 +59,7 @@ pub use api::{Command, Event, Point, Timer};
 pub use config::{Config, SourceKey};
 pub use error::Error;
 pub use group::{Broadcast, GroupKey};
-pub use member::{Counts, Esm};
+pub use member::{Counts, Esm, Said, Sent};
 pub use picture::{Branch, Picture};
 pub use policy::Policy;
 pub use primitives::{Bootstrap, Item};

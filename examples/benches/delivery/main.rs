@@ -128,7 +128,7 @@ async fn delivery(shape: Shape, shared: Option<SharedKey>, packets: usize) -> Co
         counts.push(left.await.expect("a member").counts());
     }
     for count in counts {
-        wire += count.sent_bytes + count.control + (count.sent + count.control_sent) * HEADS;
+        wire += count.sent_bytes + count.control.all().with_heads(HEADS) + count.sent * HEADS;
     }
     let bytes = |packets: usize| ((MEMBERS - 1) * packets * LARGEST_PACKET) as f64;
     Cost { speed: bytes(packets) / 1e6 / took.as_secs_f64(), wire: wire as f64 / bytes(all) }

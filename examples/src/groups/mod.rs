@@ -20,3 +20,6 @@ pub use orphans::{Orphans, orphans};
 pub use overlay::{Overlay, overlay};
 pub use scarce::{Access, ClassGiven, GNUTELLA, Scarce, scarce};
 pub use stress::{Stress, stress};
+
+/// Bytes of the heads of UDP and IPv4.
+const HEADS: u64 = 28;

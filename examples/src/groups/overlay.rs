@@ -1,9 +1,10 @@
 //! How far members are from the source by a tree, against the way that the network has: section 6 of the facts' papers
 //! call it relative delay penalty (Chu et al. 2000).
 
-use super::{Audience, Delays, Setting};
+use super::{Audience, Delays, HEADS, Setting};
 use crate::rings::Spread;
 use p2p_core::{Duration, Rng};
+use p2p_esm::Counts;
 
 /// Hosts whose direct way is shorter than this are left out: next to nothing is many times nothing.
 const NEAR: Duration = Duration::from_millis(10);
@@ -48,8 +49,8 @@ pub fn overlay(seed: u64, members: usize, delays: &Delays, setting: Setting, aft
     let mut control = 0.0;
     for (node, before) in nodes.iter().zip(before) {
         let counts = audience.sim.machine(*node).counts();
-        control += (counts.control - before.control) as f64
-            + 28.0 * (counts.control_sent - before.control_sent) as f64;
+        let sent = |counts: Counts| counts.control.all().with_heads(HEADS);
+        control += (sent(counts) - sent(before)) as f64;
         if audience.sim.machine(*node).children().all(|children| children.is_empty()) {
             leaves += 1;
         }

@@ -1,6 +1,6 @@
 //! Members whose ways out differ, and are too few: Birrer and Bustamante 2007, table IX (access links of Gnutella hosts).
 
-use super::{Audience, Setting};
+use super::{Audience, HEADS, Setting};
 use crate::rings::Spread;
 use p2p_core::{Duration, Instant, Rng};
 use p2p_sim::churn::Session;
@@ -129,7 +129,7 @@ pub fn scarce(
         let sum = &mut sums[class];
         *sum = (sum.0 + 1, sum.1 + last - given.first, sum.2 + given.packets);
         watched += (last - given.first) as f64 / f64::from(setting.packets);
-        control += (counts.control + 28 * counts.control_sent) as f64;
+        control += counts.control.all().with_heads(HEADS) as f64;
     }
     let share = |due: u64, given: u64| given as f64 / due.max(1) as f64;
     let (due, given) = sums.iter().fold((0, 0), |all, class| (all.0 + class.1, all.1 + class.2));

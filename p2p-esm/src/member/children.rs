@@ -14,8 +14,6 @@ use p2p_core::{Duration, Instant};
 const MOST_RESTING: usize = 64;
 /// A child that was heard of so recently is there.
 const QUIET: Duration = Duration::from_millis(400);
-/// How often a child is told where it is, should nothing have changed.
-const PLACE: Duration = Duration::from_secs(3);
 /// Who is told to find another parent is sent symbols for so long.
 pub(super) const MOVING: Duration = Duration::from_secs(3);
 
@@ -57,7 +55,7 @@ impl Live {
         claim(self.copies, self.trees.iter().enumerate().filter(has).count())
     }
 
-    fn place(&self, me: MemberId, tree: usize) -> Option<Place> {
+    pub(super) fn place(&self, me: MemberId, tree: usize) -> Option<Place> {
         let at = &self.trees[tree];
         let path = at.path(me, self.source.is_some())?;
         let delay = at.parent.as_ref().map_or(0, super::tree::Parent::delay);
@@ -232,46 +230,6 @@ impl Esm {
             for tree in &mut live.trees {
                 tree.tidy(now);
             }
-        }
-    }
-
-    /// Tells children where they are, and parents that their children are there.
-    pub(super) fn tell_places(&mut self, cx: &mut Context<'_>) {
-        let now = cx.now();
-        let Some(live) = self.live() else { return };
-        if live.next_place > now {
-            return;
-        }
-        // A source that leaves has little time to say so.
-        let is_end = live.source.is_some() && live.leaving.is_some();
-        live.next_place = now + if is_end { 2 * SOON } else { PLACE / 2 + cx.rng().phase(PLACE) };
-        self.tell_all_places(cx);
-        let Some(live) = self.live() else { return };
-        let claim = live.claim(None);
-        for (addr, trees) in live.parents() {
-            self.tell_known(addr, Tell::Here { trees, claim }, cx);
-        }
-    }
-
-    pub(super) fn tell_all_places(&mut self, cx: &mut Context<'_>) {
-        let trees = self.live().map_or(0, |live| live.trees.len());
-        (0..trees).for_each(|tree| self.tell_place(tree, cx));
-    }
-
-    /// Tells the children in a tree where they are.
-    pub(super) fn tell_place(&mut self, tree: usize, cx: &mut Context<'_>) {
-        let me = self.me;
-        let Some(live) = self.live() else { return };
-        if live.trees[tree].children.is_empty() {
-            return;
-        }
-        let Some(place) = live.place(me, tree) else { return };
-        let heard = live.known_of();
-        let children: Vec<_> =
-            live.trees[tree].children.iter().map(|child| (child.addr, child.token)).collect();
-        for (addr, token) in children {
-            // A tree's number is below 64.
-            self.tell(addr, token, Tell::Place { tree: tree as u8, place: place.clone(), heard }, cx);
         }
     }
 }

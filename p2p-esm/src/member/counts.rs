@@ -1,5 +1,7 @@
 //! What a member counts ([`Counts`]).
 
+use super::said::Said;
+
 /// What a member counted since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -21,10 +23,8 @@ pub struct Counts {
     pub sent: u64,
     /// Their bytes, and those of manifests, heads of UDP and IP not counted.
     pub sent_bytes: u64,
-    /// Bytes of everything else that was sent, heads of UDP and IP not counted.
-    pub control: u64,
-    /// Datagrams of everything else.
-    pub control_sent: u64,
+    /// Everything else that was sent, by its kind.
+    pub control: Said,
     /// Parents that were lost.
     pub lost_parents: u64,
     /// Parents that were left because of what they sent.

@@ -222,7 +222,7 @@ impl Esm {
                     .collect();
                 self.emit(out, cx);
                 if is_source {
-                    self.tell_all_places(cx);
+                    self.tell_all_still(cx);
                     if let Some(live) = self.live() {
                         live.next_place = now + SOON;
                     }

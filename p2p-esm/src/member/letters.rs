@@ -4,20 +4,24 @@ use super::{Context, Esm, SLACK};
 use crate::api::Timer;
 use crate::manifest;
 use crate::member::questions::{Purpose, Question, UNKNOWN};
+use crate::member::tree::Tree;
 use crate::symbol;
-use crate::wire::{self, Answer, Ask, FIRST_WORD, MemberId, Packet, Refusal, Tell, TreeStatus, first_probe};
+use crate::wire::{
+    self, Answer, Ask, FIRST_WORD, Kind, MemberId, Packet, Refusal, SAMPLE, Tell, TreeStatus, first_probe,
+};
 use bytes::Bytes;
 use core::net::SocketAddr;
 use p2p_core::{Datagram, Duration};
 
+/// Members that who has a parent everywhere asks a stranger to name: its question has to be as long.
+const FEW: usize = 4;
 /// Questions under way at most.
 const MOST_QUESTIONS: usize = 256;
 
 impl Esm {
-    pub(super) fn send(&mut self, to: SocketAddr, datagram: Bytes, cx: &mut Context<'_>) {
+    fn send(&mut self, to: SocketAddr, kind: Kind, datagram: Bytes, cx: &mut Context<'_>) {
         if let Some(socket) = self.socket {
-            self.counts.control += datagram.len() as u64;
-            self.counts.control_sent += 1;
+            self.counts.control.says(kind, datagram.len());
             cx.send_to(socket, to, datagram);
         }
     }
@@ -50,11 +54,19 @@ impl Esm {
         let padding = match ask {
             _ if token != 0 => 0,
             // An answer that tells of more trees than we know of is asked for again.
-            Ask::Probe => first_probe(to, self.live().map_or(0, |live| live.trees.len())),
-            Ask::Hello | Ask::Adopt { .. } | Ask::Link { .. } | Ask::Routes(_) => FIRST_WORD,
+            Ask::Probe => {
+                let (trees, sample) = self.live().map_or((0, SAMPLE), |live| {
+                    let seeks = live.trees.iter().any(Tree::is_unsettled);
+                    (live.trees.len(), if seeks { SAMPLE } else { FEW })
+                });
+                first_probe(to, trees, sample)
+            }
+            Ask::Hello => FIRST_WORD,
+            // What is asked for without a token is the token, and that is shorter.
+            Ask::Adopt { .. } | Ask::Link { .. } | Ask::Routes(_) => 0,
         };
         let packet = Packet::Ask { transaction, token, from: self.me, ask };
-        self.send(to, packet.encode(tag, padding), cx);
+        self.send(to, packet.kind(), packet.encode(tag, padding), cx);
         self.wake(cx);
     }
 
@@ -67,7 +79,7 @@ impl Esm {
     pub(super) fn tell(&mut self, to: SocketAddr, token: u32, tell: Tell, cx: &mut Context<'_>) {
         let Some(tag) = self.tag() else { return };
         let packet = Packet::Tell { token, from: self.me, tell };
-        self.send(to, packet.encode(tag, 0), cx);
+        self.send(to, packet.kind(), packet.encode(tag, 0), cx);
     }
 
     /// Tells a member whose token we have from its answers.
@@ -115,13 +127,19 @@ impl Esm {
                     from: self.me,
                     answer,
                 };
-                let mut wire = reply(answer).encode(tag, 0);
+                let mut packet = reply(answer);
+                let mut wire = packet.encode(tag, 0);
                 if !proved && wire.len() > datagram.data.len() {
-                    wire = reply(Answer::Prove).encode(tag, 0);
+                    packet.shorten(wire.len() - datagram.data.len());
+                    wire = packet.encode(tag, 0);
+                }
+                if !proved && wire.len() > datagram.data.len() {
+                    packet = reply(Answer::Prove);
+                    wire = packet.encode(tag, 0);
                 }
                 // What is shorter than an answer can be is no question of ours.
                 if proved || wire.len() <= datagram.data.len() {
-                    self.send(peer, wire, cx);
+                    self.send(peer, packet.kind(), wire, cx);
                 }
                 if proved {
                     self.view.note(from, peer, now);
@@ -279,6 +297,13 @@ impl Esm {
                 }
                 self.placed(peer, tree, place, cx);
             }
+            Tell::Still { tree, delay, path, heard } => {
+                if self.is_parent(peer, tree) {
+                    self.ask_for_newer(peer, heard, cx);
+                }
+                self.is_still(peer, tree, (delay, path), cx);
+            }
+            Tell::Where { tree } => self.asked_where(peer, tree, cx),
             Tell::Move { tree, to } => self.sent_away(peer, tree, to, cx),
             Tell::Replaced { tree, to } => self.replaced(peer, tree, to, cx),
             Tell::Here { trees, claim } => self.child_is_here((peer, from), trees, claim, cx.now()),

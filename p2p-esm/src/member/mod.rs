@@ -22,9 +22,11 @@ mod looks;
 mod mesh;
 mod pace;
 mod parents;
+mod places;
 mod precedence;
 mod questions;
 mod repair;
+mod said;
 mod seek;
 mod source;
 mod tree;
@@ -32,6 +34,7 @@ mod viewers;
 mod witness;
 
 pub use counts::Counts;
+pub use said::{Said, Sent};
 
 use crate::announcement::Announcement;
 use crate::api::{Command, Event, Point, Timer};

@@ -83,6 +83,8 @@ impl Esm {
             Some(parent) if parent.addr != addr => Some(parent.addr),
             Some(_) | None => None,
         };
+        let is_where_it_was = |parent: &Parent| parent.place.path == place.path && parent.rests == rests;
+        let moved = former != Some(addr) && !at.parent.as_ref().is_some_and(is_where_it_was);
         if former != Some(addr) {
             let moves = at.parent.as_ref().is_some_and(|parent| parent.moves && parent.addr == addr);
             let fed = at.parent.as_ref().filter(|parent| parent.addr == addr).and_then(|parent| parent.fed);
@@ -112,7 +114,9 @@ impl Esm {
             at.leaves(former, now + UNDER_WAY);
             self.tell_known(former, Tell::Gone { trees: 1 << tree }, cx);
         }
-        self.tell_place(tree.into(), cx);
+        if moved {
+            self.tell_place(tree.into(), cx);
+        }
         self.tell_lan(cx);
         self.joined(cx);
         self.repair(cx);
@@ -174,36 +178,6 @@ impl Esm {
             self.seek(tree, cx);
         }
         self.joined(cx);
-    }
-
-    /// A parent says where it is.
-    pub(super) fn placed(&mut self, peer: SocketAddr, tree: u8, place: Place, cx: &mut Context<'_>) {
-        let (me, now) = (self.me, cx.now());
-        let leads_here = self.leads_through_us(&place.path, now);
-        let Some(live) = self.live() else { return };
-        let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
-        match &mut at.parent {
-            Some(parent) if parent.addr == peer => {
-                parent.heard = now;
-                parent.doubted = false;
-                let moved = parent.place.path != place.path;
-                if moved {
-                    // Who lied may be above it no more.
-                    parent.brought = Brought::new(now);
-                }
-                let is_loop = leads_here || place.path.contains(&me);
-                parent.place = place;
-                if is_loop {
-                    // Two members chose each other's descendants at the same time: both let go.
-                    self.lost(tree, peer, cx);
-                    self.tell_known(peer, Tell::Gone { trees: 1 << tree }, cx);
-                } else if moved {
-                    self.tell_place(tree.into(), cx);
-                }
-            }
-            // It takes us for its child.
-            _ => self.tell_known(peer, Tell::Gone { trees: 1 << tree }, cx),
-        }
     }
 
     /// The parent wants us to find another one, and goes on meanwhile.

@@ -19,7 +19,7 @@ fn config(policy: Policy) -> Config {
 
 /// Bytes beside the stream that all members sent so far.
 fn control(group: &Group) -> u64 {
-    group.members.iter().map(|node| group.machine(*node).counts().control).sum()
+    group.members.iter().map(|node| group.machine(*node).counts().control.all().bytes).sum()
 }
 
 /// Everybody is given everything, in either way.

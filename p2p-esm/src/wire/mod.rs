@@ -8,8 +8,12 @@
 //! | rest | a [`Packet`] in [postcard](https://postcard.jamesmunns.com/wire-format), then any number of zeros |
 //!
 //! Nobody is sent more bytes than it sent before it proved its address, by showing the *token* that it was sent there.
-//! Who has no token yet fills its question up with zeros, to the length of the answer ([`FIRST_WORD`] at most). Symbols go
-//! to children only, and to who asks for what it misses: both have shown a token.
+//! Who has no token yet fills [`Ask::Hello`] and [`Ask::Probe`] up with zeros, to the length of the answer ([`FIRST_WORD`] at
+//! most), or to less: [`Answer::Status`] then names fewer members. All other questions are answered by [`Answer::Prove`] then, which is shorter. Symbols go to children only, and to who asks for what it misses: both have shown a token.
+
+mod kind;
+
+pub use kind::Kind;
 
 use crate::announcement::Announcement;
 #[cfg(doc)]
@@ -23,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub const KIND: u8 = 0xe0;
 
 /// The version of what members say to each other.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// Bytes of the head.
 const HEAD: usize = 1 + 4 + 1;
@@ -38,13 +42,17 @@ pub const FIRST_WORD: usize = 512;
 const ANSWER: usize = HEAD + 1 + 4 + 4 + 8 + 1;
 
 /// A first [`Ask::Probe`] to `to` is filled up to as many bytes as its [`Answer::Status`] will have, of so many trees and
-/// members that are reached as `to` is.
-pub(crate) const fn first_probe(to: SocketAddr, trees: usize) -> usize {
-    // Number, variant of the address, address, port, age.
-    let known = if to.is_ipv4() { 8 + 1 + 4 + 3 + 2 } else { 8 + 1 + 16 + 3 + 2 };
+/// so many members that are reached as `to` is.
+pub(crate) const fn first_probe(to: SocketAddr, trees: usize, sample: usize) -> usize {
     // Depth and room are a byte each, or two; delay and distance up to three.
-    let length = ANSWER + 4 + 1 + 10 * trees + 1 + SAMPLE * known;
+    let length = ANSWER + 4 + 1 + 10 * trees + 1 + sample * longest(to);
     if length < FIRST_WORD { length } else { FIRST_WORD }
+}
+
+/// The most bytes that a [`Known`] has.
+const fn longest(addr: SocketAddr) -> usize {
+    // Number, variant of the address, address, port, age.
+    if addr.is_ipv4() { 8 + 1 + 4 + 3 + 1 } else { 8 + 1 + 16 + 3 + 1 }
 }
 
 /// Members that an answer names at most.
@@ -215,7 +223,7 @@ pub enum Answer {
 /// What needs no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tell {
-    /// A parent to its child, from time to time: where both are.
+    /// A parent to its child, when it has moved, and when it is asked: where both are.
     Place {
         /// In which tree.
         tree: u8,
@@ -267,6 +275,24 @@ pub enum Tell {
     },
     /// To a neighbour: it is none any more.
     Unlink,
+    /// A parent to its child, from time to time: it is where it was.
+    Still {
+        /// In which tree.
+        tree: u8,
+        /// As in [`Place`].
+        delay: u16,
+        /// The [digest](Place::digest) of its path: a child that knows another one missed a [`Tell::Place`].
+        #[serde(with = "postcard::fixint::le")]
+        path: u32,
+        /// As in [`Tell::Place`].
+        #[serde(with = "postcard::fixint::le")]
+        heard: u32,
+    },
+    /// A child to its parent: it missed where they are. [`Tell::Place`] comes back.
+    Where {
+        /// In which tree.
+        tree: u8,
+    },
 }
 
 /// What is missing of a generation.
@@ -365,6 +391,20 @@ pub enum WireError {
     Malformed,
 }
 
+impl Place {
+    /// The path in short: the FNV-1a hash, in 32 bits, of the numbers in it, each as 8 bytes, the lowest first.
+    #[must_use]
+    pub fn digest(&self) -> u32 {
+        digest(&self.path)
+    }
+}
+
+/// [`Place::digest`].
+pub(crate) fn digest<'a>(path: impl IntoIterator<Item = &'a MemberId>) -> u32 {
+    let bytes = path.into_iter().flat_map(|id| id.0.to_le_bytes());
+    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
 impl Packet {
     /// The packet in a datagram.
     ///
@@ -401,6 +441,18 @@ impl Packet {
                 Self::Tell { .. } | Self::Ask { .. } => true,
             };
         if sound { Ok(packet) } else { Err(WireError::Malformed) }
+    }
+
+    /// Leaves out so many of the members that it names that it has this many bytes less, or names nobody.
+    pub(crate) fn shorten(&mut self, mut by: usize) {
+        if let Self::Answer { answer: Answer::Status { sample, .. }, .. } = self {
+            while by > 0
+                && let Some(known) = sample.pop()
+            {
+                // A port has a byte at least.
+                by = by.saturating_sub(longest(known.addr) - 2);
+            }
+        }
     }
 
     /// Its datagram, filled up with zeros to `padding` bytes.
@@ -448,8 +500,24 @@ mod tests {
                 let (transaction, token) = (u32::MAX, u32::MAX);
                 let packet = Packet::Answer { transaction, token, from: MemberId(u64::MAX), answer };
                 let length = packet.encode([0; 4], 0).len();
-                assert!(length <= first_probe(addr, trees), "{addr}, {trees} trees: {length}");
+                assert!(length <= first_probe(addr, trees, SAMPLE), "{addr}, {trees} trees: {length}");
             }
+        }
+    }
+
+    /// Who asks for the first time, in fewer bytes than the answer would have, is named fewer members.
+    #[test]
+    fn an_answer_is_cut_to_the_length_of_its_question() {
+        for addr in [SocketAddr::from(([255; 4], 1)), SocketAddr::from(([0xffff_u16; 8], 65_535))] {
+            let status = TreeStatus { depth: 3, room: 2, delay: 90, far: 0 };
+            let (heard, trees, sample) = (9, alloc::vec![status; 6], alloc::vec![known(addr); SAMPLE]);
+            let answer = Answer::Status { heard, trees, sample };
+            let mut packet = Packet::Answer { transaction: 1, token: 2, from: MemberId(3), answer };
+            let most = first_probe(addr, 6, 3);
+            packet.shorten(packet.encode([0; 4], 0).len().saturating_sub(most));
+            let length = packet.encode([0; 4], 0).len();
+            let Packet::Answer { answer: Answer::Status { sample, .. }, .. } = packet else { unreachable!() };
+            assert!(length <= most && sample.len() >= 3, "{addr}: {length} of {most}, {}", sample.len());
         }
     }
 
