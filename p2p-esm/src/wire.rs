@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub const KIND: u8 = 0xe0;
 
 /// The version of what members say to each other.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// Bytes of the head.
 const HEAD: usize = 1 + 4 + 1;
@@ -156,6 +156,9 @@ pub struct AsChild {
     pub doubts: bool,
     /// Other hosts of its LAN get the other trees, so each manifest is to come by one tree only.
     pub island: bool,
+    /// Each symbol is to have the asker's token before it: somebody sends others in a parent's name
+    /// ([`stamped`](crate::symbol::stamped)).
+    pub stamped: bool,
 }
 
 /// What a child wants of a tree.
