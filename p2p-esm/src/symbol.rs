@@ -8,7 +8,9 @@
 //! | 9 | the symbol's number in it |
 //! | 10.. | a packet of the stream; or, from [`Shape::data`](crate::Shape::data) on, parity: one byte that says how many packets the generation has, then the code over its packets, each behind its length (2 bytes, big-endian) |
 //!
-//! A node passes a symbol on as it came: there is nothing in it that changes from hop to hop.
+//! A node passes a symbol on as it came: there is nothing in it that changes from hop to hop. Only where somebody sends
+//! symbols in a parent's name does it put a *stamp* before it ([`stamped`]): a byte, [`STAMPED`], and the token that its
+//! child gave it (4 bytes, big-endian).
 
 use crate::shape::LARGEST_PACKET;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -17,8 +19,14 @@ use p2p_core::hash::{Hasher, Sha256};
 /// The first byte of a symbol's datagram.
 pub const KIND: u8 = 0xe1;
 
+/// The first byte of a symbol's datagram that has a stamp.
+pub const STAMPED: u8 = 0xe4;
+
 /// Bytes of the head.
 pub const HEAD: usize = 10;
+
+/// Bytes of a stamp.
+pub const STAMP: usize = 5;
 
 /// Bytes behind the head at most: the code over the longest packet (with what encryption adds) and its length.
 pub const LARGEST_BODY: usize = 1 + 2 + LARGEST_PACKET + TAG;
@@ -105,6 +113,23 @@ impl Symbol {
     }
 }
 
+/// A symbol's datagram with a stamp.
+#[must_use]
+pub fn stamped(datagram: &[u8], token: u32) -> Bytes {
+    let mut to = BytesMut::with_capacity(STAMP + datagram.len());
+    to.put_u8(STAMPED);
+    to.put_u32(token);
+    to.put_slice(datagram);
+    to.freeze()
+}
+
+/// What is behind a stamp, and the token in it. `None` if there is no stamp.
+#[must_use]
+pub fn unstamped(datagram: &Bytes) -> Option<(u32, Bytes)> {
+    let [kind, a, b, c, d] = *datagram.first_chunk::<STAMP>()?;
+    (kind == STAMPED).then(|| (u32::from_be_bytes([a, b, c, d]), datagram.slice(STAMP..)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,12 +139,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn comes_back(generation: u32, index: u8, body in proptest::collection::vec(any::<u8>(), 0..=LARGEST_BODY)) {
+        fn comes_back(generation: u32, index: u8, token: u32, body in proptest::collection::vec(any::<u8>(), 0..=LARGEST_BODY)) {
             let symbol = Symbol { generation, index, body: body.into() };
             let mut wire = BytesMut::new();
             symbol.encode(TAG, &mut wire);
             prop_assert_eq!(wire.len(), HEAD + symbol.body.len());
-            prop_assert_eq!(Symbol::decode(&wire.freeze(), TAG), Ok(symbol));
+            let wire = wire.freeze();
+            prop_assert_eq!(Symbol::decode(&wire, TAG), Ok(symbol));
+            prop_assert_eq!(unstamped(&wire), None);
+            prop_assert_eq!(unstamped(&stamped(&wire, token)), Some((token, wire)));
         }
 
         #[test]

@@ -29,6 +29,8 @@ pub struct Counts {
     pub lost_parents: u64,
     /// Parents that were left because of what they sent.
     pub liars: u64,
+    /// How often a parent was asked to stamp what it sends: somebody sent symbols in its name that the source did not sign.
+    pub stamps: u64,
     /// Parents that were left because they brought too little.
     pub poor: u64,
     /// Places that it had to give to other members.

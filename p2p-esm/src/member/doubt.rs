@@ -1,7 +1,7 @@
 //! A parent that is silent is asked whether it is there, and others meanwhile whether they would take its place.
 
 use super::{Context, Esm, State};
-use crate::member::parents::UNDER_WAY;
+use crate::member::parents::{RENEWS, UNDER_WAY};
 use crate::member::questions::Purpose;
 use crate::member::seek::AT_ONCE;
 use crate::member::tree::Tree;
@@ -97,6 +97,7 @@ impl Esm {
 
     /// A parent keeps us.
     pub(super) fn stays(&mut self, tree: u8, by: SocketAddr, cx: &mut Context<'_>) {
+        let now = cx.now();
         self.no_reserve(tree, cx);
         let Some(live) = self.live() else { return };
         if let Some(at) = live.trees.get_mut(usize::from(tree))
@@ -105,6 +106,7 @@ impl Esm {
         {
             parent.moves = false;
             parent.answered += 1;
+            parent.renews = now + RENEWS;
             at.seek = None;
         }
     }

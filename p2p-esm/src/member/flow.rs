@@ -38,7 +38,7 @@ impl Live {
         let Some(at) = self.trees.get(usize::from(tree)) else { return 0 };
         let children = at.children.iter().filter(|child| child.addr != but && !child.rests);
         children.fold(0, |sent, child| {
-            cx.send_to(socket, child.addr, data.clone());
+            cx.send_to(socket, child.addr, child.as_sent(data));
             sent + 1
         })
     }
@@ -86,8 +86,8 @@ impl Live {
 }
 
 impl Esm {
-    /// A symbol came in.
-    pub(super) fn symbol(&mut self, datagram: &Datagram, cx: &mut Context<'_>) {
+    /// A symbol came in, with a stamp of who sent it or without.
+    pub(super) fn symbol(&mut self, datagram: &Datagram, is_stamped: bool, cx: &mut Context<'_>) {
         let now = cx.now();
         let (Some(socket), State::Live(live)) = (self.socket, &mut self.state) else { return };
         let from = datagram.peer;
@@ -107,6 +107,12 @@ impl Esm {
             return;
         }
         let generation = live.playout.number(symbol.generation);
+        let is_signed = live.playout.is_listed(generation);
+        if !is_stamped && !is_signed && live.needs_stamp(from, tree, now) {
+            // Whoever wrote that address on it.
+            self.counts.bad += 1;
+            return;
+        }
         let taken = live.playout.insert(&symbol, now);
         match taken {
             Taken::New => {
@@ -125,16 +131,15 @@ impl Esm {
                 self.counts.bad += 1;
             }
         }
-        let is_signed = live.playout.is_listed(generation);
         let in_time = IN_TIME / u64::from(live.broadcast.shape.data()).max(1);
         let at = &mut live.trees[usize::from(tree)];
         let is_parent = at.parent.as_ref().is_some_and(|parent| parent.addr == from);
-        if is_parent {
+        // What is far ahead may be anybody's, and is no sign of how far the tree is.
+        if is_parent && taken != Taken::Ahead {
             at.fed(generation, now);
             if let Some(parent) = &mut at.parent {
+                parent.stamps.seen(is_stamped);
                 match taken {
-                    // Nobody passes on what it knows to be forged.
-                    Taken::Forged if is_signed => parent.brought.forged += 1,
                     Taken::Forged => {}
                     _ if generation + in_time >= live.signed => parent.brought.came(),
                     _ => {}
@@ -142,9 +147,13 @@ impl Esm {
             }
         }
         if !is_signed && matches!(taken, Taken::New | Taken::Twice | Taken::Forged) {
-            live.witness.note(generation, symbol.index, from, symbol.body);
+            live.witness.note(generation, symbol.index, (from, is_stamped), symbol.body);
         }
         if taken == Taken::Forged {
+            // Nobody passes on what it knows to be forged.
+            if is_signed && is_parent {
+                self.is_forged(from, is_stamped, cx);
+            }
             return;
         }
         self.take_from_outside((tree, generation), taken == Taken::New, is_parent, datagram, cx);

@@ -47,6 +47,7 @@ impl Esm {
             }
         }
         self.doubt_the_silent(cx);
+        self.renew_tokens(cx);
         self.tidy_children(cx);
         self.tell_places(cx);
         self.better_parents(cx);

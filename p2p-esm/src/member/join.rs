@@ -151,6 +151,7 @@ impl Esm {
             repair: Repair::default(),
             witness: Witness::default(),
             signed: 0,
+            wary: p2p_core::Instant::ZERO,
             doors: Vec::new(),
             joining: None,
             viewers: Vec::new(),

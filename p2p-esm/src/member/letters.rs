@@ -90,7 +90,8 @@ impl Esm {
 
     pub(super) fn datagram(&mut self, datagram: &Datagram, cx: &mut Context<'_>) {
         match datagram.data.first() {
-            Some(&symbol::KIND) => self.symbol(datagram, cx),
+            Some(&symbol::KIND) => self.symbol(datagram, false, cx),
+            Some(&symbol::STAMPED) => self.stamped_symbol(datagram, cx),
             Some(&manifest::KIND) => {
                 self.manifest(datagram, false, cx);
             }
@@ -219,15 +220,16 @@ impl Esm {
                     self.seek_all(cx);
                 }
             }
-            (Answer::Adopted(place), Purpose::Doubt(tree)) => {
+            (Answer::Adopted(place), Purpose::Doubt(tree) | Purpose::Renew(tree)) => {
                 self.stays(tree, to, cx);
                 self.placed(to, tree, place, cx);
             }
             // It looks for a parent itself: all of its children would only be in its way.
-            (Answer::Refused { why: Refusal::Unsettled, .. }, Purpose::Doubt(tree)) => {
-                self.trusted(tree, to, cx)
-            }
-            (Answer::Refused { why: _, instead }, Purpose::Doubt(tree)) => {
+            (
+                Answer::Refused { why: Refusal::Unsettled, .. },
+                Purpose::Doubt(tree) | Purpose::Renew(tree),
+            ) => self.trusted(tree, to, cx),
+            (Answer::Refused { why: _, instead }, Purpose::Doubt(tree) | Purpose::Renew(tree)) => {
                 self.view.learn(&instead, cx.now());
                 self.lost(tree, to, cx);
             }
@@ -252,7 +254,7 @@ impl Esm {
         let ask = match question.purpose {
             Purpose::Hello => Ask::Hello,
             Purpose::Probe | Purpose::Child(_) => Ask::Probe,
-            Purpose::Adopt(tree) | Purpose::Better(tree) | Purpose::Doubt(tree) => {
+            Purpose::Adopt(tree) | Purpose::Better(tree) | Purpose::Doubt(tree) | Purpose::Renew(tree) => {
                 self.adopt_me(question.to, tree, cx.now())
             }
             Purpose::Link => self.link_me(question.to, cx.now()),
@@ -270,6 +272,8 @@ impl Esm {
                 self.is_silent(question.to, cx);
             }
             Purpose::Child(tree) => self.child_is_silent(question.to, tree, cx),
+            // It is asked again.
+            Purpose::Renew(_) => {}
             // It sent something meanwhile: the answer was lost, or is late.
             Purpose::Doubt(tree) if self.was_fed(tree, question.to, question.asked) => {
                 self.trusted(tree, question.to, cx);

@@ -29,6 +29,7 @@ mod repair;
 mod said;
 mod seek;
 mod source;
+mod stamps;
 mod tree;
 mod viewers;
 mod witness;
@@ -101,6 +102,8 @@ struct Live {
     witness: Witness,
     /// One behind the newest generation that is signed.
     signed: u64,
+    /// Until then parents are asked to stamp what they send: somebody sent symbols in the name of one.
+    wary: Instant,
     /// Whom it joined by: they are asked again should nobody else be known.
     doors: Vec<SocketAddr>,
     /// Who waits for a place in every tree.

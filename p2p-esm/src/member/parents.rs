@@ -5,15 +5,20 @@ use crate::api::Event;
 use crate::member::choice::is_better;
 use crate::member::questions::{Purpose, UNKNOWN};
 use crate::member::seek::IN_VAIN;
+use crate::member::stamps::Stamps;
 use crate::member::tree::{Parent, Seek};
 use crate::member::witness::Brought;
 use crate::wire::{Known, MemberId, Place, Refusal, Tell};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
-use p2p_core::Duration;
+use p2p_core::{Duration, TOKEN_LIFE};
 
 /// Who refused is not asked again for so long.
 const SHUNNED: Duration = Duration::from_secs(2);
+/// A parent gets another token after so long.
+pub(super) const RENEWS: Duration = Duration::from_secs(TOKEN_LIFE.as_secs() / 2);
+/// And once more after so long, should it not answer.
+const RENEWS_AGAIN: Duration = Duration::from_secs(10);
 /// What a parent sent that is none any more is under way for so long at most.
 pub(super) const UNDER_WAY: Duration = Duration::from_secs(1);
 
@@ -89,11 +94,11 @@ impl Esm {
             let moves = at.parent.as_ref().is_some_and(|parent| parent.moves && parent.addr == addr);
             let fed = at.parent.as_ref().filter(|parent| parent.addr == addr).and_then(|parent| parent.fed);
             let (heard, doubted, answered) = (now, false, 0);
-            let brought = at
-                .parent
-                .as_ref()
-                .filter(|parent| parent.addr == addr)
-                .map_or_else(|| Brought::new(now), |parent| parent.brought);
+            let same = at.parent.as_ref().filter(|parent| parent.addr == addr);
+            let (brought, stamps) = same.map_or_else(
+                || (Brought::new(now), Stamps::default()),
+                |parent| (parent.brought, parent.stamps),
+            );
             at.parent = Some(Parent {
                 id,
                 addr,
@@ -105,7 +110,9 @@ impl Esm {
                 answered,
                 rests,
                 brought,
+                stamps,
                 moves,
+                renews: now + RENEWS,
             });
             at.seek = None;
             cx.tell(Event::Parent { tree, parent: Some(addr) });
@@ -178,6 +185,23 @@ impl Esm {
             self.seek(tree, cx);
         }
         self.joined(cx);
+    }
+
+    /// Parents that stay for long get another token: what they say is believed for that alone.
+    pub(super) fn renew_tokens(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let Some(live) = self.live() else { return };
+        let mut asked = Vec::new();
+        for (tree, at) in (0_u8..).zip(&mut live.trees) {
+            if let Some(parent) = at.parent.as_mut().filter(|parent| !parent.moves && parent.renews <= now) {
+                parent.renews = now + RENEWS_AGAIN;
+                asked.push((tree, parent.addr));
+            }
+        }
+        for (tree, addr) in asked {
+            let ask = self.adopt_me(addr, tree, now);
+            self.ask(addr, ask, Purpose::Renew(tree), cx);
+        }
     }
 
     /// The parent wants us to find another one, and goes on meanwhile.

@@ -19,6 +19,8 @@ pub(super) enum Purpose {
     Probe,
     /// Whether our parent in this tree is still there, and takes us for its child.
     Doubt(u8),
+    /// Whether our parent in this tree takes another token of us.
+    Renew(u8),
     /// Whether our child in this tree is still there: others need its place.
     Child(u8),
     /// To have it as a parent in this tree.

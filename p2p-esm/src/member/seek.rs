@@ -36,7 +36,8 @@ impl Esm {
         let parent = live.trees[at].parent.as_ref();
         let orphan = parent.is_none_or(|parent| parent.doubted);
         let doubts = parent.is_some_and(|parent| parent.doubted && !parent.moves);
-        let as_child = AsChild { native, spare, claim, distance, urgent, orphan, doubts, island };
+        let stamped = live.wants_stamps(to, now);
+        let as_child = AsChild { native, spare, claim, distance, urgent, orphan, doubts, island, stamped };
         Ask::Adopt { tree, token, as_child, flow }
     }
 

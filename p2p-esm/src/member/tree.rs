@@ -1,5 +1,6 @@
 //! A member's place in one tree: its parent, its children, and the way from the source ([`Tree`]).
 
+use crate::member::stamps::Stamps;
 use crate::member::witness::Brought;
 use crate::wire::{AsChild, Known, MemberId, Place};
 use alloc::vec::Vec;
@@ -30,8 +31,12 @@ pub(super) struct Parent {
     pub(super) rests: bool,
     /// What it brought of late.
     pub(super) brought: Brought,
+    /// Whether what it sends is known by a stamp.
+    pub(super) stamps: Stamps,
     /// It wants us to find another one, and goes on meanwhile.
     pub(super) moves: bool,
+    /// When it is to get another token from us: they are good for a while only.
+    pub(super) renews: Instant,
 }
 
 impl Parent {

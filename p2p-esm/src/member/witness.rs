@@ -30,7 +30,8 @@ const SHUNNED: Duration = Duration::from_secs(30);
 struct Noted {
     generation: u64,
     index: u8,
-    from: SocketAddr,
+    /// By its address, and whether it had a stamp of that one.
+    from: (SocketAddr, bool),
     body: Bytes,
 }
 
@@ -40,7 +41,7 @@ pub(super) struct Witness(VecDeque<Noted>);
 
 impl Witness {
     /// Notes an unsigned symbol.
-    pub(super) fn note(&mut self, generation: u64, index: u8, from: SocketAddr, body: Bytes) {
+    pub(super) fn note(&mut self, generation: u64, index: u8, from: (SocketAddr, bool), body: Bytes) {
         if self.0.len() == MOST_NOTED {
             self.0.pop_front();
         }
@@ -106,7 +107,7 @@ impl Esm {
         let now = cx.now();
         let State::Live(live) = &mut self.state else { return };
         let (shape, behind) = (live.broadcast.shape, first + counts.len() as u64);
-        let mut liars: Vec<SocketAddr> = Vec::new();
+        let mut liars: Vec<(SocketAddr, bool)> = Vec::new();
         let playout = &live.playout;
         live.witness.0.retain(|noted| {
             if noted.generation >= behind {
@@ -122,15 +123,16 @@ impl Esm {
             }
             !is_here && noted.generation + 64 >= behind
         });
+        for (from, is_stamped) in liars {
+            self.is_forged(from, is_stamped, cx);
+        }
+        let State::Live(live) = &mut self.state else { return };
         let mut left = Vec::new();
         for (tree, at) in (0_u8..).zip(&mut live.trees) {
             let Some(parent) = at.parent.as_mut().filter(|parent| !parent.rests) else { continue };
             let hops = parent.hops();
             let due = Live::symbols_of(shape, tree, counts);
             let is_poor = parent.brought.was_due(due, hops, now);
-            if liars.contains(&parent.addr) {
-                parent.brought.forged += 1;
-            }
             let lies = parent.brought.forged > hops;
             if lies || is_poor {
                 left.push((tree, parent.addr, lies));

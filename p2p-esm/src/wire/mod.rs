@@ -164,6 +164,9 @@ pub struct AsChild {
     pub doubts: bool,
     /// Other hosts of its LAN get the other trees, so each manifest is to come by one tree only.
     pub island: bool,
+    /// Each symbol is to have the asker's token before it: somebody sends others in a parent's name
+    /// ([`stamped`](crate::symbol::stamped)).
+    pub stamped: bool,
 }
 
 /// What a child wants of a tree.

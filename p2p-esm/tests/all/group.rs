@@ -2,7 +2,7 @@
 
 use crate::player::Player;
 use bytes::Bytes;
-use p2p_core::{Duration, OpId};
+use p2p_core::{Duration, Instant, OpId};
 use p2p_esm::playout::Output;
 use p2p_esm::{Command, Config, Esm, Event, SourceKey};
 use p2p_sim::{Audit, Links, NodeIx, Setup, Sim};
@@ -21,7 +21,14 @@ pub(crate) struct Group {
     pub(crate) key: SourceKey,
     /// Packets that were sent.
     pub(crate) sent: Vec<Bytes>,
+    sent_at: Vec<Instant>,
     watching: BTreeMap<NodeIx, OpId>,
+}
+
+/// Runs it twice: the same seed gives the same digest of all that happened.
+pub(crate) fn repeats(run: impl Fn() -> u64) {
+    let (first, second) = (run(), run());
+    assert_eq!(first, second, "the same seed gives the same run");
 }
 
 /// What a member was given.
@@ -45,7 +52,7 @@ impl Group {
         assert!(sim.finish(&[op], Duration::from_secs(1)));
         assert_eq!(sim.outcome(op), Some(&Ok(())));
         let (members, sent, watching) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { sim, source, members, config, packet: 200, key, sent, watching }
+        Self { sim, source, members, config, packet: 200, key, sent, sent_at: Vec::new(), watching }
     }
 
     pub(crate) fn at(&self, node: NodeIx) -> SocketAddr {
@@ -64,12 +71,12 @@ impl Group {
         (node, self.join(node))
     }
 
-    /// Members that will lie if they are told to.
-    pub(crate) fn add_liars(&mut self, count: usize) {
+    /// Members that do something beside what they should once they are told to.
+    pub(crate) fn add_others(&mut self, count: usize, other: impl Fn(Box<Esm>) -> Player) {
         let ops: Vec<_> = (0..count)
             .map(|_| {
                 let member = Box::new(Esm::new(self.config.clone()));
-                let node = self.sim.add(Audit::new(Player::Liar(member, false)));
+                let node = self.sim.add(Audit::new(other(member)));
                 self.members.push(node);
                 (node, self.join(node))
             })
@@ -114,6 +121,7 @@ impl Group {
             packet[..8].copy_from_slice(&(self.sent.len() as u64).to_be_bytes());
             let packet = Bytes::from(packet);
             self.sent.push(packet.clone());
+            self.sent_at.push(self.sim.now());
             self.sim.ask(self.source, Command::Send(vec![packet]));
             self.sim.run_for(every);
         }
@@ -137,6 +145,17 @@ impl Group {
         }
         assert!(given.packets.is_sorted_by(|a, b| a < b), "in order, each once");
         given
+    }
+
+    /// How late a member was given the packets from the `first` one on.
+    pub(crate) fn lateness(&self, node: NodeIx, first: usize) -> Vec<Duration> {
+        let told = self.sim.events(node).iter().filter(|told| told.op == self.watching.get(&node).copied());
+        told.filter_map(|told| {
+            let Event::Output(Output::Packet { data, .. }) = &told.event else { return None };
+            let number = u64::from_be_bytes(data[..8].try_into().expect("a number")) as usize;
+            (number >= first).then(|| told.at.since(self.sent_at[number]))
+        })
+        .collect()
     }
 
     pub(crate) fn machine(&self, node: NodeIx) -> &Esm {

@@ -6,6 +6,7 @@ mod lan;
 mod player;
 mod policies;
 mod scenarios;
+mod strangers;
 mod trees;
 mod viewers;
 mod wiring;

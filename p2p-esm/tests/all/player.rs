@@ -1,24 +1,29 @@
 //! Who takes part in a simulation: a member, or somebody in the LAN who means ill ([`Player`]).
 
 use bytes::{Bytes, BytesMut};
-use p2p_core::{Cx, Datagram, Duration, Effect, Group, Input, Machine, Own, SocketId};
+use p2p_core::{Cx, Datagram, Duration, Effect, Group, Input, Machine, Own, Rng, SocketId};
 use p2p_esm::lan::beacon::{self, Beacon, Sends};
 use p2p_esm::symbol::{self, Symbol};
 use p2p_esm::wire::MemberId;
 use p2p_esm::{Command, Error, Esm, Event, GroupKey, Timer, lan, manifest};
 use std::net::SocketAddr;
 
+/// What is made up when this comes in.
+pub(crate) type Forgery = fn(&Datagram, &mut Rng) -> Vec<Datagram>;
+
 pub(crate) enum Player {
     Member(Box<Esm>),
     /// A member that sends on other symbols than it was sent, while it is told to.
     Liar(Box<Esm>, bool),
+    /// A member to which others send forged datagrams, in any name, whenever a true one comes.
+    Target(Box<Esm>, Option<Forgery>),
     Villain(Box<Villain>),
 }
 
 impl Player {
     pub(crate) fn member(&self) -> &Esm {
         match self {
-            Self::Member(esm) | Self::Liar(esm, _) => esm,
+            Self::Member(esm) | Self::Liar(esm, _) | Self::Target(esm, _) => esm,
             Self::Villain(_) => panic!("not a member"),
         }
     }
@@ -34,15 +39,34 @@ impl Machine for Player {
         let (esm, lies) = match self {
             Self::Member(esm) => (esm, false),
             Self::Liar(esm, lies) => (esm, *lies),
+            Self::Target(esm, forgery) => {
+                let forged: Vec<_> = match (&input, forgery) {
+                    (Input::Datagram(socket, datagram), Some(forge)) => {
+                        let forged = forge(datagram, cx.rng());
+                        forged.into_iter().map(|forged| Input::Datagram(*socket, forged)).collect()
+                    }
+                    _ => Vec::new(),
+                };
+                Self::give(esm, false, input, cx);
+                forged.into_iter().for_each(|forged| Self::give(esm, false, forged, cx));
+                return;
+            }
             Self::Villain(villain) => return villain.handle(input, cx),
         };
+        Self::give(esm, lies, input, cx);
+    }
+}
+
+impl Player {
+    /// What comes in for a member, and what it sends.
+    fn give(esm: &mut Esm, lies: bool, input: Input<Self>, cx: &mut Cx<'_, Self>) {
         let Some(input) = input.narrow::<Esm>(Some, Some) else { return };
         let mut effects = Vec::new();
         cx.lend(&mut effects, |cx| esm.handle(input, cx));
         for mut effect in effects {
             if lies
                 && let Effect::SendTo(_, datagram) = &mut effect
-                && datagram.data.first() == Some(&symbol::KIND)
+                && matches!(datagram.data.first(), Some(&(symbol::KIND | symbol::STAMPED)))
             {
                 let mut forged = BytesMut::from(&datagram.data[..]);
                 if let Some(last) = forged.last_mut() {

@@ -200,7 +200,11 @@ impl Esm {
         if from >= heard || heard - from > CATCH_UP {
             return;
         }
-        let sent = live.caught_up(from..heard, tree);
+        let mut sent = live.caught_up(from..heard, tree);
+        let at = &live.trees[usize::from(tree)];
+        if let Some(child) = at.children.iter().find(|other| other.addr == child) {
+            sent.iter_mut().for_each(|wire| *wire = child.as_sent(wire));
+        }
         for wire in sent {
             self.counts.sends(1, wire.len());
             cx.send_to(socket, child, wire);
