@@ -20,7 +20,10 @@ impl Servent {
         while let Some((op, _)) = self.joins.pop_first() {
             cx.finish(op, Err(Error::Stopped));
         }
-        for id in self.links.ids() {
+        let links = self.links.ids();
+        // Who has nobody to say it to need not wait.
+        self.farewell_over = links.is_empty();
+        for id in links {
             self.say_bye(id, bye_code::SHUTDOWN, "Servent shutdown", Parting::Ours, cx);
         }
         while let Some((conn, _)) = self.visitors.pop_first() {
@@ -33,7 +36,9 @@ impl Servent {
             cx.unbind(socket);
         }
         self.with_transfers(cx, |transfers, cx| transfers.handle(Input::Stop, cx));
-        cx.set_timer(Timer::Farewell, FAREWELL);
+        if !self.farewell_over {
+            cx.set_timer(Timer::Farewell, FAREWELL);
+        }
     }
 
     pub(super) fn farewell_over(&mut self, cx: &mut Cx<'_, Self>) {

@@ -1,10 +1,11 @@
 //! Leaves and ultrapeers: tables, the last hop, dynamic queries, pushes, roles.
 
 use super::net::{Net, config};
-use p2p_core::Duration;
+use super::victim::Victim;
 use p2p_core::hash::{Hasher as _, Sha1};
+use p2p_core::{Duration, Effect, Input};
 use p2p_gnutella::handshake::Role;
-use p2p_gnutella::servent::{Config, Event, Mode, Neighbour, Parting, Wish};
+use p2p_gnutella::servent::{Config, Event, Mode, Neighbour, Parting, Timer, Wish};
 use p2p_gnutella::transfer;
 use p2p_sim::NodeIx;
 use std::net::SocketAddrV4;
@@ -249,4 +250,19 @@ fn a_dynamic_query_finds_what_there_is() {
         .collect();
     let found = net.hits(up[0], op).len();
     assert_eq!(found, 6, "{far:?}");
+}
+
+#[test]
+fn who_has_nobody_to_say_goodbye_to_ends_at_once() {
+    for linked in [false, true] {
+        let mut victim = Victim::new(Config::new(Mode::Ultrapeer));
+        if linked {
+            victim.link(1, Role::Ultrapeer, false);
+        }
+        let is_over = |victim: &mut Victim, input| {
+            victim.give_raw(input).iter().any(|effect| matches!(effect, Effect::Halt))
+        };
+        assert_eq!(is_over(&mut victim, Input::Stop), !linked);
+        assert!(!linked || is_over(&mut victim, Input::Timer(Timer::Farewell)));
+    }
 }
