@@ -255,7 +255,7 @@ fn a_dynamic_query_finds_what_there_is() {
 #[test]
 fn who_has_nobody_to_say_goodbye_to_ends_at_once() {
     for linked in [false, true] {
-        let mut victim = Victim::new(Config::new(Mode::Leaf));
+        let mut victim = Victim::new(Config::new(Mode::Ultrapeer));
         if linked {
             victim.link(1, Role::Ultrapeer, false);
         }
