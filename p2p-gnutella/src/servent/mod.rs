@@ -52,7 +52,7 @@ pub use system::{BootstrapError, ItemError, LocatorError};
 use crate::Guid;
 use crate::handshake::{Introduction, Role};
 use crate::transfer::{self, Transfers};
-use crate::wire::{Families, Header, Kind};
+use crate::wire::Families;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
@@ -323,6 +323,7 @@ impl Servent {
     /// Reads something of what the first message of these bytes needs, which come on a stream.
     #[must_use]
     pub fn touch_for(&self, conn: ConnId, data: &[u8]) -> u64 {
+        use crate::wire::{Header, Kind};
         let link = self.links.of(conn).and_then(|id| self.links.get(id)).map_or(0, links::Link::touch);
         let Some(head) = data.first_chunk() else { return link };
         let (header, _) = Header::parse(head);

@@ -77,7 +77,9 @@ fn what_comes_is_looked_at_ahead() {
         let to = sim.add(Puppet::default());
         sim.ask(to, listen(PORT));
         let others: Vec<NodeIx> = (0..30).map(|_| sim.add(Puppet::default())).collect();
-        others.iter().for_each(|from| drop(sim.ask(*from, dial(sim.addr(to), PORT))));
+        for from in &others {
+            sim.ask(*from, dial(sim.addr(to), PORT));
+        }
         sim.run_for(secs(1));
         for from in others {
             sim.ask(from, act(|me, cx| cx.send(me.conns[0], vec![7; 5])));

@@ -14,5 +14,6 @@ mod recorded;
 mod replayed;
 mod secured;
 mod six;
+mod tables;
 mod tiers;
 pub(crate) mod victim;
