@@ -296,3 +296,58 @@ impl View {
         sample
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn addr(of: u16) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 1], of))
+    }
+
+    fn at(secs: u64) -> Instant {
+        Instant::ZERO + Duration::from_secs(secs)
+    }
+
+    fn full() -> View {
+        let mut view = View::default();
+        // Not in the order of their age.
+        (1..=64).for_each(|of| view.note(MemberId(of.into()), addr(of), at(100 + u64::from(of * 7 % 64))));
+        view
+    }
+
+    #[test]
+    fn who_is_gone_gives_way_first_and_then_who_was_heard_of_longest_ago() {
+        let mut view = full();
+        view.forget(addr(9), at(400));
+        view.note(MemberId(100), addr(100), at(200));
+        assert!(view.get(addr(9)).is_none() && view.get(addr(100)).is_some());
+        // 64 * 7 is a multiple of 64, so it is the oldest, and the newcomer is no older.
+        view.note(MemberId(101), addr(101), at(100));
+        assert!(view.get(addr(64)).is_some() && view.get(addr(101)).is_none());
+        view.note(MemberId(101), addr(101), at(101));
+        assert!(view.get(addr(64)).is_none() && view.get(addr(101)).is_some());
+        assert_eq!(view.iter().count(), MOST);
+    }
+
+    #[test]
+    fn who_said_nothing_of_late_is_drawn_first() {
+        let (mut view, mut rng) = (full(), Rng::fast_from(1));
+        let status = TreeStatus { depth: 1, room: 1, delay: 1, far: 0 };
+        let now = at(200);
+        (4..=64).for_each(|of| view.said(addr(of), now, vec![status]));
+        view.said(addr(3), at(200) - FRESH, vec![status]);
+        assert_eq!(view.fresh(now).count(), 61);
+        view.forget(addr(64), now);
+        assert_eq!(view.fresh(now).count(), 60);
+        for _ in 0..20 {
+            let mut drawn = view.draw(2, [addr(2), addr(999)].into_iter(), now, &mut rng);
+            drawn.sort_unstable();
+            assert_eq!(drawn, [addr(1), addr(3)]);
+        }
+        let all = view.draw(100, core::iter::empty(), now, &mut rng);
+        assert_eq!(all.len(), 63);
+        assert!(all[..3].iter().all(|drawn| drawn.port() <= 3) && !all.contains(&addr(64)));
+    }
+}

@@ -524,6 +524,27 @@ mod tests {
         }
     }
 
+    /// Nobody takes it, but it is written.
+    #[test]
+    fn what_is_too_long_is_written_too() {
+        let of = |wants: usize| {
+            let want = Want { generation: 1, here: 2, count: 3, manifest: true };
+            let tell = Tell::Miss(alloc::vec![want; wants]);
+            Packet::Tell { token: 1, from: MemberId(2), tell }
+        };
+        let (short, long) = (of(3), of(200));
+        assert!(long.encode([7; 4], 0).len() > LARGEST);
+        for (packet, padding) in
+            [(&short, 0), (&short, LARGEST), (&short, LARGEST + 1), (&long, 0), (&long, 9_000)]
+        {
+            let wire = packet.encode([7; 4], padding);
+            assert!(wire.len() >= padding);
+            let (read, rest) = postcard::take_from_bytes::<Packet>(&wire[HEAD..]).unwrap();
+            assert_eq!((&read, &wire[..HEAD]), (packet, &[KIND, 7, 7, 7, 7, VERSION][..]));
+            assert!(rest.iter().all(|byte| *byte == 0) && (padding > 0 || rest.is_empty()));
+        }
+    }
+
     /// As many ways as a datagram has are no longer than one may be.
     #[test]
     fn ways_fit_into_a_datagram() {
