@@ -6,13 +6,13 @@
 //! The picture has eight bars that are the number of its frame in binary. ffmpeg says when it encoded which frame, and the
 //! page which frame it shows: the difference is the delay from end to end.
 
+use crate::calm::Calm;
 use crate::islands::Process;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// What is watched, and how often somebody is killed.
@@ -32,37 +32,6 @@ impl Drop for Killed {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-/// Whether the machine has time for what runs in real time: a thread that sleeps is woken when it wanted to be, and the
-/// processors have no queue.
-struct Calm {
-    /// Milliseconds by which it was woken too late at most.
-    late: Arc<AtomicU64>,
-}
-
-impl Calm {
-    fn watch() -> Self {
-        let late = Arc::new(AtomicU64::new(0));
-        let watched = Arc::downgrade(&late);
-        std::thread::spawn(move || {
-            let nap = Duration::from_millis(20);
-            while let Some(late) = watched.upgrade() {
-                let slept = Instant::now();
-                std::thread::sleep(nap);
-                late.fetch_max((slept.elapsed() - nap).as_millis() as u64, Ordering::Relaxed);
-            }
-        });
-        Self { late }
-    }
-
-    fn was(&self) -> bool {
-        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let load: f64 = load.split(' ').next().and_then(|minute| minute.parse().ok()).unwrap_or(0.0);
-        let (late, processors) = (self.late.load(Ordering::Relaxed), std::thread::available_parallelism());
-        println!("a load of {load}, and a sleep that was {late} ms too long");
-        late < 200 && processors.is_ok_and(|processors| load <= 2.0 * processors.get() as f64)
     }
 }
 

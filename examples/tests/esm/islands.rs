@@ -1,5 +1,6 @@
 //! A stream to two LANs of three hosts and three others; what each wrote is the stream from where it joined.
 
+use crate::calm::Calm;
 use crate::namespace::Namespace;
 use crate::network::{Network, has_ipv6};
 use std::fs;
@@ -241,28 +242,65 @@ impl Event {
         self.source.says("\"ended\"");
     }
 
-    /// What it wrote is the input from where it joined on, to the end.
-    fn is_whole(&self, process: &mut Process) {
-        let figures = process.figures();
-        let written = fs::read(self.out(&process.name)).unwrap();
-        assert!(!written.is_empty(), "{}: {figures}", process.name);
-        let first = usize::try_from(u64::from_be_bytes(written[..8].try_into().unwrap())).unwrap();
-        let expected = &self.input[first * PACKET..self.feeder.bytes];
+    /// What it wrote are packets of the input in their order, each once, from where it joined on. What is missing of them,
+    /// if anything is.
+    fn missing(&self, process: &mut Process) -> Option<String> {
+        let (figures, name) = (process.figures(), process.name.clone());
+        let written = fs::read(self.out(&name)).unwrap();
         assert!(
-            written == expected,
-            "{} from packet {first} on: {} of {} bytes, {figures}",
-            process.name,
-            written.len(),
-            expected.len()
+            !written.is_empty() && written.len() % PACKET == 0,
+            "{name}: {} bytes, {figures}",
+            written.len()
         );
-        assert_eq!(
-            (&figures["gaps"], &figures["far"]),
-            (&0.into(), &0.into()),
-            "{}: {figures}",
-            process.name
-        );
-        println!("{} from packet {first} on: {figures}", process.name);
+        let number = |packet: &[u8]| u64::from_be_bytes(packet[..8].try_into().unwrap()) as usize;
+        let (first, fed) = (number(&written), self.feeder.bytes / PACKET);
+        let mut next = first;
+        for packet in written.chunks(PACKET) {
+            let at = number(packet);
+            assert!(at >= next && at < fed, "{name}: {at} behind {next}, {figures}");
+            assert!(
+                packet == &self.input[at * PACKET..][..PACKET],
+                "{name}: packet {at} is another, {figures}"
+            );
+            next = at + 1;
+        }
+        assert_eq!(figures["far"], 0, "{name}: {figures}");
+        println!("{name} from packet {first} on: {figures}");
+        let missing = fed - first - written.len() / PACKET;
+        assert_eq!(missing == 0, figures["gaps"] == 0, "{name}: {figures}");
+        (missing > 0).then(|| format!("{name} misses {missing} packets of {}", fed - first))
     }
+
+    /// The same of several.
+    fn missing_of<'a>(&self, all: impl IntoIterator<Item = &'a mut Process>) -> Vec<String> {
+        all.into_iter().filter_map(|process| self.missing(process)).collect()
+    }
+}
+
+/// Waits for it, however slow the machine is.
+fn until<T>(what: &str, mut is_there: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(there) = is_there() {
+            return there;
+        }
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// What is given a buffer of so many seconds misses nothing: of two, as long as the machine has time for all of them. If it
+/// has not, whoever stood still for longer may miss what came meanwhile, and then again with twenty.
+fn nothing_is_missing(run: impl Fn(u32) -> Vec<String>) {
+    let calm = Calm::watch();
+    let missing = run(2);
+    if missing.is_empty() {
+        return;
+    }
+    let was_calm = calm.was();
+    assert!(!was_calm, "{missing:?}");
+    println!("{missing:?}: the machine is too busy for a buffer of 2 s; again with 20");
+    assert_eq!(run(20), Vec::<String>::new());
 }
 
 impl Drop for Event {
@@ -324,9 +362,8 @@ fn one_copy(name: &str, is_ipv6: bool) {
         assert!(calmest(shares) < ONE, "{shares:?}");
     }
     event.end();
-    for process in a.iter_mut().chain(&mut b).chain(&mut lone) {
-        event.is_whole(process);
-    }
+    let missing = event.missing_of(a.iter_mut().chain(&mut b).chain(&mut lone));
+    assert_eq!(missing, Vec::<String>::new());
     for lan in [&mut a, &mut b] {
         let group: i64 = lan.iter_mut().map(|one| one.figures()["group"].as_i64().unwrap()).sum();
         assert!(group > 0, "what came by the group had a hop limit of 1, or it would not count");
@@ -337,50 +374,96 @@ fn one_copy(name: &str, is_ipv6: bool) {
 #[test]
 #[ignore = "half a minute of real time; `.ci/long` runs it"]
 fn cut_off_and_blocked() {
-    let Some(mut event) = Event::new("cut", false) else { return };
+    nothing_is_missing(cut_off);
+}
+
+fn cut_off(patience: u32) -> Vec<String> {
+    let Some(mut event) = Event::new("cut", false) else { return Vec::new() };
+    event.patience = patience;
     let (mut a, mut b, mut lone) = event.everybody();
     std::thread::sleep(Duration::from_secs(4));
-    let busiest = (0..3).max_by_key(|at| a[*at].forwards().len()).unwrap();
-    let trees = a[busiest].forwards();
-    assert!(!trees.is_empty(), "somebody forwards");
-    let before = event.network.routers[1].received("out");
+    let (busiest, trees) = until("somebody forwards", || {
+        let busiest = (0..3).max_by_key(|at| a[*at].forwards().len())?;
+        let trees = a[busiest].forwards();
+        (!trees.is_empty()).then_some((busiest, trees))
+    });
     let at = Instant::now();
     // Nothing comes to it from outside, and nothing goes out.
     event.network.hosts[0][busiest].run("ip route del default");
     event.network.routers[0].run(&format!("ip route add blackhole 10.77.1.{}/32", 11 + busiest));
-    for port in ["h0", "h1", "h2"] {
-        event.network.switches[1].run(&format!("bridge link set dev {port} mcast_flood off"));
+    if !event.network.switches[1].loses_multicast(100) {
+        println!("no nft here: the switch does not flood multicast instead");
+        for port in ["h0", "h1", "h2"] {
+            event.network.switches[1].run(&format!("bridge link set dev {port} mcast_flood off"));
+        }
     }
     std::thread::sleep(Duration::from_secs(4));
     for tree in trees {
-        let others = a.iter_mut().enumerate().filter(|(other, _)| *other != busiest);
-        let first = others.filter_map(|(_, one)| one.forwarded(tree, at)).min();
+        let first = until("a tree is sent by somebody else", || {
+            let others = a.iter_mut().enumerate().filter(|(other, _)| *other != busiest);
+            others.filter_map(|(_, one)| one.forwarded(tree, at)).min()
+        });
         println!("tree {tree} is sent again after {first:?}");
-        assert!(first.is_some(), "tree {tree} is sent by somebody else");
     }
-    let share = (event.network.routers[1].received("out") - before) as f64;
-    let share = share / (at.elapsed().as_secs_f64() * RATE as f64 * 1.5);
-    println!("into the LAN without multicast: {share:.2} of the stream times the expansion");
-    assert!(share > 1.5, "each host gets it from outside: {share}");
+    // Each of its hosts gets it from outside.
+    let received = || (event.network.routers[1].received("out"), event.network.lone[1].received("e0"));
+    let mut before = received();
+    let share = until("more than one copy into the LAN without multicast", || {
+        let now = received();
+        let (all, one) = (now.0 - before.0, now.1 - before.1);
+        if one < LEAST {
+            return None;
+        }
+        before = now;
+        Some(all as f64 / one as f64).filter(|share| *share > 1.5)
+    });
+    println!("into the LAN without multicast: {share:.2} of what comes to a host that is alone");
     std::thread::sleep(Duration::from_secs(8));
     event.end();
-    for process in a.iter_mut().chain(&mut b).chain(&mut lone) {
-        event.is_whole(process);
-    }
+    event.missing_of(a.iter_mut().chain(&mut b).chain(&mut lone))
+}
+
+/// A switch loses one multicast datagram of ten, as a busy Wi-Fi does: for each of its hosts all of them are made good for.
+#[test]
+#[ignore = "needs nft (`.ci/clients media`), and a quarter of a minute of real time; `.ci/long` runs it"]
+fn a_lan_that_loses() {
+    nothing_is_missing(lossy);
+}
+
+fn lossy(patience: u32) -> Vec<String> {
+    let Some(mut event) = Event::new("lossy", false) else { return Vec::new() };
+    event.patience = patience;
+    assert!(event.network.switches[0].loses_multicast(10), "nft is not installed, or not allowed");
+    let (mut a, mut b, mut lone) = event.everybody();
+    std::thread::sleep(Duration::from_secs(12));
+    event.end();
+    let missing = event.missing_of(a.iter_mut().chain(&mut b).chain(&mut lone));
+    let rules = event.network.switches[0].run("nft list ruleset");
+    let dropped =
+        rules.split("counter packets ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+    println!("{dropped:?} datagrams dropped");
+    assert!(dropped > Some(50_u64), "{rules}");
+    missing
 }
 
 /// A forwarder is killed, another one stopped for a while; the others go on.
 #[test]
 #[ignore = "half a minute of real time; `.ci/long` runs it"]
 fn forwarders_fail() {
-    let Some(mut event) = Event::new("fail", false) else { return };
+    nothing_is_missing(fail);
+}
+
+fn fail(patience: u32) -> Vec<String> {
+    let Some(mut event) = Event::new("fail", false) else { return Vec::new() };
+    event.patience = patience;
     let (mut a, mut b, mut lone) = event.everybody();
     std::thread::sleep(Duration::from_secs(4));
     let busiest = |lan: &mut Vec<Process>| {
-        let most = lan.iter_mut().map(|one| one.forwards().len()).enumerate().max_by_key(|(_, trees)| *trees);
-        let (at, trees) = most.unwrap();
-        assert!(trees > 0, "somebody forwards");
-        lan.remove(at)
+        let at = until("somebody forwards", || {
+            let trees = lan.iter_mut().map(|one| one.forwards().len());
+            trees.enumerate().filter(|(_, trees)| *trees > 0).max_by_key(|(_, trees)| *trees)
+        });
+        lan.remove(at.0)
     };
     let (mut killed, mut stopped) = (busiest(&mut a), busiest(&mut b));
     let trees = [killed.forwards(), stopped.forwards()];
@@ -390,15 +473,14 @@ fn forwarders_fail() {
     std::thread::sleep(Duration::from_secs(4));
     for (lan, trees) in [&mut a, &mut b].into_iter().zip(trees) {
         for tree in trees {
-            let first = lan.iter_mut().filter_map(|one| one.forwarded(tree, at)).min();
+            let first = until("a tree is sent by somebody else", || {
+                lan.iter_mut().filter_map(|one| one.forwarded(tree, at)).min()
+            });
             println!("tree {tree} is sent again after {first:?}");
-            assert!(first.is_some(), "tree {tree} is sent by somebody else");
         }
     }
     stopped.signal("-CONT");
     std::thread::sleep(Duration::from_secs(8));
     event.end();
-    for process in a.iter_mut().chain(&mut b).chain(&mut lone) {
-        event.is_whole(process);
-    }
+    event.missing_of(a.iter_mut().chain(&mut b).chain(&mut lone))
 }

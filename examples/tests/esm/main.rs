@@ -6,6 +6,7 @@
 
 #[cfg(feature = "page")]
 mod browser;
+mod calm;
 mod islands;
 #[path = "../namespace/mod.rs"]
 mod namespace;

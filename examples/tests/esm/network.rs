@@ -95,6 +95,20 @@ impl Namespace {
         }
     }
 
+    /// So many of a hundred multicast datagrams are lost in this switch from now on. False if nobody can tell it so: `nft`
+    /// is not installed, or not allowed to.
+    pub(crate) fn loses_multicast(&self, percent: u8) -> bool {
+        // All is not a share that it takes.
+        let share = if percent < 100 { format!("numgen random mod 100 < {percent}") } else { String::new() };
+        let rule = format!(
+            "nft 'add table bridge t; add chain bridge t f {{ type filter hook forward priority 0; }}; \
+             add rule bridge t f ip daddr 224.0.0.0/4 {share} counter drop'"
+        );
+        let mut command = self.enter();
+        let script = format!("PATH=$PATH:/usr/sbin:/sbin; {rule}");
+        command.args(["sh", "-c", &script]).output().is_ok_and(|output| output.status.success())
+    }
+
     /// The way from outside into a LAN.
     fn leads_to(&self, lan: u8, router: u8) {
         self.run(&format!("ip route add 10.77.{lan}.0/24 via 10.77.0.{router}"));

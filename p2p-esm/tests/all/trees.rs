@@ -104,45 +104,46 @@ fn links_that_lose() {
     }
 }
 
-/// Sessions of a minute on average, as many leaving as crashing.
+/// Sessions of a minute on average, as many leaving as crashing: how many went, the share of the stream that they were given,
+/// and the digest of it all.
+fn churn(seed: u64, shape: Shape, members: usize, turns: usize) -> (usize, f64, u64) {
+    let mut group = Group::new(seed, Uniform::ms(10..60), config(shape));
+    group.add(members);
+    let mut dice = Rng::fast_from(seed);
+    let mut away = Vec::new();
+    let (mut expected, mut given) = (0, 0);
+    for _ in 0..turns {
+        group.stream(10, EVERY);
+        if dice.chance(0.5) {
+            let node = *dice.choose(&group.members).expect("members");
+            if !away.contains(&node) {
+                away.push(node);
+                let all = group.given(node);
+                let (first, last) =
+                    (all.packets.first().copied().unwrap_or(0), all.packets.last().copied().unwrap_or(0));
+                expected += last + 1 - first;
+                given += all.packets.len();
+                if dice.chance(0.5) {
+                    group.sim.kill(node)
+                } else {
+                    group.sim.stop(node)
+                }
+                let (new, op) = group.begin();
+                assert!(group.sim.finish(&[op], Duration::from_secs(20)), "{new:?} joins");
+                group.watch(new);
+            }
+        }
+    }
+    let share = f64::from(given as u32) / f64::from(expected as u32);
+    (away.len(), share, group.sim.digest())
+}
+
 #[test]
 fn comings_and_goings() {
     for (seed, shape) in [(31, Shape::SINGLE), (32, Shape::SIX_OF_FOUR)] {
-        repeats(|| {
-            let mut group = Group::new(seed, Uniform::ms(10..60), config(shape));
-            group.add(60);
-            let mut dice = Rng::fast_from(seed);
-            let mut away = Vec::new();
-            let (mut gone, mut expected, mut given) = (0, 0, 0);
-            for _ in 0..240 {
-                group.stream(10, EVERY);
-                if dice.chance(0.5) {
-                    let node = *dice.choose(&group.members).expect("members");
-                    if !away.contains(&node) {
-                        away.push(node);
-                        gone += 1;
-                        let all = group.given(node);
-                        let (first, last) = (
-                            all.packets.first().copied().unwrap_or(0),
-                            all.packets.last().copied().unwrap_or(0),
-                        );
-                        expected += last + 1 - first;
-                        given += all.packets.len();
-                        if dice.chance(0.5) {
-                            group.sim.kill(node)
-                        } else {
-                            group.sim.stop(node)
-                        }
-                        let (new, op) = group.begin();
-                        assert!(group.sim.finish(&[op], Duration::from_secs(20)), "{new:?} joins");
-                        group.watch(new);
-                    }
-                }
-            }
-            let share = f64::from(given as u32) / f64::from(expected as u32);
-            assert!(gone > 50 && share > 0.998, "seed {seed}: {gone} gone, {share}");
-            group.sim.digest()
-        });
+        let (gone, share, _) = churn(seed, shape, 60, 240);
+        assert!(gone > 50 && share > 0.998, "seed {seed}: {gone} gone, {share}");
+        repeats(|| churn(seed, shape, 16, 40).2);
     }
 }
 
