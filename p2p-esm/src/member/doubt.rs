@@ -15,10 +15,6 @@ const SILENT: Duration = Duration::from_secs(3);
 /// While the stream flows, a parent is doubted after this much silence at least.
 const DOUBT: Duration = Duration::from_millis(150);
 const DOUBT_IN_LAN: Duration = Duration::from_millis(200);
-/// So many hops below the source, and deeper, so much longer for each: what is silent may be far above, and whoever is
-/// nearest to it is to find out first, and say so.
-const SHALLOW: usize = 4;
-const HOP: Duration = Duration::from_millis(20);
 
 impl Tree {
     /// When the parent is to be doubted if it is silent until then.
@@ -32,9 +28,7 @@ impl Tree {
         } else {
             ((self.pause * 2).max(least) * (1 << parent.answered.min(6))).min(SILENT)
         };
-        // A path has 24 members at most.
-        let hops = parent.place.path.len().saturating_sub(SHALLOW) as u32;
-        Some(parent.heard + silence + HOP * hops)
+        Some(parent.heard + silence)
     }
 }
 

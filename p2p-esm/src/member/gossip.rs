@@ -38,12 +38,10 @@ impl Esm {
         if self.has_mesh() {
             self.tend_mesh(cx);
         } else if is_due {
-            // Every other time somebody of whom nothing is known. Not more often where nobody is promising, as in large
-            // groups: who was never asked costs most.
-            if cx.rng().chance(0.5) {
-                self.probe_some(1, cx);
-            } else if let Some(addr) = self.promising(cx) {
-                self.ask(addr, Ask::Probe, Purpose::Probe, cx);
+            // Every other time somebody of whom nothing is known.
+            match cx.rng().chance(0.5).then(|| self.promising(cx)).flatten() {
+                Some(addr) => self.ask(addr, Ask::Probe, Purpose::Probe, cx),
+                None => self.probe_some(1, cx),
             }
         }
         self.doubt_the_silent(cx);

@@ -4,17 +4,14 @@ use super::{Context, Esm, SLACK};
 use crate::api::Timer;
 use crate::manifest;
 use crate::member::questions::{Purpose, Question, UNKNOWN};
-use crate::member::tree::Tree;
 use crate::symbol;
 use crate::wire::{
-    self, Answer, Ask, FIRST_WORD, Kind, MemberId, Packet, Refusal, SAMPLE, Tell, TreeStatus, first_probe,
+    self, Answer, Ask, FIRST_WORD, Kind, MemberId, Packet, Refusal, Tell, TreeStatus, first_probe,
 };
 use bytes::Bytes;
 use core::net::SocketAddr;
 use p2p_core::{Datagram, Duration};
 
-/// Members that who has a parent everywhere asks a stranger to name: its question has to be as long.
-const FEW: usize = 4;
 /// Questions under way at most.
 const MOST_QUESTIONS: usize = 256;
 
@@ -54,13 +51,7 @@ impl Esm {
         let padding = match ask {
             _ if token != 0 => 0,
             // An answer that tells of more trees than we know of is asked for again.
-            Ask::Probe => {
-                let (trees, sample) = self.live().map_or((0, SAMPLE), |live| {
-                    let seeks = live.trees.iter().any(Tree::is_unsettled);
-                    (live.trees.len(), if seeks { SAMPLE } else { FEW })
-                });
-                first_probe(to, trees, sample)
-            }
+            Ask::Probe => first_probe(to, self.live().map_or(0, |live| live.trees.len())),
             Ask::Hello => FIRST_WORD,
             // What is asked for without a token is the token, and that is shorter.
             Ask::Adopt { .. } | Ask::Link { .. } | Ask::Routes(_) => 0,
@@ -130,10 +121,6 @@ impl Esm {
                 };
                 let mut packet = reply(answer);
                 let mut wire = packet.encode(tag, 0);
-                if !proved && wire.len() > datagram.data.len() {
-                    packet.shorten(wire.len() - datagram.data.len());
-                    wire = packet.encode(tag, 0);
-                }
                 if !proved && wire.len() > datagram.data.len() {
                     packet = reply(Answer::Prove);
                     wire = packet.encode(tag, 0);

@@ -9,7 +9,7 @@
 //!
 //! Nobody is sent more bytes than it sent before it proved its address, by showing the *token* that it was sent there.
 //! Who has no token yet fills [`Ask::Hello`] and [`Ask::Probe`] up with zeros, to the length of the answer ([`FIRST_WORD`] at
-//! most), or to less: [`Answer::Status`] then names fewer members. All other questions are answered by [`Answer::Prove`] then, which is shorter. Symbols go to children only, and to who asks for what it misses: both have shown a token.
+//! most); all other questions are answered by [`Answer::Prove`] then, which is shorter. Symbols go to children only, and to who asks for what it misses: both have shown a token.
 
 mod kind;
 
@@ -42,17 +42,13 @@ pub const FIRST_WORD: usize = 512;
 const ANSWER: usize = HEAD + 1 + 4 + 4 + 8 + 1;
 
 /// A first [`Ask::Probe`] to `to` is filled up to as many bytes as its [`Answer::Status`] will have, of so many trees and
-/// so many members that are reached as `to` is.
-pub(crate) const fn first_probe(to: SocketAddr, trees: usize, sample: usize) -> usize {
-    // Depth and room are a byte each, or two; delay and distance up to three.
-    let length = ANSWER + 4 + 1 + 10 * trees + 1 + sample * longest(to);
-    if length < FIRST_WORD { length } else { FIRST_WORD }
-}
-
-/// The most bytes that a [`Known`] has.
-const fn longest(addr: SocketAddr) -> usize {
+/// members that are reached as `to` is.
+pub(crate) const fn first_probe(to: SocketAddr, trees: usize) -> usize {
     // Number, variant of the address, address, port, age.
-    if addr.is_ipv4() { 8 + 1 + 4 + 3 + 1 } else { 8 + 1 + 16 + 3 + 1 }
+    let known = if to.is_ipv4() { 8 + 1 + 4 + 3 + 2 } else { 8 + 1 + 16 + 3 + 2 };
+    // Depth and room are a byte each, or two; delay and distance up to three.
+    let length = ANSWER + 4 + 1 + 10 * trees + 1 + SAMPLE * known;
+    if length < FIRST_WORD { length } else { FIRST_WORD }
 }
 
 /// Members that an answer names at most.
@@ -446,18 +442,6 @@ impl Packet {
         if sound { Ok(packet) } else { Err(WireError::Malformed) }
     }
 
-    /// Leaves out so many of the members that it names that it has this many bytes less, or names nobody.
-    pub(crate) fn shorten(&mut self, mut by: usize) {
-        if let Self::Answer { answer: Answer::Status { sample, .. }, .. } = self {
-            while by > 0
-                && let Some(known) = sample.pop()
-            {
-                // A port has a byte at least.
-                by = by.saturating_sub(longest(known.addr) - 2);
-            }
-        }
-    }
-
     /// Its datagram, filled up with zeros to `padding` bytes.
     #[must_use]
     pub fn encode(&self, tag: [u8; 4], padding: usize) -> Bytes {
@@ -503,24 +487,8 @@ mod tests {
                 let (transaction, token) = (u32::MAX, u32::MAX);
                 let packet = Packet::Answer { transaction, token, from: MemberId(u64::MAX), answer };
                 let length = packet.encode([0; 4], 0).len();
-                assert!(length <= first_probe(addr, trees, SAMPLE), "{addr}, {trees} trees: {length}");
+                assert!(length <= first_probe(addr, trees), "{addr}, {trees} trees: {length}");
             }
-        }
-    }
-
-    /// Who asks for the first time, in fewer bytes than the answer would have, is named fewer members.
-    #[test]
-    fn an_answer_is_cut_to_the_length_of_its_question() {
-        for addr in [SocketAddr::from(([255; 4], 1)), SocketAddr::from(([0xffff_u16; 8], 65_535))] {
-            let status = TreeStatus { depth: 3, room: 2, delay: 90, far: 0 };
-            let (heard, trees, sample) = (9, alloc::vec![status; 6], alloc::vec![known(addr); SAMPLE]);
-            let answer = Answer::Status { heard, trees, sample };
-            let mut packet = Packet::Answer { transaction: 1, token: 2, from: MemberId(3), answer };
-            let most = first_probe(addr, 6, 3);
-            packet.shorten(packet.encode([0; 4], 0).len().saturating_sub(most));
-            let length = packet.encode([0; 4], 0).len();
-            let Packet::Answer { answer: Answer::Status { sample, .. }, .. } = packet else { unreachable!() };
-            assert!(length <= most && sample.len() >= 3, "{addr}: {length} of {most}, {}", sample.len());
         }
     }
 
