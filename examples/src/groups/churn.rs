@@ -33,6 +33,8 @@ pub struct Churn {
     pub sent: f64,
     /// Bytes that each member sent in a second beside the stream, heads of UDP and IP included.
     pub control: f64,
+    /// The same until counting began.
+    pub control_before: f64,
     /// The same of each [`Kind`], in their order.
     pub control_of: [f64; Kind::ALL.len()],
     /// Milliseconds from the source to the output.
@@ -50,7 +52,8 @@ pub struct Churn {
 pub struct Going {
     /// They join over so long.
     pub begin: Duration,
-    /// They are left alone for so long then; what was until then does not count. Zero: everything counts.
+    /// They are left alone for so long then, and their sessions begin only then; what was until then does not count. Zero:
+    /// everything counts, and nobody goes before all have come.
     pub rest: Duration,
     /// From then on each is there for so long.
     pub up: Session,
@@ -84,7 +87,7 @@ pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going
     let (mut ended, mut due, mut given, mut watched) = (0, 0_u64, 0_u64, 0.0);
     // What does not count of those that were there when counting began.
     let mut before: BTreeMap<NodeIx, (Counts, Option<Given>)> = BTreeMap::new();
-    let mut first = 0;
+    let (mut first, mut control_before) = (0, 0.0);
     let mut counts = Counts::default();
     let mut lost_parents = 0;
     let mut add = |audience: &Audience, node: NodeIx, before: &BTreeMap<NodeIx, (Counts, Option<Given>)>| {
@@ -113,6 +116,12 @@ pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going
             let there = next.iter().filter_map(|(_, there)| *there);
             let so_far = |node| (node, (audience.sim.machine(node).counts(), audience.given(node)));
             before = there.map(so_far).collect();
+            let (mut sent, mut packets) = (0, 0);
+            for (counts, given) in before.values() {
+                sent += counts.control.all().with_heads(HEADS);
+                packets += given.map_or(0, |given| given.last - given.first);
+            }
+            control_before = sent as f64 * f64::from(setting.packets) / packets.max(1) as f64;
             first = audience.sent();
         }
         while let Some((_, node)) = gone.pop_front_if(|(left, _)| *left <= now) {
@@ -125,9 +134,11 @@ pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going
             match there.take() {
                 None => {
                     *there = Some(audience.join());
-                    *at = now + up.draw(&mut dice);
+                    let session = up.draw(&mut dice);
+                    *at = now + session;
                     if now < settled {
-                        *at = settled.max(*at);
+                        // Those whose sessions would be over by then are not to go all at once, where there is time to rest.
+                        *at = if rest.is_zero() { settled.max(*at) } else { settled + session };
                     }
                 }
                 Some(node) => {
@@ -159,6 +170,7 @@ pub fn churn(seed: u64, hosts: usize, links: impl Links, setting: Setting, going
         signed_twice: counts.signed_twice as f64 / packets,
         sent: counts.sent as f64 / (due.max(1) as f64 * expansion),
         control: rate(counts.control.all()),
+        control_before,
         control_of: Kind::ALL.map(|kind| rate(counts.control.of(kind))),
         delay: audience.delay(),
         joins: audience.joins.iter().copied().collect(),

@@ -3,6 +3,7 @@
 
 mod group;
 mod lan;
+mod places;
 mod player;
 mod policies;
 mod scenarios;
