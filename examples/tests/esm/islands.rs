@@ -248,7 +248,7 @@ impl Event {
         let (figures, name) = (process.figures(), process.name.clone());
         let written = fs::read(self.out(&name)).unwrap();
         assert!(
-            !written.is_empty() && written.len() % PACKET == 0,
+            !written.is_empty() && written.len().is_multiple_of(PACKET),
             "{name}: {} bytes, {figures}",
             written.len()
         );
