@@ -37,7 +37,7 @@ impl Esm {
         &mut self,
         tree: u8,
         (id, addr): (MemberId, SocketAddr),
-        place: Place,
+        (place, from): (Place, Option<u32>),
         better: bool,
         cx: &mut Context<'_>,
     ) {
@@ -60,6 +60,7 @@ impl Esm {
                     )
             });
         let Some(live) = self.live() else { return };
+        let from = from.map(|from| live.playout.number(from));
         let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
         if let Some(seek) = &mut at.seek {
             seek.asked.retain(|asked| *asked != addr);
@@ -83,15 +84,24 @@ impl Esm {
             Some(parent) if parent.addr != addr => Some(parent.addr),
             Some(_) | None => None,
         };
+        // Who is told to begin with a generation is waited for until then, and the former one sends what is before it.
+        let hand_over = former
+            .filter(|former| *former != addr)
+            .zip(from)
+            .map(|(former, from)| at.hands_over(former, from, now));
         if former != Some(addr) {
+            if hand_over.is_none() {
+                at.hand_over = None;
+            }
+            let begins = hand_over.map_or(now, |hand_over| hand_over.due);
             let moves = at.parent.as_ref().is_some_and(|parent| parent.moves && parent.addr == addr);
             let fed = at.parent.as_ref().filter(|parent| parent.addr == addr).and_then(|parent| parent.fed);
-            let (heard, doubted, answered) = (now, false, 0);
+            let (heard, doubted, answered) = (begins, false, 0);
             let brought = at
                 .parent
                 .as_ref()
                 .filter(|parent| parent.addr == addr)
-                .map_or_else(|| Brought::new(now), |parent| parent.brought);
+                .map_or_else(|| Brought::new(begins), |parent| parent.brought);
             at.parent = Some(Parent {
                 id,
                 addr,
@@ -109,8 +119,14 @@ impl Esm {
             cx.tell(Event::Parent { tree, parent: Some(addr) });
         }
         if let Some(former) = former {
-            at.leaves(former, now + UNDER_WAY);
-            self.tell_known(former, Tell::Gone { trees: 1 << tree }, cx);
+            let ends = hand_over.map_or(now, |hand_over| hand_over.due);
+            at.leaves(former, ends + UNDER_WAY);
+            let tell = match from.filter(|_| hand_over.is_some()) {
+                // The low 32 bits are what the wire has.
+                Some(from) => Tell::Until { tree, generation: from as u32 },
+                None => Tell::Gone { trees: 1 << tree },
+            };
+            self.tell_known(former, tell, cx);
         }
         self.tell_place(tree.into(), cx);
         self.tell_lan(cx);
@@ -146,10 +162,23 @@ impl Esm {
     ) {
         let (me, now) = (self.me, cx.now());
         self.view.learn(instead, now);
+        for known in instead {
+            // What it refused before is no news.
+            if let Some(known) = self.view.get_mut(known.addr) {
+                known.shunned = known.shunned.min(now);
+            }
+        }
         if let Some(live) = self.live()
             && let Some(seek) = live.trees.get_mut(usize::from(tree)).and_then(|at| at.seek.as_mut())
         {
             seek.named = instead.iter().filter(|known| known.id != me).map(|known| known.addr).collect();
+        }
+        // It is asked again before all others, once it knows whether it has room.
+        if why == Refusal::Soon
+            && let Some(live) = self.live()
+            && let Some(at) = live.trees.get_mut(usize::from(tree)).filter(|at| at.parent.is_none())
+        {
+            at.above = Some(by);
         }
         let is_above = matches!(&self.state, State::Live(live)
             if live.trees.get(usize::from(tree)).is_some_and(|at| at.above == Some(by)));
@@ -184,7 +213,8 @@ impl Esm {
         let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
         match &mut at.parent {
             Some(parent) if parent.addr == peer => {
-                parent.heard = now;
+                // Who is to begin with a later generation is silent until then.
+                parent.heard = parent.heard.max(now);
                 parent.doubted = false;
                 let moved = parent.place.path != place.path;
                 if moved {
@@ -265,7 +295,7 @@ impl Esm {
         self.pace(cx);
         let State::Live(live) = &mut self.state else { return };
         if let Some((id, addr, place)) = live.trees[usize::from(tree)].reserve.take() {
-            self.adopted(tree, (id, addr), place, false, cx);
+            self.adopted(tree, (id, addr), (place, None), false, cx);
             return;
         }
         live.trees[usize::from(tree)].seek = Some(Seek { was_fed: true, ..Seek::new(now) });
