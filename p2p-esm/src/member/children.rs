@@ -1,6 +1,7 @@
 //! Whom a member sends symbols to.
 
 use super::{Context, Esm, Live, State};
+use crate::member::choice::is_beyond;
 use crate::member::flow::SOON;
 use crate::member::precedence::claim;
 use crate::member::questions::{Purpose, UNKNOWN};
@@ -12,8 +13,8 @@ use p2p_core::{Duration, Instant};
 
 /// Children in a tree that may rest: as many LANs as can have one of their stand-bys here.
 const MOST_RESTING: usize = 64;
-/// A child that was heard of so recently is there.
-const QUIET: Duration = Duration::from_millis(400);
+/// A child that was heard of so recently is there: who lost it has waited for longer before it asks others.
+const QUIET: Duration = Duration::from_millis(200);
 /// Who is told to find another parent is sent symbols for so long.
 pub(super) const MOVING: Duration = Duration::from_secs(3);
 
@@ -96,7 +97,15 @@ impl Esm {
             return refuse(Refusal::Full);
         }
         let rests = flow == Flow::Rest;
-        let new = Child { id, addr, token, heard: now, like, doubted: false, rests, moves: None };
+        // What was before a generation that is here already may miss as well.
+        let from = match flow {
+            Flow::From(from) => Some(live.playout.number(from)).filter(|from| *from >= live.playout.heard()),
+            Flow::All | Flow::Rest => None,
+        };
+        let (from, until) = (from.unwrap_or(0), u64::MAX);
+        let new =
+            Child { id, addr, token, heard: now, like, doubted: false, rests, moves: None, from, until };
+        live.trees[tree_at].children.retain(|child| child.addr != addr || !child.is_handed_over());
         if let Some(child) = live.trees[tree_at].child(addr) {
             // Who was told to move and asks again found nobody else.
             *child = new;
@@ -104,6 +113,9 @@ impl Esm {
                 self.catch_up(addr, tree, generation, cx);
             }
             return Answer::Adopted(place);
+        }
+        if is_beyond(&place, like.within, by_mesh.is_some()) {
+            return self.status(addr, cx);
         }
         if by_mesh == Some(false) {
             return refuse(Refusal::Full);
@@ -127,10 +139,9 @@ impl Esm {
                 let children = live.trees[tree_at].children.iter().filter(|child| child.moves.is_none());
                 let instead = children.filter(|child| child.like.spare > 0).take(SAMPLE);
                 let instead = instead.map(Child::known).collect();
-                if like.orphan {
-                    self.doubt_children(tree, cx);
-                }
-                return Answer::Refused { why: Refusal::Full, instead };
+                let is_soon = like.orphan && self.doubt_children(tree, cx);
+                let why = if is_soon { Refusal::Soon } else { Refusal::Full };
+                return Answer::Refused { why, instead };
             };
             displaced = Some((child.addr, child.token));
         }
@@ -181,10 +192,11 @@ impl Esm {
         }
     }
 
-    /// Somebody has no parent, and there is no room: children that were not heard of for a while may be gone.
-    fn doubt_children(&mut self, tree: u8, cx: &mut Context<'_>) {
+    /// Somebody has no parent, and there is no room: children that were not heard of for a while may be gone. Whether there
+    /// are any.
+    fn doubt_children(&mut self, tree: u8, cx: &mut Context<'_>) -> bool {
         let now = cx.now();
-        let Some(live) = self.live() else { return };
+        let Some(live) = self.live() else { return false };
         let mut doubted = Vec::new();
         for child in &mut live.trees[usize::from(tree)].children {
             if now.since(child.heard) >= QUIET && !child.doubted && !child.rests {
@@ -197,6 +209,8 @@ impl Esm {
             let patience = known.map_or(UNKNOWN, |took| took * 2 + super::SLACK);
             self.ask_within(addr, Ask::Probe, Purpose::Child(tree), Some(patience), cx);
         }
+        let State::Live(live) = &self.state else { return false };
+        live.trees[usize::from(tree)].children.iter().any(|child| child.doubted)
     }
 
     /// A child that others need the place of did not answer.
@@ -221,6 +235,17 @@ impl Esm {
         let Some(live) = self.live() else { return };
         for (_, tree) in live.trees.iter_mut().enumerate().filter(|(at, _)| trees >> at & 1 == 1) {
             tree.children.retain(|child| child.addr != peer);
+        }
+    }
+
+    /// A child has another parent, which begins with this generation.
+    pub(super) fn child_is_handed_over(&mut self, peer: SocketAddr, tree: u8, generation: u32, now: Instant) {
+        let Some(live) = self.live() else { return };
+        let until = live.playout.number(generation);
+        let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
+        if let Some(child) = at.child(peer) {
+            (child.until, child.moves) = (until, Some(now + MOVING));
+            at.tidy(now);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Context, Esm, State};
 use crate::member::questions::{Purpose, UNKNOWN};
 use crate::view::Acquaintance;
-use crate::wire::{DEEPEST, TreeStatus};
+use crate::wire::{DEEPEST, Place, TreeStatus};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use p2p_core::{Duration, Instant};
@@ -29,9 +29,20 @@ const CROWDED: u32 = 1_000;
 /// has another place.
 const DISPLACES: u32 = 25;
 
+/// What another parent may cost at most for it to be worth to change from one that costs so much.
+fn limit(current: u32) -> Option<u32> {
+    current.checked_sub(GAIN.max(current / 20))
+}
+
+/// Whether a child that has a parent gains nothing by one at this place.
+pub(super) fn is_beyond(place: &Place, within: u16, has_mesh: bool) -> bool {
+    let far = if has_mesh { place.delay.into() } else { cost(place.delay, place.path.len()) };
+    within < u16::MAX && far > within.into()
+}
+
 /// Whether it is worth to change from a parent that costs so much to another one.
 pub(super) fn is_better(other: u32, current: u32) -> bool {
-    other + GAIN.max(current / 20) <= current
+    limit(current).is_some_and(|limit| other <= limit)
 }
 
 /// What it costs to be so many milliseconds and hops from the source.
@@ -71,6 +82,22 @@ impl Esm {
     /// that LANs have it from LANs nearby, and links far away carry it once.
     fn detour(&self, round_trip: Duration) -> u32 {
         if self.lan.is_some() { (round_trip.as_millis() / 2) as u32 * DETOUR } else { 0 }
+    }
+
+    /// How far from the source whoever is asked to be a nearer parent may be, hops counted in: what it said of itself may
+    /// be long ago, and who takes us as a child sends symbols before we can tell it that it is not needed.
+    pub(super) fn within(&self, asked: SocketAddr, tree: u8) -> u16 {
+        let State::Live(live) = &self.state else { return u16::MAX };
+        let at = &live.trees[usize::from(tree)];
+        let is_asked = at.bettering == Some(asked);
+        let parent = at.parent.as_ref().filter(|parent| is_asked && !parent.moves && !parent.doubted);
+        let Some(parent) = parent else { return u16::MAX };
+        let current = self.price(parent.delay(), parent.place.path.len(), parent.round_trip);
+        let took = self.view.get(asked).and_then(|known| known.round_trip).unwrap_or(UNKNOWN);
+        let half = took.as_millis() as u32 / 2;
+        let way = half + if self.has_mesh() { 0 } else { self.detour(took) };
+        let within = limit(current).unwrap_or(0).saturating_sub(way);
+        u16::try_from(within).unwrap_or(u16::MAX).min(u16::MAX - 1)
     }
 
     /// What a parent costs by which we are so many milliseconds and hops from the source. A mesh has no say in hops.

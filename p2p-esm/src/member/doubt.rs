@@ -112,6 +112,21 @@ impl Esm {
         at.is_some_and(|at| at.addr == parent && at.heard > since)
     }
 
+    /// A parent that was doubted looks for one itself. All of its children would only be in its way; but if it does so for
+    /// long, those who have another way to the source take it, and it has one by them.
+    pub(super) fn is_cut_off_too(&mut self, tree: u8, by: SocketAddr, cx: &mut Context<'_>) {
+        let State::Live(live) = &self.state else { return };
+        let Some(at) = live.trees.get(usize::from(tree)) else { return };
+        let Some(parent) = at.parent.as_ref().filter(|parent| parent.addr == by) else { return };
+        let has_other = at.reserve.as_ref().is_some_and(|(_, _, place)| !place.path.contains(&parent.id));
+        if parent.answered > 0 && has_other {
+            self.tell_known(by, Tell::Gone { trees: 1 << tree }, cx);
+            self.lost(tree, by, cx);
+        } else {
+            self.trusted(tree, by, cx);
+        }
+    }
+
     /// A parent that was doubted answered.
     pub(super) fn trusted(&mut self, tree: u8, by: SocketAddr, cx: &mut Context<'_>) {
         let now = cx.now();

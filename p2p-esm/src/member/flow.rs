@@ -30,13 +30,13 @@ impl Live {
     pub(super) fn send_on(
         &self,
         socket: SocketId,
-        tree: u8,
+        (tree, generation): (u8, u64),
         data: &Bytes,
         but: SocketAddr,
         cx: &mut Context<'_>,
     ) -> u64 {
         let Some(at) = self.trees.get(usize::from(tree)) else { return 0 };
-        let children = at.children.iter().filter(|child| child.addr != but && !child.rests);
+        let children = at.children.iter().filter(|child| child.addr != but && child.takes(generation));
         children.fold(0, |sent, child| {
             cx.send_to(socket, child.addr, child.as_sent(data));
             sent + 1
@@ -54,7 +54,7 @@ impl Live {
     ) -> u64 {
         let children = |tree: u8| {
             let at = self.trees.get(usize::from(tree)).into_iter().flat_map(|at| &at.children);
-            at.filter(|child| child.addr != but && !child.rests)
+            at.filter(|child| child.addr != but && !child.rests && !child.is_handed_over())
         };
         let twice = |child: &Child| child.like.island || children(one).any(|first| first.addr == child.addr);
         let others = other.into_iter().flat_map(children).filter(|child| !twice(child));
@@ -117,7 +117,10 @@ impl Esm {
         match taken {
             Taken::New => {
                 self.counts.symbols += 1;
-                self.counts.sends(live.send_on(socket, tree, &datagram.data, from, cx), datagram.data.len());
+                self.counts.sends(
+                    live.send_on(socket, (tree, generation), &datagram.data, from, cx),
+                    datagram.data.len(),
+                );
             }
             Taken::Twice | Taken::Late => {
                 let of = live.trees.get(usize::from(tree)).and_then(|at| at.parent.as_ref());
@@ -134,6 +137,7 @@ impl Esm {
         let in_time = IN_TIME / u64::from(live.broadcast.shape.data()).max(1);
         let at = &mut live.trees[usize::from(tree)];
         let is_parent = at.parent.as_ref().is_some_and(|parent| parent.addr == from);
+        let is_fed = at.came_by_former(from, generation, now) || is_parent;
         // What is far ahead may be anybody's, and is no sign of how far the tree is.
         if is_parent && taken != Taken::Ahead {
             at.fed(generation, now);
@@ -156,7 +160,7 @@ impl Esm {
             }
             return;
         }
-        self.take_from_outside((tree, generation), taken == Taken::New, is_parent, datagram, cx);
+        self.take_from_outside((tree, generation), taken == Taken::New, is_fed, datagram, cx);
         self.play(cx);
         self.mind_the_gaps(cx);
     }
@@ -290,8 +294,11 @@ impl Esm {
                     symbol.encode(live.tag, &mut wire);
                     let tree = live.broadcast.shape.tree(symbol.index);
                     let wire = wire.freeze();
-                    self.counts.sends(live.send_on(socket, tree, &wire, nowhere, cx), wire.len());
-                    casts.push((tree, live.playout.number(symbol.generation), wire));
+                    let generation = live.playout.number(symbol.generation);
+                    self.counts
+                        .sends(live.send_on(socket, (tree, generation), &wire, nowhere, cx), wire.len());
+                    live.trees[usize::from(tree)].turn(generation, now);
+                    casts.push((tree, generation, wire));
                     live.playout.insert(&symbol, now);
                 }
                 Outgoing::Manifest(manifest) => {

@@ -6,7 +6,7 @@ use crate::manifest;
 use crate::member::questions::{Purpose, Question, UNKNOWN};
 use crate::symbol;
 use crate::wire::{
-    self, Answer, Ask, FIRST_WORD, Kind, MemberId, Packet, Refusal, Tell, TreeStatus, first_probe,
+    self, Answer, Ask, FIRST_WORD, Flow, Kind, MemberId, Packet, Refusal, Tell, TreeStatus, first_probe,
 };
 use bytes::Bytes;
 use core::net::SocketAddr;
@@ -47,7 +47,8 @@ impl Esm {
         // Any number will do that nobody can guess.
         let transaction = cx.rng().bits() as u32;
         let due = now + patience.unwrap_or(usual);
-        self.questions.push(Question { transaction, to, asked: now, due, purpose, proved: token != 0 });
+        let from = if let Ask::Adopt { flow: Flow::From(from), .. } = &ask { Some(*from) } else { None };
+        self.questions.push(Question { transaction, to, asked: now, due, purpose, from, proved: token != 0 });
         let padding = match ask {
             _ if token != 0 => 0,
             // An answer that tells of more trees than we know of is asked for again.
@@ -200,31 +201,30 @@ impl Esm {
                 if !is_of_use && purpose == Purpose::Probe && !self.is_near(to, now) {
                     self.view.forget(to, now);
                 }
-                if let Purpose::Child(_) = purpose {
-                    self.child_answered(to, now);
-                }
-                if purpose == Purpose::Probe {
-                    self.seek_all(cx);
+                match purpose {
+                    Purpose::Child(_) => self.child_answered(to, now),
+                    Purpose::Probe => self.seek_all(cx),
+                    Purpose::Adopt(tree) | Purpose::Better(tree) => self.turned_down(tree, to, cx),
+                    _ => self.unanswered(question, cx),
                 }
             }
             (Answer::Adopted(place), Purpose::Doubt(tree) | Purpose::Renew(tree)) => {
                 self.stays(tree, to, cx);
                 self.placed(to, tree, place, cx);
             }
-            // It looks for a parent itself: all of its children would only be in its way.
             (
                 Answer::Refused { why: Refusal::Unsettled, .. },
                 Purpose::Doubt(tree) | Purpose::Renew(tree),
-            ) => self.trusted(tree, to, cx),
+            ) => self.is_cut_off_too(tree, to, cx),
             (Answer::Refused { why: _, instead }, Purpose::Doubt(tree) | Purpose::Renew(tree)) => {
                 self.view.learn(&instead, cx.now());
                 self.lost(tree, to, cx);
             }
             (Answer::Adopted(place), Purpose::Adopt(tree)) => {
-                self.adopted(tree, (from, to), place, false, cx)
+                self.adopted(tree, (from, to), (place, question.from), false, cx)
             }
             (Answer::Adopted(place), Purpose::Better(tree)) => {
-                self.adopted(tree, (from, to), place, true, cx)
+                self.adopted(tree, (from, to), (place, question.from), true, cx)
             }
             (Answer::Refused { why, instead }, Purpose::Adopt(tree) | Purpose::Better(tree)) => {
                 self.refused(tree, to, why, &instead, cx);
@@ -299,6 +299,7 @@ impl Esm {
             Tell::Replaced { tree, to } => self.replaced(peer, tree, to, cx),
             Tell::Here { trees, claim } => self.child_is_here((peer, from), trees, claim, cx.now()),
             Tell::Gone { trees } => self.child_is_gone(peer, trees),
+            Tell::Until { tree, generation } => self.child_is_handed_over(peer, tree, generation, cx.now()),
             Tell::Miss(wants) => self.missed(peer, &wants, cx),
             Tell::Routes { source, uses, routes } => self.routes_told(peer, (source, uses), &routes, cx),
             Tell::Unlink => self.unlinked(peer, cx),

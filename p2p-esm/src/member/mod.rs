@@ -15,6 +15,7 @@ mod counts;
 mod doubt;
 mod flow;
 mod gossip;
+mod hand_over;
 mod join;
 mod lan;
 mod letters;

@@ -42,7 +42,7 @@ impl Esm {
         &mut self,
         tree: u8,
         (id, addr): (MemberId, SocketAddr),
-        place: Place,
+        (place, from): (Place, Option<u32>),
         better: bool,
         cx: &mut Context<'_>,
     ) {
@@ -65,6 +65,7 @@ impl Esm {
                     )
             });
         let Some(live) = self.live() else { return };
+        let from = from.map(|from| live.playout.number(from));
         let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
         if let Some(seek) = &mut at.seek {
             seek.asked.retain(|asked| *asked != addr);
@@ -90,13 +91,22 @@ impl Esm {
         };
         let is_where_it_was = |parent: &Parent| parent.place.path == place.path && parent.rests == rests;
         let moved = former != Some(addr) && !at.parent.as_ref().is_some_and(is_where_it_was);
+        // Who is told to begin with a generation is waited for until then, and the former one sends what is before it.
+        let hand_over = former
+            .filter(|former| *former != addr)
+            .zip(from)
+            .map(|(former, from)| at.hands_over(former, from, now));
         if former != Some(addr) {
+            if hand_over.is_none() {
+                at.hand_over = None;
+            }
+            let begins = hand_over.map_or(now, |hand_over| hand_over.due);
             let moves = at.parent.as_ref().is_some_and(|parent| parent.moves && parent.addr == addr);
             let fed = at.parent.as_ref().filter(|parent| parent.addr == addr).and_then(|parent| parent.fed);
-            let (heard, doubted, answered) = (now, false, 0);
+            let (heard, doubted, answered) = (begins, false, 0);
             let same = at.parent.as_ref().filter(|parent| parent.addr == addr);
             let (brought, stamps) = same.map_or_else(
-                || (Brought::new(now), Stamps::default()),
+                || (Brought::new(begins), Stamps::default()),
                 |parent| (parent.brought, parent.stamps),
             );
             at.parent = Some(Parent {
@@ -118,8 +128,14 @@ impl Esm {
             cx.tell(Event::Parent { tree, parent: Some(addr) });
         }
         if let Some(former) = former {
-            at.leaves(former, now + UNDER_WAY);
-            self.tell_known(former, Tell::Gone { trees: 1 << tree }, cx);
+            let ends = hand_over.map_or(now, |hand_over| hand_over.due);
+            at.leaves(former, ends + UNDER_WAY);
+            let tell = match from.filter(|_| hand_over.is_some()) {
+                // The low 32 bits are what the wire has.
+                Some(from) => Tell::Until { tree, generation: from as u32 },
+                None => Tell::Gone { trees: 1 << tree },
+            };
+            self.tell_known(former, tell, cx);
         }
         if moved {
             self.tell_place(tree.into(), cx);
@@ -157,10 +173,23 @@ impl Esm {
     ) {
         let (me, now) = (self.me, cx.now());
         self.view.learn(instead, now);
+        for known in instead {
+            // What it refused before is no news.
+            if let Some(known) = self.view.get_mut(known.addr) {
+                known.shunned = known.shunned.min(now);
+            }
+        }
         if let Some(live) = self.live()
             && let Some(seek) = live.trees.get_mut(usize::from(tree)).and_then(|at| at.seek.as_mut())
         {
             seek.named = instead.iter().filter(|known| known.id != me).map(|known| known.addr).collect();
+        }
+        // It is asked again before all others, once it knows whether it has room.
+        if why == Refusal::Soon
+            && let Some(live) = self.live()
+            && let Some(at) = live.trees.get_mut(usize::from(tree)).filter(|at| at.parent.is_none())
+        {
+            at.above = Some(by);
         }
         let is_above = matches!(&self.state, State::Live(live)
             if live.trees.get(usize::from(tree)).is_some_and(|at| at.above == Some(by)));
@@ -263,7 +292,7 @@ impl Esm {
         self.pace(cx);
         let State::Live(live) = &mut self.state else { return };
         if let Some((id, addr, place)) = live.trees[usize::from(tree)].reserve.take() {
-            self.adopted(tree, (id, addr), place, false, cx);
+            self.adopted(tree, (id, addr), (place, None), false, cx);
             return;
         }
         live.trees[usize::from(tree)].seek = Some(Seek { was_fed: true, ..Seek::new(now) });

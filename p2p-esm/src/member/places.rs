@@ -72,8 +72,12 @@ impl Esm {
 
     fn tell_children(&mut self, tree: usize, tell: &Tell, cx: &mut Context<'_>) {
         let Some(live) = self.live() else { return };
-        let children: Vec<_> =
-            live.trees[tree].children.iter().map(|child| (child.addr, child.token)).collect();
+        let children: Vec<_> = live.trees[tree]
+            .children
+            .iter()
+            .filter(|child| !child.is_handed_over())
+            .map(|child| (child.addr, child.token))
+            .collect();
         for (addr, token) in children {
             self.tell(addr, token, tell.clone(), cx);
         }
@@ -110,7 +114,8 @@ impl Esm {
             }
             return;
         };
-        parent.heard = now;
+        // Who is to begin with a later generation is silent until then.
+        parent.heard = parent.heard.max(now);
         parent.doubted = false;
         if parent.place.digest() == path {
             parent.place.delay = delay;
@@ -127,7 +132,7 @@ impl Esm {
         let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
         match &mut at.parent {
             Some(parent) if parent.addr == peer => {
-                parent.heard = now;
+                parent.heard = parent.heard.max(now);
                 parent.doubted = false;
                 let moved = parent.place.path != place.path;
                 if moved {

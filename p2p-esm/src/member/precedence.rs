@@ -7,6 +7,7 @@
 
 use super::{Context, Esm};
 use crate::api::Event;
+use crate::member::hand_over::behind;
 use crate::member::questions::Purpose;
 use crate::member::tree::{Child, Seek, Tree};
 use crate::wire::{AsChild, Known};
@@ -69,12 +70,13 @@ impl Esm {
     pub(super) fn replaced(&mut self, peer: SocketAddr, tree: u8, to: Option<Known>, cx: &mut Context<'_>) {
         let (me, now) = (self.me, cx.now());
         let Some(live) = self.live() else { return };
+        let shape = live.broadcast.shape;
         let Some(at) = live.trees.get_mut(usize::from(tree)) else { return };
         if at.parent.take_if(|parent| parent.addr == peer).is_none() {
             return;
         }
         at.leaves(peer, now + UNDER_WAY);
-        (at.above, at.behind) = (None, Some(at.newest + 1));
+        (at.above, at.behind) = (None, Some(behind(at.newest, shape)));
         let to = to.filter(|to| to.id != me && to.addr != peer);
         at.seek = Some(Seek { asked: to.iter().map(|to| to.addr).collect(), ..Seek::new(now) });
         let reserve = at.reserve.take();
@@ -85,7 +87,7 @@ impl Esm {
         cx.tell(Event::Parent { tree, parent: None });
         self.tell_lan(cx);
         if let Some((id, addr, place)) = reserve {
-            self.adopted(tree, (id, addr), place, false, cx);
+            self.adopted(tree, (id, addr), (place, None), false, cx);
             return;
         }
         if let Some(to) = to {

@@ -41,6 +41,8 @@ pub(super) struct Question {
     pub(super) asked: Instant,
     pub(super) due: Instant,
     pub(super) purpose: Purpose,
+    /// The generation that a parent was asked to begin with: its low 32 bits.
+    pub(super) from: Option<u32>,
     /// It was asked again with a token.
     pub(super) proved: bool,
 }

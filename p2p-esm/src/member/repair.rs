@@ -149,7 +149,7 @@ impl Live {
     }
 
     /// The symbols that may be on their way, bit by bit; `feeds` says which trees bring any.
-    fn coming(&self, missing: &Missing, feeds: u64) -> u64 {
+    fn coming(&self, missing: &Missing, feeds: u64, now: Instant) -> u64 {
         let shape = self.broadcast.shape;
         // Of each tree, symbols come in their order.
         let overtaken = |index: u8| {
@@ -161,7 +161,9 @@ impl Live {
             .filter(|&index| (missing.all & !missing.here) >> index & 1 == 1)
             .filter(|&index| {
                 let tree = usize::from(shape.tree(index));
-                feeds >> tree & 1 == 1 && self.trees[tree].newest <= missing.generation && !overtaken(index)
+                feeds >> tree & 1 == 1
+                    && self.trees[tree].is_newest(missing.generation, now)
+                    && !overtaken(index)
             })
             .fold(0, |bits, index| bits | 1 << index)
     }
@@ -172,7 +174,7 @@ impl Live {
         if self.is_open(missing) && !is_late {
             return None;
         }
-        let coming = self.coming(missing, feeds);
+        let coming = self.coming(missing, feeds, now);
         let (count, but) = match missing.wanted {
             Some(wanted) if is_late => (wanted, 0),
             Some(wanted) => (wanted.saturating_sub(coming.count_ones() as u8), coming),

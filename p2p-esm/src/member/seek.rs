@@ -24,11 +24,14 @@ impl Esm {
         let (flow, island) = (self.flow(tree), self.lan.is_some());
         let distance = self.view.get(to).and_then(|known| known.round_trip);
         let distance = distance.map_or(u16::MAX, |took| u16::try_from(took.as_millis()).unwrap_or(u16::MAX));
+        let (within, hand_over) = (self.within(to, tree), self.hand_over_at(to, tree, now));
         let Some(live) = self.live() else { return Ask::Probe };
         let at = usize::from(tree);
+        // Who has had no parent yet begins with what goes out first.
+        let first = (live.trees[at].turned.is_none()).then(|| live.playout.position());
         // The low 32 bits are what the wire has.
-        let missed = live.trees[at].behind.filter(|_| flow == Flow::All).map(|from| Flow::From(from as u32));
-        let flow = missed.unwrap_or(flow);
+        let from = live.trees[at].behind.or(hand_over).or(first);
+        let flow = from.filter(|_| flow == Flow::All).map_or(flow, |from| Flow::From(from as u32));
         let spare = if live.own == at { u8::try_from(live.room(at)).unwrap_or(u8::MAX) } else { 0 };
         let native = live.own == at && live.copies > 0;
         let urgent = live.trees[at].seek.as_ref().is_some_and(|seek| seek.urgent);
@@ -37,7 +40,8 @@ impl Esm {
         let orphan = parent.is_none_or(|parent| parent.doubted);
         let doubts = parent.is_some_and(|parent| parent.doubted && !parent.moves);
         let stamped = live.wants_stamps(to, now);
-        let as_child = AsChild { native, spare, claim, distance, urgent, orphan, doubts, island, stamped };
+        let as_child =
+            AsChild { native, spare, claim, distance, urgent, orphan, doubts, island, stamped, within };
         Ask::Adopt { tree, token, as_child, flow }
     }
 
@@ -79,7 +83,9 @@ impl Esm {
         let (open, due, rounds) = (seek.asked.len(), seek.next <= now, seek.rounds);
         // Where many find nothing for long, asking them all again and again would be most of what is sent.
         let pause = pause * (1 << seek.rounds.saturating_sub(IN_VAIN).min(4));
-        if open >= AT_ONCE || !due && rounds >= URGENT {
+        // Who still has a parent has time, and what several send at once comes twice.
+        let at_once = if at.parent.is_some() { 1 } else { AT_ONCE };
+        if open >= at_once || !due && rounds >= URGENT {
             return;
         }
         let current = at.parent.as_ref().map(|parent| parent.addr);
@@ -128,7 +134,7 @@ impl Esm {
             }
             return;
         }
-        candidates.truncate(AT_ONCE - open);
+        candidates.truncate(at_once - open);
         if due {
             seek.rounds = seek.rounds.saturating_add(1);
             seek.next = now + pause / 2 + cx.rng().phase(pause);

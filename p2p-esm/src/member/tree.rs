@@ -1,5 +1,6 @@
 //! A member's place in one tree: its parent, its children, and the way from the source ([`Tree`]).
 
+use crate::member::hand_over::HandOver;
 use crate::member::stamps::Stamps;
 use crate::member::witness::Brought;
 use crate::wire::{AsChild, Known, MemberId, Place};
@@ -63,9 +64,23 @@ pub(super) struct Child {
     pub(super) rests: bool,
     /// It was told to find another parent; until then, or until this time, it is sent symbols.
     pub(super) moves: Option<Instant>,
+    /// It is sent symbols from this generation on,
+    pub(super) from: u64,
+    /// and before this one.
+    pub(super) until: u64,
 }
 
 impl Child {
+    /// Whether it is sent symbols of this generation.
+    pub(super) const fn takes(&self, generation: u64) -> bool {
+        !self.rests && self.from <= generation && generation < self.until
+    }
+
+    /// Whether another one is its parent, and it has only what is left of some generations from us.
+    pub(super) const fn is_handed_over(&self) -> bool {
+        self.until != u64::MAX
+    }
+
     /// As others are told of it.
     pub(super) const fn known(&self) -> Known {
         Known { id: self.id, addr: self.addr, age: 0 }
@@ -111,6 +126,12 @@ pub(super) struct Tree {
     pub(super) bettering: Option<SocketAddr>,
     /// The newest generation of which a symbol came down this tree.
     pub(super) newest: u64,
+    /// When the first one of it came.
+    pub(super) turned: Option<Instant>,
+    /// How long a generation takes.
+    pub(super) every: Duration,
+    /// How the parent and the one before it share the stream.
+    pub(super) hand_over: Option<HandOver>,
     /// The longest silence between two symbols of it, forgotten little by little.
     pub(super) pause: Duration,
     /// The parent gave our place to another member: from this generation on symbols miss, of whoever is the next one.
@@ -146,7 +167,7 @@ impl Tree {
 
     /// A symbol came from the parent.
     pub(super) fn fed(&mut self, generation: u64, now: Instant) {
-        self.newest = self.newest.max(generation);
+        self.turn(generation, now);
         self.behind = None;
         if let Some(parent) = &mut self.parent {
             let pause = parent.fed.map_or(Duration::ZERO, |fed| now.since(fed));
@@ -180,7 +201,7 @@ impl Tree {
 
     /// Children that are sent symbols, those that are told to move among them.
     pub(super) fn fed_children(&self) -> usize {
-        self.children.iter().filter(|child| !child.rests).count()
+        self.children.iter().filter(|child| !child.rests && child.until > self.newest).count()
     }
 
     /// When the first of its children may be forgotten.
@@ -191,9 +212,10 @@ impl Tree {
 
     /// Forgets children that are gone. True if any was.
     pub(super) fn tidy(&mut self, now: Instant) -> bool {
-        let before = self.children.len();
+        let (before, newest) = (self.children.len(), self.newest);
         let is_gone = |child: &Child| {
-            now.since(child.heard) >= SILENT_CHILD || child.moves.is_some_and(|until| until <= now)
+            let is_over = child.until <= newest || child.moves.is_some_and(|until| until <= now);
+            is_over || now.since(child.heard) >= SILENT_CHILD
         };
         self.children.retain(|child| !is_gone(child));
         self.children.len() < before

@@ -129,9 +129,11 @@ impl Esm {
         let State::Live(live) = &mut self.state else { return };
         let mut left = Vec::new();
         for (tree, at) in (0_u8..).zip(&mut live.trees) {
+            // What is before the parent's first generation had to come from another one.
+            let before = at.hand_over_before(first).min(counts.len());
             let Some(parent) = at.parent.as_mut().filter(|parent| !parent.rests) else { continue };
             let hops = parent.hops();
-            let due = Live::symbols_of(shape, tree, counts);
+            let due = Live::symbols_of(shape, tree, &counts[before..]);
             let is_poor = parent.brought.was_due(due, hops, now);
             let lies = parent.brought.forged > hops;
             if lies || is_poor {

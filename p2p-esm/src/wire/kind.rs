@@ -30,7 +30,7 @@ pub enum Kind {
     Where,
     /// [`Tell::Here`].
     Here,
-    /// [`Tell::Gone`].
+    /// [`Tell::Gone`] and [`Tell::Until`].
     Gone,
     /// [`Tell::Move`] and [`Tell::Replaced`].
     Move,
@@ -109,7 +109,7 @@ impl Packet {
                 Tell::Still { .. } => Kind::Still,
                 Tell::Where { .. } => Kind::Where,
                 Tell::Here { .. } => Kind::Here,
-                Tell::Gone { .. } => Kind::Gone,
+                Tell::Gone { .. } | Tell::Until { .. } => Kind::Gone,
                 Tell::Move { .. } | Tell::Replaced { .. } => Kind::Move,
                 Tell::Miss(_) => Kind::Miss,
                 Tell::Routes { .. } | Tell::Unlink => Kind::Mesh,

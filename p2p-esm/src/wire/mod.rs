@@ -115,7 +115,7 @@ pub enum Ask {
     Hello,
     /// How are you? [`Answer::Status`].
     Probe,
-    /// Would you send me this tree's symbols? [`Answer::Adopted`], [`Answer::Refused`].
+    /// Would you send me this tree's symbols? [`Answer::Adopted`], [`Answer::Refused`], [`Answer::Status`].
     Adopt {
         /// Which tree.
         tree: u8,
@@ -163,6 +163,9 @@ pub struct AsChild {
     /// Each symbol is to have the asker's token before it: somebody sends others in a parent's name
     /// ([`stamped`](crate::symbol::stamped)).
     pub stamped: bool,
+    /// It has a parent, and comes only to who is no farther from the source than this: milliseconds, and 5 for each hop.
+    /// 65,535 if it comes in any case.
+    pub within: u16,
 }
 
 /// What a child wants of a tree.
@@ -170,7 +173,8 @@ pub struct AsChild {
 pub enum Flow {
     /// Each symbol that comes.
     All,
-    /// The same; before that what came from this generation on, of whose number these are the low 32 bits.
+    /// The same, from this generation on, of whose number these are the low 32 bits: what came of it already first. What
+    /// is before it, and has not come yet, is sent only if it has begun.
     From(#[serde(with = "postcard::fixint::le")] u32),
     /// Nothing until it asks again: it stands by for another host of its LAN. It takes no place.
     Rest,
@@ -192,7 +196,7 @@ pub enum Answer {
         /// Some members.
         sample: Vec<Known>,
     },
-    /// To [`Ask::Probe`].
+    /// To [`Ask::Probe`]; and to [`Ask::Adopt`], of who is farther from the source than the asker took it to be.
     Status {
         /// One behind the newest generation that it heard of, as in [`Tell::Place`].
         #[serde(with = "postcard::fixint::le")]
@@ -292,6 +296,15 @@ pub enum Tell {
         /// In which tree.
         tree: u8,
     },
+    /// A child to its parent: another one is from this generation on, of whose number these are the low 32 bits. What is
+    /// before it the parent still sends.
+    Until {
+        /// In which tree.
+        tree: u8,
+        /// Which one.
+        #[serde(with = "postcard::fixint::le")]
+        generation: u32,
+    },
 }
 
 /// What is missing of a generation.
@@ -370,6 +383,8 @@ pub enum Refusal {
     NoTree,
     /// It leaves.
     Leaving,
+    /// No room, but a child that was not heard of for a while may be gone: it is worth to ask again soon.
+    Soon,
 }
 
 /// Why a datagram is not a packet of this group.

@@ -137,6 +137,7 @@ fn any_letters(anybody: SocketAddr, rng: &mut Rng) -> [Packet; 3] {
         doubts: false,
         island: false,
         stamped: true,
+        within: u16::MAX,
     };
     let ask = match rng.below(5) {
         0 => Ask::Hello,

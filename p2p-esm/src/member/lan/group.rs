@@ -81,7 +81,10 @@ impl Esm {
             Taken::New => {
                 self.counts.symbols += 1;
                 self.counts.group += 1;
-                self.counts.sends(live.send_on(socket, tree, &datagram.data, from, cx), datagram.data.len());
+                self.counts.sends(
+                    live.send_on(socket, (tree, generation), &datagram.data, from, cx),
+                    datagram.data.len(),
+                );
             }
             Taken::Twice => {
                 self.counts.group += 1;
@@ -111,7 +114,7 @@ impl Esm {
         if is_sound && let Some(stripe) = island.stripes.get_mut(usize::from(tree)) {
             stripe.came_by_group(generation, now);
             let at = &mut live.trees[usize::from(tree)];
-            at.newest = at.newest.max(generation);
+            at.turn(generation, now);
         }
         self.play(cx);
         self.mind_the_gaps(cx);

@@ -5,9 +5,11 @@ use crate::lan::Island;
 use crate::lan::peers::rank;
 use crate::lan::stripe::{STANDBYS, Sight, Step, Stripe};
 use crate::member::children::MOVING;
+use crate::member::hand_over::behind;
 use crate::member::questions::Purpose;
 use crate::member::witness::Brought;
 use crate::member::{Context, Esm, Live, State};
+use crate::shape::Shape;
 use crate::symbol::Symbol;
 use crate::wire::{Flow, Known, MemberId, Tell};
 use alloc::vec::Vec;
@@ -159,13 +161,14 @@ impl Esm {
 
     /// What is asked of a parent in a tree: to send what comes, or what came since the group was silent, or nothing yet.
     pub(in crate::member) fn flow(&mut self, tree: u8) -> Flow {
+        let shape = self.live().map_or(Shape::SINGLE, |live| live.broadcast.shape);
         let stripe = self.lan.as_mut().and_then(|lan| lan.stripes.get_mut(usize::from(tree)));
         let Some(stripe) = stripe else { return Flow::All };
         stripe.asked_to_rest = !stripe.is_own;
         match (stripe.is_own, stripe.mine, stripe.newest) {
             (false, ..) => Flow::Rest,
             // The low 32 bits are what the wire has.
-            (true, None, Some(newest)) => Flow::From(newest.wrapping_add(1) as u32),
+            (true, None, Some(newest)) => Flow::From(behind(newest, shape) as u32),
             (true, ..) => Flow::All,
         }
     }
