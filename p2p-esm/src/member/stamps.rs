@@ -47,6 +47,8 @@ impl Parent {
                 self.brought.forged += 1;
                 return false;
             }
+            // Who is to begin with a later generation is silent until then.
+            _ if now < self.heard => return false,
             Stamps::Seen => return false,
             Stamps::Asked(_, again) if now < again => return false,
             Stamps::Asked(ASKED.., _) => {

@@ -114,11 +114,12 @@ impl Esm {
                 return true;
             }
             let is_here = noted.generation >= playout.oldest() && playout.is_listed(noted.generation);
-            let is_sound =
-                playout.symbol(noted.generation, noted.index).is_none_or(|body| *body == noted.body);
-            // What is missing altogether is missing because this was forged.
-            let is_gone = playout.held(noted.generation, noted.index).is_none();
-            if is_here && (!is_sound || is_gone) && !liars.contains(&noted.from) {
+            let is_sound = || match playout.symbol(noted.generation, noted.index) {
+                Some(body) => *body == noted.body,
+                // Forged ones that came before it may have left no place for the right one.
+                None => playout.is_signed(noted.generation, noted.index, &noted.body),
+            };
+            if is_here && !liars.contains(&noted.from) && !is_sound() {
                 liars.push(noted.from);
             }
             !is_here && noted.generation + 64 >= behind

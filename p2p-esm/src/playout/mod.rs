@@ -257,6 +257,12 @@ impl Playout {
         slot.symbols.get(usize::from(index))?.as_ref()
     }
 
+    /// Whether this is what the source signed as a symbol, whether or not that is here. False where its manifest is not.
+    #[must_use]
+    pub fn is_signed(&self, generation: u64, index: u8, body: &[u8]) -> bool {
+        self.at(generation).is_some_and(|at| self.slots[at].is_signed(self.shape, generation, index, body))
+    }
+
     /// Whether the manifest of a generation is here.
     #[must_use]
     pub fn is_listed(&self, generation: u64) -> bool {

@@ -43,6 +43,12 @@ impl Slot {
         self.sound >> index & 1 == 1
     }
 
+    /// Whether the source signed this as the symbol of that number, as far as is known.
+    pub(super) fn is_signed(&self, shape: Shape, generation: u64, index: u8, body: &[u8]) -> bool {
+        let listed = self.listed.as_ref().and_then(|listed| listed.digest(shape, index));
+        listed.is_some_and(|digest| *digest == Symbol::digest(generation, index, body))
+    }
+
     /// Takes a symbol of this generation that came in.
     pub(super) fn take(&mut self, shape: Shape, generation: u64, symbol: &Symbol) -> Taken {
         let at = usize::from(symbol.index);
@@ -53,9 +59,10 @@ impl Slot {
             self.derived &= !(u64::from(is_late) << symbol.index);
             return if is_late { Taken::New } else { Taken::Twice };
         }
-        let Some(listed) = &self.listed else { return self.take_unsigned(symbol) };
-        let digest = Symbol::digest(generation, symbol.index, &symbol.body);
-        if listed.digest(shape, symbol.index) != Some(&digest) {
+        if self.listed.is_none() {
+            return self.take_unsigned(symbol);
+        }
+        if !self.is_signed(shape, generation, symbol.index, &symbol.body) {
             return Taken::Forged;
         }
         self.symbols[at] = Some(symbol.body.clone());
