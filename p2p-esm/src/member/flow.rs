@@ -186,7 +186,13 @@ impl Esm {
         };
         let (first, counts): (_, Vec<u8>) =
             (manifest.first, manifest.generations.iter().map(|listed| listed.count).collect());
-        live.repair.note(manifest.first, manifest.generations.len(), &datagram.data, live.playout.oldest());
+        let oldest = live.playout.oldest();
+        if first + counts.len() as u64 <= oldest {
+            // It is not kept, so it would be passed on each time it comes: where parents are each other's for a moment, for ever.
+            self.counts.signed_twice += 1;
+            return true;
+        }
+        live.repair.note(manifest.first, manifest.generations.len(), &datagram.data, oldest);
         let (one, other) = live.manifest_trees(manifest.first);
         if manifest.last {
             live.repair.ended = true;
