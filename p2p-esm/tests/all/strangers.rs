@@ -9,9 +9,10 @@ use p2p_esm::wire::{
     self, Answer, AsChild, Ask, Flow, Known, LARGEST, MemberId, Packet, Place, Refusal, Route, Tell,
     TreeStatus, Want, WireError,
 };
-use p2p_esm::{Config, Counts, Shape};
-use p2p_sim::Uniform;
+use p2p_esm::{Config, Counts, Shape, manifest};
+use p2p_sim::{NodeIx, Uniform};
 use proptest::prelude::*;
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const EVERY: Duration = Duration::from_millis(50);
@@ -93,6 +94,45 @@ fn symbols_in_a_parents_name() {
         assert_eq!(group.machine(late).counts().stamps, 0);
         assert!(group.given(late).packets.len() >= 80, "seed {seed}: {:?}", group.machine(late).counts());
     }
+}
+
+std::thread_local! {
+    /// The first manifest that went by in this test.
+    static FIRST: RefCell<Option<Bytes>> = const { RefCell::new(None) };
+}
+
+/// The first manifest once more, whatever comes.
+fn first_manifest(datagram: &Datagram, _: &mut Rng) -> Vec<Datagram> {
+    let first = FIRST.with_borrow_mut(|first| {
+        if first.is_none() && datagram.data.first() == Some(&manifest::KIND) {
+            *first = Some(datagram.data.clone());
+        }
+        first.clone()
+    });
+    first.map(|data| Datagram { data, ..datagram.clone() }).into_iter().collect()
+}
+
+/// What the source signed long ago comes again and again in the name of every parent: nobody passes it on.
+#[test]
+fn manifests_of_long_ago() {
+    let sent = |forgery: Option<Forgery>| {
+        let mut config = Config::default();
+        config.shape = Shape::SINGLE;
+        (config.rate, config.upload) = (4_000, 16_000);
+        (config.history, config.window) = (8, 200);
+        let mut group = Group::new(113, Uniform::ms(10..60), config);
+        group.add_others(20, |member| Player::Target(member, forgery));
+        group.stream(400, EVERY);
+        group.sim.run_for(Duration::from_secs(3));
+        let counts = |node: &NodeIx| group.machine(*node).counts();
+        let given = group.members.iter().map(|node| group.given(*node).packets.len()).sum::<usize>();
+        let bad: u64 = group.members.iter().map(|node| counts(node).signed_twice).sum();
+        (group.members.iter().map(|node| counts(node).sent).sum::<u64>(), given, bad)
+    };
+    let (quiet, replayed) = (sent(None), sent(Some(first_manifest)));
+    println!("{quiet:?}, replayed {replayed:?}");
+    assert!(replayed.2 > 5_000 && replayed.1 >= quiet.1, "{quiet:?}, replayed {replayed:?}");
+    assert!(replayed.0 <= quiet.0 * 11 / 10, "{quiet:?}, replayed {replayed:?}");
 }
 
 /// A question, an answer and what needs none, of any kind.
